@@ -1,0 +1,381 @@
+//! Typed clients: [`Client`] for a gateway's whole admin API, [`DocumentEndpoint`] for the one thing Terraform needs.
+//!
+//! Every call has a deadline, reads at most [`BODY_BYTES_MAX`], and follows no redirect (a redirect would carry the
+//! token elsewhere).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use moorline_config::{Digest, Secret};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+
+use crate::{
+    CandidateStaged, Candidate, ConfigPlan, EffectiveConfig, Generation, Origin, Problem, Stats, Status, Validation,
+    Weight,
+};
+
+/// Longest wait for one call.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for a connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Most bytes read of one answer.
+pub const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The service could not be reached, or broke off.
+    #[error("{method} {url}: no answer")]
+    Unreachable {
+        /// Method of the call.
+        method: Method,
+        /// Address of the call.
+        url: Url,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The service answered with a problem.
+    #[error("{method} {url}: {} {}: {}", problem.status, problem.title, problem.detail)]
+    Refused {
+        /// Method of the call.
+        method: Method,
+        /// Address of the call.
+        url: Url,
+        /// What it said.
+        problem: Box<Problem>,
+    },
+    /// The answer is not what the API promises.
+    #[error("{method} {url}: {detail}")]
+    Unreadable {
+        /// Method of the call.
+        method: Method,
+        /// Address of the call.
+        url: Url,
+        /// What is wrong with the answer.
+        detail: String,
+    },
+    /// The client could not be made.
+    #[error("`{endpoint}` cannot be used as an endpoint: {detail}")]
+    Endpoint {
+        /// The address given.
+        endpoint: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl AdminError {
+    /// The problem the service answered with, when it answered with one.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Refused { problem, .. } => Some(problem),
+            Self::Unreachable { .. } | Self::Unreadable { .. } | Self::Endpoint { .. } => None,
+        }
+    }
+}
+
+/// What a write says of itself.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions {
+    /// The digest that must be serving now; `None` writes whatever serves.
+    pub if_match: Option<Digest>,
+    /// Commit the document came from.
+    pub commit: Option<String>,
+    /// Who writes.
+    pub origin: Option<Origin>,
+    /// Take the document over from its present owner.
+    pub take_over: bool,
+    /// For manual writes: who.
+    pub actor: Option<String>,
+    /// For manual writes: why.
+    pub reason: Option<String>,
+}
+
+impl WriteOptions {
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let mut put = |name: &'static str, text: Option<String>| {
+            if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+                headers.insert(name, value);
+            }
+        };
+        put("if-match", self.if_match.map(|digest| format!("\"{digest}\"")));
+        put("moorline-commit", self.commit.clone());
+        put("moorline-origin", self.origin.map(|origin| origin.as_str().to_owned()));
+        put("moorline-take-over", self.take_over.then(|| "true".to_owned()));
+        put("moorline-actor", self.actor.clone());
+        put("moorline-reason", self.reason.clone());
+        headers
+    }
+}
+
+/// One HTTP service, one token.
+#[derive(Debug, Clone)]
+struct Service {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<Secret>,
+}
+
+impl Service {
+    fn new(endpoint: &str, token: Option<Secret>) -> Result<Self, AdminError> {
+        let wrong = |detail: String| AdminError::Endpoint { endpoint: endpoint.to_owned(), detail };
+        let base = Url::parse(endpoint).map_err(|error| wrong(error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+            return Err(wrong("expected http:// or https:// and a host".to_owned()));
+        }
+        let http = reqwest::Client::builder()
+            .timeout(CALL_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { http, base, token })
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T, AdminError> {
+        let bytes = self.bytes(method.clone(), url.clone(), headers, body).await?;
+        let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        serde_json::from_slice(text).map_err(|error| AdminError::Unreadable { method, url, detail: error.to_string() })
+    }
+
+    async fn bytes(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<Vec<u8>, AdminError> {
+        let mut request = self.http.request(method.clone(), url.clone()).headers(headers);
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let unreachable = |source| AdminError::Unreachable { method: method.clone(), url: url.clone(), source };
+        let mut answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            if bytes.len() + chunk.len() > BODY_BYTES_MAX {
+                let detail = format!("the answer is longer than {BODY_BYTES_MAX} bytes");
+                return Err(AdminError::Unreadable { method, url, detail });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if status.is_success() { Ok(bytes) } else { Err(refused(method, url, status, &bytes)) }
+    }
+}
+
+fn refused(method: Method, url: Url, status: StatusCode, bytes: &[u8]) -> AdminError {
+    let problem = serde_json::from_slice::<Problem>(bytes).unwrap_or_else(|_| {
+        Problem::new(status.as_u16(), "unreadable", status.canonical_reason().unwrap_or("error"), "the answer is no problem document")
+    });
+    AdminError::Refused { method, url, problem: Box::new(problem) }
+}
+
+const NOTHING: Option<&()> = None;
+
+/// A gateway's admin API.
+#[derive(Debug, Clone)]
+pub struct Client {
+    service: Service,
+}
+
+impl Client {
+    /// A client of the gateway whose admin port is at `endpoint` (`http://10.0.1.10:8788`).
+    ///
+    /// # Errors
+    /// [`AdminError::Endpoint`] when the address is no http(s) URL.
+    pub fn new(endpoint: &str, token: Option<Secret>) -> Result<Self, AdminError> {
+        Service::new(endpoint, token).map(|service| Self { service })
+    }
+
+    /// The address given to [`Client::new`].
+    #[must_use]
+    pub const fn endpoint(&self) -> &Url {
+        &self.service.base
+    }
+
+    /// What the gateway attests.
+    ///
+    /// # Errors
+    /// See [`AdminError`]; this holds for every call below.
+    pub async fn status(&self) -> Result<Status, AdminError> {
+        self.get("/admin/v1/status").await
+    }
+
+    /// The effective document.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; `not-found` when nothing was declared yet.
+    pub async fn config(&self) -> Result<EffectiveConfig, AdminError> {
+        self.get("/admin/v1/config").await
+    }
+
+    /// Checks a document without taking it.
+    ///
+    /// # Errors
+    /// As [`Client::status`]. A document with mistakes is no error here.
+    pub async fn validate(&self, document: &Value) -> Result<Validation, AdminError> {
+        self.send(Method::POST, "/admin/v1/config/validate", HeaderMap::new(), document).await
+    }
+
+    /// The difference a document would make.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; `invalid-document` with the mistakes.
+    pub async fn plan(&self, document: &Value) -> Result<ConfigPlan, AdminError> {
+        self.send(Method::POST, "/admin/v1/config/plan", HeaderMap::new(), document).await
+    }
+
+    /// Replaces the stable document.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; `precondition-failed`, `owned-by-another`, `invalid-document`.
+    pub async fn put_config(&self, document: &Value, options: &WriteOptions) -> Result<Status, AdminError> {
+        self.send(Method::PUT, "/admin/v1/config", options.headers(), document).await
+    }
+
+    /// Stages a candidate at the given weight, replacing any other. The same document again changes only the weight.
+    ///
+    /// # Errors
+    /// As [`Client::put_config`].
+    pub async fn stage(&self, document: &Value, weight: Weight, options: &WriteOptions) -> Result<CandidateStaged, AdminError> {
+        let mut url = self.service.url("/admin/v1/candidate");
+        url.query_pairs_mut().append_pair("weight", &weight.to_string());
+        self.service.call(Method::PUT, url, options.headers(), Some(document)).await
+    }
+
+    /// Sets the candidate's weight.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; `no-candidate`, `precondition-failed` when the candidate is another document.
+    pub async fn set_weight(&self, candidate: Digest, weight: Weight) -> Result<Candidate, AdminError> {
+        let options = WriteOptions { if_match: Some(candidate), ..WriteOptions::default() };
+        let body = serde_json::json!({ "weight": weight });
+        self.send(Method::PATCH, "/admin/v1/candidate", options.headers(), &body).await
+    }
+
+    /// Makes the candidate stable. Done already: the same answer.
+    ///
+    /// # Errors
+    /// As [`Client::set_weight`].
+    pub async fn promote(&self, candidate: Digest) -> Result<Status, AdminError> {
+        let options = WriteOptions { if_match: Some(candidate), ..WriteOptions::default() };
+        let url = self.service.url("/admin/v1/candidate/promote");
+        self.service.call(Method::POST, url, options.headers(), NOTHING).await
+    }
+
+    /// Drops the candidate. None there: the same answer.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn discard(&self) -> Result<Status, AdminError> {
+        let url = self.service.url("/admin/v1/candidate");
+        self.service.call(Method::DELETE, url, HeaderMap::new(), NOTHING).await
+    }
+
+    /// What one generation counted since a moment.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; `not-found` when the generation is not held any more.
+    pub async fn stats(&self, generation: Generation, since: Option<Timestamp>) -> Result<Stats, AdminError> {
+        let mut url = self.service.url("/admin/v1/stats");
+        url.query_pairs_mut().append_pair("generation", &generation.to_string());
+        if let Some(since) = since {
+            url.query_pairs_mut().append_pair("since", &since.to_string());
+        }
+        self.service.call(Method::GET, url, HeaderMap::new(), NOTHING).await
+    }
+
+    /// Stops accepting and finishes what runs.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn drain(&self) -> Result<Status, AdminError> {
+        let url = self.service.url("/admin/v1/drain");
+        self.service.call(Method::POST, url, HeaderMap::new(), NOTHING).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {
+        self.service.call(Method::GET, self.service.url(path), HeaderMap::new(), NOTHING).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: &Value,
+    ) -> Result<T, AdminError> {
+        self.service.call(method, self.service.url(path), headers, Some(body)).await
+    }
+}
+
+/// A document endpoint: a gateway's (`http://10.0.1.10:8788`, where `/admin/v1/config` is added) or the daemon's
+/// (`http://moorline:8080/api/v1/environments/prod/document`, taken as it is).
+#[derive(Debug, Clone)]
+pub struct DocumentEndpoint {
+    service: Service,
+    url: Url,
+}
+
+impl DocumentEndpoint {
+    /// An endpoint with its token.
+    ///
+    /// # Errors
+    /// [`AdminError::Endpoint`] when the address is no http(s) URL.
+    pub fn new(endpoint: &str, token: Option<Secret>) -> Result<Self, AdminError> {
+        let service = Service::new(endpoint, token)?;
+        let is_whole = service.base.path().ends_with("/document") || service.base.path().ends_with("/config");
+        let url = if is_whole { service.base.clone() } else { service.url("/admin/v1/config") };
+        Ok(Self { service, url })
+    }
+
+    /// The address that is read and written.
+    #[must_use]
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The document there, or `None` when nothing was declared yet.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn get(&self) -> Result<Option<EffectiveConfig>, AdminError> {
+        match self.service.call(Method::GET, self.url.clone(), HeaderMap::new(), NOTHING).await {
+            Ok(config) => Ok(Some(config)),
+            Err(error) if error.problem().is_some_and(|problem| problem.is("not-found")) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Hands a document over. What comes back is left unread: the two services answer differently.
+    ///
+    /// # Errors
+    /// See [`AdminError`]; `precondition-failed` when something else serves than `if_match` says.
+    pub async fn put(&self, document: &Value, options: &WriteOptions) -> Result<(), AdminError> {
+        self.service.bytes(Method::PUT, self.url.clone(), options.headers(), Some(document)).await.map(drop)
+    }
+}

@@ -1,0 +1,20 @@
+//! The gateway's admin API: the JSON it speaks, and a typed client.
+//!
+//! The same *document endpoint* (`GET` with ETag, `PUT` with `If-Match`) is offered by a gateway
+//! (`/admin/v1/config`) and by the daemon (`/api/v1/environments/{name}/document`); [`client::Client`] drives a
+//! gateway, [`client::DocumentEndpoint`] either of the two.
+
+pub mod client;
+pub mod histogram;
+pub mod problem;
+pub mod stats;
+pub mod status;
+
+pub use client::{AdminError, Client, DocumentEndpoint, WriteOptions};
+pub use histogram::Histogram;
+pub use problem::Problem;
+pub use stats::{ErrorKind, Stats, Usage};
+pub use status::{
+    Attestation, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Event, Generation, Origin, Rejected, Status,
+    Touched, Validation, Weight,
+};

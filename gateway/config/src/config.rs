@@ -1,0 +1,60 @@
+//! A document that was read, typed and found without mistake.
+
+use std::ops::Deref;
+
+use serde_json::Value;
+
+use crate::decode::{self, Source};
+use crate::{Digest, Document, Mistakes, check};
+
+/// A checked gateway document. Everything after parsing holds this and never a raw document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    document: Document,
+    value: Value,
+    digest: Digest,
+}
+
+impl Config {
+    /// Reads layered sources (later wins) into a checked document.
+    ///
+    /// # Errors
+    /// Every mistake in the text, the shape and the rules of [`crate::check`], at once.
+    pub fn parse(sources: &[Source<'_>]) -> Result<Self, Mistakes> {
+        let decoded = decode::decode::<Document>(sources)?;
+        let problems = check::check(&decoded.document);
+        if !problems.is_empty() {
+            return Err(decoded.locate(problems));
+        }
+        let digest = Digest::of(&decoded.value);
+        Ok(Self { document: decoded.document, value: decoded.value, digest })
+    }
+
+    /// Reads a document that is already one JSON value (from the admin API, the record, Terraform).
+    ///
+    /// # Errors
+    /// As [`Config::parse`]; `name` stands for the file.
+    pub fn from_value(name: &str, value: &Value) -> Result<Self, Mistakes> {
+        let text = value.to_string();
+        Self::parse(&[Source { name, text: &text }])
+    }
+
+    /// The document's identity.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The document as declared: layered, references unresolved, defaults not filled in.
+    #[must_use]
+    pub const fn value(&self) -> &Value {
+        &self.value
+    }
+}
+
+impl Deref for Config {
+    type Target = Document;
+    fn deref(&self) -> &Document {
+        &self.document
+    }
+}

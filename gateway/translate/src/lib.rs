@@ -1,0 +1,1 @@
+//! OpenAI shapes, provider shapes and SSE framing; pure.

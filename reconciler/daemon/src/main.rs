@@ -1,0 +1,2 @@
+//! The reconciler.
+fn main() {}

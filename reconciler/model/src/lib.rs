@@ -1,0 +1,1 @@
+//! Nouns of the reconciler: environment, revision, drift, plan, rollout, outcome.

@@ -1,0 +1,1 @@
+//! Slack, email and webhook notifications.

@@ -1,0 +1,1 @@
+//! Pure deciding: desired, diff, decide, rollout, verify, policy.

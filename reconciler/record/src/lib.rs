@@ -1,0 +1,1 @@
+//! Journal, history, leases, audit and outbox in SQLite.

@@ -1,0 +1,1 @@
+//! The watched Git repository, through git2.

@@ -1,0 +1,1 @@
+//! Runs terraform behind a static gate and reads its JSON.
