@@ -1,1 +1,17 @@
 //! The AI gateway.
+//!
+//! Two halves share one [`state::State`]. The **data plane** answers callers: a thread per core, each with its own
+//! listener and upstream connections, which loads one [`generation::Snapshot`] a request and never waits for the
+//! other half. The **control plane** decides what is served: the admin API, the watched file, the last good document
+//! on disk, metrics, and the order of starting and stopping.
+//!
+//! Reading order of the control plane: [`generation`] (what is served), [`state`] (the only place that changes it),
+//! [`recorder`] (what was counted), [`admin`] (who may ask for changes), [`lifecycle`] (start to exit).
+
+// Control plane.
+pub mod clock;
+pub mod generation;
+pub mod recorder;
+
+// Data plane.
+pub mod routing;
