@@ -1,1 +1,24 @@
-//! Nouns of the reconciler: environment, revision, drift, plan, rollout, outcome.
+//! The nouns of the reconciler. Data only: no I/O, no clock; `now` and ids come in as arguments.
+//!
+//! Reading order: [`declaration`] is what a repository says (`moorline.yaml`), [`bootstrap`] what the daemon is
+//! started with; [`revision`], [`drift`], [`plan`] and [`rollout`] are what happens; [`environment`] is all that is
+//! remembered of one environment between two cycles.
+
+pub mod axis;
+pub mod bootstrap;
+pub mod declaration;
+pub mod drift;
+pub mod environment;
+pub mod event;
+pub mod id;
+pub mod intent;
+pub mod notification;
+pub mod plan;
+pub mod revision;
+pub mod rollout;
+pub mod schedule;
+pub mod status;
+pub mod window;
+
+pub use id::{EnvironmentName, IncidentKey, RolloutId};
+pub use revision::{CommitId, Revision};

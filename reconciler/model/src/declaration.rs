@@ -1,0 +1,440 @@
+//! What a repository declares: `moorline.yaml`.
+//!
+//! In: the file's text. Out: a checked [`Declaration`], or every mistake at once.
+
+mod check;
+mod deliver;
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use moorline_config::document::Version;
+use moorline_config::{Decoded, Duration, Mistakes, Percent, Reference, Source, Usd};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use deliver::{Document, EcsService, Endpoints};
+
+use crate::EnvironmentName;
+use crate::drift::Lane;
+use crate::schedule::Schedule;
+use crate::window::Window;
+
+/// A repository's declaration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Declaration {
+    /// Format version: 1.
+    pub version: Version,
+    /// The environments; at least one.
+    pub environments: Vec<Environment>,
+    /// Where people are told. Absent: nowhere but the console.
+    #[serde(default)]
+    pub notifications: Notifications,
+    /// Folders with Rego policies, relative to the repository's root.
+    #[serde(default)]
+    pub policies: Vec<String>,
+}
+
+impl Declaration {
+    /// Reads a declaration.
+    ///
+    /// # Errors
+    /// Every mistake in the text, with file, line and path.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Mistakes> {
+        let decoded: Decoded<Self> = moorline_config::decode(&[Source { name, text }])?;
+        let problems = check::check(&decoded.document);
+        if problems.is_empty() { Ok(decoded.document) } else { Err(decoded.locate(problems)) }
+    }
+
+    /// The environment of that name.
+    #[must_use]
+    pub fn environment(&self, name: &EnvironmentName) -> Option<&Environment> {
+        self.environments.iter().find(|environment| environment.name == *name)
+    }
+}
+
+/// One environment: one Terraform directory and workspace, one gateway document, one fleet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// The gateways and their document.
+    pub gateway: Gateway,
+    /// Its Terraform. Absent: none is run.
+    #[serde(default)]
+    pub terraform: Option<Terraform>,
+    /// Its AWS. Absent: nothing is read there.
+    #[serde(default)]
+    pub aws: Option<Aws>,
+    /// When to look.
+    #[serde(default)]
+    pub schedule: Schedules,
+    /// What to do about drift.
+    #[serde(default)]
+    pub drift: DriftPolicy,
+    /// When merged changes are applied.
+    #[serde(default)]
+    pub apply: Apply,
+    /// How a new document reaches requests.
+    #[serde(default)]
+    pub rollout: RolloutPlan,
+    /// When a new document counts as healthy.
+    #[serde(default)]
+    pub verify: Verify,
+    /// What happens when it is not.
+    #[serde(default)]
+    pub rollback: Rollback,
+}
+
+/// The gateways and their document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Where the document comes from.
+    pub document: Document,
+    /// Where the replicas' admin APIs are.
+    pub endpoints: Endpoints,
+    /// Token of the admin APIs.
+    pub admin_token: Reference,
+    /// With `document: {terraform: …}`: a token that may write this environment's document and nothing else.
+    /// Absent: an operator's token is needed.
+    #[serde(default)]
+    pub document_token: Option<Reference>,
+}
+
+/// An environment's Terraform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Terraform {
+    /// `terraform`, `tofu`, `terragrunt` or a path. Default: `terraform`.
+    #[serde(default = "Terraform::default_binary")]
+    pub binary: String,
+    /// The root module's folder, relative to the repository's root.
+    pub directory: String,
+    /// Workspace. Default: `default`.
+    #[serde(default = "Terraform::default_workspace")]
+    pub workspace: String,
+    /// Variable files, relative to `directory`.
+    #[serde(default)]
+    pub var_files: Vec<String>,
+    /// `-backend-config` values.
+    #[serde(default)]
+    pub backend_config: BTreeMap<String, String>,
+    /// All that the child process sees of an environment. Values are references.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Reference>,
+    /// What the static gate lets through.
+    #[serde(default)]
+    pub allow: Allow,
+    /// Longest plan or apply. Default: 30m.
+    #[serde(default = "Terraform::default_timeout")]
+    pub timeout: Duration,
+    /// Addresses (or `type.*`) that are never destroyed or replaced by an automatic apply.
+    #[serde(default)]
+    pub protect: Vec<String>,
+    /// Largest share of existing resources that one automatic apply may destroy. Default: 20%.
+    #[serde(default = "Terraform::default_deletion_share_max")]
+    pub deletion_share_max: Percent,
+}
+
+impl Terraform {
+    fn default_binary() -> String {
+        "terraform".to_owned()
+    }
+    fn default_workspace() -> String {
+        "default".to_owned()
+    }
+    const fn default_timeout() -> Duration {
+        Duration::from_seconds(1800)
+    }
+    const fn default_deletion_share_max() -> Percent {
+        Percent::whole(20)
+    }
+}
+
+/// What Terraform code may use; all else is refused before `init`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Allow {
+    /// Provider sources. Default: moorline/moorline and hashicorp/aws.
+    pub providers: Vec<String>,
+    /// Module sources, exactly or as a prefix that ends in `/`; local ones begin with `./`. Default: `./`.
+    pub modules: Vec<String>,
+    /// Backend types. Default: s3 and local.
+    pub backends: Vec<String>,
+}
+
+impl Default for Allow {
+    fn default() -> Self {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Self {
+            providers: own(&["moorline/moorline", "hashicorp/aws"]),
+            modules: own(&["./"]),
+            backends: own(&["s3", "local"]),
+        }
+    }
+}
+
+/// An environment's AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Aws {
+    /// Region.
+    pub region: String,
+    /// Another address for every AWS service: an emulator's, on loopback.
+    #[serde(default)]
+    pub endpoint_url: Option<String>,
+}
+
+/// When to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Schedules {
+    /// Terraform plans. Default: every quarter of an hour.
+    pub plan: Schedule,
+    /// Reads of gateways and AWS. Default: 30s.
+    pub drift: Schedule,
+}
+
+impl Default for Schedules {
+    fn default() -> Self {
+        Self {
+            plan: Schedule::Every(Duration::from_seconds(900)),
+            drift: Schedule::Every(Duration::from_seconds(30)),
+        }
+    }
+}
+
+/// What to do about drift.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DriftPolicy {
+    /// Lanes that are healed without asking; the others alert only. Default: none.
+    pub heal: Vec<Lane>,
+    /// Findings that do not alert.
+    pub ignore: Vec<Ignore>,
+}
+
+/// A finding that does not alert, for a reason and a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ignore {
+    /// The address, exactly.
+    pub address: String,
+    /// The field; absent: all of them.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds.
+    #[schemars(with = "String")]
+    pub expires: Date,
+}
+
+/// When merged changes are applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Apply {
+    /// Without a person starting it. Default: true.
+    pub auto: bool,
+    /// Whether a person must approve the plan. Default: none.
+    pub approval: Approval,
+    /// When it may happen. None: always.
+    pub windows: Vec<AllowWindow>,
+}
+
+impl Default for Apply {
+    fn default() -> Self {
+        Self { auto: true, approval: Approval::None, windows: Vec::new() }
+    }
+}
+
+/// Whether a person must approve a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    /// No.
+    #[default]
+    None,
+    /// Yes, each plan that changes something.
+    Required,
+}
+
+/// A window in which applies may start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllowWindow {
+    /// The window.
+    pub allow: Window,
+}
+
+/// How a new document reaches requests.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RolloutPlan {
+    /// The manner. Default: all_at_once.
+    pub strategy: RolloutStrategy,
+    /// With `canary`: the steps, in order.
+    pub steps: Vec<RolloutStep>,
+}
+
+/// The manner of a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RolloutStrategy {
+    /// Probe, then everything.
+    #[default]
+    AllAtOnce,
+    /// Growing shares, each verified.
+    Canary,
+    /// Nothing, probe, everything, and the old one kept until it has proved itself.
+    BlueGreen,
+}
+
+/// One step of a canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RolloutStep {
+    /// Share of requests that the candidate gets.
+    pub weight: Percent,
+    /// Shortest time at this share.
+    pub hold: Duration,
+}
+
+/// When a new document counts as healthy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Verify {
+    /// How long it must serve everything before it counts as verified. Default: 2m.
+    pub window: Duration,
+    /// Fewer requests are no verdict. Default: 50. 0: probes alone decide.
+    pub min_requests: u64,
+    /// Longest wait for a verdict at one step, after which a person is asked. Default: 30m.
+    pub patience: Duration,
+    /// Requests we send ourselves, through the candidate.
+    pub probes: Vec<Probe>,
+    /// What must not be exceeded.
+    pub limits: VerifyLimits,
+}
+
+impl Default for Verify {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_seconds(120),
+            min_requests: 50,
+            patience: Duration::from_seconds(1800),
+            probes: Vec::new(),
+            limits: VerifyLimits::default(),
+        }
+    }
+}
+
+/// A request we send ourselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The model, as callers name it.
+    pub model: String,
+    /// What to ask. Default: ping.
+    #[serde(default = "Probe::default_prompt")]
+    pub prompt: String,
+    /// The status that is right. Default: 200.
+    #[serde(default = "Probe::default_status")]
+    pub expect_status: u16,
+    /// A virtual key to ask with. Absent: none is sent.
+    #[serde(default)]
+    pub key: Option<Reference>,
+}
+
+impl Probe {
+    fn default_prompt() -> String {
+        "ping".to_owned()
+    }
+    const fn default_status() -> u16 {
+        200
+    }
+}
+
+/// What a candidate must not exceed. An absent limit is not asked, but for the error rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerifyLimits {
+    /// Share of requests that fail through the document or an upstream. Default: 2%.
+    pub error_rate: Percent,
+    /// 95th percentile of latency.
+    pub p95: Option<Duration>,
+    /// 99th percentile of latency.
+    pub p99: Option<Duration>,
+    /// Growth of the 99th percentile over stable's in the same time.
+    pub p99_increase: Option<Percent>,
+    /// USD a minute.
+    pub cost_per_minute: Option<Usd>,
+    /// Failures of any one model that stable does not show too.
+    pub model_failures: Option<u64>,
+}
+
+impl Default for VerifyLimits {
+    fn default() -> Self {
+        Self {
+            error_rate: Percent::whole(2),
+            p95: None,
+            p99: None,
+            p99_increase: None,
+            cost_per_minute: None,
+            model_failures: None,
+        }
+    }
+}
+
+/// What happens when a document is not healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rollback {
+    /// Go back to the last verified commit without asking. Default: true.
+    pub automatic: bool,
+}
+
+impl Default for Rollback {
+    fn default() -> Self {
+        Self { automatic: true }
+    }
+}
+
+/// Where people are told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notifications {
+    /// Slack.
+    pub slack: Option<Slack>,
+    /// Email.
+    pub email: Option<Email>,
+}
+
+/// A Slack channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slack {
+    /// The channel (`#ai-gateway`) or its id.
+    pub channel: String,
+    /// A bot token.
+    pub token: Reference,
+    /// Another address for Slack's Web API: a stand-in's, on loopback.
+    #[serde(default)]
+    pub api_url: Option<String>,
+}
+
+/// An email's sender and receivers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Email {
+    /// Sender.
+    pub from: String,
+    /// Receivers; at least one.
+    pub to: Vec<String>,
+    /// An SMTP URL (`smtps://user:password@host:465`), as a reference because it holds a password.
+    pub smtp: Reference,
+}

@@ -1,0 +1,181 @@
+//! The rules of `moorline.yaml` that its types cannot say.
+
+use std::collections::BTreeSet;
+
+use moorline_config::Percent;
+use moorline_config::check::Problem;
+
+use super::{Declaration, Document, Endpoints, Environment, RolloutStrategy, Terraform};
+
+/// Lists every rule the declaration breaks.
+pub(super) fn check(declaration: &Declaration) -> Vec<Problem> {
+    let mut problems = Problems(Vec::new());
+    if declaration.environments.is_empty() {
+        problems.add("environments".to_owned(), "expected at least one environment");
+    }
+    let mut names = BTreeSet::new();
+    for (index, environment) in declaration.environments.iter().enumerate() {
+        let at = format!("environments[{index}]");
+        if !names.insert(&environment.name) {
+            problems.add(format!("{at}.name"), format!("`{}` is declared twice", environment.name));
+        }
+        check_gateway(environment, &at, &mut problems);
+        if let Some(terraform) = &environment.terraform {
+            check_terraform(terraform, &format!("{at}.terraform"), &mut problems);
+        }
+        check_rollout(environment, &at, &mut problems);
+        check_aws(environment, &at, &mut problems);
+    }
+    for (index, folder) in declaration.policies.iter().enumerate() {
+        problems.relative_path(format!("policies[{index}]"), folder);
+    }
+    if let Some(email) = &declaration.notifications.email
+        && email.to.is_empty()
+    {
+        problems.add("notifications.email.to".to_owned(), "expected at least one receiver");
+    }
+    problems.0
+}
+
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, path: String, problem: impl Into<String>) {
+        self.0.push(Problem { path, problem: problem.into() });
+    }
+
+    /// A path stays inside the repository: relative, and made of plain parts.
+    fn relative_path(&mut self, path: String, text: &str) {
+        let is_plain = !text.is_empty()
+            && !text.starts_with('/')
+            && !text.contains(['\\', '\0'])
+            && text.trim_end_matches('/').split('/').all(|part| !part.is_empty() && part != "..");
+        if !is_plain {
+            self.add(
+                path,
+                format!("`{text}` must be a path inside the repository, relative and without `..`"),
+            );
+        }
+    }
+}
+
+fn check_gateway(environment: &Environment, at: &str, problems: &mut Problems) {
+    match &environment.gateway.document {
+        Document::Files(files) if files.is_empty() => {
+            problems.add(format!("{at}.gateway.document"), "expected at least one file");
+        }
+        Document::Files(files) => {
+            for (index, file) in files.iter().enumerate() {
+                problems.relative_path(format!("{at}.gateway.document[{index}]"), file);
+            }
+        }
+        Document::Terraform { terraform } => {
+            let path = format!("{at}.gateway.document.terraform");
+            if !terraform.contains("openai_gateway.") {
+                problems.add(
+                    path,
+                    format!("`{terraform}` is no openai_gateway resource: expected `openai_gateway.NAME`"),
+                );
+            } else if environment.terraform.is_none() {
+                problems.add(path, "the environment has no `terraform` that could hand the document over");
+            }
+        }
+    }
+    match &environment.gateway.endpoints {
+        Endpoints::Urls(urls) if urls.is_empty() => {
+            problems.add(format!("{at}.gateway.endpoints"), "expected at least one admin URL");
+        }
+        Endpoints::Urls(urls) => {
+            for (index, text) in urls.iter().enumerate() {
+                let is_http = url::Url::parse(text).is_ok_and(|url| {
+                    matches!(url.scheme(), "http" | "https")
+                        && url.host().is_some()
+                        && url.username().is_empty()
+                });
+                if !is_http {
+                    problems.add(
+                        format!("{at}.gateway.endpoints[{index}]"),
+                        "expected an http:// or https:// URL without a user",
+                    );
+                }
+            }
+        }
+        Endpoints::Ecs { .. } if environment.aws.is_none() => {
+            problems.add(
+                format!("{at}.gateway.endpoints.ecs"),
+                "the environment has no `aws` to look the service up in",
+            );
+        }
+        Endpoints::Ecs { .. } => {}
+    }
+}
+
+fn check_terraform(terraform: &Terraform, at: &str, problems: &mut Problems) {
+    problems.relative_path(format!("{at}.directory"), &terraform.directory);
+    for (index, file) in terraform.var_files.iter().enumerate() {
+        problems.relative_path(format!("{at}.var_files[{index}]"), file);
+    }
+    if terraform.binary.is_empty() || terraform.binary.starts_with('-') {
+        problems.add(format!("{at}.binary"), "expected terraform, tofu, terragrunt or a path");
+    }
+    let is_plain =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if !is_plain(&terraform.workspace) || terraform.workspace.starts_with('-') {
+        problems.add(format!("{at}.workspace"), "expected letters, digits and any of `-_.`");
+    }
+    for name in terraform.environment.keys() {
+        // These would let a repository replace a provider or turn checks off behind the static gate's back.
+        let is_ours = name.starts_with("TF_") && !name.starts_with("TF_VAR_");
+        if is_ours || matches!(name.as_str(), "PATH" | "HOME" | "LD_PRELOAD" | "LD_LIBRARY_PATH") {
+            problems
+                .add(format!("{at}.environment.{name}"), "is set by Moorline itself and cannot be declared");
+        }
+    }
+}
+
+fn check_rollout(environment: &Environment, at: &str, problems: &mut Problems) {
+    let rollout = &environment.rollout;
+    match rollout.strategy {
+        RolloutStrategy::Canary if rollout.steps.is_empty() => {
+            problems.add(format!("{at}.rollout.steps"), "a canary needs at least one step");
+        }
+        RolloutStrategy::AllAtOnce | RolloutStrategy::BlueGreen if !rollout.steps.is_empty() => {
+            problems.add(format!("{at}.rollout.steps"), "only a canary has steps");
+        }
+        RolloutStrategy::BlueGreen => {
+            problems.add(
+                format!("{at}.rollout.strategy"),
+                "blue_green is not served by this release: expected all_at_once or canary",
+            );
+        }
+        RolloutStrategy::Canary | RolloutStrategy::AllAtOnce => {}
+    }
+    for (index, pair) in rollout.steps.windows(2).enumerate() {
+        if pair[1].weight <= pair[0].weight {
+            problems.add(
+                format!("{at}.rollout.steps[{}].weight", index + 1),
+                "each step must give the candidate more than the one before",
+            );
+        }
+    }
+    for (index, step) in rollout.steps.iter().enumerate() {
+        if step.weight == Percent::ZERO {
+            problems.add(format!("{at}.rollout.steps[{index}].weight"), "expected more than 0%");
+        }
+    }
+    if environment.verify.min_requests == 0 && environment.verify.probes.is_empty() {
+        problems.add(
+            format!("{at}.verify.min_requests"),
+            "0 needs at least one probe: without traffic or probes nothing is ever verified",
+        );
+    }
+}
+
+fn check_aws(environment: &Environment, at: &str, problems: &mut Problems) {
+    let Some(aws) = &environment.aws else { return };
+    if let Some(text) = &aws.endpoint_url
+        && !url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    {
+        problems.add(format!("{at}.aws.endpoint_url"), "expected an http:// or https:// URL");
+    }
+}

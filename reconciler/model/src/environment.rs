@@ -1,0 +1,144 @@
+//! All that is remembered of one environment between two cycles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use moorline_config::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::axis::Axes;
+use crate::drift::{Drift, Lane};
+use crate::plan::PlanSummary;
+use crate::rollout::{Deployed, Rollout};
+use crate::{CommitId, EnvironmentName, Revision};
+
+/// A commit, or everything, that is not applied until a person releases it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The commit; absent: nothing at all is applied.
+    #[serde(default)]
+    pub commit: Option<CommitId>,
+    /// Why.
+    pub reason: String,
+    /// Who: a person, or `moorline` after an automatic rollback.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A gateway replica as last read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// Its admin URL.
+    pub endpoint: String,
+    /// Its process' id, when it could be read.
+    #[serde(default)]
+    pub instance: Option<String>,
+    /// Digest of what it serves.
+    #[serde(default)]
+    pub digest: Option<Digest>,
+    /// Commit of what it serves.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// Number of what it serves.
+    #[serde(default)]
+    pub generation: Option<u64>,
+    /// Digest of its candidate.
+    #[serde(default)]
+    pub candidate: Option<Digest>,
+    /// Why it could not be read.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// When it was read.
+    pub checked_at: Timestamp,
+}
+
+/// One environment's memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentState {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// The head of the branch, as last read.
+    #[serde(default)]
+    pub wanted: Option<Revision>,
+    /// What was last brought into force, verified or not.
+    #[serde(default)]
+    pub applied: Option<Deployed>,
+    /// What last verified healthy: where a rollback goes.
+    #[serde(default)]
+    pub verified: Option<Deployed>,
+    /// What is held.
+    #[serde(default)]
+    pub holds: Vec<Hold>,
+    /// Why nothing is done by itself any more, until a person releases it.
+    #[serde(default)]
+    pub frozen: Option<String>,
+    /// The rollout under way, or the last one.
+    #[serde(default)]
+    pub rollout: Option<Rollout>,
+    /// Commits that were rolled back automatically once; not twice.
+    #[serde(default)]
+    pub rolled_back: BTreeSet<CommitId>,
+    /// The six axes.
+    #[serde(default)]
+    pub axes: Axes,
+    /// Findings that are suspected, open or ignored.
+    #[serde(default)]
+    pub drift: Vec<Drift>,
+    /// The last plan of the scheduled lane.
+    #[serde(default)]
+    pub plan: Option<PlanSummary>,
+    /// When each lane last looked.
+    #[serde(default)]
+    pub looked: BTreeMap<Lane, Timestamp>,
+    /// The replicas as last read.
+    #[serde(default)]
+    pub replicas: Vec<Replica>,
+}
+
+impl EnvironmentState {
+    /// An environment of which nothing is known yet.
+    #[must_use]
+    pub fn new(name: EnvironmentName) -> Self {
+        Self {
+            name,
+            wanted: None,
+            applied: None,
+            verified: None,
+            holds: Vec::new(),
+            frozen: None,
+            rollout: None,
+            rolled_back: BTreeSet::new(),
+            axes: Axes::default(),
+            drift: Vec::new(),
+            plan: None,
+            looked: BTreeMap::new(),
+            replicas: Vec::new(),
+        }
+    }
+
+    /// The hold that keeps a commit from being applied, if there is one.
+    #[must_use]
+    pub fn hold_on(&self, commit: &CommitId) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.commit.as_ref().is_none_or(|held| held == commit))
+    }
+
+    /// The rollout under way.
+    #[must_use]
+    pub fn rollout_under_way(&self) -> Option<&Rollout> {
+        self.rollout.as_ref().filter(|rollout| !rollout.phase.is_over())
+    }
+}
+
+/// A document that `terraform apply` handed over, or that a rollout delivered: kept by digest, so that a rollback
+/// finds it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptDocument {
+    /// Its identity.
+    pub digest: Digest,
+    /// The document, references unresolved.
+    pub document: Value,
+    /// When it was kept.
+    pub at: Timestamp,
+}

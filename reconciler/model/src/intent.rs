@@ -1,0 +1,62 @@
+//! What a person asks for. Written to the record; the next cycle reads it there. A cycle takes no other input.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{CommitId, EnvironmentName};
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "wish", rename_all = "snake_case")]
+pub enum Wish {
+    /// Look and act now; try a failed commit again.
+    Sync,
+    /// The waiting plan may be applied.
+    Approve {
+        /// SHA-256 of the plan that was seen; another plan is not approved.
+        plan_sha256: String,
+    },
+    /// Go back to a verified commit and hold the present one.
+    Rollback {
+        /// Where to; absent: the last verified before the present one.
+        commit: Option<CommitId>,
+    },
+    /// Apply nothing, or not this commit.
+    Hold {
+        /// The commit; absent: everything.
+        commit: Option<CommitId>,
+    },
+    /// Lift holds and a freeze.
+    Release,
+}
+
+impl Wish {
+    /// The wish in a word, as in the command line and the API.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Approve { .. } => "approve",
+            Self::Rollback { .. } => "rollback",
+            Self::Hold { .. } => "hold",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// A wish, by whom and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// What is asked.
+    #[serde(flatten)]
+    pub wish: Wish,
+    /// Who asks.
+    pub actor: String,
+    /// Why; may be empty.
+    #[serde(default)]
+    pub reason: String,
+    /// When it was asked.
+    pub at: Timestamp,
+}

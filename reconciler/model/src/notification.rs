@@ -1,0 +1,64 @@
+//! Messages to people. Only transitions make one.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::drift::Severity;
+use crate::{EnvironmentName, IncidentKey};
+
+/// Which transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transition {
+    /// Trouble began.
+    Opened,
+    /// It is another trouble than before.
+    Changed,
+    /// It is over.
+    Resolved,
+    /// It cannot be known whether there is trouble.
+    CannotCheck,
+    /// A rollout moved on.
+    Progressed,
+    /// A rollout failed and is being undone.
+    RollingBack,
+    /// It was undone; its commit is held.
+    RolledBack,
+    /// People are needed.
+    Frozen,
+}
+
+impl Transition {
+    /// Whether the incident is over with it.
+    #[must_use]
+    pub const fn ends_incident(self) -> bool {
+        matches!(self, Self::Resolved | Self::RolledBack)
+    }
+}
+
+/// A message: five lines that say what, where, since when and who, what happens next by itself, what one can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// What it is about: one Slack thread, one mail thread.
+    pub incident: IncidentKey,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Which transition.
+    pub transition: Transition,
+    /// How much it matters.
+    pub severity: Severity,
+    /// One sentence: subject, what differs, since when, by whom.
+    pub headline: String,
+    /// Addresses and redacted names; no values that could be secret.
+    #[serde(default)]
+    pub details: Vec<String>,
+    /// What happens next by itself.
+    pub next: String,
+    /// What one can do: a command.
+    #[serde(default)]
+    pub action: Option<String>,
+    /// Path in the console.
+    pub path: String,
+    /// When it happened.
+    pub at: Timestamp,
+}

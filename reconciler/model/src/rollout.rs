@@ -1,0 +1,265 @@
+//! A rollout: data in the record, moved one step a cycle by a pure function, so that a crash loses nothing and
+//! repeats nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use moorline_config::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::declaration::{RolloutPlan, Verify};
+use crate::plan::PlanSummary;
+use crate::{CommitId, Revision, RolloutId};
+
+/// Why there is a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RolloutKind {
+    /// A merged commit.
+    Deploy,
+    /// A person chose to go back from `from`.
+    Rollback {
+        /// The commit that is left, and held.
+        from: CommitId,
+        /// Who asked.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What is being brought back when a rollout failed, in order: the document first, Terraform second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// Drop the candidate, or put the verified document back as stable.
+    Document,
+    /// Plan Terraform at the verified commit; go on only if nothing would be deleted or replaced.
+    Plan,
+    /// Apply that plan.
+    Apply,
+    /// Wait until every replica attests the verified document.
+    Attest,
+}
+
+/// Where a rollout is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Phase {
+    /// Wanted; its gates may still be closed.
+    Pending,
+    /// Terraform plans.
+    Planning,
+    /// A person must approve the plan.
+    AwaitingApproval,
+    /// Terraform applies.
+    Applying,
+    /// The candidate is put on every replica, with no traffic, and probed.
+    Staging,
+    /// The candidate gets the share of this step (0 is the first).
+    Shifting {
+        /// Index into the steps.
+        step: usize,
+    },
+    /// The candidate becomes stable on every replica.
+    Promoting,
+    /// It serves everything and is watched.
+    Baking,
+    /// Verified healthy.
+    Succeeded,
+    /// It failed and is being undone.
+    RollingBack {
+        /// What is being brought back.
+        undo: Undo,
+    },
+    /// Undone; its commit is held.
+    RolledBack,
+    /// It failed and was not undone: people are called.
+    Frozen,
+    /// It failed before it changed anything. A newer commit or `moorline sync` tries again.
+    Failed,
+    /// A newer commit took its place.
+    Superseded,
+}
+
+impl Phase {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::RolledBack | Self::Frozen | Self::Failed | Self::Superseded)
+    }
+
+    /// Whether a newer commit may take its place here: while it waits or is verified, never during an apply,
+    /// a promotion or an undoing.
+    #[must_use]
+    pub const fn may_be_superseded(&self) -> bool {
+        matches!(
+            self,
+            Self::Pending
+                | Self::Planning
+                | Self::AwaitingApproval
+                | Self::Staging
+                | Self::Shifting { .. }
+                | Self::Baking
+        )
+    }
+
+    /// The phase in a word, as shown and as metric label.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Planning => "planning",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Applying => "applying",
+            Self::Staging => "staging",
+            Self::Shifting { .. } => "shifting",
+            Self::Promoting => "promoting",
+            Self::Baking => "baking",
+            Self::Succeeded => "succeeded",
+            Self::RollingBack { .. } => "rolling_back",
+            Self::RolledBack => "rolled_back",
+            Self::Frozen => "frozen",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shifting { step } => write!(formatter, "shifting, step {}", step + 1),
+            other => formatter.write_str(other.as_str()),
+        }
+    }
+}
+
+/// What verification said last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Healthy over the whole window, with enough requests or probes.
+    Passed,
+    /// Not healthy; every reason.
+    Failed {
+        /// One sentence each.
+        reasons: Vec<String>,
+    },
+    /// Not known yet: too few requests, or the window is not over. Never counts as passed.
+    Inconclusive {
+        /// What is missing.
+        because: String,
+    },
+    /// It could not be asked. Retried [`crate::rollout::VERIFY_ERRORS_MAX`] times in a row.
+    Error {
+        /// What went wrong.
+        because: String,
+    },
+}
+
+/// Errors in a row after which verification counts as failed.
+pub const VERIFY_ERRORS_MAX: u32 = 4;
+
+/// A verdict on one phase, and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The phase it is about; a verdict on another phase is worth nothing.
+    pub phase: Phase,
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// The numbers, by name (`candidate.requests`, `candidate.p99_ms`, `stable.error_rate`), as shown to people.
+    pub facts: BTreeMap<String, String>,
+    /// When it was reached.
+    pub at: Timestamp,
+    /// Errors in a row, this one counted.
+    #[serde(default)]
+    pub errors_in_a_row: u32,
+}
+
+/// What was in force before or after a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployed {
+    /// The commit.
+    pub revision: Revision,
+    /// The gateway document's identity.
+    pub digest: Digest,
+    /// Git tree id of the Terraform directory; absent when the environment has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terraform_tree: Option<String>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// One rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Its id.
+    pub id: RolloutId,
+    /// Why there is one.
+    pub kind: RolloutKind,
+    /// The commit it brings.
+    pub revision: Revision,
+    /// What was verified when it began: where it goes back to.
+    #[serde(default)]
+    pub from: Option<Deployed>,
+    /// Where it is.
+    pub phase: Phase,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When its phase began.
+    pub phase_since: Timestamp,
+    /// How it shifts traffic, as declared at its commit when it began.
+    pub plan: RolloutPlan,
+    /// When it counts as healthy, as declared at its commit when it began.
+    pub verify: Verify,
+    /// Terraform's plan, once made.
+    #[serde(default)]
+    pub terraform: Option<PlanSummary>,
+    /// Whether Terraform has applied something for it, so that undoing must too.
+    #[serde(default)]
+    pub terraform_applied: bool,
+    /// Who approved the plan, and which plan (its SHA-256).
+    #[serde(default)]
+    pub approval: Option<PlanApproval>,
+    /// The document it brings, once known.
+    #[serde(default)]
+    pub digest: Option<Digest>,
+    /// Generation of that document on each replica, by admin URL.
+    #[serde(default)]
+    pub generations: BTreeMap<String, u64>,
+    /// Whether the candidate became stable on any replica, so that undoing must put the old one back.
+    #[serde(default)]
+    pub promoted: bool,
+    /// What verification said last.
+    #[serde(default)]
+    pub evidence: Option<Evidence>,
+    /// Why it failed, froze or was superseded.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Failed tries at its present phase.
+    #[serde(default)]
+    pub attempts: u32,
+}
+
+/// A person's word for one plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanApproval {
+    /// Who.
+    pub actor: String,
+    /// SHA-256 of the plan approved.
+    pub plan_sha256: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Rollout {
+    /// The verdict on its present phase, if there is one.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&Verdict> {
+        let evidence = self.evidence.as_ref()?;
+        (evidence.phase == self.phase).then_some(&evidence.verdict)
+    }
+}

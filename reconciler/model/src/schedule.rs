@@ -1,0 +1,149 @@
+//! When something is due: a cron expression (`sec min hour dom mon dow`, UTC) or a duration.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use moorline_config::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Schedule {
+    /// So long after the last time.
+    Every(Duration),
+    /// At the moments a cron expression names, in UTC.
+    Cron(Box<CronExpression>),
+}
+
+/// A parsed cron expression and the text it came from.
+#[derive(Debug, Clone)]
+pub struct CronExpression {
+    text: String,
+    schedule: cron::Schedule,
+}
+
+impl PartialEq for CronExpression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+impl Eq for CronExpression {}
+
+/// Says why a text is no schedule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is not a schedule: expected a duration such as 30s, or cron `sec min hour day-of-month month day-of-week` such as `0 */15 * * * *`"
+)]
+pub struct InvalidSchedule {
+    /// The text, cut to 64 characters.
+    pub text: String,
+}
+
+impl Schedule {
+    /// The first moment after `last` at which it is due; `None` when a cron expression never comes again.
+    #[must_use]
+    pub fn next_after(&self, last: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Every(interval) => last.checked_add(interval.get()).ok(),
+            Self::Cron(expression) => {
+                let after = chrono_time(last)?;
+                let next = expression.schedule.after(&after).next()?;
+                Timestamp::from_second(next.timestamp()).ok()
+            }
+        }
+    }
+
+    /// Whether it is due at `now`, given when it last ran. What never ran is due.
+    #[must_use]
+    pub fn is_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
+        last.is_none_or(|last| self.next_after(last).is_some_and(|next| next <= now))
+    }
+}
+
+// The cron crate speaks chrono; this is the one place where the two meet.
+fn chrono_time(time: Timestamp) -> Option<cron_time::DateTime<cron_time::Utc>> {
+    cron_time::DateTime::from_timestamp(time.as_second(), 0)
+}
+
+impl FromStr for Schedule {
+    type Err = InvalidSchedule;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(interval) = text.parse::<Duration>()
+            && interval.as_milliseconds() > 0
+        {
+            return Ok(Self::Every(interval));
+        }
+        let wrong = || InvalidSchedule { text: text.chars().take(64).collect() };
+        let schedule = cron::Schedule::from_str(text).map_err(|_| wrong())?;
+        Ok(Self::Cron(Box::new(CronExpression { text: text.to_owned(), schedule })))
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every(interval) => interval.fmt(formatter),
+            Self::Cron(expression) => formatter.write_str(&expression.text),
+        }
+    }
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = InvalidSchedule;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Schedule> for String {
+    fn from(schedule: Schedule) -> Self {
+        schedule.to_string()
+    }
+}
+
+impl JsonSchema for Schedule {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Schedule".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A duration (30s) or a cron expression with seconds, in UTC (0 */15 * * * *).",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn cron_is_read_with_seconds_and_in_utc() {
+        let schedule: Schedule = "0 */15 * * * *".parse().unwrap();
+        assert_eq!(schedule.next_after(at("2026-11-21T05:46:10Z")), Some(at("2026-11-21T06:00:00Z")));
+        assert!(!schedule.is_due(Some(at("2026-11-21T05:46:10Z")), at("2026-11-21T05:59:59Z")));
+        assert!(schedule.is_due(Some(at("2026-11-21T05:46:10Z")), at("2026-11-21T06:00:00Z")));
+    }
+
+    #[test]
+    fn a_duration_counts_from_the_last_time_and_what_never_ran_is_due() {
+        let schedule: Schedule = "30s".parse().unwrap();
+        assert!(schedule.is_due(None, at("2026-11-21T00:00:00Z")));
+        assert!(!schedule.is_due(Some(at("2026-11-21T00:00:00Z")), at("2026-11-21T00:00:29Z")));
+        assert!(schedule.is_due(Some(at("2026-11-21T00:00:00Z")), at("2026-11-21T00:00:30Z")));
+    }
+
+    #[test]
+    fn what_is_neither_is_refused() {
+        for text in ["", "0s", "soon", "* * *", "61 * * * * *"] {
+            assert!(text.parse::<Schedule>().is_err(), "{text}");
+        }
+    }
+}
