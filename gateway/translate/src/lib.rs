@@ -1,1 +1,18 @@
-//! OpenAI shapes, provider shapes and SSE framing; pure.
+//! OpenAI shapes, provider shapes, and the framing of streams. Pure: bytes in, bytes out; no I/O, no clock.
+//!
+//! A request that needs no translation is never parsed into a tree: [`scan`] checks it in one pass and notes where
+//! the few fields stand that a gateway decides on, [`splice`] replaces those and leaves every other byte alone.
+//! [`sse`] finds the events in a stream however it is cut, [`usage`] reads the tokens an answer used, and [`error`]
+//! writes refusals in the caller's dialect.
+
+pub mod error;
+pub mod scan;
+pub mod splice;
+pub mod sse;
+mod text;
+pub mod usage;
+
+pub use error::ErrorBody;
+pub use scan::{Fields, ScanError, Span, scan};
+pub use splice::{Edits, Parts};
+pub use usage::{Tokens, UsageWatch};
