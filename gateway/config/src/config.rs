@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
-use crate::decode::{self, Source};
+use crate::decode::{self, Decoded, Source};
 use crate::{Digest, Document, Mistakes, check};
 
 /// A checked gateway document. Everything after parsing holds this and never a raw document.
@@ -21,22 +21,20 @@ impl Config {
     /// # Errors
     /// Every mistake in the text, the shape and the rules of [`crate::check`], at once.
     pub fn parse(sources: &[Source<'_>]) -> Result<Self, Mistakes> {
-        let decoded = decode::decode::<Document>(sources)?;
-        let problems = check::check(&decoded.document);
-        if !problems.is_empty() {
-            return Err(decoded.locate(problems));
-        }
-        let digest = Digest::of(&decoded.value);
-        Ok(Self { document: decoded.document, value: decoded.value, digest })
+        decode::decode_checked(sources, check::check).map(Self::new)
     }
 
     /// Reads a document that is already one JSON value (from the admin API, the record, Terraform).
     ///
     /// # Errors
-    /// As [`Config::parse`]; `name` stands for the file.
+    /// As [`Config::parse`]; `name` stands for the file, and there are no lines.
     pub fn from_value(name: &str, value: &Value) -> Result<Self, Mistakes> {
-        let text = value.to_string();
-        Self::parse(&[Source { name, text: &text }])
+        decode::decode_value(name, value, check::check).map(Self::new)
+    }
+
+    fn new(decoded: Decoded<Document>) -> Self {
+        let digest = Digest::of(&decoded.value);
+        Self { document: decoded.document, value: decoded.value, digest }
     }
 
     /// The document's identity.

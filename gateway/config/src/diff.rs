@@ -28,7 +28,8 @@ fn walk(path: String, before: Option<&Value>, after: Option<&Value>, changes: &m
     match (before, after) {
         (Some(a), Some(b)) if a == b => {}
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))).collect();
+            let mut keys: Vec<&String> =
+                a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))).collect();
             keys.sort();
             for key in keys {
                 let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::decode::{TextOrMap, text_or_map};
 use crate::{Duration, GatewayName, KeyName, ModelName, ProviderName, Reference, Usd};
 
 /// The one version of the format there is.
@@ -351,13 +352,23 @@ pub struct Stores {
 }
 
 /// Where limit counters live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum LimitStore {
     /// `memory`: in each replica's memory.
     Memory(InMemory),
     /// Shared through Redis.
     Redis(Redis),
+}
+
+impl<'de> Deserialize<'de> for LimitStore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "`memory`, or a map of `redis` and `when_lost`";
+        Ok(match text_or_map(deserializer, expected)? {
+            TextOrMap::Text(word) => Self::Memory(word),
+            TextOrMap::Map(redis) => Self::Redis(redis),
+        })
+    }
 }
 
 /// The word `memory`.
@@ -370,7 +381,8 @@ pub enum InMemory {
 
 /// Where cached answers live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "CacheStoreFields")]
+#[schemars(!try_from)]
 pub enum CacheStore {
     /// In each replica's memory, up to a size.
     Memory {
@@ -379,6 +391,30 @@ pub enum CacheStore {
     },
     /// Shared through Redis.
     Redis(Redis),
+}
+
+/// The fields of every kind of [`CacheStore`], before it is known which one is meant.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CacheStoreFields {
+    memory: Option<crate::ByteSize>,
+    redis: Option<Reference>,
+    when_lost: Option<WhenLost>,
+}
+
+impl TryFrom<CacheStoreFields> for CacheStore {
+    type Error = &'static str;
+    fn try_from(fields: CacheStoreFields) -> Result<Self, Self::Error> {
+        match fields {
+            CacheStoreFields { memory: Some(memory), redis: None, when_lost: None } => {
+                Ok(Self::Memory { memory })
+            }
+            CacheStoreFields { memory: None, redis: Some(redis), when_lost: Some(when_lost) } => {
+                Ok(Self::Redis(Redis { redis, when_lost }))
+            }
+            _ => Err("expected either `memory`, or `redis` and `when_lost`"),
+        }
+    }
 }
 
 /// A Redis server.

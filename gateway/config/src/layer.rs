@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 /// Lays `over` upon `under`: maps are merged key by key, anything else is replaced, `null` deletes.
+///
+/// What results holds no `null` in a map that `over` brought: a field that is null is a field that is absent.
 #[must_use]
 pub fn layer(under: Value, over: Value) -> Value {
     match (under, over) {
@@ -17,8 +19,21 @@ pub fn layer(under: Value, over: Value) -> Value {
             }
             Value::Object(under)
         }
-        // A map over nothing still drops its own nulls, so that layering is associative.
-        (_, over @ Value::Object(_)) => layer(Value::Object(serde_json::Map::new()), over),
-        (_, over) => over,
+        (_, over) => settled(over),
+    }
+}
+
+/// Drops the map entries that say `null`, in lists too.
+fn settled(value: Value) -> Value {
+    match value {
+        Value::Object(entries) => Value::Object(
+            entries
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| (key, settled(value)))
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(settled).collect()),
+        scalar => scalar,
     }
 }

@@ -72,7 +72,8 @@ impl FromStr for Reference {
 }
 
 fn is_variable(text: &str) -> bool {
-    !text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 impl fmt::Display for Reference {
@@ -152,7 +153,14 @@ mod tests {
 
     #[test]
     fn every_written_form_is_read_back_as_written() {
-        for text in ["env:KEY", "file:/run/key", "secretsmanager:a/b", "secretsmanager:a#k", "ssm:/a/b", "vault:a/b#k"] {
+        for text in [
+            "env:KEY",
+            "file:/run/key",
+            "secretsmanager:a/b",
+            "secretsmanager:a#k",
+            "ssm:/a/b",
+            "vault:a/b#k",
+        ] {
             let reference: Reference = text.parse().unwrap();
             assert_eq!(reference.to_string(), text);
         }

@@ -106,7 +106,11 @@ impl FromStr for Duration {
         if milliseconds.fract() != 0.0 || milliseconds > f64::from(u32::MAX) {
             return Err(wrong());
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be whole and in range above"
+        )]
         Ok(Self { milliseconds: milliseconds as u32 })
     }
 }
@@ -115,11 +119,12 @@ impl fmt::Display for Duration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.milliseconds;
         let (number, unit) = match all {
+            // Zero is a multiple of everything; seconds read best.
             0 => (0, "s"),
-            _ if all % 86_400_000 == 0 => (all / 86_400_000, "d"),
-            _ if all % 3_600_000 == 0 => (all / 3_600_000, "h"),
-            _ if all % 60_000 == 0 => (all / 60_000, "m"),
-            _ if all % 1_000 == 0 => (all / 1_000, "s"),
+            _ if all.is_multiple_of(86_400_000) => (all / 86_400_000, "d"),
+            _ if all.is_multiple_of(3_600_000) => (all / 3_600_000, "h"),
+            _ if all.is_multiple_of(60_000) => (all / 60_000, "m"),
+            _ if all.is_multiple_of(1_000) => (all / 1_000, "s"),
             _ => (all, "ms"),
         };
         write!(formatter, "{number}{unit}")
@@ -224,7 +229,11 @@ impl FromStr for Percent {
         if unit != "%" || basis_points > 10_000.0 || (number * 100.0 - basis_points).abs() > 1e-6 {
             return Err(wrong());
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be 0 to 10,000 above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be 0 to 10,000 above"
+        )]
         Ok(Self { basis_points: basis_points as u16 })
     }
 }
@@ -252,7 +261,11 @@ impl Usd {
     /// The amount in millionths of a dollar, the unit of our ledgers (checked integer arithmetic).
     #[must_use]
     pub fn as_micros(self) -> u64 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative by construction; a cast saturates")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative by construction; a cast saturates"
+        )]
         let micros = (self.0 * 1e6).round() as u64;
         micros
     }
@@ -264,7 +277,10 @@ impl TryFrom<f64> for Usd {
         if dollars.is_finite() && dollars >= 0.0 {
             Ok(Self(dollars))
         } else {
-            Err(InvalidQuantity::new(&dollars.to_string(), "an amount of US dollars that is not negative, such as 2.50"))
+            Err(InvalidQuantity::new(
+                &dollars.to_string(),
+                "an amount of US dollars that is not negative, such as 2.50",
+            ))
         }
     }
 }
