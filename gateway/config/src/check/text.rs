@@ -1,0 +1,49 @@
+//! Free text: how long it may be. It ends up in metrics, pages and messages.
+
+use super::Problems;
+use crate::Document;
+
+/// The longest address.
+pub(super) const URL_LENGTH_MAX: usize = 2048;
+/// The longest path of a route.
+pub(super) const PATH_LENGTH_MAX: usize = 512;
+/// The longest `location`.
+const LOCATION_LENGTH_MAX: usize = 128;
+/// Most tags, as cloud providers count them.
+const TAGS_MAX: usize = 50;
+/// The longest name of a tag.
+const TAG_NAME_LENGTH_MAX: usize = 128;
+/// The longest value of a tag.
+const TAG_VALUE_LENGTH_MAX: usize = 256;
+/// The longest `audience`.
+const AUDIENCE_LENGTH_MAX: usize = 512;
+
+pub(super) fn check(document: &Document, problems: &mut Problems) {
+    if let Some(location) = &document.location {
+        one_line("location", location, 1, LOCATION_LENGTH_MAX, problems);
+    }
+    if document.tags.len() > TAGS_MAX {
+        problems.add("tags", format!("expected at most {TAGS_MAX} tags"));
+    }
+    for (name, value) in document.tags.iter().take(TAGS_MAX) {
+        let path = format!("tags.{name}");
+        if !fits(name, 1, TAG_NAME_LENGTH_MAX) {
+            problems.add("tags", format!("expected names of 1 to {TAG_NAME_LENGTH_MAX} bytes on one line"));
+            continue;
+        }
+        one_line(&path, value, 0, TAG_VALUE_LENGTH_MAX, problems);
+    }
+    if let Some(jwt) = document.auth.as_ref().and_then(|auth| auth.jwt.as_ref()) {
+        one_line("auth.jwt.audience", &jwt.audience, 1, AUDIENCE_LENGTH_MAX, problems);
+    }
+}
+
+fn one_line(path: &str, text: &str, least: usize, most: usize, problems: &mut Problems) {
+    if !fits(text, least, most) {
+        problems.add(path, format!("expected {least} to {most} bytes on one line"));
+    }
+}
+
+fn fits(text: &str, least: usize, most: usize) -> bool {
+    (least..=most).contains(&text.len()) && !text.chars().any(char::is_control)
+}

@@ -1,0 +1,85 @@
+//! What the format knows and this release does not serve yet. It is refused plainly: a document that is accepted is
+//! a document that is served in full. A release that serves one of these deletes its row.
+
+use super::Problems;
+use crate::Document;
+use crate::document::{LimitStore, ProviderKind, Strategy};
+
+/// One thing that may be written but is not served, and where a document says it.
+struct Unserved {
+    what: &'static str,
+    places: fn(&Document) -> Vec<String>,
+}
+
+const UNSERVED: &[Unserved] = &[
+    Unserved {
+        what: "the provider kind `anthropic`",
+        places: |document| providers(document, ProviderKind::Anthropic),
+    },
+    Unserved {
+        what: "the provider kind `azure_openai`",
+        places: |document| providers(document, ProviderKind::AzureOpenai),
+    },
+    Unserved {
+        what: "the provider kind `bedrock`",
+        places: |document| providers(document, ProviderKind::Bedrock),
+    },
+    Unserved {
+        what: "the provider kind `gemini`",
+        places: |document| providers(document, ProviderKind::Gemini),
+    },
+    Unserved {
+        what: "the provider kind `cohere`",
+        places: |document| providers(document, ProviderKind::Cohere),
+    },
+    Unserved { what: "the strategy `cheapest`", places: |document| strategies(document, Strategy::Cheapest) },
+    Unserved { what: "the strategy `fastest`", places: |document| strategies(document, Strategy::Fastest) },
+    Unserved {
+        what: "the strategy `least_busy`",
+        places: |document| strategies(document, Strategy::LeastBusy),
+    },
+    Unserved { what: "a response cache", places: caches },
+    Unserved { what: "a cache store", places: cache_store },
+    Unserved { what: "a Redis store", places: redis_limits },
+    Unserved { what: "JWT authentication", places: jwt },
+];
+
+pub(super) fn check(document: &Document, problems: &mut Problems) {
+    for Unserved { what, places } in UNSERVED {
+        for path in places(document) {
+            problems.add(path, format!("{what} is not served by this release"));
+        }
+    }
+}
+
+fn providers(document: &Document, kind: ProviderKind) -> Vec<String> {
+    let declared = document.providers.iter().filter(|(_, provider)| provider.kind == kind);
+    declared.map(|(name, _)| format!("providers.{name}.kind")).collect()
+}
+
+fn strategies(document: &Document, strategy: Strategy) -> Vec<String> {
+    let declared = document.models.iter().filter(|(_, model)| model.strategy == strategy);
+    declared.map(|(name, _)| format!("models.{name}.strategy")).collect()
+}
+
+fn caches(document: &Document) -> Vec<String> {
+    let declared = document.routes.iter().enumerate().filter(|(_, route)| route.cache.is_some());
+    declared.map(|(index, _)| format!("routes[{index}].cache")).collect()
+}
+
+fn cache_store(document: &Document) -> Vec<String> {
+    let declared = document.stores.as_ref().is_some_and(|stores| stores.cache.is_some());
+    if declared { vec!["stores.cache".to_owned()] } else { Vec::new() }
+}
+
+fn redis_limits(document: &Document) -> Vec<String> {
+    match document.stores.as_ref().and_then(|stores| stores.limits.as_ref()) {
+        Some(LimitStore::Redis(_)) => vec!["stores.limits".to_owned()],
+        Some(LimitStore::Memory(_)) | None => Vec::new(),
+    }
+}
+
+fn jwt(document: &Document) -> Vec<String> {
+    let declared = document.auth.as_ref().is_some_and(|auth| auth.jwt.is_some());
+    if declared { vec!["auth.jwt".to_owned()] } else { Vec::new() }
+}
