@@ -20,5 +20,7 @@ pub mod schedule;
 pub mod status;
 pub mod window;
 
+pub use moorline_config::Secret;
+
 pub use id::{EnvironmentName, IncidentKey, RolloutId};
 pub use revision::{CommitId, Revision};
