@@ -54,6 +54,27 @@ pub struct Replica {
     pub checked_at: Timestamp,
 }
 
+/// A person's word that something be done now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Who.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How often drift was healed without its going away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Healing {
+    /// When it was last tried.
+    pub at: Timestamp,
+    /// Tries in a row.
+    pub tries: u32,
+}
+
+/// Most verified states that [`EnvironmentState::verified_before`] remembers.
+pub const VERIFIED_BEFORE_MAX: usize = 10;
+
 /// One environment's memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvironmentState {
@@ -68,6 +89,15 @@ pub struct EnvironmentState {
     /// What last verified healthy: where a rollback goes.
     #[serde(default)]
     pub verified: Option<Deployed>,
+    /// What verified healthy before that, the newest first, at most [`VERIFIED_BEFORE_MAX`].
+    #[serde(default)]
+    pub verified_before: Vec<Deployed>,
+    /// Asked to act now, and to try again what failed. Gone after the next cycle that finds nothing to do.
+    #[serde(default)]
+    pub sync: Option<Ask>,
+    /// Set while open drift is being healed, so that a fight with another writer grows slower and not faster.
+    #[serde(default)]
+    pub healing: Option<Healing>,
     /// What is held.
     #[serde(default)]
     pub holds: Vec<Hold>,
@@ -106,6 +136,9 @@ impl EnvironmentState {
             wanted: None,
             applied: None,
             verified: None,
+            verified_before: Vec::new(),
+            sync: None,
+            healing: None,
             holds: Vec::new(),
             frozen: None,
             rollout: None,

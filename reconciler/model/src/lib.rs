@@ -22,5 +22,8 @@ pub mod window;
 
 pub use moorline_config::Secret;
 
+/// The gateway's document: parsing, digests, differences, units. Crates that know the model reach it through here.
+pub use moorline_config as config;
+
 pub use id::{EnvironmentName, IncidentKey, RolloutId};
 pub use revision::{CommitId, Revision};

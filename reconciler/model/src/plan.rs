@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::CommitId;
 use crate::drift::Finding;
@@ -92,6 +93,16 @@ impl PlanSummary {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.outputs.is_empty()
+    }
+
+    /// SHA-256, hex, over what the plan is made from and what it would change, without when it was made and without
+    /// the plan file's own hash. Two plans with the same content ask a person the same question, so an approval
+    /// outlives a plan that had to be made anew because it grew old.
+    #[must_use]
+    pub fn content(&self) -> String {
+        let PlanBinding { commit, state_serial, state_lineage, .. } = &self.binding;
+        let content = serde_json::json!([commit, state_serial, state_lineage, self.changes, self.outputs]);
+        hex::encode(Sha256::digest(content.to_string()))
     }
 
     /// The changes that would lose something.

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::declaration::{RolloutPlan, Verify};
+use crate::declaration::{Rollback, RolloutPlan, Verify};
+use crate::environment::Ask;
 use crate::plan::PlanSummary;
 use crate::{CommitId, Revision, RolloutId};
 
@@ -177,6 +178,9 @@ pub struct Evidence {
     /// Errors in a row, this one counted.
     #[serde(default)]
     pub errors_in_a_row: u32,
+    /// Rounds in a row in which a probe was answered wrongly, this one counted.
+    #[serde(default)]
+    pub wrong_probes_in_a_row: u32,
 }
 
 /// What was in force before or after a rollout.
@@ -215,6 +219,18 @@ pub struct Rollout {
     pub plan: RolloutPlan,
     /// When it counts as healthy, as declared at its commit when it began.
     pub verify: Verify,
+    /// What happens when it is not, as declared at its commit when it began.
+    #[serde(default)]
+    pub rollback: Rollback,
+    /// Git tree id of the Terraform directory at its commit.
+    #[serde(default)]
+    pub terraform_tree: Option<String>,
+    /// Who asked for it now; opens the gate of `apply.auto: false`.
+    #[serde(default)]
+    pub asked: Option<Ask>,
+    /// A person wants it undone.
+    #[serde(default)]
+    pub stop: Option<Stop>,
     /// Terraform's plan, once made.
     #[serde(default)]
     pub terraform: Option<PlanSummary>,
@@ -242,6 +258,24 @@ pub struct Rollout {
     /// Failed tries at its present phase.
     #[serde(default)]
     pub attempts: u32,
+    /// After a failed try: not before this.
+    #[serde(default)]
+    pub retry_at: Option<Timestamp>,
+    /// How often its plan turned out stale when it was to be applied.
+    #[serde(default)]
+    pub stale_plans: u32,
+    /// When a person was asked to look, because its phase takes longer than `verify.patience`.
+    #[serde(default)]
+    pub person_asked_at: Option<Timestamp>,
+}
+
+/// A person's word that a rollout be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// Who.
+    pub actor: String,
+    /// Why; may be empty.
+    pub reason: String,
 }
 
 /// A person's word for one plan.
@@ -251,6 +285,9 @@ pub struct PlanApproval {
     pub actor: String,
     /// SHA-256 of the plan approved.
     pub plan_sha256: String,
+    /// Its [`PlanSummary::content`]: a plan made anew with the same content is approved too.
+    #[serde(default)]
+    pub content: String,
     /// When.
     pub at: Timestamp,
 }
