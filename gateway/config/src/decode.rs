@@ -21,7 +21,7 @@
 //! let mistakes = decode::<Boat>(&[base, wrong]).unwrap_err();
 //! assert_eq!(
 //!     mistakes.to_string(),
-//!     "over.yaml:1:1: berths: expected a whole number from 0 to 255, found a text\n\
+//!     "over.yaml:1:1: berths: expected a whole number from 0 to 255, found text\n\
 //!      over.yaml:2:1: nmae: this field is not known: expected `name` or `berths`; did you mean `name`?"
 //! );
 //! ```

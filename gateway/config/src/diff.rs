@@ -16,7 +16,8 @@ pub struct Change {
     pub after: Option<Value>,
 }
 
-/// Lists the fields in which `after` differs from `before`, in path order. Empty when they are equal.
+/// Lists the fields in which `after` differs from `before`, in path order. Empty exactly when both have the same
+/// [`crate::Digest`]: `5` and `5.0` are one number here as they are there.
 #[must_use]
 pub fn diff(before: &Value, after: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -26,7 +27,7 @@ pub fn diff(before: &Value, after: &Value) -> Vec<Change> {
 
 fn walk(path: String, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<Change>) {
     match (before, after) {
-        (Some(a), Some(b)) if a == b => {}
+        (Some(Value::Number(a)), Some(Value::Number(b))) if a.as_f64() == b.as_f64() => {}
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
             let mut keys: Vec<&String> =
                 a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))).collect();
@@ -41,6 +42,46 @@ fn walk(path: String, before: Option<&Value>, after: Option<&Value>, changes: &m
                 walk(format!("{path}[{index}]"), a.get(index), b.get(index), changes);
             }
         }
+        (before, after) if before == after => {}
         (before, after) => changes.push(Change { path, before: before.cloned(), after: after.cloned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_field_that_differs_is_named_once_with_both_values() {
+        let before = json!({"name": "a", "models": {"gpt-4.1": {"targets": [{"weight": 1}, {"weight": 2}]}}, "tags": {"x": "y"}});
+        let after = json!({"name": "a", "models": {"gpt-4.1": {"targets": [{"weight": 3}]}}, "keys": [], "tags": {"x": "y"}});
+        let shown: Vec<String> = diff(&before, &after)
+            .into_iter()
+            .map(|change| {
+                format!(
+                    "{} {:?} {:?}",
+                    change.path,
+                    change.before.map(|v| v.to_string()),
+                    change.after.map(|v| v.to_string())
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                r#"keys None Some("[]")"#,
+                r#"models.gpt-4.1.targets[0].weight Some("1") Some("3")"#,
+                r#"models.gpt-4.1.targets[1] Some("{\"weight\":2}") None"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_list_is_not_an_empty_map_and_neither_is_nothing() {
+        assert_eq!(diff(&json!({"a": []}), &json!({"a": {}})).len(), 1);
+        assert_eq!(diff(&json!({"a": []}), &json!({})).len(), 1);
+        assert_eq!(diff(&json!({"a": {}}), &json!({})).len(), 1);
     }
 }

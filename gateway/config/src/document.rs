@@ -382,7 +382,7 @@ pub enum InMemory {
 /// Where cached answers live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, try_from = "CacheStoreFields")]
-#[schemars(!try_from)]
+#[schemars(!try_from, deny_unknown_fields)]
 pub enum CacheStore {
     /// In each replica's memory, up to a size.
     Memory {

@@ -1,4 +1,7 @@
-//! Layering: later documents over earlier ones.
+//! Layering: later documents over earlier ones, laid from first to last.
+//!
+//! How layers are grouped makes no difference as long as none deletes and none puts something else in a map's
+//! place. A layer that deletes must be laid on what it deletes from.
 
 use serde_json::Value;
 
@@ -35,5 +38,30 @@ fn settled(value: Value) -> Value {
         ),
         Value::Array(items) => Value::Array(items.into_iter().map(settled).collect()),
         scalar => scalar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn maps_are_merged_lists_are_replaced_and_null_deletes() {
+        let under = json!({"a": 1, "list": [1, 2], "map": {"x": 1, "y": 2}, "gone": {"z": 1}, "scalar": 5});
+        let over = json!({"b": 2, "list": [3], "map": {"y": null, "z": {"n": null, "m": 3}}, "gone": null, "never": null, "scalar": {"k": null}});
+        assert_eq!(
+            layer(under, over),
+            json!({"a": 1, "b": 2, "list": [3], "map": {"x": 1, "z": {"m": 3}}, "scalar": {}})
+        );
+    }
+
+    #[test]
+    fn a_null_field_inside_a_list_is_an_absent_field_and_a_null_item_stays() {
+        assert_eq!(
+            layer(Value::Null, json!({"l": [{"a": null, "b": 1}, null]})),
+            json!({"l": [{"b": 1}, null]})
+        );
     }
 }

@@ -18,6 +18,8 @@ mod json;
 pub mod layer;
 pub mod mistake;
 pub mod name;
+#[cfg(test)]
+mod properties;
 pub mod schema;
 pub mod secret;
 pub mod suggest;

@@ -1,5 +1,19 @@
 //! Names people give to things in a document. Each kind is its own type, so that a model name cannot stand where
-//! a provider name belongs.
+//! a provider name belongs:
+//!
+//! ```
+//! use moorline_config::ProviderName;
+//!
+//! fn key_of(_: &ProviderName) {}
+//! key_of(&"openai".parse::<ProviderName>().unwrap());
+//! ```
+//!
+//! ```compile_fail,E0308
+//! use moorline_config::{ModelName, ProviderName};
+//!
+//! fn key_of(_: &ProviderName) {}
+//! key_of(&"openai".parse::<ModelName>().unwrap());
+//! ```
 
 /// The longest name accepted, in bytes. Long enough for any model id seen in the field, short enough for a
 /// metric label.
@@ -115,4 +129,23 @@ name_type! {
 name_type! {
     /// A virtual key's name; the key itself is never declared.
     KeyName
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_field_are_names_and_what_would_break_a_label_is_not() {
+        let longest = "a".repeat(NAME_LENGTH_MAX);
+        for text in
+            ["gpt-4o", "meta-llama/Llama-3.1-8B", "anthropic.claude-sonnet-4-5-v1:0", "a@b", "0", &longest]
+        {
+            assert_eq!(checked(text).as_deref(), Ok(text));
+        }
+        let longer = "a".repeat(NAME_LENGTH_MAX + 1);
+        for text in ["", "-a", "_a", ".a", "/a", "a b", "a\n", "a\"b", "a*", "\u{e9}t\u{e9}", &longer] {
+            assert!(checked(text).is_err(), "{text:?}");
+        }
+    }
 }

@@ -8,3 +8,6 @@ use serde_json::Value;
 pub fn schema<T: JsonSchema>() -> Value {
     schemars::schema_for!(T).to_value()
 }
+
+#[cfg(test)]
+mod tests;

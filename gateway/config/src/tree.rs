@@ -235,9 +235,9 @@ fn step<'text>(node: Option<&Node>, text: &'text str) -> (Segment, &'text str) {
             .filter(|key| starts_path(text, key))
             .max_by_key(|key| key.len());
     }
-    let length = longest
-        .map_or_else(|| text[1.min(text.len())..].find(['.', '[']).map_or(text.len(), |at| at + 1), str::len);
-    let length = if text.is_char_boundary(length) { length } else { text.len() };
+    let plain =
+        || text.char_indices().skip(1).find(|(_, c)| matches!(c, '.' | '[')).map_or(text.len(), |(at, _)| at);
+    let length = longest.map_or_else(plain, str::len);
     let (key, after) = text.split_at(length);
     (Segment::Key(key.to_owned()), after.strip_prefix('.').unwrap_or(after))
 }

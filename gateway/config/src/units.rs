@@ -102,8 +102,9 @@ impl FromStr for Duration {
             "d" => 86_400e3,
             _ => return Err(wrong()),
         };
-        let milliseconds = number * factor;
-        if milliseconds.fract() != 0.0 || milliseconds > f64::from(u32::MAX) {
+        // 1.001 s is a millisecond more than 1 s, though 1.001 is not exactly that as a double.
+        let milliseconds = (number * factor).round();
+        if (number * factor - milliseconds).abs() > 1e-6 || milliseconds > f64::from(u32::MAX) {
             return Err(wrong());
         }
         #[expect(
@@ -299,6 +300,11 @@ mod tests {
     fn quantities_print_as_they_are_written() {
         for text in ["250ms", "30s", "5m", "1h", "1d"] {
             assert_eq!(text.parse::<Duration>().unwrap().to_string(), text);
+        }
+        for (text, milliseconds) in
+            [("1.001s", 1001), ("1.1m", 66_000), ("0.5h", 1_800_000), ("4.35s", 4350), ("0s", 0)]
+        {
+            assert_eq!(text.parse::<Duration>().unwrap().as_milliseconds(), milliseconds);
         }
         for text in ["512B", "64KiB", "16MiB", "1GiB"] {
             assert_eq!(text.parse::<ByteSize>().unwrap().to_string(), text);

@@ -345,3 +345,6 @@ fn extent(node: &Node) -> (usize, usize) {
 fn height(node: &Node) -> usize {
     node.children().into_iter().map(|(_, child)| 1 + height(child)).max().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

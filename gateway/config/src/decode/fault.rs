@@ -98,7 +98,7 @@ impl de::Error for Fault {
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = words::expectation(&expected.to_string());
-        Self::other(format!("expected {expected}, found another {}", words::kind(&unexpected)))
+        Self::other(format!("expected {expected}, found {} that is not", words::found(&unexpected)))
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {

@@ -18,6 +18,10 @@ pub(super) fn expectation(serde: &str) -> String {
         _ if serde.starts_with("a nonzero") => "a whole number that is not zero",
         _ if serde.starts_with("struct ") || serde.starts_with("a map") => "a map of fields",
         _ if serde.starts_with("tuple struct ") => "a list",
+        _ if serde.starts_with("a tuple of size ") || serde.starts_with("an array of length ") => {
+            let size = serde.rsplit(' ').next().unwrap_or_default();
+            return format!("a list of {size}");
+        }
         _ if serde.starts_with("enum ") || serde.ends_with("enum") || serde.contains("tagged enum ") => {
             "one of its known forms"
         }
@@ -27,24 +31,16 @@ pub(super) fn expectation(serde: &str) -> String {
 }
 
 /// What stands there instead; never its value.
-pub(super) fn found(unexpected: &Unexpected<'_>) -> String {
-    match kind(unexpected) {
-        "nothing" => "nothing".to_owned(),
-        kind => format!("a {kind}"),
-    }
-}
-
-/// The kind of thing that stands there.
-pub(super) fn kind(unexpected: &Unexpected<'_>) -> &'static str {
+pub(super) fn found(unexpected: &Unexpected<'_>) -> &'static str {
     match unexpected {
         Unexpected::Bool(_) => "true or false",
-        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "number",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
         Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) | Unexpected::UnitVariant => "text",
         Unexpected::Unit | Unexpected::Option => "nothing",
-        Unexpected::Seq | Unexpected::TupleVariant => "list",
-        Unexpected::Map | Unexpected::StructVariant => "map",
+        Unexpected::Seq | Unexpected::TupleVariant => "a list",
+        Unexpected::Map | Unexpected::StructVariant => "a map",
         Unexpected::NewtypeStruct | Unexpected::NewtypeVariant | Unexpected::Enum | Unexpected::Other(_) => {
-            "value"
+            "something else"
         }
     }
 }
