@@ -102,7 +102,9 @@ impl WriteOptions {
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut put = |name: &'static str, text: Option<String>| {
-            if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            // UTF-8 as it is; a line end inside a reason becomes a space rather than losing the header.
+            let plain = text.map(|text| text.replace(|c: char| c.is_control(), " "));
+            if let Some(value) = plain.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok()) {
                 headers.insert(name, value);
             }
         };

@@ -9,9 +9,19 @@
 //! [`recorder`] (what was counted), [`admin`] (who may ask for changes), [`lifecycle`] (start to exit).
 
 // Control plane.
+pub mod admin;
 pub mod clock;
+pub mod command_line;
+pub mod file;
+pub mod gauges;
 pub mod generation;
+pub mod lifecycle;
+pub mod metrics;
 pub mod recorder;
+pub mod secrets;
+pub mod state;
 
 // Data plane.
+pub mod data;
+pub mod limits;
 pub mod routing;

@@ -19,7 +19,7 @@ use moorline_admin::{ErrorKind, Generation, Stats, Usage};
 use moorline_config::{Config, ModelName};
 
 use cells::{Authentications, Shard, shard_of_this_thread};
-use timeline::Timeline;
+use timeline::{Timeline, Window};
 
 /// How often history is noted, and so how finely `since` can be told apart.
 pub const SLICE: Duration = Duration::from_secs(2);
@@ -88,4 +88,106 @@ struct Counts {
     route_paths: Vec<String>,
     shards: Box<[Shard]>,
     timeline: Mutex<Timeline>,
+}
+
+impl Recorder {
+    /// A recorder for the models and routes a document declares.
+    #[must_use]
+    pub fn new(config: &Config, started: Timestamp) -> Self {
+        let names = || config.models.keys().cloned();
+        let route_paths: Vec<String> = config.routes.iter().map(|route| route.path.clone()).collect();
+        let cells = config.models.len() + 1 + route_paths.len() + 1;
+        Self(Arc::new(Counts {
+            models: names().zip(0..).collect(),
+            model_names: names().map(String::from).collect(),
+            route_paths,
+            shards: (0..cells::shards()).map(|_| Shard::new(cells)).collect(),
+            timeline: Mutex::new(Timeline::new(started, cells)),
+        }))
+    }
+
+    /// Counts one request. Cheap, never waits, safe from any thread.
+    pub fn record(&self, outcome: &Outcome<'_>) {
+        let counts = &*self.0;
+        let unnamed = counts.model_names.len();
+        let model = outcome.model.and_then(|name| counts.models.get(name).copied()).unwrap_or(unnamed);
+        let unrouted = counts.route_paths.len();
+        let route = outcome.route.filter(|route| *route < unrouted).unwrap_or(unrouted);
+        let shard = &counts.shards[shard_of_this_thread(counts.shards.len())];
+        shard.record([model, unnamed + 1 + route], outcome);
+    }
+
+    /// Notes history; called every [`SLICE`].
+    pub fn tick(&self, now: Timestamp) {
+        let counts = &*self.0;
+        counts.timeline.lock().unwrap_or_else(PoisonError::into_inner).note(now, counts);
+    }
+
+    /// What was counted since a moment, up to `now`.
+    #[must_use]
+    pub fn stats(&self, generation: Generation, since: Option<Timestamp>, now: Timestamp) -> Stats {
+        let counts = &*self.0;
+        let window = counts.window(since, now);
+        let (models, routes) = counts.by_kind(&window);
+        let mut total = Usage::default();
+        models.iter().for_each(|usage| total.merge(usage));
+        let labels = Authentication::ALL.map(|result| result.as_str().to_owned());
+        Stats {
+            generation,
+            since: window.since,
+            until: window.until,
+            total,
+            models: named(&counts.model_names, models),
+            routes: named(&counts.route_paths, routes),
+            authentication: labels.into_iter().zip(window.authentications).collect(),
+        }
+    }
+
+    /// Whether no other handle to these counts is left.
+    fn is_last(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+}
+
+impl Counts {
+    fn window(&self, since: Option<Timestamp>, now: Timestamp) -> Window {
+        let mut timeline = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
+        timeline.note(now, self);
+        timeline.since(since)
+    }
+
+    /// The cells of models and those of routes, each with the one for requests that named or matched none at its end.
+    fn by_kind<'a>(&self, window: &'a Window) -> (&'a [Usage], &'a [Usage]) {
+        window.cells.split_at(self.model_names.len() + 1)
+    }
+}
+
+/// Usage by name; two routes with one path add up. Names that were never asked for are left out.
+fn named(names: &[String], cells: &[Usage]) -> std::collections::BTreeMap<String, Usage> {
+    let mut by_name = std::collections::BTreeMap::<String, Usage>::new();
+    for (name, usage) in names.iter().zip(cells).filter(|(_, usage)| usage.requests > 0) {
+        by_name.entry(name.clone()).or_default().merge(usage);
+    }
+    by_name
+}
+
+impl timeline::Totals for Counts {
+    fn usage_unless(&self, cell: usize, known: u64) -> Option<Usage> {
+        let requests: u64 = self.shards.iter().map(|shard| shard.requests(cell)).sum();
+        (requests != known).then(|| {
+            let mut usage = Usage::default();
+            self.shards.iter().for_each(|shard| shard.read_into(cell, &mut usage));
+            usage
+        })
+    }
+
+    fn authentications(&self) -> Authentications<u64> {
+        let mut sums = Authentications::default();
+        for shard in &self.shards {
+            for (sum, count) in sums.iter_mut().zip(shard.authentications()) {
+                *sum += count;
+            }
+        }
+        sums
+    }
 }

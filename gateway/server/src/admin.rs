@@ -1,0 +1,176 @@
+//! The admin API: who may see and change what is served, over HTTP on a port of its own.
+//!
+//! In: HTTP/1.1 requests with a bearer token. Out: JSON, or a problem document (RFC 9457). Every path asks for the
+//! token before it says whether it exists; `GET /metrics` alone is also given to a caller on the same host and to
+//! the holder of the metrics token (`gate`). Requests from web pages are refused. Connections, headers, bodies
+//! and event listeners are bounded in number, size and time.
+
+mod candidate;
+mod document;
+mod gate;
+mod observe;
+mod refusal;
+mod request;
+mod touched;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post, put};
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use gate::{Token, TokenError};
+
+use crate::gauges::Gauges;
+use crate::state::State;
+use refusal::Refusal;
+
+/// The most bytes of a document.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+/// The longest wait for a request's head, and for the next request on a connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait for a request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest wait for the head of an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait for connections to end once the server stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// The most connections at once.
+const CONNECTIONS_MAX: usize = 256;
+/// The most event listeners at once.
+const LISTENERS_MAX: usize = 32;
+
+/// Everything a handler may need.
+pub struct Admin {
+    /// What is served.
+    pub state: Arc<State>,
+    /// Numbers of the data plane, for the metrics page.
+    pub gauges: Arc<Gauges>,
+    /// Opens every path.
+    pub token: Token,
+    /// Opens the metrics page only.
+    pub metrics_token: Option<Token>,
+    /// Where callers reach the data plane.
+    pub endpoint: Endpoint,
+}
+
+/// Where callers reach the data plane.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// At this URL, as the operator says.
+    Declared(String),
+    /// At the address the data plane listens on. When that is every address of the host, the one on which the admin
+    /// API was asked stands in.
+    Listener(SocketAddr),
+}
+
+/// A running admin API and the limits its connections share.
+struct Server {
+    admin: Admin,
+    listeners: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// The two ends of a connection.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+/// Serves the admin API on `listener` until `stop` is cancelled.
+pub async fn serve(admin: Admin, listener: TcpListener, stop: CancellationToken) {
+    let server = Server { admin, listeners: Arc::new(Semaphore::new(LISTENERS_MAX)), stop: stop.clone() };
+    let router = router(Arc::new(server));
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let tracker = TaskTracker::new();
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            // Cancel safe: nothing is accepted that is not answered.
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection = connection(router.clone(), stream, peer, stop.clone());
+                tracker.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, mostly: wait for some to be given back instead of spinning.
+                tracing::warn!(%error, "admin connection not accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    tracker.close();
+    if tokio::time::timeout(STOP_TIMEOUT, tracker.wait()).await.is_err() {
+        tracing::warn!(connections = tracker.len(), "admin connections were cut");
+    }
+}
+
+async fn connection(router: Router, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
+    let Ok(local) = stream.local_addr() else { return };
+    let ends = Ends { local, peer };
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ends);
+        let answer = routes.call(request);
+        async move {
+            match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+                Ok(answer) => answer,
+                Err(_) => Ok::<_, Infallible>(Refusal::unavailable("the gateway took too long to answer").into()),
+            }
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 << 10);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %peer, "admin connection broke off");
+    }
+}
+
+fn router(server: Arc<Server>) -> Router {
+    let admin = Router::new()
+        .route("/status", get(observe::status))
+        .route("/config", get(document::read).put(document::replace))
+        .route("/config/validate", post(document::validate))
+        .route("/config/plan", post(document::plan))
+        .route("/candidate", put(candidate::stage).patch(candidate::set_weight).delete(candidate::discard))
+        .route("/candidate/promote", post(candidate::promote))
+        .route("/stats", get(observe::stats))
+        .route("/events", get(observe::events))
+        .route("/drain", post(observe::drain));
+    Router::new()
+        .nest("/admin/v1", admin)
+        .route("/metrics", get(observe::metrics))
+        .fallback(|| async { Refusal::not_found("there is no such path; the admin API is below /admin/v1") })
+        .method_not_allowed_fallback(|| async {
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "malformed", "Method not allowed", "this path has no such method")
+        })
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&server), gate::check))
+        .with_state(server)
+}

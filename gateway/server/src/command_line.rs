@@ -1,0 +1,89 @@
+//! The command line of `moorline-gateway`; each flag can also be given as `MOORLINE_GATEWAY_…` in the environment.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use moorline_config::{Duration, Reference};
+
+/// The AI gateway: OpenAI-compatible, many providers, serving exactly the document it attests.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "moorline-gateway", version)]
+pub struct CommandLine {
+    /// Gateway document; repeat for layers, later wins. Without one the gateway waits for a document on the admin
+    /// API. A document kept in --state for another owner than the file wins over it.
+    #[arg(long, value_name = "FILE", env = "MOORLINE_GATEWAY_CONFIG", value_delimiter = ',')]
+    pub config: Vec<PathBuf>,
+
+    /// Address for callers. Port 0: any free one.
+    #[arg(long, value_name = "ADDRESS", env = "MOORLINE_GATEWAY_LISTEN", default_value = "0.0.0.0:8787")]
+    pub listen: SocketAddr,
+
+    /// Address of the admin API. Port 0: any free one.
+    #[arg(long, value_name = "ADDRESS", env = "MOORLINE_GATEWAY_ADMIN", default_value = "127.0.0.1:8788")]
+    pub admin: SocketAddr,
+
+    /// Directory for the last good document and the generation counter. Without one a restart forgets both.
+    #[arg(long, value_name = "DIR", env = "MOORLINE_GATEWAY_STATE")]
+    pub state: Option<PathBuf>,
+
+    /// Where the admin API's bearer token is found: env:NAME or file:/path. Needed: there is no way to run the admin
+    /// API without one.
+    #[arg(long, value_name = "REFERENCE", env = "MOORLINE_GATEWAY_ADMIN_TOKEN")]
+    pub admin_token: Option<Reference>,
+
+    /// Where a token is found that opens /metrics and nothing else, for scrapers on other hosts.
+    #[arg(long, value_name = "REFERENCE", env = "MOORLINE_GATEWAY_METRICS_TOKEN")]
+    pub metrics_token: Option<Reference>,
+
+    /// URL at which callers reach this gateway, for tools that ask. Default: the address listened on.
+    #[arg(long, value_name = "URL", env = "MOORLINE_GATEWAY_ENDPOINT")]
+    pub endpoint: Option<url::Url>,
+
+    /// Threads that serve callers. Default: one for each processor.
+    #[arg(long, value_name = "NUMBER", env = "MOORLINE_GATEWAY_WORKERS")]
+    pub workers: Option<NonZeroUsize>,
+
+    /// How long requests under way may take to finish once the gateway drains.
+    #[arg(long, value_name = "DURATION", env = "MOORLINE_GATEWAY_DRAIN_TIMEOUT", default_value = "30s")]
+    pub drain_timeout: Duration,
+
+    /// How log lines are written, to stderr. RUST_LOG chooses which.
+    #[arg(long, value_name = "FORMAT", env = "MOORLINE_GATEWAY_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_the_ones_that_scripts_use() {
+        CommandLine::command().debug_assert();
+        let line = CommandLine::parse_from([
+            "moorline-gateway", "--config", "base.yaml", "--config", "prod.yaml", "--listen", "0.0.0.0:8787", "--admin",
+            "127.0.0.1:8788", "--state", "/var/lib/gateway", "--admin-token", "env:TOKEN", "--drain-timeout", "5s",
+        ]);
+        assert_eq!(line.config, [PathBuf::from("base.yaml"), PathBuf::from("prod.yaml")]);
+        assert_eq!(line.admin_token, Some(Reference::Env("TOKEN".to_owned())));
+        assert_eq!(line.drain_timeout, Duration::from_seconds(5));
+    }
+
+    #[test]
+    fn a_literal_token_is_refused_without_being_repeated() {
+        let error = CommandLine::try_parse_from(["moorline-gateway", "--admin-token", "sk-marker"]).unwrap_err();
+        assert!(error.to_string().contains("a literal stands where a reference belongs"), "{error}");
+    }
+}

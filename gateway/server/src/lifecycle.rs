@@ -1,0 +1,170 @@
+//! From command line to exit: what starts, in which order, and how it ends.
+//!
+//! State first (what serves is decided before anybody can ask), then the data plane, then the admin API, then one
+//! line on stdout that says where both listen. SIGTERM, SIGINT or `POST /admin/v1/drain` begin the end: new
+//! connections are refused, requests under way finish up to the deadline, and the process exits with 0. A second
+//! signal ends it at once.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use moorline_config::{Reference, Secret};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{self, Admin, Endpoint, Token};
+use crate::command_line::CommandLine;
+use crate::data::{DataConfig, DataPlane, Serving};
+use crate::file::{self, FileWatch};
+use crate::gauges::Gauges;
+use crate::generation::Snapshot;
+use crate::limits::{Limits, WindowClock};
+use crate::recorder::SLICE;
+use crate::secrets::Resolver;
+use crate::state::{Proposal, Setup, State};
+use crate::clock;
+
+/// Exit code after a second signal, as of a process that the signal had ended.
+const FORCED: u8 = 130;
+
+impl Serving for State {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot())
+    }
+}
+
+/// Runs the gateway to its end.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let resolver = Resolver::of_this_process();
+    let token = admin_token(&line, &resolver)?;
+    let metrics_token = line.metrics_token.as_ref().map(|reference| read_token(&resolver, reference, "--metrics-token")).transpose()?;
+    let tracker = TaskTracker::new();
+    let stop = CancellationToken::new();
+    let (state, file) = open_state(&line, resolver, &tracker)?;
+    let data = start_data_plane(&line, &state)?;
+    let data_address = data.address();
+    let listener = TcpListener::bind(line.admin).await.with_context(|| format!("--admin: cannot listen on {}", line.admin))?;
+    let admin_address = listener.local_addr()?;
+    let endpoint = line.endpoint.map_or(Endpoint::Listener(data_address), |url| Endpoint::Declared(url.into()));
+    let admin = Admin { state: Arc::clone(&state), gauges: Arc::new(Gauges::default()), token, metrics_token, endpoint };
+    tracker.spawn(admin::serve(admin, listener, stop.clone()));
+    tracker.spawn(keep_history(Arc::clone(&state), stop.clone()));
+    if let Some(seen) = file {
+        tracker.spawn(FileWatch::new(Arc::clone(&state), line.config, seen).run(stop.clone()));
+    }
+    announce(data_address, admin_address)?;
+    tracing::info!(data = %data_address, admin = %admin_address, "listening");
+    let exit = wait_and_drain(&state, data, &mut signals).await;
+    stop.cancel();
+    tracker.close();
+    tokio::select! {
+        () = tracker.wait() => Ok(exit),
+        () = signals.next() => Ok(ExitCode::from(FORCED)),
+    }
+}
+
+fn admin_token(line: &CommandLine, resolver: &Resolver) -> anyhow::Result<Token> {
+    let reference = line.admin_token.as_ref().context(
+        "--admin-token is needed, also on loopback: whoever reaches the admin API decides where requests and provider keys go.\n\
+         For example: MOORLINE_TOKEN=$(openssl rand -hex 32) moorline-gateway --admin-token env:MOORLINE_TOKEN …",
+    )?;
+    read_token(resolver, reference, "--admin-token")
+}
+
+fn read_token(resolver: &Resolver, reference: &Reference, flag: &str) -> anyhow::Result<Token> {
+    let secret: Secret = resolver.value(reference).with_context(|| format!("{flag} {reference}"))?;
+    Token::new(&secret).with_context(|| format!("{flag} {reference}: the value is no token"))
+}
+
+/// The state, and what the files said when it was opened.
+fn open_state(line: &CommandLine, resolver: Resolver, tracker: &TaskTracker) -> anyhow::Result<(Arc<State>, Option<Proposal>)> {
+    let file = if line.config.is_empty() { None } else { Some(file::read(&line.config).context("--config")?) };
+    if line.state.is_none() {
+        tracing::warn!("no --state: a restart forgets the last good document and counts generations from 1 again");
+    }
+    let setup = Setup {
+        directory: line.state.clone(),
+        resolver,
+        instance: uuid::Uuid::now_v7().to_string(),
+        tracker: tracker.clone(),
+    };
+    let state = State::start(setup, file.as_ref(), clock::now())?;
+    if state.snapshot().stable.is_none() {
+        tracing::warn!("no document: requests are answered with 503 until one is put on the admin API");
+    }
+    Ok((Arc::new(state), file))
+}
+
+fn start_data_plane(line: &CommandLine, state: &Arc<State>) -> anyhow::Result<DataPlane> {
+    let config = DataConfig {
+        workers: line.workers.map(usize::from),
+        drain_deadline: line.drain_timeout.get(),
+        ..DataConfig::new(line.listen)
+    };
+    let serving: Arc<dyn Serving> = Arc::clone(state) as _;
+    let limits = Arc::new(Limits::new(WindowClock::system()));
+    DataPlane::start(&config, &serving, &limits, state.draining()).context("the data plane does not start")
+}
+
+/// One line on stdout, for whoever started us with port 0.
+fn announce(data: SocketAddr, admin: SocketAddr) -> anyhow::Result<()> {
+    let line = serde_json::json!({"listening": {"data": data, "admin": admin}});
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("stdout cannot be written")
+}
+
+async fn keep_history(state: Arc<State>, stop: CancellationToken) {
+    let mut slices = tokio::time::interval(SLICE);
+    slices.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(slices.tick()).await.is_some() {
+        state.tick(clock::now());
+    }
+}
+
+/// Waits for the end to begin, then for the data plane to end.
+async fn wait_and_drain(state: &State, data: DataPlane, signals: &mut Signals) -> ExitCode {
+    tokio::select! {
+        () = signals.next() => {}
+        () = state.draining().cancelled() => {}
+    }
+    state.drain();
+    // The workers have their own deadline, so that this ends.
+    let ended = tokio::task::spawn_blocking(move || data.join());
+    tokio::select! {
+        _ = ended => ExitCode::SUCCESS,
+        () = signals.next() => {
+            tracing::warn!("second signal: requests under way are cut");
+            ExitCode::from(FORCED)
+        }
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be listened for");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Cancel safe.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("SIGTERM"),
+            _ = self.interrupt.recv() => tracing::info!("SIGINT"),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! From a proposed document to a generation that is ready to serve, or every reason why not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use moorline_admin::{Attestation, Generation as Number};
+use moorline_config::decode::Source;
+use moorline_config::document::{LimitStore, ProviderKind, CacheStore};
+use moorline_config::{Config, Document, Mistake, Mistakes};
+use serde_json::Value;
+
+use super::Author;
+use crate::generation::Generation;
+use crate::recorder::Recorder;
+use crate::routing::Routing;
+use crate::secrets::{Resolved, Resolver};
+
+/// What mistakes call a document that came through the admin API.
+const POSTED: &str = "document";
+
+/// A document somebody wants served, not checked yet.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Proposal {
+    /// One value, from the admin API.
+    Posted(Value),
+    /// Layered files: name and text, later wins.
+    Files(Vec<(String, String)>),
+}
+
+/// A checked document whose references all have values here.
+pub(super) struct Checked {
+    pub(super) config: Config,
+    secrets: Resolved,
+}
+
+impl Proposal {
+    /// Reads and checks the document, and resolves its references.
+    pub(super) fn check(&self, resolver: &Resolver) -> Result<Checked, Mistakes> {
+        let (name, config) = match self {
+            Self::Posted(value) => (POSTED, Config::from_value(POSTED, value)?),
+            Self::Files(files) => {
+                let sources: Vec<Source<'_>> = files.iter().map(|(name, text)| Source { name, text }).collect();
+                let name = files.first().map_or("", |(name, _)| name.as_str());
+                (name, Config::parse(&sources)?)
+            }
+        };
+        let mut mistakes = unsupported(name, &config);
+        match resolver.resolve(name, &config) {
+            Ok(secrets) if mistakes.is_empty() => Ok(Checked { config, secrets }),
+            Ok(_) => Err(Mistakes(mistakes)),
+            Err(unresolved) => {
+                mistakes.extend(unresolved);
+                Err(Mistakes(mistakes))
+            }
+        }
+    }
+}
+
+impl Checked {
+    pub(super) fn fingerprints(&self) -> BTreeMap<String, Option<String>> {
+        self.secrets.fingerprints()
+    }
+
+    /// Compiles the document for the hot path.
+    pub(super) fn compile(self, number: Number, author: &Author, since: Timestamp) -> Generation {
+        let Self { config, secrets } = self;
+        let routing = Routing::compile(&config, &|reference| secrets.get(reference));
+        let attestation = author.attest(&config, number, since);
+        let recorder = Recorder::new(&config, since);
+        Generation {
+            number,
+            attestation,
+            routing: Arc::new(routing),
+            recorder,
+            fingerprints: secrets.fingerprints(),
+            config,
+        }
+    }
+}
+
+impl Author {
+    fn attest(&self, config: &Config, number: Number, since: Timestamp) -> Attestation {
+        Attestation {
+            digest: config.digest(),
+            commit: self.commit.clone(),
+            generation: number,
+            since,
+            origin: self.origin,
+            actor: self.actor.clone(),
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+/// The same document said to come from another author: the same number, routing and counts.
+pub(super) fn attest_again(generation: &Generation, author: &Author) -> Generation {
+    Generation {
+        number: generation.number,
+        attestation: author.attest(&generation.config, generation.number, generation.attestation.since),
+        config: generation.config.clone(),
+        routing: Arc::clone(&generation.routing),
+        recorder: generation.recorder.clone(),
+        fingerprints: generation.fingerprints.clone(),
+    }
+}
+
+/// What a document may say but this release cannot honour. Refused: a limit, a login or a store that is declared
+/// and silently missing would be worse than a document that is not taken.
+fn unsupported(file: &str, document: &Document) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let mut refuse = |path: String, what: &str| {
+        let problem = format!("{what} is not served by this release");
+        mistakes.push(Mistake { file: file.to_owned(), line: 0, column: 0, path, problem });
+    };
+    for (name, provider) in &document.providers {
+        if !matches!(provider.kind, ProviderKind::Openai | ProviderKind::OpenaiCompatible) {
+            refuse(format!("providers.{name}.kind"), &format!("provider kind `{}`", provider.kind.as_str()));
+        }
+    }
+    if document.auth.as_ref().is_some_and(|auth| auth.jwt.is_some()) {
+        refuse("auth.jwt".to_owned(), "authentication by JSON Web Token");
+    }
+    let stores = document.stores.as_ref();
+    if matches!(stores.and_then(|stores| stores.limits.as_ref()), Some(LimitStore::Redis(_))) {
+        refuse("stores.limits".to_owned(), "a Redis store");
+    }
+    if matches!(stores.and_then(|stores| stores.cache.as_ref()), Some(CacheStore::Redis(_))) {
+        refuse("stores.cache".to_owned(), "a Redis store");
+    }
+    mistakes
+}
