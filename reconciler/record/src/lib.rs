@@ -1,1 +1,78 @@
-//! Journal, history, leases, audit and outbox in SQLite.
+//! The record: all that outlives a cycle and a process.
+//!
+//! In: what a cycle found and decided ([`Write`]), what people ask for, the document Terraform delivers. Out: the same
+//! again, in order. One SQLite file; every commit is on disk when it returns, and every write of a cycle shows the
+//! leader's [`Fence`].
+//!
+//! Reading order: [`lease`](Record::lease) makes a leader, [`load`](Record::load) and [`commit`](Record::commit) are
+//! the two ends of a cycle, [`journal_begin`](Record::journal_begin) stands before each effect; the outbox carries
+//! messages on afterwards.
+
+mod audit;
+mod commit;
+mod documents;
+mod error;
+mod history;
+mod intents;
+mod journal;
+mod lease;
+mod number;
+mod outbox;
+mod retention;
+mod schema;
+mod store;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub use audit::{AuditHead, AuditRow};
+pub use commit::Write;
+pub use documents::HandOver;
+pub use error::{
+    AuditError, CommitError, FencedError, HandOverError, IntentError, Place, StaleLease, StoreError,
+};
+pub use history::Recorded;
+pub use intents::INTENTS_PENDING_MAX;
+pub use journal::OpenStep;
+pub use lease::{Leader, Lease};
+pub use number::{Fence, IntentId, JournalId, OutboxId, Sequence, Version};
+pub use outbox::{Addressed, Channel, OutboxItem};
+pub use retention::{
+    DOCUMENTS_KEPT, EVENTS_KEPT, INTENTS_KEPT, JOURNAL_KEPT, OUTBOX_KEPT, ROLLOUTS_KEPT, THREADS_KEPT,
+};
+pub use store::{BUSY_TIMEOUT, OpenError};
+
+/// The record. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Record {
+    store: Arc<store::Store>,
+}
+
+impl Record {
+    /// Opens a record (`sqlite:PATH`, `sqlite::memory:`), makes it when there is none, and brings its tables up to
+    /// date. The file is readable by this user only.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the file.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        store::Store::open(url).await.map(|store| Self { store: Arc::new(store) })
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        self.store.place()
+    }
+
+    /// A count that moves with each write of this process. Writes of other processes do not move it.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.store.changes()
+    }
+
+    /// Closes the file; later calls fail.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,103 @@
+//! What is kept, and how much of it. The audit is kept whole.
+
+use moorline_model::config::Digest;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::rollout::Deployed;
+
+use crate::store::{Connection, limit};
+
+/// Events kept of each environment.
+pub const EVENTS_KEPT: usize = 10_000;
+/// Rollouts kept of each environment.
+pub const ROLLOUTS_KEPT: usize = 1_000;
+/// Journal steps kept of each environment; an open one is kept whatever its age.
+pub const JOURNAL_KEPT: usize = 1_000;
+/// Documents kept of each environment, besides those the state or a hand-over names.
+pub const DOCUMENTS_KEPT: usize = 200;
+/// Heeded wishes kept of each environment.
+pub const INTENTS_KEPT: usize = 1_000;
+/// Messages kept after they went out or were given up.
+pub const OUTBOX_KEPT: usize = 10_000;
+/// Incidents whose threads are remembered.
+pub const THREADS_KEPT: usize = 10_000;
+
+/// Drops what is older than the bounds. Each statement walks an index and, in a steady state, drops a row or two.
+pub(crate) async fn prune(connection: &mut Connection, state: &EnvironmentState) -> Result<(), sqlx::Error> {
+    const STATEMENTS: [(&str, usize); 6] = [
+        (
+            "DELETE FROM events WHERE environment = $1 AND seq <= (
+                SELECT seq FROM events WHERE environment = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)",
+            EVENTS_KEPT,
+        ),
+        (
+            "DELETE FROM rollouts WHERE environment = $1 AND id IN (
+                SELECT id FROM rollouts WHERE environment = $1 ORDER BY started_ms DESC, id DESC LIMIT 1000 OFFSET $2)",
+            ROLLOUTS_KEPT,
+        ),
+        (
+            "DELETE FROM journal WHERE environment = $1 AND outcome IS NOT NULL AND id <= (
+                SELECT id FROM journal WHERE environment = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
+            JOURNAL_KEPT,
+        ),
+        (
+            "DELETE FROM intents WHERE environment = $1 AND consumed IS NOT NULL AND id <= (
+                SELECT id FROM intents WHERE environment = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
+            INTENTS_KEPT,
+        ),
+        (
+            "DELETE FROM outbox WHERE $1 IS NOT NULL AND state <> 'waiting' AND id <= (
+                SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET $2)",
+            OUTBOX_KEPT,
+        ),
+        (
+            "DELETE FROM threads WHERE $1 IS NOT NULL AND rowid <= (
+                SELECT rowid FROM threads ORDER BY rowid DESC LIMIT 1 OFFSET $2)",
+            THREADS_KEPT,
+        ),
+    ];
+    for (sql, kept) in STATEMENTS {
+        sqlx::query(sql).bind(state.name.as_str()).bind(limit(kept)).execute(&mut *connection).await?;
+    }
+    prune_documents(connection, state, DOCUMENTS_KEPT).await
+}
+
+/// A document that may still be needed to go back is never dropped.
+async fn prune_documents(
+    connection: &mut Connection,
+    state: &EnvironmentState,
+    kept: usize,
+) -> Result<(), sqlx::Error> {
+    let needed: Vec<String> = needed(state).iter().map(Digest::to_string).collect();
+    let old: Vec<(String,)> = sqlx::query_as(
+        "SELECT digest FROM documents d WHERE environment = $1 AND NOT EXISTS (
+            SELECT 1 FROM handed_over h WHERE h.environment = d.environment AND h.digest = d.digest)
+         ORDER BY at_ms DESC, digest LIMIT 1000 OFFSET $2",
+    )
+    .bind(state.name.as_str())
+    .bind(limit(kept))
+    .fetch_all(&mut *connection)
+    .await?;
+    for (digest,) in old.iter().filter(|(digest,)| !needed.contains(digest)) {
+        sqlx::query("DELETE FROM documents WHERE environment = $1 AND digest = $2")
+            .bind(state.name.as_str())
+            .bind(digest)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+fn needed(state: &EnvironmentState) -> Vec<Digest> {
+    let of = |deployed: Option<&Deployed>| deployed.map(|deployed| deployed.digest);
+    let rollout = state.rollout.as_ref();
+    [
+        of(state.applied.as_ref()),
+        of(state.verified.as_ref()),
+        of(rollout.and_then(|rollout| rollout.from.as_ref())),
+        rollout.and_then(|rollout| rollout.digest),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(state.verified_before.iter().map(|deployed| deployed.digest))
+    .collect()
+}

@@ -1,0 +1,87 @@
+//! A process killed in the middle of commits.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+use moorline_model::notification::Transition;
+use moorline_record::{Record, Version, Write};
+
+use crate::sample::{at, audit, event, lead, message, prod, state};
+
+const STORE: &str = "MOORLINE_TEST_STORE";
+
+/// Not a test: what the killed process runs. Commits without end and says after each which version it was.
+#[tokio::test]
+#[ignore = "started by a_killed_process_leaves_whole_commits_only"]
+async fn commits_without_end() {
+    let Ok(url) = std::env::var(STORE) else { return };
+    let record = Record::open(&url).await.unwrap();
+    let fence = lead(&record, "a", 0).await;
+    let mut version = record.load(&prod()).await.unwrap().map_or(Version(0), |(_, version)| version);
+    loop {
+        let number = version.0 + 1;
+        let step = record.journal_begin(fence, &prod(), None, "step", audit("step")).await.unwrap();
+        let mut state = state();
+        state.frozen = Some(number.to_string());
+        let write = Write {
+            events: vec![event(&number.to_string())],
+            notifications: vec![message(&number.to_string(), Transition::Opened)],
+            audit: vec![audit(&number.to_string())],
+            journal_end: Some(step),
+            ..Write::of(&state, version)
+        };
+        version = record.commit(fence, write).await.unwrap();
+        writeln!(std::io::stdout(), "\ncommitted {version}").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_whole_commits_only() {
+    let (folder, url) = crate::sample::place();
+    let mut told = 0;
+    for commits in [1, 3, 17, 40, 8] {
+        told = killed_after(&url, commits).max(told);
+        let record = Record::open(&url).await.unwrap();
+        let (state, version) = record.load(&prod()).await.unwrap().unwrap();
+        assert!(version.0 >= told, "a commit that was acknowledged is lost: {version} < {told}");
+        assert_eq!(state.frozen, Some(version.to_string()));
+        let events = record.history(&prod(), usize::MAX, None).await.unwrap();
+        assert_eq!((events.len() as u64, &events[0].event.message), (version.0, &version.to_string()));
+        let due = record.outbox_due(at(0), usize::MAX).await.unwrap();
+        assert_eq!(due.len() as u64, 2 * version.0);
+        // Every step has its audit, whether its commit came or not; at most the last step of each life is open.
+        let open = record.journal_open(&prod()).await.unwrap();
+        for step in &open {
+            record.journal_end(lead(&record, "a", 0).await, step.id, "interrupted").await.unwrap();
+        }
+        assert!(open.len() <= 1, "{open:?}");
+        record.verify_audit().await.unwrap();
+        record.close().await;
+        whole(&folder.path().join("moorline.db")).await;
+    }
+}
+
+fn killed_after(url: &str, commits: usize) -> u64 {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::commits_without_end", "--ignored", "--nocapture"])
+        .env(STORE, url)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let told = lines
+        .filter_map(|line| line.unwrap().strip_prefix("committed ").map(|number| number.parse().unwrap()))
+        .take(commits)
+        .last()
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    told
+}
+
+async fn whole(path: &std::path::Path) {
+    let raw = sqlx::SqlitePool::connect(path.to_str().unwrap()).await.unwrap();
+    let (verdict,): (String,) = sqlx::query_as("PRAGMA integrity_check").fetch_one(&raw).await.unwrap();
+    assert_eq!(verdict, "ok");
+    raw.close().await;
+}
