@@ -30,7 +30,11 @@ impl Connection {
     #[must_use]
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let given = |name| variable(name).filter(|text| !text.is_empty());
-        Self { endpoint: given(ENDPOINT_VARIABLE), token: given(TOKEN_VARIABLE).map(Secret::new), is_pending: false }
+        Self {
+            endpoint: given(ENDPOINT_VARIABLE),
+            token: given(TOKEN_VARIABLE).map(Secret::new),
+            is_pending: false,
+        }
     }
 
     /// The same, with what the provider block says laid over it.
@@ -81,7 +85,9 @@ impl Connection {
             )),
             None => Err(Diagnostic::error(
                 "No endpoint",
-                format!("Set `endpoint` in the provider block, or {ENDPOINT_VARIABLE}: a gateway's admin address (http://10.0.1.10:8788) or the daemon's document address (http://moorline:8080/api/v1/environments/prod/document)."),
+                format!(
+                    "Set `endpoint` in the provider block, or {ENDPOINT_VARIABLE}: a gateway's admin address (http://10.0.1.10:8788) or the daemon's document address (http://moorline:8080/api/v1/environments/prod/document)."
+                ),
             )),
         }
     }
@@ -98,7 +104,11 @@ pub fn schema() -> Schema {
                 Kind::Text,
                 "A gateway's admin address (http://10.0.1.10:8788) or the daemon's document address (…/api/v1/environments/prod/document). Also from MOORLINE_ENDPOINT.",
             ),
-            Attribute::optional("token", Kind::SensitiveText, "Bearer token of the endpoint. Also from MOORLINE_TOKEN."),
+            Attribute::optional(
+                "token",
+                Kind::SensitiveText,
+                "Bearer token of the endpoint. Also from MOORLINE_TOKEN.",
+            ),
         ],
         blocks: Vec::new(),
     }
@@ -108,11 +118,16 @@ pub fn schema() -> Schema {
 #[must_use]
 pub fn validate(block: &Value) -> Vec<Diagnostic> {
     let Some(endpoint) = block.get("endpoint").text() else { return Vec::new() };
-    let wrong = |detail: &str| vec![Diagnostic::error("Invalid endpoint", detail).at(AttributePath::of("endpoint"))];
+    let wrong =
+        |detail: &str| vec![Diagnostic::error("Invalid endpoint", detail).at(AttributePath::of("endpoint"))];
     match Url::parse(endpoint) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => wrong("Expected an address with http:// or https://."),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            wrong("Expected an address with http:// or https://.")
+        }
         // It would appear in messages and in the state.
-        Ok(url) if url.password().is_some() => wrong("A password does not belong in the address. Use `token`."),
+        Ok(url) if url.password().is_some() => {
+            wrong("A password does not belong in the address. Use `token`.")
+        }
         Ok(_) => Vec::new(),
         Err(error) => wrong(&format!("Expected an address such as http://10.0.1.10:8788: {error}.")),
     }
@@ -128,7 +143,8 @@ mod tests {
 
     #[test]
     fn the_block_goes_before_the_environment() {
-        let environment = Connection::from_environment(|name| Some(format!("http://{}", name.to_lowercase())));
+        let environment =
+            Connection::from_environment(|name| Some(format!("http://{}", name.to_lowercase())));
         assert_eq!(environment.endpoint().unwrap(), "http://moorline_endpoint");
         let configured = environment.configured(&block(r#"{"endpoint":"http://b"}"#));
         assert_eq!(configured.endpoint().unwrap(), "http://b");
@@ -146,14 +162,17 @@ mod tests {
 
     #[test]
     fn a_daemon_has_no_status() {
-        let daemon = Connection::default().configured(&block(r#"{"endpoint":"http://m/api/v1/environments/p/document"}"#));
+        let daemon = Connection::default()
+            .configured(&block(r#"{"endpoint":"http://m/api/v1/environments/p/document"}"#));
         assert!(daemon.document().is_ok());
         assert!(daemon.gateway().is_err());
     }
 
     #[test]
     fn addresses_that_are_none_or_hold_a_password_are_refused() {
-        for (endpoint, is_right) in [("http://a:1", true), ("ftp://a", false), ("a", false), ("http://u:p@a", false)] {
+        for (endpoint, is_right) in
+            [("http://a:1", true), ("ftp://a", false), ("a", false), ("http://u:p@a", false)]
+        {
             let found = validate(&block(&format!(r#"{{"endpoint":"{endpoint}"}}"#)));
             assert_eq!(found.is_empty(), is_right, "{endpoint}");
         }

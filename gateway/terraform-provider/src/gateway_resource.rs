@@ -35,14 +35,38 @@ impl Resource for GatewayResource {
             description: "A gateway's document. Blocks say the common things; `document` says everything else.",
             attributes: vec![
                 Attribute::required("name", Kind::Text, "The gateway's name."),
-                Attribute::optional("location", Kind::Text, "Region or place, for people and for cost reports."),
+                Attribute::optional(
+                    "location",
+                    Kind::Text,
+                    "Region or place, for people and for cost reports.",
+                ),
                 Attribute::optional("tags", Kind::TextMap, "Free labels, laid over those of `document`."),
-                Attribute::optional("document", Kind::Text, "A gateway document as JSON: all that the other attributes do not say. They are laid over it."),
-                Attribute::optional("providers", Kind::TextList, "Declarations of `openai_provider` and `anthropic_provider`, laid over the providers of `document`."),
-                Attribute::optional("take_over", Kind::Bool, "Write although another owner (git, file) holds the document. Default: false."),
+                Attribute::optional(
+                    "document",
+                    Kind::Text,
+                    "A gateway document as JSON: all that the other attributes do not say. They are laid over it.",
+                ),
+                Attribute::optional(
+                    "providers",
+                    Kind::TextList,
+                    "Declarations of `openai_provider` and `anthropic_provider`, laid over the providers of `document`.",
+                ),
+                Attribute::optional(
+                    "take_over",
+                    Kind::Bool,
+                    "Write although another owner (git, file) holds the document. Default: false.",
+                ),
                 Attribute::computed("id", Kind::Text, "The same as `name`."),
-                Attribute::computed("endpoint", Kind::Text, "The address that serves requests; the provider's endpoint when that is not known."),
-                Attribute::computed("digest", Kind::Text, "The document's identity: SHA-256 over its canonical JSON."),
+                Attribute::computed(
+                    "endpoint",
+                    Kind::Text,
+                    "The address that serves requests; the provider's endpoint when that is not known.",
+                ),
+                Attribute::computed(
+                    "digest",
+                    Kind::Text,
+                    "The document's identity: SHA-256 over its canonical JSON.",
+                ),
             ],
             blocks: vec![route_block()],
         }
@@ -63,10 +87,13 @@ impl Resource for GatewayResource {
             keep_equal_document(&mut planned, prior);
         }
         planned.set("id", planned.get("name").clone());
-        planned.set("digest", match Attributes::read(&planned)? {
-            Some(attributes) => Value::from(declared(&attributes)?.digest().to_string()),
-            None => Value::Unknown,
-        });
+        planned.set(
+            "digest",
+            match Attributes::read(&planned)? {
+                Some(attributes) => Value::from(declared(&attributes)?.digest().to_string()),
+                None => Value::Unknown,
+            },
+        );
         let endpoint = change.prior.as_ref().map_or(&Value::Null, |prior| prior.get("endpoint"));
         planned.set("endpoint", if endpoint.is_null() { Value::Unknown } else { endpoint.clone() });
         Ok(planned)
@@ -74,7 +101,10 @@ impl Resource for GatewayResource {
 
     async fn apply(&self, change: &Change, connection: &Connection) -> Result<Applied, Diagnostics> {
         let Some(attributes) = Attributes::read(&change.next)? else {
-            return Err(vec![Diagnostic::error("The document is not known", "A value is still unknown while applying.")]);
+            return Err(vec![Diagnostic::error(
+                "The document is not known",
+                "A value is still unknown while applying.",
+            )]);
         };
         let config = declared(&attributes)?;
         let standing = deliver::Standing::of(change.prior.as_ref(), attributes.take_over);
@@ -137,7 +167,9 @@ fn keep_equal_document(planned: &mut Value, prior: &Value) {
 
 fn nothing_to_import(state: &Value) -> Diagnostics {
     let name = state.get("id").text().unwrap_or_default();
-    let detail = format!("The endpoint holds no document, so there is no gateway `{name}` to import. Apply the block to declare one.");
+    let detail = format!(
+        "The endpoint holds no document, so there is no gateway `{name}` to import. Apply the block to declare one."
+    );
     vec![Diagnostic::error("Nothing to import", detail).at(AttributePath::of("id"))]
 }
 
@@ -152,7 +184,11 @@ fn route_block() -> ListBlock {
         description: "What serves the requests on a path; the first that matches. Any route block stands in for all routes of `document`.",
         attributes: vec![
             Attribute::required("path", Kind::Text, "An exact path, or a prefix that ends in `*`."),
-            Attribute::optional("model", Kind::Text, "The one model served here, also to requests that name none. Absent: all models."),
+            Attribute::optional(
+                "model",
+                Kind::Text,
+                "The one model served here, also to requests that name none. Absent: all models.",
+            ),
             Attribute::optional("rate_limit", rate_limit, "The most that each key may use here."),
         ],
     }

@@ -47,7 +47,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Ok(said) => {
             plugin::log::start(variable);
             let provider = Arc::new(Provider::new(Connection::from_environment(variable)));
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             runtime.block_on(plugin::serve(provider, &said, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -57,7 +58,9 @@ fn run() -> anyhow::Result<ExitCode> {
 }
 
 fn by_hand(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Some(Command::Install { mirror }) = &arguments.command else { anyhow::bail!(HandshakeError::NotAPlugin) };
+    let Some(Command::Install { mirror }) = &arguments.command else {
+        anyhow::bail!(HandshakeError::NotAPlugin)
+    };
     let program = std::env::current_exe().context("finding this program")?;
     let mirror = std::path::absolute(mirror).with_context(|| format!("resolving {}", mirror.display()))?;
     for path in mirror::install(&mirror, &program)? {

@@ -79,7 +79,10 @@ mod tests {
         fs::write(&program, "#!").unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let installed = install(mirror.path(), &program).unwrap();
-        let below = format!("registry.terraform.io/moorline/moorline/{VERSION}/{}/terraform-provider-moorline_v{VERSION}", platform());
+        let below = format!(
+            "registry.terraform.io/moorline/moorline/{VERSION}/{}/terraform-provider-moorline_v{VERSION}",
+            platform()
+        );
         assert_eq!(installed[0], mirror.path().join(below));
         assert_eq!(fs::metadata(&installed[0]).unwrap().permissions().mode() & 0o777, 0o755);
     }

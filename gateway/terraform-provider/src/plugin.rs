@@ -129,7 +129,8 @@ fn announce(line: &str) -> std::io::Result<()> {
 fn connections(
     listener: UnixListener,
     acceptor: TlsAcceptor,
-) -> impl futures_util::Stream<Item = std::io::Result<tokio_rustls::server::TlsStream<tokio::net::UnixStream>>> {
+) -> impl futures_util::Stream<Item = std::io::Result<tokio_rustls::server::TlsStream<tokio::net::UnixStream>>>
+{
     UnixListenerStream::new(listener).filter_map(move |stream| {
         let acceptor = acceptor.clone();
         async move {

@@ -26,8 +26,11 @@ use crate::status_data;
 use crate::upstream_resource::UpstreamResource;
 use crate::value::Value;
 
-const CAPABILITIES: ServerCapabilities =
-    ServerCapabilities { plan_destroy: false, get_provider_schema_optional: true, move_resource_state: false };
+const CAPABILITIES: ServerCapabilities = ServerCapabilities {
+    plan_destroy: false,
+    get_provider_schema_optional: true,
+    move_resource_state: false,
+};
 
 /// The provider of one Terraform run.
 pub struct Provider {
@@ -59,12 +62,17 @@ impl Provider {
     }
 
     fn resource(&self, name: &str) -> Result<&dyn Resource, Diagnostics> {
-        let unknown = || vec![Diagnostic::error("Unknown type", format!("The provider has no resource type `{name}`."))];
+        let unknown = || {
+            vec![Diagnostic::error("Unknown type", format!("The provider has no resource type `{name}`."))]
+        };
         self.resources.get(name).map(AsRef::as_ref).ok_or_else(unknown)
     }
 
     /// Waits for an answer, or for Terraform to call the whole run off.
-    async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, Diagnostics>>) -> Result<T, Diagnostics> {
+    async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, Diagnostics>>,
+    ) -> Result<T, Diagnostics> {
         tokio::select! {
             // Cancel safe: only reads are given to this function.
             () = self.stopped.cancelled() => Err(vec![Diagnostic::error("Interrupted", "Terraform called the run off.")]),
@@ -113,7 +121,11 @@ impl Provider {
         let resource = self.resource(&request.type_name)?;
         let stored = request.raw_state.as_ref().map(|raw| raw.json.as_slice()).unwrap_or_default();
         if request.version > crate::schema::VERSION {
-            let detail = format!("The state was stored under schema version {}; this release knows {}. Use a newer release of the provider.", request.version, crate::schema::VERSION);
+            let detail = format!(
+                "The state was stored under schema version {}; this release knows {}. Use a newer release of the provider.",
+                request.version,
+                crate::schema::VERSION
+            );
             return Err(vec![Diagnostic::error("The state is from a newer provider", detail)]);
         }
         let state = Value::from_json(stored).map_err(|error| unreadable(&error))?;
@@ -149,14 +161,22 @@ impl ProviderRpc for Provider {
         let resources = self.resources.iter();
         GetProviderSchemaResponse {
             provider: Some(connection::schema().message()),
-            resource_schemas: resources.map(|(name, each)| ((*name).to_owned(), each.schema().message())).collect(),
-            data_source_schemas: BTreeMap::from([(status_data::TYPE_NAME.to_owned(), status_data::schema().message())]),
+            resource_schemas: resources
+                .map(|(name, each)| ((*name).to_owned(), each.schema().message()))
+                .collect(),
+            data_source_schemas: BTreeMap::from([(
+                status_data::TYPE_NAME.to_owned(),
+                status_data::schema().message(),
+            )]),
             diagnostics: Vec::new(),
             server_capabilities: Some(CAPABILITIES),
         }
     }
 
-    async fn validate_provider_config(&self, request: ValidateProviderConfigRequest) -> ValidateProviderConfigResponse {
+    async fn validate_provider_config(
+        &self,
+        request: ValidateProviderConfigRequest,
+    ) -> ValidateProviderConfigResponse {
         let found = decode(request.config.as_ref()).map(|block| connection::validate(&block));
         ValidateProviderConfigResponse { diagnostics: diagnostics(found) }
     }
@@ -172,9 +192,14 @@ impl ProviderRpc for Provider {
         DiagnosticsResponse::default()
     }
 
-    async fn upgrade_resource_state(&self, request: UpgradeResourceStateRequest) -> UpgradeResourceStateResponse {
+    async fn upgrade_resource_state(
+        &self,
+        request: UpgradeResourceStateRequest,
+    ) -> UpgradeResourceStateResponse {
         match self.upgrade(&request) {
-            Ok(state) => UpgradeResourceStateResponse { upgraded_state: Some(state.encode()), diagnostics: Vec::new() },
+            Ok(state) => {
+                UpgradeResourceStateResponse { upgraded_state: Some(state.encode()), diagnostics: Vec::new() }
+            }
             Err(diagnostics) => UpgradeResourceStateResponse { upgraded_state: None, diagnostics },
         }
     }
@@ -196,9 +221,11 @@ impl ProviderRpc for Provider {
                 private: request.private,
             },
             // What could not be read is as it was last seen, and not gone.
-            Err(diagnostics) => {
-                ReadResourceResponse { new_state: request.current_state, diagnostics, private: request.private }
-            }
+            Err(diagnostics) => ReadResourceResponse {
+                new_state: request.current_state,
+                diagnostics,
+                private: request.private,
+            },
         }
     }
 
@@ -207,10 +234,17 @@ impl ProviderRpc for Provider {
             Ok(planned) => (Some(planned.encode()), Vec::new()),
             Err(diagnostics) => (request.prior_state, diagnostics),
         };
-        PlanResourceChangeResponse { planned_state: planned, planned_private: request.prior_private, diagnostics }
+        PlanResourceChangeResponse {
+            planned_state: planned,
+            planned_private: request.prior_private,
+            diagnostics,
+        }
     }
 
-    async fn apply_resource_change(&self, request: ApplyResourceChangeRequest) -> ApplyResourceChangeResponse {
+    async fn apply_resource_change(
+        &self,
+        request: ApplyResourceChangeRequest,
+    ) -> ApplyResourceChangeResponse {
         // A write is never called off half-way: the endpoint's own deadline bounds it.
         let (state, diagnostics) = match self.apply(&request).await {
             Ok(applied) => (Some(applied.state.encode()), applied.warnings),
@@ -219,13 +253,22 @@ impl ProviderRpc for Provider {
         ApplyResourceChangeResponse { new_state: state, private: request.planned_private, diagnostics }
     }
 
-    async fn import_resource_state(&self, request: ImportResourceStateRequest) -> ImportResourceStateResponse {
+    async fn import_resource_state(
+        &self,
+        request: ImportResourceStateRequest,
+    ) -> ImportResourceStateResponse {
         let imported = self.resource(&request.type_name).and_then(|resource| {
             let state = resource.schema().conform(&resource.import(&request.id)?).encode();
-            Ok(ImportedResource { type_name: request.type_name.clone(), state: Some(state), private: Vec::new() })
+            Ok(ImportedResource {
+                type_name: request.type_name.clone(),
+                state: Some(state),
+                private: Vec::new(),
+            })
         });
         match imported {
-            Ok(imported) => ImportResourceStateResponse { imported_resources: vec![imported], diagnostics: Vec::new() },
+            Ok(imported) => {
+                ImportResourceStateResponse { imported_resources: vec![imported], diagnostics: Vec::new() }
+            }
             Err(diagnostics) => ImportResourceStateResponse { imported_resources: Vec::new(), diagnostics },
         }
     }

@@ -104,7 +104,8 @@ fn object(attributes: &[Attribute]) -> message::Object {
 }
 
 fn conform(attributes: &[Attribute], value: &Value) -> Value {
-    let entry = |attribute: &Attribute| (attribute.name.to_owned(), attribute.conform(value.get(attribute.name)));
+    let entry =
+        |attribute: &Attribute| (attribute.name.to_owned(), attribute.conform(value.get(attribute.name)));
     Value::Map(attributes.iter().map(entry).collect())
 }
 
@@ -132,7 +133,9 @@ impl ListBlock {
 
     fn conform(&self, value: &Value) -> Value {
         match value {
-            Value::List(items) => Value::List(items.iter().map(|item| conform(&self.attributes, item)).collect()),
+            Value::List(items) => {
+                Value::List(items.iter().map(|item| conform(&self.attributes, item)).collect())
+            }
             // A list of blocks is never null: none written is an empty list.
             Value::Null => Value::List(Vec::new()),
             other => other.clone(),
@@ -190,7 +193,10 @@ mod tests {
         let limit = Kind::Object(vec![Attribute::optional("requests", Kind::Number, "")]);
         Schema {
             description: "",
-            attributes: vec![Attribute::required("name", Kind::Text, ""), Attribute::computed("id", Kind::Text, "")],
+            attributes: vec![
+                Attribute::required("name", Kind::Text, ""),
+                Attribute::computed("id", Kind::Text, ""),
+            ],
             blocks: vec![ListBlock {
                 name: "route",
                 description: "",

@@ -27,7 +27,11 @@ pub fn schema() -> Schema {
             text("origin", "Who wrote it: git, terraform, file or manual."),
             text("since", "Since when it serves."),
             text("candidate_digest", "Digest of the candidate beside it; null when there is none."),
-            Attribute::computed("rejected", Kind::Number, "How many documents were refused since one was last taken."),
+            Attribute::computed(
+                "rejected",
+                Kind::Number,
+                "How many documents were refused since one was last taken.",
+            ),
         ],
         blocks: Vec::new(),
     }
@@ -54,7 +58,10 @@ fn value(status: &Status) -> Value {
     value.set("generation", stable.map(|stable| stable.generation.0));
     value.set("origin", stable.map(|stable| stable.origin.to_string()));
     value.set("since", stable.map(|stable| stable.since.to_string()));
-    value.set("candidate_digest", status.candidate.as_ref().map(|candidate| candidate.attestation.digest.to_string()));
+    value.set(
+        "candidate_digest",
+        status.candidate.as_ref().map(|candidate| candidate.attestation.digest.to_string()),
+    );
     value.set("rejected", u64::try_from(status.rejected.len()).unwrap_or(u64::MAX));
     value
 }

@@ -32,7 +32,14 @@ impl UpstreamResource {
         let mut state = self.schema().conform(block);
         let written = ["name", "base_url", "api_key"].map(|name| block.get(name));
         state.set("id", block.get("name").clone());
-        state.set("declaration", if written.iter().all(|value| value.is_known()) { self.declaration(block) } else { Value::Unknown });
+        state.set(
+            "declaration",
+            if written.iter().all(|value| value.is_known()) {
+                self.declaration(block)
+            } else {
+                Value::Unknown
+            },
+        );
         state
     }
 
@@ -54,11 +61,27 @@ impl Resource for UpstreamResource {
         Schema {
             description: "An upstream provider, for the `providers` of an `openai_gateway`. It is checked and printed; the gateway's own resource writes it.",
             attributes: vec![
-                Attribute::required("name", Kind::Text, "Its name in the document, by which models refer to it."),
-                Attribute::optional("base_url", Kind::Text, "Base of its URLs, up to and with the version. Absent: the public one."),
-                Attribute::optional("api_key", Kind::Text, "Where its key is found: env:NAME, file:/path, secretsmanager:id[#key], ssm:/name or vault:path#key. Never the key itself."),
+                Attribute::required(
+                    "name",
+                    Kind::Text,
+                    "Its name in the document, by which models refer to it.",
+                ),
+                Attribute::optional(
+                    "base_url",
+                    Kind::Text,
+                    "Base of its URLs, up to and with the version. Absent: the public one.",
+                ),
+                Attribute::optional(
+                    "api_key",
+                    Kind::Text,
+                    "Where its key is found: env:NAME, file:/path, secretsmanager:id[#key], ssm:/name or vault:path#key. Never the key itself.",
+                ),
                 Attribute::computed("id", Kind::Text, "The same as `name`."),
-                Attribute::computed("declaration", Kind::Text, "The provider as a piece of the document, as JSON."),
+                Attribute::computed(
+                    "declaration",
+                    Kind::Text,
+                    "The provider as a piece of the document, as JSON.",
+                ),
             ],
             blocks: Vec::new(),
         }
@@ -70,7 +93,9 @@ impl Resource for UpstreamResource {
             found.push(Diagnostic::error("Invalid name", error.to_string()).at(AttributePath::of("name")));
         }
         if let Some(Err(error)) = config.get("base_url").text().map(Url::parse) {
-            found.push(Diagnostic::error("Invalid base_url", error.to_string()).at(AttributePath::of("base_url")));
+            found.push(
+                Diagnostic::error("Invalid base_url", error.to_string()).at(AttributePath::of("base_url")),
+            );
         }
         if let Some(Err(error)) = config.get("api_key").text().map(str::parse::<Reference>) {
             // Without a path: Terraform prints the line a path leads to, and with it the key.
@@ -96,7 +121,9 @@ impl Resource for UpstreamResource {
     }
 
     fn import(&self, id: &str) -> Result<Value, Diagnostics> {
-        let detail = format!("There is nothing to import for `{id}`: an upstream provider lives in its gateway's document. Write the block and apply.");
+        let detail = format!(
+            "There is nothing to import for `{id}`: an upstream provider lives in its gateway's document. Write the block and apply."
+        );
         Err(vec![Diagnostic::error("Upstream providers are not imported", detail)])
     }
 }

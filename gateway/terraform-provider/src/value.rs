@@ -95,10 +95,16 @@ impl Value {
             rmpv::Value::Integer(value) => Self::Number(integer(value)),
             rmpv::Value::F32(value) => Self::float(value.into())?,
             rmpv::Value::F64(value) => Self::float(value)?,
-            rmpv::Value::String(text) => Self::Text(text.into_str().ok_or(ValueError::Foreign { found: "non-UTF-8 text" })?),
+            rmpv::Value::String(text) => {
+                Self::Text(text.into_str().ok_or(ValueError::Foreign { found: "non-UTF-8 text" })?)
+            }
             rmpv::Value::Binary(_) => return Err(ValueError::Foreign { found: "binary" }),
-            rmpv::Value::Array(items) => Self::List(items.into_iter().map(Self::of).collect::<Result<_, _>>()?),
-            rmpv::Value::Map(entries) => Self::Map(entries.into_iter().map(Self::entry).collect::<Result<_, _>>()?),
+            rmpv::Value::Array(items) => {
+                Self::List(items.into_iter().map(Self::of).collect::<Result<_, _>>()?)
+            }
+            rmpv::Value::Map(entries) => {
+                Self::Map(entries.into_iter().map(Self::entry).collect::<Result<_, _>>()?)
+            }
         })
     }
 
@@ -126,9 +132,9 @@ impl Value {
             },
             Self::Text(text) => text.as_str().into(),
             Self::List(items) => rmpv::Value::Array(items.iter().map(Self::to_msgpack).collect()),
-            Self::Map(entries) => {
-                rmpv::Value::Map(entries.iter().map(|(key, value)| (key.as_str().into(), value.to_msgpack())).collect())
-            }
+            Self::Map(entries) => rmpv::Value::Map(
+                entries.iter().map(|(key, value)| (key.as_str().into(), value.to_msgpack())).collect(),
+            ),
         }
     }
 
@@ -252,7 +258,7 @@ mod tests {
 
         #[test]
         fn bytes_of_any_kind_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Value::decode(Some(&DynamicValue { msgpack: bytes, json: Vec::new() }));
+            drop(Value::decode(Some(&DynamicValue { msgpack: bytes, json: Vec::new() })));
         }
     }
 

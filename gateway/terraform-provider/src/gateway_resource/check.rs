@@ -71,7 +71,9 @@ fn provider(rest: &str, attributes: &Attributes) -> Option<AttributePath> {
     let mut declarations = attributes.providers.iter().flatten();
     let names_it = |declaration: &String| {
         let declared = declare::declared_providers(declaration).unwrap_or_default();
-        declared.keys().any(|name| rest == name || rest.strip_prefix(name).is_some_and(|after| after.starts_with('.')))
+        declared
+            .keys()
+            .any(|name| rest == name || rest.strip_prefix(name).is_some_and(|after| after.starts_with('.')))
     };
     declarations.position(names_it).map(|at| AttributePath::of("providers").index(at))
 }
@@ -79,20 +81,17 @@ fn provider(rest: &str, attributes: &Attributes) -> Option<AttributePath> {
 /// A route by its index (and what follows it): `[0].limits[1].window`.
 fn route(rest: &str, attributes: &Attributes) -> AttributePath {
     let blocks = AttributePath::of("route");
-    let Some((index, field)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) else { return blocks };
+    let Some((index, field)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+        return blocks;
+    };
     let Some(at) = index.parse().ok().filter(|at| *at < attributes.routes.len()) else { return blocks };
     let block = blocks.index(at);
     let field = field.trim_start_matches('.');
     match split(field).0 {
         "path" => block.attribute("path"),
         "models" | "default_model" => block.attribute("model"),
-        "limits" => {
-            let limit = block.attribute("rate_limit");
-            match field.rsplit('.').next() {
-                Some(name @ ("requests" | "tokens" | "window")) => limit.attribute(name),
-                _ => limit,
-            }
-        }
+        // Not to the field inside: Terraform finds an object's line, and loses its way below it.
+        "limits" => block.attribute("rate_limit"),
         _ => block,
     }
 }
@@ -116,7 +115,11 @@ mod tests {
             document: Some("{}".to_owned()),
             tags: Some([("team".to_owned(), "a".to_owned())].into()),
             providers: Some(vec![r#"{"providers":{"a.b":{"kind":"openai"}}}"#.to_owned()]),
-            routes: vec![Route { path: "/".to_owned(), model: Some("m".to_owned()), rate_limit: Some(limit) }],
+            routes: vec![Route {
+                path: "/".to_owned(),
+                model: Some("m".to_owned()),
+                rate_limit: Some(limit),
+            }],
             ..Attributes::default()
         }
     }
@@ -129,7 +132,7 @@ mod tests {
             ("tags.other", "document"),
             ("routes[0].path", "route[0].path"),
             ("routes[0].models[0]", "route[0].model"),
-            ("routes[0].limits[0].window", "route[0].rate_limit.window"),
+            ("routes[0].limits[0].window", "route[0].rate_limit"),
             ("routes[0].limits[0]", "route[0].rate_limit"),
             ("routes[7].path", "route"),
             ("providers.a.b.base_url", "providers[0]"),
@@ -148,9 +151,15 @@ mod tests {
 
     #[test]
     fn a_line_that_holds_a_secret_is_not_pointed_at() {
-        let mistake = |problem: String| Mistakes(vec![Mistake {
-            file: String::new(), line: 0, column: 0, path: "providers.c.api_key".to_owned(), problem,
-        }]);
+        let mistake = |problem: String| {
+            Mistakes(vec![Mistake {
+                file: String::new(),
+                line: 0,
+                column: 0,
+                path: "providers.c.api_key".to_owned(),
+                problem,
+            }])
+        };
         assert!(point_at(&mistake("odd".to_owned()), &attributes())[0].attribute.is_some());
         assert!(point_at(&mistake(LiteralSecret.to_string()), &attributes())[0].attribute.is_none());
     }

@@ -18,7 +18,9 @@ const IMPLIED_PROVIDER: (&str, &str) = ("openai", "env:OPENAI_API_KEY");
 pub fn declare(attributes: &Attributes) -> Result<Json, Diagnostics> {
     let written = attributes.document.as_deref().map_or_else(|| Ok(json!({})), parse);
     let under = written.map_err(|problem| {
-        let detail = format!("{problem}. For a YAML file: `document = jsonencode(yamldecode(file(\"gateway.yaml\")))`.");
+        let detail = format!(
+            "{problem}. For a YAML file: `document = jsonencode(yamldecode(file(\"gateway.yaml\")))`."
+        );
         vec![Diagnostic::error("`document` is no JSON object", detail).at(AttributePath::of("document"))]
     })?;
     let providers = json!({ "providers": providers(attributes)? });
@@ -70,7 +72,8 @@ fn providers(attributes: &Attributes) -> Result<Map<String, Json>, Diagnostics> 
 }
 
 fn overlay(attributes: &Attributes) -> Json {
-    let mut over = Map::from_iter([("version".to_owned(), json!(1)), ("name".to_owned(), json!(attributes.name))]);
+    let mut over =
+        Map::from_iter([("version".to_owned(), json!(1)), ("name".to_owned(), json!(attributes.name))]);
     if let Some(location) = &attributes.location {
         over.insert("location".to_owned(), json!(location));
     }
@@ -98,7 +101,8 @@ pub fn route(route: &Route) -> Json {
 }
 
 fn limits(limit: &RateLimit) -> Json {
-    let requests = limit.requests.map(|requests| json!({"per": "key", "requests": requests, "window": limit.window}));
+    let requests =
+        limit.requests.map(|requests| json!({"per": "key", "requests": requests, "window": limit.window}));
     let tokens = limit.tokens.map(|tokens| json!({"per": "key", "tokens": tokens, "window": limit.window}));
     requests.into_iter().chain(tokens).collect()
 }
@@ -131,7 +135,8 @@ fn imply(mut document: Json, attributes: &Attributes) -> Json {
     let providers = fields.entry("providers").or_insert_with(implied);
     let mut names = providers.as_object().into_iter().flat_map(Map::keys);
     let (Some(provider), None) = (names.next(), names.next()) else { return document };
-    let at = |model: &str| (model.to_owned(), json!({ "targets": [{ "provider": provider, "model": model }] }));
+    let at =
+        |model: &str| (model.to_owned(), json!({ "targets": [{ "provider": provider, "model": model }] }));
     let models: Map<String, Json> = models.into_iter().map(at).collect();
     fields.insert("models".to_owned(), Json::Object(models));
     document
@@ -143,7 +148,8 @@ mod tests {
 
     fn attributes() -> Attributes {
         let limit = RateLimit { requests: Some(1000), tokens: None, window: "1h".to_owned() };
-        let route = Route { path: "/v1/chat/*".to_owned(), model: Some("gpt-4".to_owned()), rate_limit: Some(limit) };
+        let route =
+            Route { path: "/v1/chat/*".to_owned(), model: Some("gpt-4".to_owned()), rate_limit: Some(limit) };
         Attributes { name: "prod".to_owned(), routes: vec![route], ..Attributes::default() }
     }
 
@@ -191,7 +197,10 @@ mod tests {
     fn a_provider_declared_twice_is_refused() {
         let claude = r#"{"providers":{"claude":{"kind":"anthropic"}}}"#.to_owned();
         let attributes = Attributes { providers: Some(vec![claude.clone(), claude]), ..attributes() };
-        assert_eq!(declare(&attributes).unwrap_err()[0].attribute.as_ref().unwrap().to_string(), "providers[1]");
+        assert_eq!(
+            declare(&attributes).unwrap_err()[0].attribute.as_ref().unwrap().to_string(),
+            "providers[1]"
+        );
     }
 
     #[test]

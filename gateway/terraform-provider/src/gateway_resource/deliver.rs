@@ -51,7 +51,11 @@ pub async fn deliver(
 }
 
 /// Decides by which conditions to write, from what stands there.
-fn options(config: &Config, standing: &Standing, live: Option<&EffectiveConfig>) -> Result<WriteOptions, Diagnostic> {
+fn options(
+    config: &Config,
+    standing: &Standing,
+    live: Option<&EffectiveConfig>,
+) -> Result<WriteOptions, Diagnostic> {
     let if_match = match (&standing.planned_against, live) {
         (Some(planned), _) => Some(digest(planned)?),
         (None, None) => None,
@@ -64,7 +68,8 @@ fn options(config: &Config, standing: &Standing, live: Option<&EffectiveConfig>)
         }
     };
     // A manual write is break-glass on top of our document; the plan showed it as drift, and this write ends it.
-    let is_manual = live.and_then(|live| live.attestation.as_ref()).is_some_and(|a| a.origin == Origin::Manual);
+    let is_manual =
+        live.and_then(|live| live.attestation.as_ref()).is_some_and(|a| a.origin == Origin::Manual);
     Ok(WriteOptions {
         if_match,
         origin: Some(Origin::Terraform),
@@ -119,7 +124,8 @@ async fn served_at(endpoint: &DocumentEndpoint, own: &str) -> (String, Diagnosti
     match endpoint.get().await {
         Ok(live) => (live.and_then(|live| live.endpoint).unwrap_or_else(|| own.to_owned()), Vec::new()),
         Err(error) => {
-            let detail = format!("The document was taken, but reading it back failed: {}", report::chain(&error));
+            let detail =
+                format!("The document was taken, but reading it back failed: {}", report::chain(&error));
             (own.to_owned(), vec![Diagnostic::warning("The document could not be read back", detail)])
         }
     }

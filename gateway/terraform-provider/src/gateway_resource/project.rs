@@ -31,7 +31,8 @@ pub fn imported(state: &Value, live: &Json) -> Result<Value, Diagnostics> {
     let asked = state.get("id").text().unwrap_or_default();
     let name = text(live, "name").unwrap_or_default();
     if asked != name {
-        let detail = format!("The gateway at the endpoint is `{name}`, not `{asked}`. Import it by its name.");
+        let detail =
+            format!("The gateway at the endpoint is `{name}`, not `{asked}`. Import it by its name.");
         return Err(vec![Diagnostic::error("Another gateway is there", detail).at(AttributePath::of("id"))]);
     }
     let written = |name: &str| live.get(name).is_some();
@@ -60,7 +61,7 @@ fn attributes(base: &Attributes, live: &Json) -> Attributes {
         tags: base.tags.as_ref().map(|tags| shown_tags(tags, &under, live)),
         document: base.document.clone(),
         providers: base.providers.as_ref().map(|declarations| shown_providers(declarations, live)),
-        routes: if base.routes.is_empty() { Vec::new() } else { routes(live).map(|route| block(route)).collect() },
+        routes: if base.routes.is_empty() { Vec::new() } else { routes(live).map(block).collect() },
         take_over: base.take_over,
     };
     let remainder = remainder(&shown, under.clone(), live);
@@ -129,8 +130,11 @@ fn without_shown(name: &str, value: &Json, shown: &Attributes) -> Option<Json> {
     };
     match value {
         Json::Object(entries) => {
-            let rest: Map<_, _> =
-                entries.iter().filter(|(key, _)| !is_shown(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
+            let rest: Map<_, _> = entries
+                .iter()
+                .filter(|(key, _)| !is_shown(key))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
             (!rest.is_empty() || entries.is_empty()).then_some(Json::Object(rest))
         }
         other => Some(other.clone()),
@@ -148,15 +152,21 @@ fn exact_routes(live: &Json) -> Option<Vec<Route>> {
 
 /// A live route as a block, as far as a block can say it.
 fn block(route: &Json) -> Route {
-    let first = route.get("models").and_then(|models| models.get(0)).and_then(Json::as_str).map(str::to_owned);
+    let first =
+        route.get("models").and_then(|models| models.get(0)).and_then(Json::as_str).map(str::to_owned);
     let limits = || route.get("limits").and_then(Json::as_array).into_iter().flatten();
     let per_key = || limits().filter(|limit| limit.get("per").is_none_or(|per| per == "key"));
     let first_of = |name: &str| per_key().find_map(|limit| limit.get(name).and_then(Json::as_u64));
-    let window = per_key().find(|limit| limit.get("budget").is_none()).and_then(|limit| text(limit, "window"));
+    let window =
+        per_key().find(|limit| limit.get("budget").is_none()).and_then(|limit| text(limit, "window"));
     Route {
         path: text(route, "path").unwrap_or_default(),
         model: text(route, "default_model").or(first),
-        rate_limit: window.map(|window| RateLimit { requests: first_of("requests"), tokens: first_of("tokens"), window }),
+        rate_limit: window.map(|window| RateLimit {
+            requests: first_of("requests"),
+            tokens: first_of("tokens"),
+            window,
+        }),
     }
 }
 

@@ -31,7 +31,10 @@ pub enum HandshakeError {
     )]
     NotAPlugin,
     /// Terraform speaks another protocol.
-    #[error("this provider speaks plugin protocol {}, and was asked for {asked}: use Terraform 1.9 or later, or OpenTofu", protocol::VERSION)]
+    #[error(
+        "this provider speaks plugin protocol {}, and was asked for {asked}: use Terraform 1.9 or later, or OpenTofu",
+        protocol::VERSION
+    )]
     Protocol {
         /// What was asked for.
         asked: String,
@@ -53,9 +56,11 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Handshake, Hand
     if !asked.split(',').any(|version| version.trim() == protocol::VERSION.to_string()) {
         return Err(HandshakeError::Protocol { asked });
     }
-    let client_certificate =
-        variable("PLUGIN_CLIENT_CERT").filter(|pem| !pem.is_empty()).ok_or(HandshakeError::NoClientCertificate)?;
-    let socket_directory = variable("PLUGIN_UNIX_SOCKET_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let client_certificate = variable("PLUGIN_CLIENT_CERT")
+        .filter(|pem| !pem.is_empty())
+        .ok_or(HandshakeError::NoClientCertificate)?;
+    let socket_directory =
+        variable("PLUGIN_UNIX_SOCKET_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
     Ok(Handshake { client_certificate, socket_directory })
 }
 
@@ -92,7 +97,9 @@ mod tests {
 
     #[test]
     fn another_protocol_is_refused() {
-        let old = |name: &str| if name == "PLUGIN_PROTOCOL_VERSIONS" { Some("5".to_owned()) } else { environment(name) };
+        let old = |name: &str| {
+            if name == "PLUGIN_PROTOCOL_VERSIONS" { Some("5".to_owned()) } else { environment(name) }
+        };
         assert_eq!(read(old), Err(HandshakeError::Protocol { asked: "5".to_owned() }));
     }
 

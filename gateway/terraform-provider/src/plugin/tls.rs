@@ -43,10 +43,11 @@ impl Identity {
     /// # Errors
     /// [`TlsError`].
     pub fn new(client_certificate: &str) -> Result<Self, TlsError> {
-        let client =
-            CertificateDer::from_pem_slice(client_certificate.as_bytes()).map_err(TlsError::ClientCertificate)?;
+        let client = CertificateDer::from_pem_slice(client_certificate.as_bytes())
+            .map_err(TlsError::ClientCertificate)?;
         // Terraform calls whatever it started `localhost`.
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(TlsError::Generate)?;
+        let made =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(TlsError::Generate)?;
         let certificate = made.cert.der().clone();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
 

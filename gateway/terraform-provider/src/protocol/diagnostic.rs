@@ -33,7 +33,12 @@ impl Diagnostic {
     /// An error about no attribute in particular.
     #[must_use]
     pub fn error(summary: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { severity: Severity::Error.into(), summary: summary.into(), detail: detail.into(), attribute: None }
+        Self {
+            severity: Severity::Error.into(),
+            summary: summary.into(),
+            detail: detail.into(),
+            attribute: None,
+        }
     }
 
     /// A warning about no attribute in particular.

@@ -19,10 +19,10 @@ use super::calls::{
     ApplyResourceChangeRequest, ApplyResourceChangeResponse, CallFunctionRequest, CallFunctionResponse,
     ConfigureProviderRequest, DiagnosticsResponse, EmptyRequest, FunctionError, GetFunctionsResponse,
     GetMetadataResponse, GetProviderSchemaResponse, ImportResourceStateRequest, ImportResourceStateResponse,
-    MoveResourceStateRequest, MoveResourceStateResponse, PlanResourceChangeRequest, PlanResourceChangeResponse,
-    ReadDataSourceRequest, ReadDataSourceResponse, ReadResourceRequest, ReadResourceResponse, StopProviderResponse,
-    UpgradeResourceStateRequest, UpgradeResourceStateResponse, ValidateProviderConfigRequest,
-    ValidateProviderConfigResponse, ValidateTypeConfigRequest,
+    MoveResourceStateRequest, MoveResourceStateResponse, PlanResourceChangeRequest,
+    PlanResourceChangeResponse, ReadDataSourceRequest, ReadDataSourceResponse, ReadResourceRequest,
+    ReadResourceResponse, StopProviderResponse, UpgradeResourceStateRequest, UpgradeResourceStateResponse,
+    ValidateProviderConfigRequest, ValidateProviderConfigResponse, ValidateTypeConfigRequest,
 };
 
 /// Largest message read. A state or a plan of one resource is far below it.
@@ -36,13 +36,19 @@ pub trait ProviderRpc: Send + Sync + 'static {
     /// What there is, in full.
     async fn get_provider_schema(&self) -> GetProviderSchemaResponse;
     /// Whether the provider block is right.
-    async fn validate_provider_config(&self, request: ValidateProviderConfigRequest) -> ValidateProviderConfigResponse;
+    async fn validate_provider_config(
+        &self,
+        request: ValidateProviderConfigRequest,
+    ) -> ValidateProviderConfigResponse;
     /// Whether a resource block is right.
     async fn validate_resource_config(&self, request: ValidateTypeConfigRequest) -> DiagnosticsResponse;
     /// Whether a data block is right.
     async fn validate_data_resource_config(&self, request: ValidateTypeConfigRequest) -> DiagnosticsResponse;
     /// Stored state in today's form.
-    async fn upgrade_resource_state(&self, request: UpgradeResourceStateRequest) -> UpgradeResourceStateResponse;
+    async fn upgrade_resource_state(
+        &self,
+        request: UpgradeResourceStateRequest,
+    ) -> UpgradeResourceStateResponse;
     /// Takes the provider block.
     async fn configure_provider(&self, request: ConfigureProviderRequest) -> DiagnosticsResponse;
     /// A resource as it is.
@@ -50,9 +56,11 @@ pub trait ProviderRpc: Send + Sync + 'static {
     /// What a change would come to.
     async fn plan_resource_change(&self, request: PlanResourceChangeRequest) -> PlanResourceChangeResponse;
     /// Makes a change.
-    async fn apply_resource_change(&self, request: ApplyResourceChangeRequest) -> ApplyResourceChangeResponse;
+    async fn apply_resource_change(&self, request: ApplyResourceChangeRequest)
+    -> ApplyResourceChangeResponse;
     /// Begins managing something that exists.
-    async fn import_resource_state(&self, request: ImportResourceStateRequest) -> ImportResourceStateResponse;
+    async fn import_resource_state(&self, request: ImportResourceStateRequest)
+    -> ImportResourceStateResponse;
     /// Takes over the state of another type.
     async fn move_resource_state(&self, request: MoveResourceStateRequest) -> MoveResourceStateResponse;
     /// Asks a data source.
@@ -103,9 +111,15 @@ async fn dispatch<P: ProviderRpc>(p: Arc<P>, request: http::Request<Body>) -> ht
     tracing::debug!(call, "called");
     match call.as_str() {
         "GetMetadata" => unary(request, |_: EmptyRequest| async move { p.get_metadata().await }).await,
-        "GetProviderSchema" => unary(request, |_: EmptyRequest| async move { p.get_provider_schema().await }).await,
-        "ValidateProviderConfig" => unary(request, |q| async move { p.validate_provider_config(q).await }).await,
-        "ValidateResourceConfig" => unary(request, |q| async move { p.validate_resource_config(q).await }).await,
+        "GetProviderSchema" => {
+            unary(request, |_: EmptyRequest| async move { p.get_provider_schema().await }).await
+        }
+        "ValidateProviderConfig" => {
+            unary(request, |q| async move { p.validate_provider_config(q).await }).await
+        }
+        "ValidateResourceConfig" => {
+            unary(request, |q| async move { p.validate_resource_config(q).await }).await
+        }
         "ValidateDataResourceConfig" => {
             unary(request, |q| async move { p.validate_data_resource_config(q).await }).await
         }
@@ -118,13 +132,13 @@ async fn dispatch<P: ProviderRpc>(p: Arc<P>, request: http::Request<Body>) -> ht
         "MoveResourceState" => unary(request, |q| async move { p.move_resource_state(q).await }).await,
         "ReadDataSource" => unary(request, |q| async move { p.read_data_source(q).await }).await,
         "GetFunctions" => unary(request, |_: EmptyRequest| async { GetFunctionsResponse {} }).await,
-        "CallFunction" => unary(request, |q| async { no_such_function(q) }).await,
+        "CallFunction" => unary(request, |q| async move { no_such_function(&q) }).await,
         "StopProvider" => unary(request, |_: EmptyRequest| async move { p.stop_provider().await }).await,
         _ => Status::unimplemented(format!("{call} is not part of this provider")).into_http(),
     }
 }
 
-fn no_such_function(request: CallFunctionRequest) -> CallFunctionResponse {
+fn no_such_function(request: &CallFunctionRequest) -> CallFunctionResponse {
     let text = format!("the provider has no function `{}`", request.name);
     CallFunctionResponse { error: Some(FunctionError { text }) }
 }

@@ -60,7 +60,8 @@ fn tags_are_shown_where_they_were_written_and_new_ones_at_the_attribute() {
 #[test]
 fn providers_are_shown_where_they_were_declared() {
     let (shown, live) = edited(|live| {
-        live["providers"] = json!({"claude": {"kind": "anthropic", "base_url": "http://x"}, "other": {"kind": "openai"}});
+        live["providers"] =
+            json!({"claude": {"kind": "anthropic", "base_url": "http://x"}, "other": {"kind": "openai"}});
     });
     assert!(shown.providers.as_ref().unwrap()[0].contains("http://x"));
     let document = declare::parse(shown.document.as_deref().unwrap()).unwrap();
@@ -71,7 +72,10 @@ fn providers_are_shown_where_they_were_declared() {
 #[test]
 fn what_is_gone_is_shown_gone() {
     let (shown, live) = edited(|live| *live = json!({"version": 1, "name": "g"}));
-    assert_eq!((shown.location.clone(), shown.providers.clone(), shown.routes.len()), (None, Some(Vec::new()), 0));
+    assert_eq!(
+        (shown.location.clone(), shown.providers.clone(), shown.routes.len()),
+        (None, Some(Vec::new()), 0)
+    );
     assert_eq!(declare::declare(&shown).unwrap(), live);
 }
 
@@ -115,7 +119,8 @@ fn any_document() -> impl Strategy<Value = Json> {
             };
             set("location", json!(location), location.is_some());
             set("tags", json!(tags), !tags.is_empty());
-            let providers: Map<_, _> = names.iter().map(|n| (n.clone(), json!({"kind": "anthropic"}))).collect();
+            let providers: Map<_, _> =
+                names.iter().map(|n| (n.clone(), json!({"kind": "anthropic"}))).collect();
             set("providers", Json::Object(providers), !names.is_empty());
             set("routes", json!(routes), !routes.is_empty());
             set("models", json!({"m": {"targets": []}, "n": {"targets": []}}), has_models);
