@@ -138,10 +138,14 @@ fn finish<T: DeserializeOwned>(
     let (document, noted) = prune::decode::<T>(&mut places.tree);
     mistakes.extend(noted.into_iter().map(|noted| places.placed(noted.path, noted.problem)));
     if let Some(document) = &document {
-        let found: Vec<(Path, String)> =
-            rules(document).into_iter().map(|found| (places.tree.path(&found.path), found.problem)).collect();
-        let own = found.into_iter().filter(|(path, _)| !places.follows_from_pruning(path));
-        mistakes.extend(own.map(|(path, problem)| places.placed(path, problem)));
+        let mut names = Vec::new();
+        names_set_aside(&places.tree, None, &mut names);
+        for Problem { path, problem } in rules(document) {
+            let path = places.tree.path(&path);
+            if !places.follows_from_pruning(&path, &names) {
+                mistakes.push(places.placed(path, problem));
+            }
+        }
     }
     match document {
         Some(document) if mistakes.is_empty() => Ok(Decoded { document, value, places }),
@@ -187,8 +191,8 @@ impl Places {
     }
 
     /// Whether a rule's problem only follows from something that was set aside: something there, above or below
-    /// was, or the text there names something that was.
-    fn follows_from_pruning(&self, path: &Path) -> bool {
+    /// was, or the text there is one of its `names`.
+    fn follows_from_pruning(&self, path: &Path, names: &[&str]) -> bool {
         let along = self.tree.along(path);
         if along.iter().any(|node| node.standing != Standing::Declared) {
             return true;
@@ -196,8 +200,6 @@ impl Places {
         let Some(node) = along.last().filter(|_| along.len() == path.0.len() + 1) else {
             return false;
         };
-        let mut names = Vec::new();
-        names_set_aside(&self.tree, None, &mut names);
         match &node.content {
             Content::Text(text) => names.contains(&text.as_str()),
             _ => prune::touched(node),

@@ -67,6 +67,8 @@ fn each_rule_broken_alone_is_named_with_its_place() {
         ("path: /v1/embeddings", "path: /v1/*/embeddings"),
         ("path: /v1/embeddings", "path: /v1/chat/*"),
         ("path: /v1/embeddings", "path: /v1/chat/completions"),
+        ("path: /v1/embeddings", "path: /v1/chat/"),
+        ("path: /v1/embeddings", "path: /v1/chat/deep/*"),
         ("models: [gpt-4o, llama]", "models: [gpt-4o, lama]"),
         ("default_model: gpt-4o", "default_model: gpt-5"),
         ("models: [gpt-4o, llama]\n    default_model: gpt-4o", "default_model: gpt-5"),
