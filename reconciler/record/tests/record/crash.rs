@@ -2,11 +2,15 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use moorline_model::notification::Transition;
 use moorline_record::{Record, Version, Write};
 
 use crate::sample::{at, audit, event, lead, message, prod, state};
+
+/// How often the process is killed.
+const LIVES: u32 = 30;
 
 const STORE: &str = "MOORLINE_TEST_STORE";
 
@@ -39,8 +43,10 @@ async fn commits_without_end() {
 async fn a_killed_process_leaves_whole_commits_only() {
     let (folder, url) = crate::sample::place();
     let mut told = 0;
-    for commits in [1, 3, 17, 40, 8] {
-        told = killed_after(&url, commits).max(told);
+    for life in 0..LIVES {
+        // A little later in each life, so that the kill falls into every part of a commit.
+        let moment = Duration::from_micros(200 * u64::from(life));
+        told = killed_after(&url, 3, moment).max(told);
         let record = Record::open(&url).await.unwrap();
         let (state, version) = record.load(&prod()).await.unwrap().unwrap();
         assert!(version.0 >= told, "a commit that was acknowledged is lost: {version} < {told}");
@@ -61,19 +67,25 @@ async fn a_killed_process_leaves_whole_commits_only() {
     }
 }
 
-fn killed_after(url: &str, commits: usize) -> u64 {
+fn killed_after(url: &str, commits: usize, moment: Duration) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::commits_without_end", "--ignored", "--nocapture"])
         .env(STORE, url)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // By reference: a pipe closed too early would end the process before the kill does.
     let told = lines
+        .by_ref()
         .filter_map(|line| line.unwrap().strip_prefix("committed ").map(|number| number.parse().unwrap()))
         .take(commits)
         .last()
         .unwrap();
+    let heard = Instant::now();
+    while heard.elapsed() < moment {
+        std::hint::spin_loop();
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     told
