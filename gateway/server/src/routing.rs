@@ -1,13 +1,114 @@
-//! Placeholder until the data plane's own module lands.
+//! A document compiled for the hot path.
+//!
+//! In: a checked document, and the values of its references. Out: everything a request needs, resolved ahead: routes
+//! by path, keys by hash, models with their targets, prices in whole numbers, upstream addresses with the credential
+//! that may travel to them. Compiling cannot fail: what cannot serve (an address that is none, a credential that is
+//! missing) is kept as such and refuses its requests.
 
-use moorline_config::{Config, Reference, Secret};
+pub mod key;
+pub mod limit;
+pub mod model;
+pub mod price;
+pub mod route;
+pub mod upstream;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use moorline_config::{Config, ModelName, ProviderName, Reference, Secret};
+
+pub use key::{Key, KeyHash};
+pub use model::{Model, Target};
+pub use price::Price;
+pub use route::Route;
+pub use upstream::{Origin, Upstream};
+
+/// A model's place in [`Routing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModelIndex(usize);
+
+/// A key's place in [`Routing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyIndex(pub(crate) usize);
 
 /// A document compiled for the hot path.
-pub struct Routing;
+#[derive(Debug)]
+pub struct Routing {
+    routes: Vec<Route>,
+    models: Vec<Model>,
+    models_by_name: HashMap<ModelName, ModelIndex>,
+    keys: Vec<Key>,
+    keys_by_hash: HashMap<KeyHash, KeyIndex>,
+}
 
 impl Routing {
-    /// Compiles a document.
-    pub fn compile(_config: &Config, _resolve: &dyn Fn(&Reference) -> Option<Secret>) -> Self {
-        Self
+    /// Compiles a document. `resolve` gives the value of a reference, or nothing when it has none here.
+    #[must_use]
+    pub fn compile(config: &Config, resolve: &dyn Fn(&Reference) -> Option<Secret>) -> Self {
+        let upstreams: BTreeMap<&ProviderName, Arc<Upstream>> = config
+            .providers
+            .iter()
+            .map(|(name, provider)| (name, Arc::new(Upstream::compile(name, provider, resolve))))
+            .collect();
+        let models_by_name: HashMap<ModelName, ModelIndex> =
+            config.models.keys().enumerate().map(|(index, name)| (name.clone(), ModelIndex(index))).collect();
+        let models = config
+            .models
+            .iter()
+            .map(|(name, model)| Model::compile(name, model, &upstreams, &models_by_name))
+            .collect();
+        let routes = config
+            .routes
+            .iter()
+            .enumerate()
+            .map(|(index, route)| Route::compile(index, route, &models_by_name, &config.keys))
+            .collect();
+        let keys: Vec<Key> = config.keys.iter().map(|key| Key::compile(key, &models_by_name)).collect();
+        let keys_by_hash = config
+            .keys
+            .iter()
+            .enumerate()
+            .filter_map(|(index, key)| Some((KeyHash::from_hex(&key.sha256)?, KeyIndex(index))))
+            .collect();
+        Self { routes, models, models_by_name, keys, keys_by_hash }
+    }
+
+    /// The first route whose path matches.
+    #[must_use]
+    pub fn route(&self, path: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.matches(path))
+    }
+
+    /// All routes, in order.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The model of this name.
+    #[must_use]
+    pub fn model_named(&self, name: &str) -> Option<ModelIndex> {
+        self.models_by_name.get(name).copied()
+    }
+
+    /// A model by its place.
+    #[must_use]
+    pub fn model(&self, index: ModelIndex) -> Option<&Model> {
+        self.models.get(index.0)
+    }
+
+    /// All models with their places, by name.
+    pub fn models(&self) -> impl Iterator<Item = (ModelIndex, &Model)> {
+        self.models.iter().enumerate().map(|(index, model)| (ModelIndex(index), model))
+    }
+
+    /// The key with this hash.
+    #[must_use]
+    pub fn key(&self, hash: &KeyHash) -> Option<(KeyIndex, &Key)> {
+        let index = *self.keys_by_hash.get(hash)?;
+        Some((index, self.keys.get(index.0)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

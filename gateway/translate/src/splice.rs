@@ -86,7 +86,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    fn push(&mut self, part: Bytes) {
+    /// Adds a part at the end.
+    pub fn push(&mut self, part: Bytes) {
         if !part.is_empty() {
             self.length += part.len() as u64;
             self.parts.push_back(part);
@@ -98,6 +99,18 @@ impl Parts {
         let part = self.parts.pop_front()?;
         self.length -= part.len() as u64;
         Some(part)
+    }
+
+    /// The body, when it is in one part.
+    #[must_use]
+    pub fn only(&self) -> Option<&Bytes> {
+        self.parts.front().filter(|_| self.parts.len() == 1)
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
     }
 
     /// Bytes left.

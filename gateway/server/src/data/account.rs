@@ -1,0 +1,180 @@
+//! What a request came to: counted, charged and logged once, whichever way it ends.
+//!
+//! An [`Account`] is opened when a request arrives and closed when it is dropped. One that was never told how the
+//! request ended was dropped with its request: the caller went away.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Method;
+use moorline_admin::ErrorKind;
+use moorline_translate::Tokens;
+
+use crate::generation::Generation;
+use crate::limits::{Reservation, Use};
+use crate::recorder::{Authentication, Outcome};
+use crate::routing::{ModelIndex, Price, Target};
+
+/// The status of a request whose caller went away.
+const CLIENT_CLOSED: u16 = 499;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct End {
+    status: u16,
+    error: Option<ErrorKind>,
+}
+
+/// The running account of one request.
+pub(super) struct Account {
+    pub(super) started: Instant,
+    pub(super) request_id: String,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) generation: Option<Arc<Generation>>,
+    pub(super) authentication: Authentication,
+    pub(super) key: Option<String>,
+    pub(super) route: Option<usize>,
+    pub(super) model: Option<ModelIndex>,
+    pub(super) reservation: Option<Reservation>,
+    /// Tokens in, as estimated from the request.
+    pub(super) input_estimate: u64,
+    /// Requests sent upstream.
+    pub(super) attempts: u32,
+    /// Tokens out, as estimated from what came back so far.
+    pub(super) output_estimate: u64,
+    /// Tokens as the upstream says.
+    pub(super) tokens: Option<Tokens>,
+    pub(super) first_token: Option<Duration>,
+    served_by: Option<ServedBy>,
+    end: Option<End>,
+}
+
+struct ServedBy {
+    provider: String,
+    model: String,
+    price: Option<Price>,
+}
+
+impl Account {
+    pub(super) const fn open(started: Instant, request_id: String, method: Method, path: String) -> Self {
+        Self {
+            started,
+            request_id,
+            method,
+            path,
+            generation: None,
+            authentication: Authentication::Missing,
+            key: None,
+            route: None,
+            model: None,
+            reservation: None,
+            input_estimate: 0,
+            attempts: 0,
+            output_estimate: 0,
+            tokens: None,
+            first_token: None,
+            served_by: None,
+            end: None,
+        }
+    }
+
+    /// The target that is asked now.
+    pub(super) fn asks(&mut self, target: &Target) {
+        self.attempts += 1;
+        let (provider, model) = (target.upstream.provider.as_str(), target.model.as_str());
+        let is_same = self.served_by.as_ref().is_some_and(|by| by.provider == provider && by.model == model);
+        if !is_same {
+            self.served_by = Some(ServedBy {
+                provider: provider.to_owned(),
+                model: model.to_owned(),
+                price: target.price,
+            });
+        }
+    }
+
+    /// How the request ended. The first word counts: what follows it is the connection's end.
+    pub(super) const fn end(&mut self, status: u16, error: Option<ErrorKind>) {
+        if self.end.is_none() {
+            self.end = Some(End { status, error });
+        }
+    }
+
+    /// What was used, as far as it is known.
+    fn tokens_used(&self, end: End) -> Tokens {
+        let estimate = Tokens { input: self.input_estimate, cached_input: 0, output: self.output_estimate };
+        match (self.tokens, end.error) {
+            (Some(tokens), _) => tokens,
+            (None, None | Some(ErrorKind::ClientClosed)) if self.attempts > 0 => estimate,
+            // An answer that broke off was worked on; one that never came was not.
+            (None, Some(ErrorKind::UpstreamFailed | ErrorKind::UpstreamTimeout))
+                if self.output_estimate > 0 =>
+            {
+                estimate
+            }
+            (None, _) => Tokens::default(),
+        }
+    }
+
+    fn close(&mut self) {
+        let end = self.end.unwrap_or(End { status: CLIENT_CLOSED, error: Some(ErrorKind::ClientClosed) });
+        let tokens = self.tokens_used(end);
+        let price = self.served_by.as_ref().and_then(|by| by.price);
+        let cost_micros = price.map_or(0, |price| price.cost_micros(tokens));
+        let is_fault = end.error.is_some_and(ErrorKind::is_fault);
+        if let Some(reservation) = self.reservation.take() {
+            let requests = u64::from(!is_fault || tokens.total() > 0);
+            reservation.settle(Use { requests, tokens: tokens.total(), cost_micros });
+        }
+        let latency = self.started.elapsed();
+        let generation = self.generation.as_deref();
+        let model =
+            generation.and_then(|serving| serving.routing.model(self.model?)).map(|model| &model.name);
+        if let Some(generation) = generation {
+            generation.recorder.record(&Outcome {
+                route: self.route,
+                model,
+                error: end.error,
+                status: end.status,
+                latency_micros: micros(latency),
+                first_token_micros: self.first_token.map(micros),
+                input_tokens: tokens.input,
+                output_tokens: tokens.output,
+                cost_micros,
+                authentication: self.authentication,
+            });
+        }
+        // No body, no key, no header: only what we named ourselves, and the path.
+        tracing::info!(
+            target: "access",
+            id = %self.request_id,
+            method = %self.method,
+            path = %self.path,
+            status = end.status,
+            error = end.error.map(ErrorKind::as_str),
+            generation = generation.map(|generation| generation.number.0),
+            key = self.key.as_deref(),
+            model = model.map(|name| name.as_str()),
+            provider = self.served_by.as_ref().map(|by| by.provider.as_str()),
+            upstream_model = self.served_by.as_ref().map(|by| by.model.as_str()),
+            attempts = self.attempts,
+            input_tokens = tokens.input,
+            output_tokens = tokens.output,
+            tokens_estimated = self.tokens.is_none() && tokens.total() > 0,
+            cost_micros,
+            latency_micros = micros(latency),
+            first_token_micros = self.first_token.map(micros),
+            "request"
+        );
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

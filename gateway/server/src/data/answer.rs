@@ -1,0 +1,257 @@
+//! What came back: read as far as it takes to know that it is an answer.
+//!
+//! A JSON answer is read whole when it is not large, so that one that breaks off is a failure that another target can
+//! make good. A stream is read up to its first event, for the same reason: an upstream may answer 200 and then say
+//! that it failed. What is larger, and the rest of a stream, flows through [`super::relay`].
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::response::Parts as Head;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use moorline_translate::error::is_error;
+use moorline_translate::splice::UsageEvent;
+use moorline_translate::{Parts, Tokens, UsageWatch};
+use tokio::time::Instant;
+
+use super::attempts::{Clock, Failure};
+use super::events::{EventFilter, Opening};
+use super::pool::Lease;
+use crate::routing::route::Clocks;
+
+/// The largest JSON answer that is read whole before it is passed on.
+const WHOLE_BYTES_MAX: u64 = 256 * 1024;
+/// Bytes of an answer that are taken for a token when the upstream does not say.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// Headers of an upstream's answer that travel on. Its rate limits are about our account there, and stay here.
+const RETURNED: [HeaderName; 8] = [
+    CONTENT_TYPE,
+    CACHE_CONTROL,
+    RETRY_AFTER,
+    HeaderName::from_static("retry-after-ms"),
+    HeaderName::from_static("x-should-retry"),
+    HeaderName::from_static("openai-model"),
+    HeaderName::from_static("openai-processing-ms"),
+    HeaderName::from_static("openai-version"),
+];
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The provider's own id of the request.
+const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+/// Tells a proxy in front not to gather a stream before passing it on.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// An answer that has begun well.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) content: Content,
+}
+
+/// What an answer carries.
+pub(super) enum Content {
+    /// All of it.
+    Whole { body: Parts, tokens: Option<Tokens>, output_estimate: u64 },
+    /// A beginning, and where the rest comes from.
+    Flow(Flow),
+}
+
+/// An answer that is still coming.
+pub(super) struct Flow {
+    /// What may be passed on already.
+    pub(super) ready: Parts,
+    /// Where the rest comes from.
+    pub(super) source: Source,
+    /// How it is watched.
+    pub(super) watch: Watch,
+}
+
+/// How the rest of an answer is watched.
+pub(super) enum Watch {
+    /// As server-sent events.
+    Events(Box<EventFilter>),
+    /// As one JSON value: its usage, and its size so far.
+    Json(Box<UsageWatch>, u64),
+}
+
+/// The bytes of an upstream's answer. Read to the end it gives its connection back; dropped before, it closes it.
+pub(super) struct Source {
+    incoming: Incoming,
+    lease: Option<Lease>,
+}
+
+impl Source {
+    pub(super) const fn new(incoming: Incoming, lease: Lease) -> Self {
+        Self { incoming, lease: Some(lease) }
+    }
+
+    /// The next bytes; `None` after a clean end.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+        loop {
+            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
+                    _ => {}
+                },
+                Some(Err(error)) => {
+                    self.lease = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => {
+                    if let Some(lease) = self.lease.take() {
+                        lease.give_back();
+                    }
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    async fn next(&mut self, limit: Duration, clock: Clock) -> Result<Option<Bytes>, Failure> {
+        let next = std::future::poll_fn(|cx| self.poll_next(cx));
+        match tokio::time::timeout_at(Instant::now() + limit, next).await {
+            Ok(next) => next.transpose().map_err(Failure::Broken),
+            Err(_) => Err(Failure::Slow(clock)),
+        }
+    }
+}
+
+/// Reads an answer up to where it may be passed on.
+pub(super) async fn begin(
+    head: Head,
+    source: Source,
+    usage_event: UsageEvent,
+    clocks: Clocks,
+) -> Result<Answer, Failure> {
+    let encoding = head.headers.get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Failure::Encoded);
+    }
+    let mut headers = returned(&head.headers);
+    let content = if head.status.is_success() && is_event_stream(&head.headers) {
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        first_event(source, usage_event, clocks).await?
+    } else {
+        whole(head.status, source, clocks).await?
+    };
+    Ok(Answer { status: head.status, headers, content })
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+fn returned(headers: &HeaderMap) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(8);
+    for name in RETURNED {
+        if let Some(value) = headers.get(&name) {
+            out.insert(name, value.clone());
+        }
+    }
+    if let Some(id) = headers.get(REQUEST_ID) {
+        out.insert(UPSTREAM_REQUEST_ID, id.clone());
+    }
+    out
+}
+
+/// Reads a stream up to its first event.
+async fn first_event(
+    mut source: Source,
+    usage_event: UsageEvent,
+    clocks: Clocks,
+) -> Result<Content, Failure> {
+    let mut filter = Box::new(EventFilter::new(usage_event));
+    let mut ready = Parts::default();
+    // Heartbeats do not count: the clock runs until something is said.
+    let by = Instant::now() + clocks.first_token;
+    loop {
+        let left = by.saturating_duration_since(Instant::now());
+        let chunk = source.next(left, Clock::FirstToken).await?.ok_or(Failure::Empty)?;
+        filter.feed(chunk, &mut ready).map_err(|_| Failure::Oversized)?;
+        match filter.opening() {
+            Opening::Awaited => {}
+            Opening::Good => break,
+            Opening::Error => return Err(Failure::InBand),
+        }
+    }
+    Ok(Content::Flow(Flow { ready, source, watch: Watch::Events(filter) }))
+}
+
+/// Reads a JSON answer whole, or up to where it is too large for that.
+async fn whole(status: StatusCode, mut source: Source, clocks: Clocks) -> Result<Content, Failure> {
+    let mut body = Parts::default();
+    let mut watch = Box::new(UsageWatch::default());
+    let mut chunk = source.next(clocks.first_token, Clock::FirstToken).await?;
+    while let Some(bytes) = chunk {
+        watch.feed(&bytes);
+        body.push(bytes);
+        if body.length() > WHOLE_BYTES_MAX {
+            let seen = body.length();
+            return Ok(Content::Flow(Flow { ready: body, source, watch: Watch::Json(watch, seen) }));
+        }
+        chunk = source.next(clocks.idle, Clock::Idle).await?;
+    }
+    if status.is_success() && body.only().is_some_and(|body| is_error(body)) {
+        return Err(Failure::InBand);
+    }
+    let output_estimate = body.length() / BYTES_PER_TOKEN;
+    Ok(Content::Whole { body, tokens: watch.tokens(), output_estimate })
+}
+
+/// Tokens out of a JSON answer of this size, when the upstream does not say.
+pub(super) const fn output_estimate(bytes: u64) -> u64 {
+    bytes / BYTES_PER_TOKEN
+}
+
+/// The wait an upstream asks for: `retry-after-ms`, or `retry-after` as seconds or as a date.
+pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+    if let Some(milliseconds) =
+        text(HeaderName::from_static("retry-after-ms")).and_then(|text| text.parse().ok())
+    {
+        return seconds(milliseconds).map(|wait| wait / 1_000);
+    }
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(number) = asked.parse() {
+        return seconds(number);
+    }
+    let date = jiff::fmt::rfc2822::parse(asked).ok()?;
+    let wait = date.timestamp().as_second().saturating_sub(now.as_second());
+    Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
+}
+
+fn seconds(number: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(number).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_read_in_all_their_forms() {
+        let now: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
+        for (name, value, expected) in [
+            ("retry-after", "3", Some(3_000)),
+            ("retry-after", "0.5", Some(500)),
+            ("retry-after-ms", "250", Some(250)),
+            ("retry-after", "Sat, 21 Nov 2026 08:00:07 GMT", Some(7_000)),
+            ("retry-after", "Sat, 21 Nov 2026 07:00:00 GMT", Some(0)),
+            ("retry-after", "soon", None),
+            ("retry-after", "-1", None),
+            ("retry-after", "1e300", None),
+            ("x-other", "3", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_millis), "{name}: {value}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Bodies: reading a caller's, sending one upstream, and sending one back.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use moorline_translate::Parts;
+use tokio::time::Instant;
+
+use super::guard::{Deadlines, Mark};
+use super::relay::Relay;
+
+/// Why a caller's body is refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    /// It is larger than we accept.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(u64),
+    /// It did not come in time.
+    #[error("the body did not arrive in time")]
+    Timeout,
+    /// It broke off, or its framing is wrong.
+    #[error("the body broke off")]
+    Broken(#[source] hyper::Error),
+}
+
+/// Reads a caller's whole body.
+pub(super) async fn read(
+    mut body: Incoming,
+    bytes_max: u64,
+    deadlines: Deadlines,
+) -> Result<Bytes, ReadError> {
+    if body.size_hint().lower() > bytes_max {
+        return Err(ReadError::TooLarge(bytes_max));
+    }
+    let started = Instant::now();
+    // Most bodies come in one piece, which is then used as it is.
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    loop {
+        let by = (started + deadlines.body).min(Instant::now() + deadlines.body_idle);
+        let frame = tokio::time::timeout_at(by, body.frame()).await.map_err(|_| ReadError::Timeout)?;
+        let Some(frame) = frame else { break };
+        let Ok(data) = frame.map_err(ReadError::Broken)?.into_data() else { continue };
+        let length = whole.len() + pieces.len() + data.len();
+        if length as u64 > bytes_max {
+            return Err(ReadError::TooLarge(bytes_max));
+        }
+        if whole.is_empty() && pieces.is_empty() {
+            whole = data;
+            continue;
+        }
+        if pieces.is_empty() {
+            // What is still to come is known when the length was declared, and was bounded above.
+            let announced = usize::try_from(body.size_hint().lower()).unwrap_or(0);
+            pieces.reserve(length + announced);
+            pieces.extend_from_slice(&std::mem::take(&mut whole));
+        }
+        pieces.extend_from_slice(&data);
+    }
+    Ok(if pieces.is_empty() { whole } else { pieces.freeze() })
+}
+
+/// A request's body on its way upstream: of known length, sent in the parts it is made of.
+#[derive(Debug, Default)]
+pub(super) struct UpstreamBody(pub(super) Parts);
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.get_mut().0.next_part().map(|part| Ok(Frame::data(part))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.length())
+    }
+}
+
+/// An answer's body on its way to the caller.
+pub(super) struct ReplyBody {
+    content: Content,
+    mark: Arc<Mark>,
+}
+
+enum Content {
+    Whole(Parts),
+    Relay(Box<Relay>),
+}
+
+impl ReplyBody {
+    /// A body that is all here.
+    pub(super) const fn whole(parts: Parts, mark: Arc<Mark>) -> Self {
+        Self { content: Content::Whole(parts), mark }
+    }
+
+    /// A body that comes as the upstream sends it.
+    pub(super) const fn relay(relay: Box<Relay>, mark: Arc<Mark>) -> Self {
+        Self { content: Content::Relay(relay), mark }
+    }
+}
+
+impl Drop for ReplyBody {
+    fn drop(&mut self) {
+        self.mark.answer();
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match &mut self.get_mut().content {
+            Content::Whole(parts) => Poll::Ready(parts.next_part().map(|part| Ok(Frame::data(part)))),
+            Content::Relay(relay) => relay.poll_next(cx).map(|next| next.map(|bytes| bytes.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Whole(parts) => parts.is_empty(),
+            Content::Relay(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(parts) => SizeHint::with_exact(parts.length()),
+            Content::Relay(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Where one request ends and the next begins, judged more strictly than the HTTP parser does.
+//!
+//! In: the bytes of a request's head, in pieces. Out: how its body is framed, and whether anything about the head could
+//! be read in two ways. hyper drops `Content-Length` when `Transfer-Encoding` is there too, and keeps the first of two
+//! `Host` lines; a proxy in front of us may have judged otherwise. Such a request is refused, and its connection closed.
+
+use memchr::memchr;
+
+/// The longest header name that matters here, and one more.
+const NAME_BYTES_MAX: usize = 18;
+/// Digits of a `Content-Length` beyond which it is no length of ours.
+const DIGITS_MAX: u32 = 18;
+
+/// How a request's body is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// So many bytes follow.
+    Length(u64),
+    /// Chunks follow; where they end only the HTTP parser knows.
+    Chunked,
+}
+
+/// Why a head is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Both `Transfer-Encoding` and `Content-Length`, or one of them twice.
+    Length,
+    /// More than one `Host`.
+    Host,
+    /// A line that goes on on the next one, or ends in a bare `\n`.
+    Lines,
+}
+
+/// Reads heads line by line.
+#[derive(Debug, Default)]
+pub(super) struct HeadReader {
+    line: Line,
+    lengths: u32,
+    length: u64,
+    encodings: u32,
+    hosts: u32,
+    lines: u32,
+    doubt: Option<Doubt>,
+    last: u8,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    name: [u8; NAME_BYTES_MAX],
+    name_length: usize,
+    part: Part,
+    bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Part {
+    #[default]
+    Name,
+    Length {
+        digits: u32,
+    },
+    Rest,
+}
+
+impl HeadReader {
+    /// Reads on. When the head ends inside `bytes`: how many of them belong to it, and its framing.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Option<(usize, Framing)> {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if self.line.part == Part::Rest && byte != b'\n' {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let run = memchr(b'\n', rest).unwrap_or(rest.len());
+                self.line.bytes += run;
+                at += run;
+                self.last = bytes.get(at - 1).copied().unwrap_or_default();
+                continue;
+            }
+            at += 1;
+            let before = std::mem::replace(&mut self.last, byte);
+            if byte == b'\n' {
+                if self.end_line(before) {
+                    return Some((at, self.framing()));
+                }
+                continue;
+            }
+            self.line.bytes += 1;
+            self.read_byte(byte);
+        }
+        None
+    }
+
+    fn read_byte(&mut self, byte: u8) {
+        match self.line.part {
+            // The request line has no name; white space in front continues the line before.
+            Part::Name if self.lines == 0 => self.line.part = Part::Rest,
+            Part::Name if self.line.bytes == 1 && (byte == b' ' || byte == b'\t') => {
+                self.doubt = self.doubt.or(Some(Doubt::Lines));
+                self.line.part = Part::Rest;
+            }
+            Part::Name if byte == b':' => self.line.part = self.named(),
+            Part::Name => match self.line.name.get_mut(self.line.name_length) {
+                Some(slot) => {
+                    *slot = byte.to_ascii_lowercase();
+                    self.line.name_length += 1;
+                }
+                None => self.line.part = Part::Rest,
+            },
+            Part::Length { digits } => match byte {
+                b'0'..=b'9' if digits < DIGITS_MAX => {
+                    self.length = self.length * 10 + u64::from(byte - b'0');
+                    self.line.part = Part::Length { digits: digits + 1 };
+                }
+                b' ' | b'\t' | b'\r' => {}
+                // A list of lengths, a sign, a fraction: not one number.
+                _ => self.doubt = self.doubt.or(Some(Doubt::Length)),
+            },
+            Part::Rest => {}
+        }
+    }
+
+    /// A header's name is complete.
+    fn named(&mut self) -> Part {
+        match self.line.name.get(..self.line.name_length).unwrap_or_default() {
+            b"content-length" => {
+                self.lengths += 1;
+                self.length = 0;
+                return Part::Length { digits: 0 };
+            }
+            b"transfer-encoding" => self.encodings += 1,
+            b"host" => self.hosts += 1,
+            _ => {}
+        }
+        Part::Rest
+    }
+
+    /// A line ended; says whether it was the last of the head.
+    fn end_line(&mut self, before: u8) -> bool {
+        let line = std::mem::take(&mut self.line);
+        if before != b'\r' {
+            self.doubt = self.doubt.or(Some(Doubt::Lines));
+        }
+        let is_empty = line.bytes == usize::from(before == b'\r');
+        // Empty lines in front of a request are allowed and skipped.
+        if is_empty {
+            return self.lines > 0;
+        }
+        self.lines += 1;
+        false
+    }
+
+    const fn framing(&self) -> Framing {
+        if self.encodings > 0 { Framing::Chunked } else { Framing::Length(self.length) }
+    }
+
+    /// What about the head could be read in two ways.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        if self.encodings + self.lengths > 1 {
+            return Some(Doubt::Length);
+        }
+        if self.hosts > 1 {
+            return Some(Doubt::Host);
+        }
+        self.doubt
+    }
+
+    /// Whether anything of a head was read.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.lines > 0 || self.line.bytes > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(head: &str, cut: usize) -> (Option<(usize, Framing)>, Option<Doubt>) {
+        let mut reader = HeadReader::default();
+        let (first, second) = head.as_bytes().split_at(cut);
+        let end =
+            reader.read(first).or_else(|| reader.read(second).map(|(end, framing)| (end + cut, framing)));
+        (end, reader.doubt())
+    }
+
+    #[test]
+    fn heads_are_read_the_same_however_they_are_cut() {
+        let plain = "POST /v1/x HTTP/1.1\r\nHost: a\r\nX-Long-Header-Name-Here: content-length: 5\r\nContent-LENGTH:  12 \r\n\r\n";
+        for (head, framing, doubt) in [
+            (plain, Framing::Length(12), None),
+            ("\r\nGET / HTTP/1.1\r\nhost:a\r\n\r\n", Framing::Length(0), None),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", Framing::Chunked, None),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                Framing::Chunked,
+                Some(Doubt::Length),
+            ),
+            (
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n",
+                Framing::Chunked,
+                Some(Doubt::Length),
+            ),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+                Framing::Length(1),
+                Some(Doubt::Length),
+            ),
+            ("POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n", Framing::Length(11), Some(Doubt::Length)),
+            ("POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n", Framing::Length(1), Some(Doubt::Length)),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHOST: b\r\n\r\n", Framing::Length(0), Some(Doubt::Host)),
+            ("GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", Framing::Length(0), Some(Doubt::Lines)),
+            ("GET / HTTP/1.1\nHost: a\n\n", Framing::Length(0), Some(Doubt::Lines)),
+        ] {
+            for cut in 0..head.len() {
+                let (end, found) = read(head, cut);
+                assert_eq!(end, Some((head.len(), framing)), "{head:?} cut at {cut}");
+                assert_eq!(found, doubt, "{head:?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_after_the_head_are_not_its_own() {
+        let mut reader = HeadReader::default();
+        let bytes = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}GET / HTTP/1.1\r\n";
+        assert_eq!(reader.read(bytes), Some((38, Framing::Length(2))));
+    }
+
+    #[test]
+    fn an_unfinished_head_has_no_end() {
+        for head in ["", "GET", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n", "\r\n\r\n\r\n"] {
+            assert_eq!(HeadReader::default().read(head.as_bytes()), None, "{head:?}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! An answer that flows to the caller as it comes.
+//!
+//! `[DONE]` reaches the caller only when the upstream said it. A stream that ends in any other way, or falls silent,
+//! ends for the caller with an error event and without `[DONE]`; a JSON answer that breaks off breaks off for the
+//! caller too.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_admin::ErrorKind;
+use moorline_translate::{ErrorBody, Parts};
+use tokio::time::{Instant, Sleep};
+
+use super::account::Account;
+use super::answer::{Flow, Source, Watch, output_estimate};
+
+/// How long a stream that said `[DONE]` may take to end, before its connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// An answer on its way.
+pub(super) struct Relay {
+    status: u16,
+    ready: Parts,
+    /// Gone when the upstream has nothing more to say to this caller.
+    source: Option<Source>,
+    watch: Watch,
+    account: Account,
+    idle: Duration,
+    idle_by: Instant,
+    total_by: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// Why an answer ends.
+enum Ending {
+    Clean,
+    Broken,
+    Slow,
+    Oversized,
+}
+
+impl Ending {
+    const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Slow => ErrorKind::UpstreamTimeout,
+            Self::Clean | Self::Broken | Self::Oversized => ErrorKind::UpstreamFailed,
+        }
+    }
+
+    const fn message(&self) -> &'static str {
+        match self {
+            Self::Clean | Self::Broken => "The upstream's stream broke off before its end.",
+            Self::Slow => "The upstream's stream fell silent before its end.",
+            Self::Oversized => "The upstream's stream holds an event that is too large.",
+        }
+    }
+}
+
+impl Relay {
+    pub(super) fn new(status: u16, flow: Flow, account: Account, idle: Duration, total_by: Instant) -> Self {
+        let idle_by = Instant::now() + idle;
+        let timer = Box::pin(tokio::time::sleep_until(idle_by.min(total_by)));
+        let Flow { ready, source, watch } = flow;
+        let mut relay =
+            Self { status, ready, source: Some(source), watch, account, idle, idle_by, total_by, timer };
+        relay.note();
+        relay
+    }
+
+    /// The next bytes for the caller.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            if let Some(part) = self.ready.next_part() {
+                return Poll::Ready(Some(Ok(part)));
+            }
+            let Some(source) = &mut self.source else { return Poll::Ready(None) };
+            let ended = match source.poll_next(cx) {
+                Poll::Ready(Some(Ok(chunk))) => {
+                    self.idle_by = Instant::now() + self.idle;
+                    match self.take(chunk) {
+                        Ok(()) => continue,
+                        Err(ending) => ending,
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => Ending::Broken,
+                Poll::Ready(None) => Ending::Clean,
+                Poll::Pending => match self.poll_timer(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(()) => Ending::Slow,
+                },
+            };
+            if let Err(error) = self.finish(&ended) {
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+    }
+
+    fn take(&mut self, chunk: Bytes) -> Result<(), Ending> {
+        match &mut self.watch {
+            Watch::Events(filter) => {
+                // After `[DONE]` an upstream has nothing to say that a caller would read.
+                if filter.is_done() {
+                    return Ok(());
+                }
+                filter.feed(chunk, &mut self.ready).map_err(|_| Ending::Oversized)?;
+            }
+            Watch::Json(watch, seen) => {
+                watch.feed(&chunk);
+                *seen += chunk.len() as u64;
+                self.ready.push(chunk);
+            }
+        }
+        self.note();
+        Ok(())
+    }
+
+    /// Brings the account up to date, for whichever way the request ends.
+    fn note(&mut self) {
+        match &self.watch {
+            Watch::Events(filter) => {
+                self.account.tokens = filter.tokens();
+                self.account.output_estimate = filter.output_estimate();
+                if filter.is_done() {
+                    let error = filter.has_failed().then_some(ErrorKind::UpstreamFailed);
+                    self.account.end(self.status, error);
+                    self.idle_by = self.idle_by.min(Instant::now() + LINGER);
+                    self.timer.as_mut().reset(self.idle_by.min(self.total_by));
+                }
+            }
+            Watch::Json(watch, seen) => {
+                self.account.output_estimate = output_estimate(*seen);
+                // Read only once, at the end: it is a small value inside a large one.
+                if self.source.is_none() {
+                    self.account.tokens = watch.tokens();
+                }
+            }
+        }
+    }
+
+    /// Waits for the idle and the total clock. The timer is moved when it goes off, not with each chunk.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let by = self.idle_by.min(self.total_by);
+        loop {
+            std::task::ready!(self.timer.as_mut().poll(cx));
+            if self.timer.deadline() >= by {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(by);
+        }
+    }
+
+    /// The upstream has ended, one way or another.
+    fn finish(&mut self, ending: &Ending) -> io::Result<()> {
+        self.source = None;
+        self.note();
+        match &mut self.watch {
+            Watch::Events(filter) if filter.is_done() => {
+                // What follows the last event, such as one more line end: the caller gets all that was sent.
+                let tail = filter.take_held();
+                self.ready.push(tail);
+            }
+            Watch::Events(filter) => {
+                let kind = ending.kind();
+                self.account.end(self.status, Some(kind));
+                // The upstream said itself what went wrong: the caller has its word.
+                if filter.has_failed() {
+                    return Ok(());
+                }
+                let error = ErrorBody {
+                    message: ending.message(),
+                    kind: "upstream_error",
+                    param: None,
+                    code: Some(kind.as_str()),
+                };
+                self.ready.push(Bytes::from(error.to_event()));
+            }
+            Watch::Json(..) if matches!(ending, Ending::Clean) => self.account.end(self.status, None),
+            Watch::Json(..) => {
+                self.account.end(self.status, Some(ending.kind()));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, ending.message()));
+            }
+        }
+        Ok(())
+    }
+}

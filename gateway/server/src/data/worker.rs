@@ -1,0 +1,154 @@
+//! A worker: one thread, one runtime, one listener.
+//!
+//! Tasks: the accept loop; one for each caller's connection (tracked, waited for in a drain); one for each upstream
+//! connection and one that sweeps idle ones (tracked, ended with the pool).
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::dice::Dice;
+use super::guard::{Guarded, Mark};
+use super::pool::Pool;
+use super::{DataConfig, Serving, service};
+use crate::limits::Limits;
+
+/// Header lines of a request.
+const HEADERS_MAX: usize = 100;
+/// Bytes of a request's head, and of what is written or read ahead.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Wait after a failed accept, which means that descriptors or memory ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What all requests of a worker share.
+pub(super) struct Worker {
+    pub(super) config: DataConfig,
+    pub(super) serving: Arc<dyn Serving>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) dice: Dice,
+    pub(super) drain: CancellationToken,
+}
+
+impl Worker {
+    pub(super) fn new(
+        config: DataConfig,
+        serving: Arc<dyn Serving>,
+        limits: Arc<Limits>,
+        connector: TlsConnector,
+        drain: CancellationToken,
+    ) -> Self {
+        Self { config, serving, limits, pool: Arc::new(Pool::new(connector)), dice: Dice::new(), drain }
+    }
+}
+
+/// Starts a worker's thread.
+pub(super) fn start(
+    index: usize,
+    worker: Worker,
+    listener: std::net::TcpListener,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _context = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
+    std::thread::Builder::new().name(format!("data-{index}")).spawn(move || {
+        runtime.block_on(run(Arc::new(worker), listener));
+        // Whatever outlived the drain's deadline ends here, without waiting for a look-up that hangs.
+        runtime.shutdown_background();
+    })
+}
+
+async fn run(worker: Arc<Worker>, listener: TcpListener) {
+    let connections = TaskTracker::new();
+    let sweeper = worker.pool.tracker().spawn({
+        let pool = Arc::clone(&worker.pool);
+        async move { pool.sweep_for_ever().await }
+    });
+    accept(&worker, &listener, &connections).await;
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(worker.config.drain_deadline, connections.wait()).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "the drain's deadline passed: closing what still runs"
+        );
+    }
+    sweeper.abort();
+    worker.pool.clear();
+}
+
+async fn accept(worker: &Arc<Worker>, listener: &TcpListener, connections: &TaskTracker) {
+    let slots = Arc::new(Semaphore::new(worker.config.connections_max));
+    loop {
+        // Both arms may be dropped at any point: nothing was taken from the socket yet.
+        let accepted = tokio::select! {
+            biased;
+            () = worker.drain.cancelled() => return,
+            accepted = accept_one(listener, &slots) => accepted,
+        };
+        match accepted {
+            Ok((stream, slot)) => {
+                connections.spawn(connection(Arc::clone(worker), stream, slot));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Waits for a free slot first: a caller beyond the cap waits in the kernel's queue.
+async fn accept_one(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, slot))
+}
+
+async fn connection(worker: Arc<Worker>, stream: TcpStream, _slot: OwnedSemaphorePermit) {
+    let mark = Arc::new(Mark::default());
+    let stream = TokioIo::new(Guarded::new(stream, Arc::clone(&mark), worker.config.deadlines));
+    let respond = service_fn(|request| {
+        let (worker, mark) = (Arc::clone(&worker), Arc::clone(&mark));
+        async move { Ok::<_, Infallible>(service::respond(worker, mark, request).await) }
+    });
+    let serving = http1::Builder::new()
+        // The guard holds the deadlines: hyper's own would also run between two requests.
+        .header_read_timeout(None)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .serve_connection(stream, respond);
+    tokio::pin!(serving);
+    // The connection's future keeps its state when it is not the arm that ends.
+    let ended = tokio::select! {
+        ended = serving.as_mut() => Some(ended),
+        () = worker.drain.cancelled() => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%error, "a caller's connection ended early");
+    }
+}

@@ -1,0 +1,207 @@
+//! Reserving from several limits at once, and settling them together.
+
+use std::sync::Arc;
+
+use super::{Counter, Hold, Limits, Millis};
+use crate::routing::KeyIndex;
+use crate::routing::limit::{Kind, Limit, Scope};
+
+/// What a request is expected to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// Tokens in and out.
+    pub tokens: u64,
+    /// Cost in millionths of a US dollar.
+    pub cost_micros: u64,
+}
+
+/// What a request used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Use {
+    /// Requests: one, or none when it failed.
+    pub requests: u64,
+    /// Tokens in and out.
+    pub tokens: u64,
+    /// Cost in millionths of a US dollar.
+    pub cost_micros: u64,
+}
+
+/// How a limit stands, for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The most in a window.
+    pub most: u64,
+    /// What is left.
+    pub remaining: u64,
+    /// Until the window ends.
+    pub reset: Millis,
+}
+
+/// The limit that refused a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose use it counts.
+    pub scope: Scope,
+    /// What it counts.
+    pub kind: Kind,
+    /// Length of its window.
+    pub window: moorline_config::Duration,
+    /// What the request would have needed.
+    pub needed: u64,
+    /// How the limit stands.
+    pub standing: Standing,
+}
+
+/// Everything a request holds. Dropping it gives all of it back.
+#[derive(Debug, Default)]
+pub struct Reservation {
+    taken: Vec<Taken>,
+    /// The request limit with the least left.
+    pub requests: Option<Standing>,
+    /// The token limit with the least left.
+    pub tokens: Option<Standing>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    kind: Kind,
+    counter: Arc<Counter>,
+    hold: Hold,
+}
+
+/// Reserves a demand from every limit, or from none.
+///
+/// # Errors
+/// The first limit that refuses.
+pub fn reserve<'a>(
+    limits: &Limits,
+    declared: impl Iterator<Item = &'a Limit>,
+    key: KeyIndex,
+    demand: Demand,
+) -> Result<Reservation, Refused> {
+    let mut reservation = Reservation::default();
+    let mut now = None;
+    for limit in declared {
+        let now = *now.get_or_insert_with(|| limits.now());
+        let Some((scope, counter)) = limit.counter(key, limits) else { continue };
+        let needed = match limit.kind {
+            Kind::Requests => 1,
+            Kind::Tokens => demand.tokens,
+            Kind::Budget => demand.cost_micros,
+        };
+        // What was taken so far is given back when `reservation` is dropped.
+        let hold = counter.reserve(needed, limit.most, now).map_err(|full| Refused {
+            scope: scope.clone(),
+            kind: limit.kind,
+            window: limit.window,
+            needed,
+            standing: Standing { most: limit.most, remaining: full.remaining, reset: full.reset },
+        })?;
+        reservation.note(limit, hold);
+        reservation.taken.push(Taken { kind: limit.kind, counter: Arc::clone(counter), hold });
+    }
+    Ok(reservation)
+}
+
+impl Reservation {
+    fn note(&mut self, limit: &Limit, hold: Hold) {
+        let standing = Standing { most: limit.most, remaining: hold.remaining, reset: hold.reset };
+        let least = match limit.kind {
+            Kind::Requests => &mut self.requests,
+            Kind::Tokens => &mut self.tokens,
+            Kind::Budget => return,
+        };
+        if least.is_none_or(|least| standing.remaining < least.remaining) {
+            *least = Some(standing);
+        }
+    }
+
+    /// Exchanges everything held for what was used.
+    pub fn settle(mut self, used: Use) {
+        self.settle_all(used);
+    }
+
+    fn settle_all(&mut self, used: Use) {
+        for Taken { kind, counter, hold } in self.taken.drain(..) {
+            let amount = match kind {
+                Kind::Requests => used.requests,
+                Kind::Tokens => used.tokens,
+                Kind::Budget => used.cost_micros,
+            };
+            counter.settle(hold, amount);
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.settle_all(Use::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_config::Config;
+    use serde_json::json;
+
+    use super::*;
+    use crate::limits::WindowClock;
+    use crate::routing::Routing;
+
+    fn routing(requests: u64, tokens: u64) -> Routing {
+        let document = json!({
+            "version": 1, "name": "test",
+            "routes": [{"path": "/v1/*", "limits": [
+                {"requests": requests, "window": "1m"}, {"tokens": tokens, "window": "1m"}, {"budget": 1, "window": "1d"},
+            ]}],
+            "keys": [
+                {"name": "a", "sha256": "0".repeat(64)},
+                {"name": "b", "sha256": "1".repeat(64)},
+            ],
+        });
+        Routing::compile(&Config::from_value("test", &document).unwrap(), &|_| None)
+    }
+
+    fn ask(limits: &Limits, routing: &Routing, key: usize, tokens: u64) -> Result<Reservation, Refused> {
+        let demand = Demand { tokens, cost_micros: 10 };
+        reserve(limits, routing.routes()[0].limits.iter(), KeyIndex(key), demand)
+    }
+
+    #[test]
+    fn a_refusal_by_one_limit_takes_nothing_from_the_others() {
+        let limits = Limits::new(WindowClock::new(|| 0));
+        let routing = routing(2, 100);
+        let refused = ask(&limits, &routing, 0, 101).unwrap_err();
+        assert_eq!((refused.kind, refused.needed, refused.standing.remaining), (Kind::Tokens, 101, 100));
+        let first = ask(&limits, &routing, 0, 60).unwrap();
+        assert_eq!(first.requests.unwrap().remaining, 1);
+        assert_eq!(ask(&limits, &routing, 0, 60).unwrap_err().kind, Kind::Tokens);
+        let second = ask(&limits, &routing, 0, 40).unwrap();
+        assert_eq!(second.tokens.unwrap().remaining, 0);
+        assert_eq!(ask(&limits, &routing, 0, 0).unwrap_err().kind, Kind::Requests);
+        assert!(ask(&limits, &routing, 1, 60).is_ok(), "the other key has its own counters");
+    }
+
+    #[test]
+    fn a_dropped_reservation_is_given_back_and_a_settled_one_is_not() {
+        let limits = Limits::new(WindowClock::new(|| 0));
+        let routing = routing(1, 100);
+        drop(ask(&limits, &routing, 0, 100).unwrap());
+        ask(&limits, &routing, 0, 100).unwrap().settle(Use { requests: 1, tokens: 7, cost_micros: 1 });
+        assert_eq!(ask(&limits, &routing, 0, 1).unwrap_err().kind, Kind::Requests);
+    }
+
+    #[test]
+    fn a_changed_document_goes_on_counting_where_the_old_one_was() {
+        let limits = Limits::new(WindowClock::new(|| 0));
+        let use_one = |routing: &Routing| {
+            ask(&limits, routing, 0, 10)
+                .map(|held| held.settle(Use { requests: 1, tokens: 10, cost_micros: 0 }))
+        };
+        use_one(&routing(2, 100)).unwrap();
+        use_one(&routing(2, 100)).unwrap();
+        assert_eq!(use_one(&routing(2, 100)).unwrap_err().kind, Kind::Requests);
+        use_one(&routing(3, 100)).unwrap();
+        assert_eq!(use_one(&routing(3, 100)).unwrap_err().standing.remaining, 0);
+    }
+}

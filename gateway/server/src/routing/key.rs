@@ -1,0 +1,63 @@
+//! Virtual keys.
+
+use std::collections::HashMap;
+
+use moorline_config::{KeyName, ModelName, document};
+use sha2::{Digest as _, Sha256};
+
+use super::ModelIndex;
+use super::limit::{Limit, Scope};
+
+/// SHA-256 of a key. Keys are looked up by it alone: whatever a caller sends is hashed first, so that a look-up has one
+/// length, compares no secret, and takes no time that tells of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// The hash of what a caller sent.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+
+    /// Reads a declared hash.
+    #[must_use]
+    pub fn from_hex(digits: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+}
+
+/// A virtual key.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name, in metrics and logs.
+    pub name: KeyName,
+    /// Limits of the key over all routes.
+    pub limits: Vec<Limit>,
+    /// Models it may use; all when absent.
+    models: Option<Vec<ModelIndex>>,
+}
+
+impl Key {
+    pub(super) fn compile(key: &document::Key, by_name: &HashMap<ModelName, ModelIndex>) -> Self {
+        let scope = Scope::Key { key: key.name.clone() };
+        Self {
+            name: key.name.clone(),
+            limits: Limit::compile_all(&key.limits, |_| vec![scope.clone()]),
+            models: key.models.as_ref().map(|names| indices(names, by_name)),
+        }
+    }
+
+    /// Whether the key may use a model.
+    #[must_use]
+    pub fn allows(&self, model: ModelIndex) -> bool {
+        self.models.as_ref().is_none_or(|models| models.contains(&model))
+    }
+}
+
+/// The places of declared models. A name that is not declared allows nothing.
+pub(super) fn indices(names: &[ModelName], by_name: &HashMap<ModelName, ModelIndex>) -> Vec<ModelIndex> {
+    names.iter().filter_map(|name| by_name.get(name).copied()).collect()
+}

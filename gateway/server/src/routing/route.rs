@@ -1,0 +1,110 @@
+//! Routes: which paths, which models, which limits, which clocks.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use moorline_config::ModelName;
+use moorline_config::document::{self, Per};
+
+use super::limit::{Limit, Scope};
+use super::{ModelIndex, key};
+
+/// The clocks of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    /// To reach the upstream.
+    pub connect: Duration,
+    /// To the response headers, each attempt.
+    pub headers: Duration,
+    /// To the first byte of the body.
+    pub first_token: Duration,
+    /// Between two chunks.
+    pub idle: Duration,
+    /// All of it.
+    pub total: Duration,
+}
+
+/// Retries at one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts, the first counted; at least one.
+    pub attempts: u32,
+    /// Wait before the second.
+    pub backoff: Duration,
+}
+
+/// What serves the requests on a path.
+#[derive(Debug)]
+pub struct Route {
+    /// Its index in the document.
+    pub index: usize,
+    /// The model for requests that name none.
+    pub default_model: Option<ModelIndex>,
+    /// Limits on the route.
+    pub limits: Vec<Limit>,
+    /// Retries at one target.
+    pub retry: Retry,
+    /// The clocks of its requests.
+    pub clocks: Clocks,
+    pattern: Pattern,
+    models: Option<Vec<ModelIndex>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Pattern {
+    Exact(String),
+    Prefix(String),
+}
+
+impl Route {
+    pub(super) fn compile(
+        index: usize,
+        route: &document::Route,
+        by_name: &HashMap<ModelName, ModelIndex>,
+        keys: &[document::Key],
+    ) -> Self {
+        let scopes = |per| match per {
+            Per::Route => vec![Scope::Route { path: route.path.clone() }],
+            Per::Key => {
+                let of_key =
+                    |key: &document::Key| Scope::RouteKey { path: route.path.clone(), key: key.name.clone() };
+                keys.iter().map(of_key).collect()
+            }
+        };
+        let retry = route.retry.unwrap_or_default();
+        let timeouts = route.timeouts.unwrap_or_default();
+        Self {
+            index,
+            default_model: route.default_model.as_ref().and_then(|name| by_name.get(name).copied()),
+            limits: Limit::compile_all(&route.limits, scopes),
+            retry: Retry { attempts: retry.attempts.max(1), backoff: retry.backoff.get() },
+            clocks: Clocks {
+                connect: timeouts.connect.get(),
+                headers: timeouts.headers.get(),
+                first_token: timeouts.first_token.get(),
+                idle: timeouts.idle.get(),
+                total: timeouts.total.get(),
+            },
+            pattern: route.path.strip_suffix('*').map_or_else(
+                || Pattern::Exact(route.path.clone()),
+                |prefix| Pattern::Prefix(prefix.to_owned()),
+            ),
+            models: route.models.as_ref().map(|names| key::indices(names, by_name)),
+        }
+    }
+
+    /// Whether the route serves a path.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        match &self.pattern {
+            Pattern::Exact(exact) => path == exact,
+            Pattern::Prefix(prefix) => path.starts_with(prefix.as_str()),
+        }
+    }
+
+    /// Whether a model may be asked for here.
+    #[must_use]
+    pub fn allows(&self, model: ModelIndex) -> bool {
+        self.models.as_ref().is_none_or(|models| models.contains(&model))
+    }
+}

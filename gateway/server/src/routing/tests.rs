@@ -1,0 +1,135 @@
+//! Compiling a document.
+
+use http::HeaderMap;
+use serde_json::json;
+
+use super::upstream::Operation;
+use super::*;
+
+fn compiled(document: &serde_json::Value) -> Routing {
+    let config = Config::from_value("test", document).unwrap();
+    Routing::compile(&config, &|_| Some(Secret::new("sk-upstream".to_owned())))
+}
+
+fn document() -> serde_json::Value {
+    json!({
+        "version": 1, "name": "test",
+        "providers": {
+            "a": {"kind": "openai_compatible", "base_url": "http://10.0.3.7:8000/v1/", "api_key": "env:KEY"},
+            "b": {"kind": "openai_compatible", "base_url": "http://[::1]:9/x"},
+            "public": {"kind": "openai", "api_key": "env:KEY"},
+        },
+        "models": {
+            "dear": {"targets": [{"provider": "a", "model": "x"}], "price": {"input": 5, "output": 5}},
+            "cheap": {"strategy": "cheapest", "targets": [
+                {"provider": "b", "model": "unpriced"},
+                {"provider": "a", "model": "two", "price": {"input": 2, "output": 2}},
+                {"provider": "a", "model": "one", "price": {"input": 1, "output": 1}},
+            ]},
+            "lots": {"strategy": "weighted", "targets": [
+                {"provider": "a", "model": "heavy", "weight": 3},
+                {"provider": "b", "model": "light", "weight": 1},
+                {"provider": "b", "model": "off", "weight": 0},
+            ]},
+        },
+        "routes": [
+            {"path": "/v1/chat/*", "models": ["cheap"], "limits": [
+                {"requests": 5, "window": "1m"}, {"requests": 3, "window": "1m"}, {"per": "route", "requests": 9, "window": "1m"},
+            ]},
+            {"path": "/v1/embeddings"},
+        ],
+        "keys": [{"name": "k", "sha256": hex::encode(sha2::Sha256::digest("secret")), "models": ["cheap"]}],
+    })
+}
+
+use sha2::Digest as _;
+
+#[test]
+fn the_first_route_whose_path_matches_serves() {
+    let routing = compiled(&document());
+    assert_eq!(routing.route("/v1/chat/completions").map(|route| route.index), Some(0));
+    assert_eq!(routing.route("/v1/embeddings").map(|route| route.index), Some(1));
+    assert!(routing.route("/v1/embeddings/").is_none());
+    assert!(routing.route("/v1/chat").is_none());
+}
+
+#[test]
+fn routes_and_keys_allow_the_models_they_name() {
+    let routing = compiled(&document());
+    let (dear, cheap) = (routing.model_named("dear").unwrap(), routing.model_named("cheap").unwrap());
+    let (_, key) = routing.key(&KeyHash::of(b"secret")).unwrap();
+    assert!(key.allows(cheap) && !key.allows(dear));
+    assert!(routing.routes()[0].allows(cheap) && !routing.routes()[0].allows(dear));
+    assert!(routing.routes()[1].allows(dear));
+    assert!(routing.key(&KeyHash::of(b"secre")).is_none());
+}
+
+#[test]
+fn limits_that_would_share_a_counter_become_the_smaller_one() {
+    let routing = compiled(&document());
+    let most: Vec<u64> = routing.routes()[0].limits.iter().map(|limit| limit.most).collect();
+    assert_eq!(most, [3, 9]);
+}
+
+fn order(routing: &Routing, model: &str, die: impl FnMut(u64) -> u64) -> Vec<String> {
+    let model = routing.model(routing.model_named(model).unwrap()).unwrap();
+    model.in_order(die).into_iter().map(|target| target.model.to_string()).collect()
+}
+
+#[test]
+fn cheapest_goes_by_price_and_unpriced_comes_last() {
+    let routing = compiled(&document());
+    assert_eq!(order(&routing, "cheap", |_| 0), ["one", "two", "unpriced"]);
+}
+
+#[test]
+fn lots_are_drawn_by_weight_and_weight_nought_comes_last() {
+    let routing = compiled(&document());
+    assert_eq!(order(&routing, "lots", |_| 0), ["heavy", "light", "off"]);
+    assert_eq!(order(&routing, "lots", |sum| sum - 1), ["light", "heavy", "off"]);
+    let first = |lot| order(&routing, "lots", |_| lot).remove(0);
+    assert_eq!([first(0), first(1), first(2), first(3)], ["heavy", "heavy", "heavy", "light"]);
+}
+
+#[test]
+fn a_credential_travels_to_its_own_origin_only() {
+    let config = Config::from_value("test", &document()).unwrap();
+    let resolve = |_: &Reference| Some(Secret::new("sk-upstream".to_owned()));
+    let name: ProviderName = "a".parse().unwrap();
+    let upstream = Upstream::compile(&name, &config.providers[&name], &resolve);
+    let own = upstream.origin().unwrap().clone();
+    assert_eq!(own.to_string(), "http://10.0.3.7:8000");
+    assert_eq!(upstream.path(Operation::Chat).unwrap(), "/v1/chat/completions");
+
+    let mut headers = HeaderMap::new();
+    upstream.authorize(&own, &mut headers).unwrap();
+    assert_eq!(headers["authorization"], "Bearer sk-upstream");
+    assert_eq!(headers["host"], "10.0.3.7:8000");
+    for other in [
+        Origin { port: 8001, ..own.clone() },
+        Origin { secure: true, ..own.clone() },
+        Origin { host: "10.0.3.8".to_owned(), ..own },
+    ] {
+        let mut headers = HeaderMap::new();
+        upstream.authorize(&other, &mut headers).unwrap_err();
+        assert!(headers.is_empty());
+    }
+    assert!(!format!("{upstream:?}").contains("sk-upstream"));
+}
+
+#[test]
+fn a_key_without_a_value_makes_its_provider_unusable() {
+    let config = Config::from_value("test", &document()).unwrap();
+    let upstream = |name: &str, resolve: &dyn Fn(&Reference) -> Option<Secret>| {
+        let name: ProviderName = name.parse().unwrap();
+        Upstream::compile(&name, &config.providers[&name], resolve).origin().cloned()
+    };
+    assert_eq!(upstream("a", &|_| None), Err(upstream::Unusable::Credential));
+    assert_eq!(
+        upstream("a", &|_| Some(Secret::new("two\nlines".to_owned()))),
+        Err(upstream::Unusable::Credential)
+    );
+    assert_eq!(upstream("b", &|_| None).unwrap().host, "::1");
+    let public = upstream("public", &|_| Some(Secret::new("sk".to_owned()))).unwrap();
+    assert_eq!(public.to_string(), "https://api.openai.com:443");
+}

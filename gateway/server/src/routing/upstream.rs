@@ -1,0 +1,187 @@
+//! Upstream addresses, and the credential that may travel to each.
+//!
+//! An address comes from the document and from nowhere else. A credential never leaves this file but through
+//! [`Upstream::authorize`], which asks where the request is going and refuses any place but its own.
+
+use std::fmt;
+
+use http::header::AUTHORIZATION;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue};
+use moorline_config::document::{Provider, ProviderKind};
+use moorline_config::{ProviderName, Reference, Secret};
+use url::Url;
+
+/// What a caller asks of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `/chat/completions`.
+    Chat,
+    /// `/embeddings`.
+    Embeddings,
+}
+
+impl Operation {
+    const ALL: [Self; 2] = [Self::Chat, Self::Embeddings];
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/chat/completions",
+            Self::Embeddings => "/embeddings",
+        }
+    }
+}
+
+/// Scheme, host and port: where a connection leads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Whether TLS is spoken.
+    pub secure: bool,
+    /// Name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(formatter, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+/// Why a provider cannot be sent anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Its base URL is none we can use.
+    #[error("its base URL is not usable")]
+    Address,
+    /// Its key has no value here, or one that no header can carry.
+    #[error("its key has no usable value here")]
+    Credential,
+    /// We do not speak its protocol.
+    #[error("its protocol is not served by this release")]
+    Protocol,
+}
+
+/// Says that a credential was asked for on the way to another place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the credential of provider {provider} belongs to {own}, not to {other}")]
+pub struct ForeignOrigin {
+    /// The provider.
+    pub provider: ProviderName,
+    /// Where its credential belongs.
+    pub own: Origin,
+    /// Where the request was going.
+    pub other: Origin,
+}
+
+/// A provider that can be sent requests.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name in the document.
+    pub provider: ProviderName,
+    address: Result<Address, Unusable>,
+}
+
+struct Address {
+    origin: Origin,
+    host_header: HeaderValue,
+    paths: [PathAndQuery; Operation::ALL.len()],
+    credential: Option<HeaderValue>,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Address").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+impl Upstream {
+    pub(super) fn compile(
+        name: &ProviderName,
+        provider: &Provider,
+        resolve: &dyn Fn(&Reference) -> Option<Secret>,
+    ) -> Self {
+        Self { provider: name.clone(), address: address(provider, resolve) }
+    }
+
+    /// Where connections to it lead.
+    ///
+    /// # Errors
+    /// Why it cannot be sent anything.
+    pub fn origin(&self) -> Result<&Origin, Unusable> {
+        self.address.as_ref().map(|address| &address.origin).map_err(|unusable| *unusable)
+    }
+
+    /// The path of an operation there.
+    ///
+    /// # Errors
+    /// Why it cannot be sent anything.
+    pub fn path(&self, operation: Operation) -> Result<PathAndQuery, Unusable> {
+        let address = self.address.as_ref().map_err(|unusable| *unusable)?;
+        address.paths.get(operation as usize).cloned().ok_or(Unusable::Protocol)
+    }
+
+    /// Puts the host and the credential on a request that goes out on a connection to `destination`.
+    ///
+    /// # Errors
+    /// [`ForeignOrigin`] when that is not this provider's own origin; the request must not be sent then.
+    pub fn authorize(&self, destination: &Origin, headers: &mut HeaderMap) -> Result<(), ForeignOrigin> {
+        let own = self.address.as_ref().ok().filter(|address| address.origin == *destination);
+        let Some(address) = own else {
+            let own =
+                self.address.as_ref().map_or_else(|_| destination.clone(), |address| address.origin.clone());
+            return Err(ForeignOrigin { provider: self.provider.clone(), own, other: destination.clone() });
+        };
+        headers.insert(http::header::HOST, address.host_header.clone());
+        if let Some(credential) = &address.credential {
+            headers.insert(AUTHORIZATION, credential.clone());
+        }
+        Ok(())
+    }
+}
+
+fn address(provider: &Provider, resolve: &dyn Fn(&Reference) -> Option<Secret>) -> Result<Address, Unusable> {
+    let public = match provider.kind {
+        ProviderKind::Openai => Some("https://api.openai.com/v1"),
+        ProviderKind::OpenaiCompatible => None,
+        ProviderKind::Anthropic
+        | ProviderKind::AzureOpenai
+        | ProviderKind::Bedrock
+        | ProviderKind::Gemini
+        | ProviderKind::Cohere => return Err(Unusable::Protocol),
+    };
+    let base = provider.base_url.as_deref().or(public).ok_or(Unusable::Address)?;
+    let url = Url::parse(base).map_err(|_| Unusable::Address)?;
+    let secure = match url.scheme() {
+        "http" => false,
+        "https" => true,
+        _ => return Err(Unusable::Address),
+    };
+    let written = url.host_str().ok_or(Unusable::Address)?;
+    let host = written.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = url.port_or_known_default().ok_or(Unusable::Address)?;
+    let host_header = url.port().map_or_else(|| written.to_owned(), |port| format!("{written}:{port}"));
+    let prefix = url.path().trim_end_matches('/');
+    let path = |operation: Operation| PathAndQuery::try_from(format!("{prefix}{}", operation.path()));
+    let [chat, embeddings] = Operation::ALL.map(path);
+    Ok(Address {
+        origin: Origin { secure, host, port },
+        host_header: HeaderValue::try_from(host_header).map_err(|_| Unusable::Address)?,
+        paths: [chat.map_err(|_| Unusable::Address)?, embeddings.map_err(|_| Unusable::Address)?],
+        credential: credential(provider, resolve)?,
+    })
+}
+
+fn credential(
+    provider: &Provider,
+    resolve: &dyn Fn(&Reference) -> Option<Secret>,
+) -> Result<Option<HeaderValue>, Unusable> {
+    let Some(reference) = &provider.api_key else { return Ok(None) };
+    let secret = resolve(reference).ok_or(Unusable::Credential)?;
+    let mut value =
+        HeaderValue::try_from(format!("Bearer {}", secret.expose())).map_err(|_| Unusable::Credential)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
