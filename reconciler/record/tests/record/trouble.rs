@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use moorline_record::{OpenError, Place, Record, StoreError, Version, Write};
+use moorline_record::{CommitError, OpenError, Place, Record, StoreError, Version, Write};
 
-use crate::sample::{at, audit, lead, place, state};
+use crate::sample::{at, audit, event, lead, place, prod, state};
 
 #[tokio::test]
 async fn the_file_and_its_journals_are_private() {
@@ -67,4 +67,28 @@ async fn a_record_of_a_newer_release_is_refused() {
     let error = Record::open(&url).await.unwrap_err();
     assert!(matches!(&error, OpenError::Schema { place: Place::File(_), .. }));
     assert!(error.to_string().contains("0010_later"), "{error}");
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_in_its_last_statement_leaves_nothing_of_its_first() {
+    let (folder, url) = place();
+    let record = Record::open(&url).await.unwrap();
+    let fence = lead(&record, "a", 0).await;
+    let step = record.journal_begin(fence, &prod(), None, "step", audit("step")).await.unwrap();
+    let raw = sqlx::SqlitePool::connect(folder.path().join("moorline.db").to_str().unwrap()).await.unwrap();
+    let failing = "CREATE TRIGGER f BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'disk on fire'); END";
+    sqlx::raw_sql(failing).execute(&raw).await.unwrap();
+
+    let state = state();
+    let write = Write {
+        events: vec![event("one")],
+        audit: vec![audit("one")],
+        journal_end: Some(step),
+        ..Write::of(&state, Version(0))
+    };
+    let error = record.commit(fence, write).await.unwrap_err();
+    assert!(matches!(error, CommitError::Store(StoreError::Failed { .. })), "{error:?}");
+    assert_eq!(record.load(&prod()).await.unwrap(), None);
+    assert!(record.history(&prod(), 10, None).await.unwrap().is_empty());
+    assert_eq!(record.verify_audit().await.unwrap().entries, 1, "the step's own entry");
 }
