@@ -1,7 +1,7 @@
 //! The rules of a gateway document that its types cannot say.
 //!
 //! In: a document whose shape is right. Out: every rule it breaks, each with its path. One file a part of the
-//! document; [`unserved`] alone knows what this release does not serve yet.
+//! document; `unserved` alone knows what this release does not serve yet.
 
 mod address;
 mod keys;

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`document`] is what people write; [`decode`](mod@decode) turns text into any document type of
 //! Moorline (this one, `moorline.yaml`, `moorlined.yaml`); [`check`] holds the rules a type cannot say;
-//! [`mod@layer`], [`digest`] and [`diff`] work on the plain JSON value.
+//! [`mod@layer`], [`digest`] and [`mod@diff`] work on the plain JSON value.
 
 pub mod check;
 pub mod config;

@@ -202,6 +202,12 @@ fn problems_are_placed_in_the_last_layer_that_says_their_path() {
     assert_eq!(placed("routes[0].limits[3]"), "over:5:3: routes[0].limits[3]: p");
     assert_eq!(placed("routes[1].path"), "over:4:1: routes[1].path: p");
     assert_eq!(placed(""), "over:2:1: p");
+    // Where one key begins with another, the longer one is meant.
+    let tags = "version: 1\nname: g\ntags:\n  a: x\n  a.b: y\n  a.b.c: z\n";
+    let dotted = decode::<Document>(&[source("f", tags)]).unwrap();
+    assert_eq!(dotted.locate(vec![problem("tags.a.b")]).to_string(), "f:5:3: tags.a.b: p");
+    assert_eq!(dotted.locate(vec![problem("tags.a.b.c")]).to_string(), "f:6:3: tags.a.b.c: p");
+    assert_eq!(dotted.locate(vec![problem("tags.a.d")]).to_string(), "f:4:3: tags.a.d: p");
     for odd in
         ["[", "]", ".", "a..b", "[x]", "routes[", "routes[0", "\u{e9}.\u{e9}", "[99999999999999999999]"]
     {
