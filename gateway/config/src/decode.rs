@@ -35,7 +35,7 @@ mod words;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use self::shape::{ListOrMap, TextOrMap, list_or_map, text_or_map};
+pub use self::shape::{TextOrMap, text_or_map};
 use crate::check::Problem;
 use crate::tree::{Content, Node, Path, Place, Standing};
 use crate::yaml::Parsed;

@@ -1,4 +1,4 @@
-//! Unions told apart by their shape: a text or a map, a list or a map.
+//! Unions told apart by their shape: a text or a map.
 //!
 //! serde's untagged unions try one form after another and, when none fits, say only that. Here the shape decides
 //! which form was meant, and a mistake inside it is reported where it stands.
@@ -6,23 +6,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 /// A text or a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextOrMap<T, M> {
     /// It was written as text.
     Text(T),
-    /// It was written as a map.
-    Map(M),
-}
-
-/// A list or a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListOrMap<L, M> {
-    /// It was written as a list.
-    List(L),
     /// It was written as a map.
     Map(M),
 }
@@ -49,34 +40,6 @@ where
         }
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
             M::deserialize(MapAccessDeserializer::new(map)).map(TextOrMap::Map)
-        }
-    }
-
-    deserializer.deserialize_any(Shapes(expected, PhantomData))
-}
-
-/// Reads a list as `L` or a map as `M`. `expected` completes the sentence "expected …".
-///
-/// # Errors
-/// What `L` or `M` says of its own shape; `expected` when the shape is neither.
-pub fn list_or_map<'de, D, L, M>(deserializer: D, expected: &'static str) -> Result<ListOrMap<L, M>, D::Error>
-where
-    D: Deserializer<'de>,
-    L: Deserialize<'de>,
-    M: Deserialize<'de>,
-{
-    struct Shapes<L, M>(&'static str, PhantomData<(L, M)>);
-
-    impl<'de, L: Deserialize<'de>, M: Deserialize<'de>> Visitor<'de> for Shapes<L, M> {
-        type Value = ListOrMap<L, M>;
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str(self.0)
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-            L::deserialize(SeqAccessDeserializer::new(list)).map(ListOrMap::List)
-        }
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-            M::deserialize(MapAccessDeserializer::new(map)).map(ListOrMap::Map)
         }
     }
 
