@@ -1,0 +1,127 @@
+//! Writes the whole tree of a commit into a directory of its own.
+//!
+//! First the tree is read to its end and judged: names, kinds, links, sizes. Only a tree without a single refused
+//! entry is written, so that what is refused leaves nothing behind. Then it is written by hand, one entry at a time
+//! and each relative to its opened parent: no hooks, no filters, no attributes, no LFS, no submodules.
+
+mod entry;
+mod link;
+mod plan;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use moorline_model::CommitId;
+
+use crate::budget::{Budget, Stop};
+use crate::config::CheckoutLimits;
+use crate::mirror::Mirror;
+use crate::read::{ReadError, find};
+
+pub use entry::{EntryProblem, RefusedEntry};
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckedOut {
+    /// Files and links.
+    pub files: usize,
+    /// Bytes of all files together.
+    pub bytes: u64,
+}
+
+/// Why a tree was not written. The directory is left empty, or absent.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckoutError {
+    /// The commit could not be read.
+    #[error("could not read the commit to check out")]
+    Read(#[from] ReadError),
+    /// The directory is not ours alone.
+    #[error("`{}` is not an empty directory: a checkout needs one of its own", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Entries that no tree of ours may hold.
+    #[error("the commit cannot be checked out safely: {}", list(entries))]
+    Refused {
+        /// Them all, or the first twenty.
+        entries: Vec<RefusedEntry>,
+    },
+    /// Too many entries.
+    #[error("the commit has over {limit} files and directories")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// Too many bytes.
+    #[error("the files of the commit have over {limit} bytes together")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// Directories in directories.
+    #[error("directories of the commit are nested deeper than {limit}")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// Time is over.
+    #[error("the checkout took longer than {after:?}")]
+    Deadline {
+        /// The limit.
+        after: Duration,
+    },
+    /// Nobody waits for it any more.
+    #[error("the checkout was cancelled")]
+    Cancelled,
+    /// The disk.
+    #[error("could not write `{}`", path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// libgit2.
+    #[error("libgit2 failed while {doing}")]
+    Git {
+        /// What was attempted.
+        doing: &'static str,
+        /// What failed.
+        #[source]
+        source: git2::Error,
+    },
+}
+
+impl CheckoutError {
+    fn check(budget: &Budget) -> Result<(), Self> {
+        budget.check().map_err(|stop| match stop {
+            Stop::Deadline => Self::Deadline { after: budget.limit() },
+            Stop::Cancelled => Self::Cancelled,
+        })
+    }
+
+    pub(crate) fn git(doing: &'static str) -> impl FnOnce(git2::Error) -> Self {
+        move |source| Self::Git { doing, source }
+    }
+}
+
+fn list(entries: &[RefusedEntry]) -> String {
+    entries.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Writes the tree of `commit` into `into`, which must not exist or be empty, and which only its owner can enter.
+pub(crate) fn checkout(
+    mirror: &Mirror,
+    commit: &CommitId,
+    into: &Path,
+    limits: &CheckoutLimits,
+    budget: &Budget,
+) -> Result<CheckedOut, CheckoutError> {
+    let id = find(mirror, commit)?;
+    let plan = plan::plan(mirror.repository(), id, limits, budget)?;
+    write::write(mirror.repository(), &plan, into, budget)?;
+    Ok(CheckedOut { files: plan.files, bytes: plan.bytes })
+}

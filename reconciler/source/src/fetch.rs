@@ -1,0 +1,102 @@
+//! One fetch, start to end: ask the remote for its branches, take what the mirror lacks, check that it is complete,
+//! move the branch.
+//!
+//! The order is the promise: the branch moves last, and only to a commit whose every file is in the mirror. A fetch
+//! that stops anywhere before leaves the mirror where it was.
+
+mod error;
+
+use git2::Oid;
+use moorline_model::{CommitId, Revision};
+
+use crate::budget::Budget;
+use crate::config::Limits;
+use crate::mirror::{Mirror, commit_id};
+use crate::pack::PackWriter;
+use crate::transport::Upstream;
+
+pub use error::{FetchError, Limit};
+
+/// What a fetch found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The branch's newest commit.
+    pub head: Revision,
+    /// Where the branch was before, when it had been fetched before.
+    pub previous: Option<CommitId>,
+    /// The previous commit is no ancestor of the new one: history was rewritten, and the new one is followed.
+    pub rewritten: bool,
+}
+
+impl Fetched {
+    /// Whether the branch moved, or was seen for the first time.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.previous.as_ref() != Some(&self.head.commit)
+    }
+}
+
+/// Brings the mirror's branch to where the remote's is.
+pub(crate) fn fetch(
+    mirror: &Mirror,
+    upstream: &mut dyn Upstream,
+    branch: &str,
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<Fetched, FetchError> {
+    let _one_at_a_time = mirror.lock_for_fetch()?;
+    let wanted = upstream.heads()?.branch(branch)?;
+    let previous = mirror.tip(branch).map_err(FetchError::git("reading the mirror's branch"))?;
+    if previous == Some(wanted) {
+        upstream.leave();
+    } else {
+        if is_complete(mirror, wanted, previous, budget)? {
+            upstream.leave();
+        } else {
+            receive(mirror, upstream, wanted, previous, limits, budget)?;
+            if !is_complete(mirror, wanted, previous, budget)? {
+                return Err(FetchError::Incomplete { commit: wanted.to_string() });
+            }
+        }
+        mirror.advance(branch, wanted).map_err(FetchError::git("moving the mirror's branch"))?;
+    }
+    let rewritten = match previous {
+        Some(previous) if previous != wanted => !mirror
+            .is_ancestor(previous, wanted)
+            .map_err(FetchError::git("comparing the old and the new commit"))?,
+        _ => false,
+    };
+    let head = mirror.revision(wanted).map_err(FetchError::git("reading the newest commit"))?;
+    Ok(Fetched { head, previous: previous.map(commit_id), rewritten })
+}
+
+fn receive(
+    mirror: &Mirror,
+    upstream: &mut dyn Upstream,
+    wanted: Oid,
+    previous: Option<Oid>,
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<(), FetchError> {
+    let known = mirror.known_commits(previous).map_err(FetchError::git("listing the known commits"))?;
+    let odb = mirror.objects().map_err(FetchError::git("opening the mirror's objects"))?;
+    let mut pack = PackWriter::new(&odb, limits, budget)?;
+    upstream.send(wanted, &known, &mut pack)?;
+    pack.finish()
+}
+
+/// Whether the mirror holds a commit with all of its history and files. What `previous` reaches is known to be there.
+fn is_complete(
+    mirror: &Mirror,
+    wanted: Oid,
+    previous: Option<Oid>,
+    budget: &Budget,
+) -> Result<bool, FetchError> {
+    if !mirror.holds(wanted) {
+        return Ok(false);
+    }
+    match mirror.missing_below(wanted, previous, budget) {
+        Ok(missing) => Ok(missing.is_none()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,228 @@
+//! Why a fetch did not succeed. Nothing here holds a token: it is added to a request in one place and kept nowhere.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::budget::{Budget, Stop};
+use crate::walk::WalkError;
+
+/// Why a fetch did not succeed. What was fetched before is kept in every case.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Nothing there, or nothing that we may see.
+    #[error("there is no repository at {remote}, or none that may be seen with this sign-in")]
+    RepositoryMissing {
+        /// The address.
+        remote: String,
+    },
+    /// A repository without a commit.
+    #[error("the repository at {remote} has no branch yet: push a first commit")]
+    RepositoryEmpty {
+        /// The address.
+        remote: String,
+    },
+    /// Another name is meant, perhaps.
+    #[error("the repository at {remote} has no branch `{branch}`; it has {}", names(existing))]
+    BranchMissing {
+        /// The address.
+        remote: String,
+        /// The branch that was asked for.
+        branch: String,
+        /// Branches that exist, at most twenty.
+        existing: Vec<String>,
+    },
+    /// A token is wrong, expired or missing.
+    #[error("{remote} refused the sign-in with status {status}; {}", if *with_token { "a token was sent: check that it is valid and may read this repository" } else { "no token was sent: set `repository.token`" })]
+    SignInRefused {
+        /// The address.
+        remote: String,
+        /// The HTTP status.
+        status: u16,
+        /// Whether a token was sent.
+        with_token: bool,
+    },
+    /// Redirects are not followed: a token goes to the declared address only.
+    #[error(
+        "{remote} answered with a redirect to {target}, which is not followed: if it is right, declare that address"
+    )]
+    Redirected {
+        /// The address.
+        remote: String,
+        /// Where to.
+        target: String,
+    },
+    /// Some other HTTP status.
+    #[error("{remote} answered with status {status}")]
+    Status {
+        /// The address.
+        remote: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// No connection, or one that broke.
+    #[error("could not reach {remote}")]
+    Unreachable {
+        /// The address.
+        remote: String,
+        /// What failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `ssh` is not there, or did not start.
+    #[error("could not start `ssh`, which the address {remote} needs")]
+    SshMissing {
+        /// The address.
+        remote: String,
+        /// What failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `ssh` ended: an unknown host, a refused key, a repository that is not there.
+    #[error("ssh to {remote} ended{}: {message}", status.map(|status| format!(" with status {status}")).unwrap_or_default())]
+    Ssh {
+        /// The address.
+        remote: String,
+        /// Its exit status.
+        status: Option<i32>,
+        /// What it last said.
+        message: String,
+    },
+    /// The server said no in words.
+    #[error("{remote} refused: {message}")]
+    Refused {
+        /// The address.
+        remote: String,
+        /// Its words.
+        message: String,
+    },
+    /// The answer is not Git's smart protocol.
+    #[error("{remote} does not speak Git's smart protocol: {problem}")]
+    Protocol {
+        /// The address.
+        remote: String,
+        /// What was wrong.
+        problem: String,
+    },
+    /// A pack that is none, or one that is cut.
+    #[error("the pack that arrived is damaged: {problem}")]
+    Pack {
+        /// What was wrong.
+        problem: &'static str,
+    },
+    /// The remote left files or history out.
+    #[error("the remote sent commit {commit} without all of its history and files")]
+    Incomplete {
+        /// The commit.
+        commit: String,
+    },
+    /// History is cut at the remote.
+    #[error("the repository at {remote} is a shallow clone: give the address of a full one")]
+    Shallow {
+        /// The address.
+        remote: String,
+    },
+    /// More than is allowed.
+    #[error("the repository is larger than allowed: {limit}")]
+    TooLarge {
+        /// Which limit.
+        limit: Limit,
+    },
+    /// Time is over.
+    #[error("the fetch took longer than {after:?}")]
+    Deadline {
+        /// The limit.
+        after: Duration,
+    },
+    /// Nobody waits for it any more.
+    #[error("the fetch was cancelled")]
+    Cancelled,
+    /// Another process.
+    #[error("another process is fetching into the same work directory")]
+    Busy,
+    /// The disk.
+    #[error("could not use the mirror's lock file")]
+    Lock {
+        /// What failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// libgit2.
+    #[error("libgit2 failed while {doing}")]
+    Git {
+        /// What was attempted.
+        doing: &'static str,
+        /// What failed.
+        #[source]
+        source: git2::Error,
+    },
+}
+
+/// The limit that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Bytes of the list of branches.
+    AdvertisementBytes(u64),
+    /// Bytes of the pack.
+    PackBytes(u64),
+    /// Objects in the pack.
+    PackObjects(u32),
+    /// Bytes of one object.
+    ObjectBytes(u64),
+    /// Bytes of all objects.
+    ExpandedBytes(u64),
+    /// Deltas upon deltas.
+    DeltaDepth(u16),
+    /// Directories in directories.
+    TreeDepth(usize),
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AdvertisementBytes(limit) => {
+                write!(formatter, "its list of branches has over {limit} bytes")
+            }
+            Self::PackBytes(limit) => write!(formatter, "its pack has over {limit} bytes"),
+            Self::PackObjects(limit) => write!(formatter, "its pack has over {limit} objects"),
+            Self::ObjectBytes(limit) => write!(formatter, "one object has over {limit} bytes"),
+            Self::ExpandedBytes(limit) => write!(formatter, "its objects have over {limit} bytes together"),
+            Self::DeltaDepth(limit) => write!(formatter, "a chain of deltas is longer than {limit}"),
+            Self::TreeDepth(limit) => write!(formatter, "directories are nested deeper than {limit}"),
+        }
+    }
+}
+
+impl FetchError {
+    /// Wraps an error of libgit2 with what was attempted.
+    pub(crate) fn git(doing: &'static str) -> impl FnOnce(git2::Error) -> Self {
+        move |source| Self::Git { doing, source }
+    }
+
+    /// The error of work that its budget stopped.
+    pub(crate) fn stopped(stop: Stop, budget: &Budget) -> Self {
+        match stop {
+            Stop::Deadline => Self::Deadline { after: budget.limit() },
+            Stop::Cancelled => Self::Cancelled,
+        }
+    }
+
+    /// Goes on, or says that the budget is over.
+    pub(crate) fn check(budget: &Budget) -> Result<(), Self> {
+        budget.check().map_err(|stop| Self::stopped(stop, budget))
+    }
+}
+
+impl From<WalkError> for FetchError {
+    fn from(error: WalkError) -> Self {
+        match error {
+            WalkError::Stopped(Stop::Deadline, after) => Self::Deadline { after },
+            WalkError::Stopped(Stop::Cancelled, _) => Self::Cancelled,
+            WalkError::TooDeep(limit) => Self::TooLarge { limit: Limit::TreeDepth(limit) },
+            WalkError::Git(source) => Self::Git { doing: "walking the history", source },
+        }
+    }
+}
+
+fn names(existing: &[String]) -> String {
+    existing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
