@@ -1,0 +1,6 @@
+//! The embedded runner against the real terraform, and against small programs that misbehave.
+
+mod fake;
+mod real;
+mod rig;
+mod secrets;
