@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use moorline_config::document::Version;
-use moorline_config::{Decoded, Duration, Mistakes, Percent, Reference, Source, Usd};
+use moorline_config::{Duration, Mistakes, Percent, Reference, Source, Usd};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,9 +42,8 @@ impl Declaration {
     /// # Errors
     /// Every mistake in the text, with file, line and path.
     pub fn parse(name: &str, text: &str) -> Result<Self, Mistakes> {
-        let decoded: Decoded<Self> = moorline_config::decode(&[Source { name, text }])?;
-        let problems = check::check(&decoded.document);
-        if problems.is_empty() { Ok(decoded.document) } else { Err(decoded.locate(problems)) }
+        moorline_config::decode_checked(&[Source { name, text }], check::check)
+            .map(|decoded| decoded.document)
     }
 
     /// The environment of that name.

@@ -293,6 +293,14 @@ pub struct PlanApproval {
 }
 
 impl Rollout {
+    /// Whether a person approved this plan, or one with the same content.
+    #[must_use]
+    pub fn approves(&self, plan: &PlanSummary) -> bool {
+        self.approval.as_ref().is_some_and(|approval| {
+            approval.plan_sha256 == plan.binding.plan_sha256 || approval.content == plan.content()
+        })
+    }
+
     /// The verdict on its present phase, if there is one.
     #[must_use]
     pub fn verdict(&self) -> Option<&Verdict> {

@@ -1,1 +1,25 @@
-//! Pure deciding: desired, diff, decide, rollout, verify, policy.
+//! Deciding: everything between what was read and what is done. Pure: no I/O, no clock, no async; `now` and ids are
+//! arguments.
+//!
+//! Reading order, which is the order of a cycle: [`intent`] heeds what people asked for; [`desired`] is what a commit
+//! declares; [`gateway`] compares it with what replicas attest and [`drift`] gives the differences a history;
+//! [`gates`] and [`policy`] say what keeps a change from beginning; [`decide`](mod@decide) names the one next step and
+//! [`advance`](mod@advance) what is remembered once it was taken; [`verify`] judges what is being tried; [`announce`]
+//! and [`axes`] tell people what changed.
+
+pub mod advance;
+pub mod age;
+pub mod announce;
+pub mod axes;
+pub mod decide;
+pub mod desired;
+pub mod drift;
+pub mod gates;
+pub mod gateway;
+pub mod intent;
+pub mod policy;
+pub mod verify;
+
+pub use advance::{Acted, Advance, Inputs, advance};
+pub use decide::{Decision, Situation, decide};
+pub use desired::{Desired, DesiredDocument, desired};

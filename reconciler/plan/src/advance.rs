@@ -1,0 +1,181 @@
+//! What is remembered once a step was taken.
+//!
+//! In: the state, the decision and what came of it. Out: the next state, the lines of history and the messages to
+//! people that belong to it; all three are written in one transaction.
+
+mod begin;
+mod ledger;
+mod step;
+mod tell;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use moorline_model::config::Digest;
+use moorline_model::drift::{Drift, DriftState, Lane};
+use moorline_model::environment::{EnvironmentState, Healing};
+use moorline_model::event::{Event, EventKind};
+use moorline_model::notification::Notification;
+use moorline_model::plan::PlanSummary;
+use moorline_model::rollout::Evidence;
+use moorline_model::{Revision, RolloutId};
+
+use self::ledger::Ledger;
+pub(crate) use self::ledger::hold;
+use crate::decide::Decision;
+use crate::desired::Desired;
+
+/// What came of a decision. Decisions without an effect come to [`Acted::Rested`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Acted {
+    /// Terraform planned.
+    Planned(PlanSummary),
+    /// Terraform could not plan.
+    PlanFailed {
+        /// Why, redacted.
+        reason: String,
+        /// Whether it may go better by itself: a lock, a network.
+        transient: bool,
+    },
+    /// The plan is bound to something that is no longer so, or too old; nothing was applied.
+    PlanStale {
+        /// What changed.
+        reason: String,
+    },
+    /// Terraform applied.
+    Applied {
+        /// The document it handed over, if it did.
+        digest: Option<Digest>,
+    },
+    /// Terraform began to apply and failed.
+    ApplyFailed {
+        /// Why, redacted.
+        reason: String,
+    },
+    /// The candidate is on every replica.
+    Staged {
+        /// Its number on each, by admin URL.
+        generations: BTreeMap<String, u64>,
+    },
+    /// The candidate has its share everywhere.
+    Shifted,
+    /// The candidate is stable everywhere.
+    Promoted,
+    /// Candidates are gone, and the document to put back serves everywhere.
+    Undone,
+    /// Terraform planned the way back.
+    UndoPlanned(PlanSummary),
+    /// Terraform applied the way back.
+    UndoApplied,
+    /// A gateway or Terraform could not be reached; it is tried again, a bounded number of times.
+    ActFailed {
+        /// Why.
+        reason: String,
+    },
+    /// The candidate was dropped for a newer commit.
+    Superseded,
+    /// The replicas were healed.
+    Healed,
+    /// There was nothing to do.
+    Rested,
+}
+
+/// What [`advance`] needs beside the state.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// A fresh id; used when the decision begins a rollout.
+    pub id: RolloutId,
+    /// What the commit declares that the decision is about: the one begun, or the rollout's.
+    pub desired: Option<&'a Desired>,
+}
+
+/// What is to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advance {
+    /// The next state.
+    pub state: EnvironmentState,
+    /// Lines of history.
+    pub events: Vec<Event>,
+    /// Messages to people.
+    pub notifications: Vec<Notification>,
+}
+
+/// Remembers a step.
+#[must_use]
+pub fn advance(
+    state: &EnvironmentState,
+    decision: &Decision,
+    acted: Acted,
+    inputs: &Inputs<'_>,
+    now: Timestamp,
+) -> Advance {
+    let mut ledger = Ledger::new(state, now);
+    match decision {
+        // A sync that found nothing to do is answered; it must not start some later commit.
+        Decision::Rest { .. } if state.rollout_under_way().is_none() => ledger.state.sync = None,
+        Decision::Rest { .. } | Decision::Watch => {}
+        Decision::Begin { revision, kind } => begin::begin(&mut ledger, revision, kind, inputs),
+        Decision::Move { phase, because } => ledger.enter(phase.clone(), because),
+        Decision::Finish { phase, because } => ledger.finish(phase, because.as_deref()),
+        Decision::Heal { endpoints } => healed(&mut ledger, endpoints, &acted),
+        Decision::Supersede { by } => step::supersede(&mut ledger, by, &acted),
+        Decision::PlanTerraform
+        | Decision::ApplyTerraform
+        | Decision::Stage
+        | Decision::Shift { .. }
+        | Decision::Promote
+        | Decision::UndoDocument { .. }
+        | Decision::UndoPlan
+        | Decision::UndoApply => step::took(&mut ledger, decision, acted),
+    }
+    let has_drift = |drift: &Drift| drift.finding.lane == Lane::Gateway && drift.state != DriftState::Ignored;
+    if !matches!(decision, Decision::Heal { .. }) && !ledger.state.drift.iter().any(has_drift) {
+        ledger.state.healing = None;
+    }
+    ledger.into_advance()
+}
+
+fn healed(ledger: &mut Ledger, endpoints: &[String], acted: &Acted) {
+    let tries = ledger.state.healing.map_or(0, |healing| healing.tries).saturating_add(1);
+    ledger.state.healing = Some(Healing { at: ledger.now, tries });
+    let which = endpoints.join(", ");
+    match acted {
+        Acted::Healed => ledger.note(EventKind::Drift, format!("gave the document in force back to {which}")),
+        Acted::ActFailed { reason } => {
+            ledger.note(
+                EventKind::Drift,
+                format!("could not give the document in force back to {which}: {reason}"),
+            );
+        }
+        _ => {}
+    }
+}
+
+/// Remembers what verification said, after the step. Evidence about another phase than the present one is dropped.
+#[must_use]
+pub fn witness(state: &EnvironmentState, evidence: Evidence, now: Timestamp) -> Advance {
+    let mut ledger = Ledger::new(state, now);
+    if let Some(rollout) = ledger.rollout().filter(|rollout| rollout.phase == evidence.phase) {
+        rollout.evidence = Some(evidence);
+        tell::ask_a_person(&mut ledger);
+    }
+    ledger.into_advance()
+}
+
+/// Remembers the branch's head; says so when it is a new one.
+#[must_use]
+pub fn saw_head(state: &mut EnvironmentState, head: &Revision, now: Timestamp) -> Option<Event> {
+    let is_new = state.wanted.as_ref().is_none_or(|wanted| wanted.commit != head.commit);
+    state.wanted = Some(head.clone());
+    is_new.then(|| Event {
+        at: now,
+        environment: state.name.clone(),
+        kind: EventKind::Commit,
+        message: format!("{} by {}: {}", head.commit.short(), head.author, head.message),
+        commit: Some(head.commit.clone()),
+        rollout: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! What came of a step that had an effect.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use moorline_model::Revision;
+use moorline_model::event::EventKind;
+use moorline_model::plan::PlanSummary;
+use moorline_model::rollout::{Phase, Undo};
+
+use super::Acted;
+use super::ledger::{Ledger, tried};
+use crate::decide::{self, Decision};
+
+/// Tries after a plan that failed for a reason that may pass.
+const PLAN_RETRIES_MAX: u32 = 3;
+/// Wait before the first of them; doubled for each further one.
+const PLAN_RETRY_WAIT: Duration = Duration::from_secs(60);
+/// Failed tries at reaching the gateways before the rollout counts as failed: about four minutes.
+const ACT_ATTEMPTS_MAX: u32 = 8;
+/// Failed tries at undoing before people are called: about a quarter of an hour, for there is nothing better to do.
+const UNDO_ATTEMPTS_MAX: u32 = 20;
+/// Wait before the first of them; doubled for each further one.
+const ACT_RETRY_WAIT: Duration = Duration::from_secs(2);
+/// Longest wait between two tries at reaching the gateways.
+const ACT_RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
+
+pub(super) fn took(ledger: &mut Ledger, decision: &Decision, acted: Acted) {
+    match (decision, acted) {
+        (Decision::PlanTerraform, Acted::Planned(plan)) => planned(ledger, plan),
+        (Decision::PlanTerraform | Decision::UndoPlan, Acted::PlanFailed { reason, transient }) => {
+            plan_failed(ledger, &reason, transient);
+        }
+        (Decision::ApplyTerraform, Acted::Applied { digest }) => {
+            if let Some(rollout) = ledger.rollout() {
+                rollout.terraform_applied = true;
+                rollout.digest = digest.or(rollout.digest);
+                let tree = rollout.terraform_tree.clone();
+                if let Some(applied) = &mut ledger.state.applied {
+                    applied.terraform_tree = tree;
+                }
+                ledger.enter(Phase::Staging, "Terraform applied");
+            }
+        }
+        (Decision::ApplyTerraform, Acted::ApplyFailed { reason }) => {
+            if let Some(rollout) = ledger.rollout() {
+                rollout.terraform_applied = true;
+            }
+            ledger.forget_tree();
+            ledger.go_back(&format!("terraform apply failed: {reason}"));
+        }
+        (Decision::ApplyTerraform | Decision::UndoApply, Acted::PlanStale { reason }) => {
+            stale(ledger, &reason)
+        }
+        (Decision::Stage, Acted::Staged { generations }) => {
+            if let Some(rollout) = ledger.rollout() {
+                rollout.generations.extend(generations);
+                tried(rollout);
+            }
+        }
+        (Decision::Shift { weight }, Acted::Shifted) => {
+            if let Some(rollout) = ledger.rollout() {
+                tried(rollout);
+                let short = rollout.revision.commit.short().to_owned();
+                ledger.note(EventKind::Rollout, format!("{short} gets {weight} of requests"));
+            }
+        }
+        (Decision::Promote, Acted::Promoted) => ledger.enter(Phase::Baking, "every replica serves it"),
+        (Decision::UndoDocument { .. }, Acted::Undone) => undone(ledger),
+        (Decision::UndoPlan, Acted::UndoPlanned(plan)) => undo_planned(ledger, plan),
+        (Decision::UndoApply, Acted::UndoApplied) => undo_applied(ledger),
+        (Decision::UndoApply, Acted::ApplyFailed { reason }) => {
+            ledger.forget_tree();
+            ledger.finish(&Phase::Frozen, Some(&format!("undoing failed: terraform apply: {reason}")));
+        }
+        (_, Acted::ActFailed { reason }) => act_failed(ledger, &reason),
+        // An outcome that does not belong to the decision says nothing; the next cycle decides anew.
+        _ => {}
+    }
+}
+
+pub(super) fn supersede(ledger: &mut Ledger, by: &Revision, acted: &Acted) {
+    let short = by.commit.short();
+    match acted {
+        Acted::Superseded => {}
+        // The newer commit's own candidate replaces what could not be dropped.
+        Acted::ActFailed { .. }
+            if ledger.rollout().is_some_and(|rollout| rollout.attempts >= ACT_ATTEMPTS_MAX) => {}
+        Acted::ActFailed { reason } => return act_failed(ledger, reason),
+        _ => return,
+    }
+    let asked = ledger.rollout().and_then(|rollout| rollout.asked.take());
+    ledger.state.sync = ledger.state.sync.take().or(asked);
+    ledger.finish(&Phase::Superseded, Some(&format!("{short} is newer")));
+}
+
+fn planned(ledger: &mut Ledger, plan: PlanSummary) {
+    if let Some(rollout) = ledger.rollout() {
+        let message = format!("{}: plan made, {}", rollout.revision.commit.short(), plan.headline());
+        rollout.terraform = Some(plan);
+        tried(rollout);
+        ledger.note(EventKind::Plan, message);
+    }
+}
+
+fn plan_failed(ledger: &mut Ledger, reason: &str, transient: bool) {
+    let now = ledger.now;
+    let Some(rollout) = ledger.rollout() else { return };
+    let is_undo = matches!(rollout.phase, Phase::RollingBack { .. });
+    let because = format!("terraform plan failed: {reason}");
+    if transient && rollout.attempts < PLAN_RETRIES_MAX {
+        rollout.attempts += 1;
+        rollout.retry_at = Some(after(now, PLAN_RETRY_WAIT, rollout.attempts, Duration::MAX));
+        ledger.note(EventKind::Plan, because);
+    } else if is_undo {
+        ledger.finish(&Phase::Frozen, Some(&format!("undoing failed: {because}")));
+    } else {
+        ledger.go_back(&because);
+    }
+}
+
+fn stale(ledger: &mut Ledger, reason: &str) {
+    ledger.plan_is_stale();
+    let Some(rollout) = ledger.rollout() else { return };
+    let is_undo = matches!(rollout.phase, Phase::RollingBack { .. });
+    if is_undo && rollout.stale_plans > decide::STALE_PLANS_MAX {
+        let because = format!("undoing failed: its plan turned out stale {} times", rollout.stale_plans);
+        return ledger.finish(&Phase::Frozen, Some(&because));
+    }
+    let because = format!("the plan is stale: {reason}");
+    if is_undo {
+        ledger.enter(Phase::RollingBack { undo: Undo::Plan }, &because);
+    } else {
+        // Nothing was applied: this is not the way back from an interrupted apply.
+        ledger.replan(&because);
+    }
+}
+
+fn undone(ledger: &mut Ledger) {
+    let now = ledger.now;
+    let Some(rollout) = ledger.state.rollout_under_way().cloned() else { return };
+    match rollout.phase {
+        Phase::RollingBack { undo: Undo::Document } => {
+            if rollout.from.is_none() && !rollout.promoted && !rollout.terraform_applied {
+                // A first document that failed as a candidate: with it gone, all is as it was.
+                ledger.finish(&Phase::Failed, None);
+            } else if let Some(obstacle) = decide::obstacle(&ledger.state, &rollout) {
+                let because = format!("not rolled back: {obstacle}");
+                ledger.finish(&Phase::Frozen, Some(&because));
+            } else if decide::terraform_is_to_be_undone(&ledger.state, &rollout) {
+                ledger.enter(Phase::RollingBack { undo: Undo::Plan }, "Terraform is next");
+            } else {
+                ledger.enter(Phase::RollingBack { undo: Undo::Attest }, "");
+            }
+        }
+        // Somebody else writes there, or a replica started anew: put back again, but not for ever.
+        Phase::RollingBack { undo: Undo::Attest } if rollout.attempts >= UNDO_ATTEMPTS_MAX => {
+            ledger.finish(&Phase::Frozen, Some("replicas do not keep the document that was put back"));
+        }
+        _ => {
+            if let Some(rollout) = ledger.rollout() {
+                rollout.attempts += 1;
+                rollout.retry_at = Some(after(now, ACT_RETRY_WAIT, rollout.attempts, ACT_RETRY_WAIT_MAX));
+            }
+        }
+    }
+}
+
+fn undo_planned(ledger: &mut Ledger, plan: PlanSummary) {
+    let lost: Vec<_> = plan.destructive().map(|change| change.address.as_str()).collect();
+    if !lost.is_empty() {
+        let because = format!("undoing would destroy or replace {}", lost.join(", "));
+        return ledger.finish(&Phase::Frozen, Some(&because));
+    }
+    if plan.is_empty() {
+        return undo_applied(ledger);
+    }
+    let because = plan.headline();
+    if let Some(rollout) = ledger.rollout() {
+        rollout.terraform = Some(plan);
+    }
+    ledger.enter(Phase::RollingBack { undo: Undo::Apply }, &because);
+}
+
+fn undo_applied(ledger: &mut Ledger) {
+    let Some(rollout) = ledger.rollout() else { return };
+    let tree = rollout.from.as_ref().and_then(|from| from.terraform_tree.clone());
+    if let Some(applied) = &mut ledger.state.applied {
+        applied.terraform_tree = tree;
+    }
+    ledger.enter(Phase::RollingBack { undo: Undo::Attest }, "Terraform is back");
+}
+
+fn act_failed(ledger: &mut Ledger, reason: &str) {
+    let now = ledger.now;
+    let Some(rollout) = ledger.rollout() else { return };
+    rollout.attempts = rollout.attempts.saturating_add(1);
+    let is_undo = matches!(rollout.phase, Phase::RollingBack { .. });
+    let most = if is_undo { UNDO_ATTEMPTS_MAX } else { ACT_ATTEMPTS_MAX };
+    if rollout.attempts <= most || rollout.phase == Phase::Baking {
+        rollout.retry_at = Some(after(now, ACT_RETRY_WAIT, rollout.attempts, ACT_RETRY_WAIT_MAX));
+        let message = format!("{}, try {}: {reason}", rollout.phase, rollout.attempts);
+        ledger.note(EventKind::Rollout, message);
+        return;
+    }
+    let because = format!("given up after {} tries: {reason}", rollout.attempts);
+    if is_undo {
+        ledger.finish(&Phase::Frozen, Some(&format!("undoing failed: {because}")));
+    } else {
+        ledger.go_back(&because);
+    }
+}
+
+/// The moment of the next try: the wait doubles with each failed one, up to a longest.
+fn after(now: Timestamp, wait: Duration, attempts: u32, longest: Duration) -> Timestamp {
+    let factor = 1 << attempts.saturating_sub(1).min(16);
+    now.checked_add(wait.saturating_mul(factor).min(longest)).unwrap_or(now)
+}

@@ -1,0 +1,208 @@
+//! The six axes, noted after reading and comparing.
+//!
+//! In: what was looked at this cycle, and what came of it. Out: the axes in the state, and messages when an axis could
+//! not be checked, or is wrong, twice in a row, and when that ends.
+
+use jiff::Timestamp;
+use moorline_model::axis::{Axis, Reading, Standing};
+use moorline_model::drift::{DriftKind, DriftState, Severity};
+use moorline_model::environment::EnvironmentState;
+use moorline_model::event::{Event, EventKind};
+use moorline_model::notification::{Notification, Transition};
+use moorline_model::plan::PlanSummary;
+use moorline_model::rollout::{Phase, Verdict};
+use moorline_model::{IncidentKey, Revision};
+
+use crate::age::age;
+use crate::announce::Told;
+use crate::gateway::ReplicaReading;
+
+/// What reading the source came to.
+#[derive(Debug, Clone, Copy)]
+pub enum SourceReading<'a> {
+    /// The head was read, and what it declares is valid.
+    Valid(&'a Revision),
+    /// The head was read, and what it declares has mistakes.
+    Invalid(&'a str),
+    /// It could not be read.
+    Unreachable(&'a str),
+}
+
+/// What was looked at this cycle; `None`: not this time, and the axis keeps its reading.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Looked<'a> {
+    /// The source.
+    pub source: Option<SourceReading<'a>>,
+    /// The scheduled Terraform plan.
+    pub plan: Option<Result<&'a PlanSummary, &'a str>>,
+    /// The gateway replicas.
+    pub replicas: Option<&'a [ReplicaReading]>,
+}
+
+/// Notes the source, plan, health, drift and hold axes. The apply axis is noted where a rollout moves.
+pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timestamp) -> Told {
+    let mut told = Told::default();
+    if let Some(source) = looked.source {
+        let (standing, because) = match source {
+            SourceReading::Valid(head) => {
+                (Standing::Good, format!("the head is {} by {}", head.commit.short(), head.author))
+            }
+            SourceReading::Invalid(mistakes) => (Standing::Bad, mistakes.to_owned()),
+            SourceReading::Unreachable(error) => (Standing::CannotCheck, error.to_owned()),
+        };
+        note_and_tell(state, Axis::Source, standing, because, now, &mut told);
+    }
+    if let Some(plan) = looked.plan {
+        let (standing, because) = match plan {
+            Ok(plan) if plan.is_empty() => (Standing::Good, "Terraform has nothing to change".to_owned()),
+            Ok(plan) => (Standing::Attention, plan.headline()),
+            Err(error) => (Standing::CannotCheck, error.to_owned()),
+        };
+        note_and_tell(state, Axis::Plan, standing, because, now, &mut told);
+    }
+    if let Some(replicas) = looked.replicas {
+        // Replicas that cannot be read are findings of the gateway lane; those tell people.
+        let (standing, because) = health(state, replicas);
+        state.axes.note(Axis::Health, standing, because, now);
+    }
+    let (standing, because) = drift(state);
+    state.axes.note(Axis::Drift, standing, because, now);
+    note_hold(state, now);
+    told
+}
+
+/// Notes the hold axis.
+pub(crate) fn note_hold(state: &mut EnvironmentState, now: Timestamp) {
+    let (standing, because) = match state.holds.as_slice() {
+        [] => (Standing::Good, "nothing is held".to_owned()),
+        holds => {
+            let each = holds.iter().map(|hold| {
+                let what = hold.commit.as_ref().map_or("everything", |commit| commit.short());
+                format!("{what} by {}: {}", hold.by, hold.reason)
+            });
+            (Standing::Attention, each.collect::<Vec<_>>().join("; "))
+        }
+    };
+    state.axes.note(Axis::Hold, standing, because, now);
+}
+
+fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, String) {
+    let unread = replicas.iter().filter(|reading| reading.result.is_err()).count();
+    let all = replicas.len();
+    if all == 0 {
+        return (Standing::CannotCheck, "no replica was found".to_owned());
+    }
+    if unread > 0 {
+        return (Standing::CannotCheck, format!("{unread} of {all} replicas cannot be read"));
+    }
+    if let Some(rollout) = &state.rollout {
+        let short = rollout.revision.commit.short();
+        let verdict = rollout.evidence.as_ref().map(|evidence| &evidence.verdict);
+        if rollout.phase == Phase::Frozen && rollout.promoted {
+            return (Standing::Bad, format!("{short} serves, and is not healthy"));
+        }
+        if let (Some(Verdict::Failed { reasons }), false) = (verdict, rollout.phase.is_over()) {
+            return (Standing::Bad, reasons.join("; "));
+        }
+        if matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Promoting | Phase::Baking)
+        {
+            return (Standing::Busy, format!("{short} is being verified"));
+        }
+    }
+    let Some(applied) = &state.applied else {
+        return (Standing::Attention, "nothing was brought into force yet".to_owned());
+    };
+    let serving = replicas.iter().filter(|reading| reading.serves(applied.digest)).count();
+    let because = format!("{serving} of {all} replicas serve {}", applied.revision.commit.short());
+    (if serving == all { Standing::Good } else { Standing::Bad }, because)
+}
+
+fn drift(state: &EnvironmentState) -> (Standing, String) {
+    let open = || state.drift.iter().filter(|drift| drift.state == DriftState::Open);
+    let unread = open().filter(|drift| drift.finding.kind == DriftKind::Unverifiable).count();
+    let differ = open().count() - unread;
+    match (differ, unread) {
+        (0, 0) => (Standing::Good, "nothing differs".to_owned()),
+        (0, _) => (Standing::CannotCheck, format!("{unread} could not be read")),
+        (_, 0) => (Standing::Attention, format!("{differ} differ")),
+        _ => (Standing::Attention, format!("{differ} differ, {unread} could not be read")),
+    }
+}
+
+const fn is_trouble(standing: Standing) -> bool {
+    matches!(standing, Standing::Bad | Standing::CannotCheck)
+}
+
+/// Notes an axis. One failed look is no news; the second in a row is, and so is the end of what was news.
+fn note_and_tell(
+    state: &mut EnvironmentState,
+    axis: Axis,
+    standing: Standing,
+    because: String,
+    now: Timestamp,
+    told: &mut Told,
+) {
+    let before = state.axes.0.get(&axis).cloned();
+    state.axes.note(axis, standing, because.clone(), now);
+    let Some(before) = before else { return };
+    let was_told = |reading: &Reading| is_trouble(reading.standing) && reading.checked_at > reading.since;
+    let transition = if standing == before.standing {
+        let is_second = is_trouble(standing) && before.checked_at == before.since;
+        is_second.then_some(match standing {
+            Standing::CannotCheck => Transition::CannotCheck,
+            _ => Transition::Opened,
+        })
+    } else {
+        (was_told(&before) && !is_trouble(standing)).then_some(Transition::Resolved)
+    };
+    if let Some(transition) = transition {
+        tell(state, axis, transition, because, age(before.since, now), now, told);
+    }
+}
+
+fn tell(
+    state: &EnvironmentState,
+    axis: Axis,
+    transition: Transition,
+    because: String,
+    age: String,
+    now: Timestamp,
+    told: &mut Told,
+) {
+    let environment = &state.name;
+    let headline = match transition {
+        Transition::Resolved => {
+            format!("{environment}: the {axis} can be checked again and is well, after {age}")
+        }
+        Transition::CannotCheck => format!("{environment}: the {axis} cannot be checked, since {age}"),
+        _ => format!("{environment}: the {axis} is wrong, since {age}"),
+    };
+    told.events.push(Event {
+        at: now,
+        environment: environment.clone(),
+        kind: EventKind::Check,
+        message: format!("{headline}: {because}"),
+        commit: None,
+        rollout: None,
+    });
+    let is_over = transition == Transition::Resolved;
+    told.notifications.push(Notification {
+        incident: IncidentKey(format!("check/{environment}/{axis}")),
+        environment: environment.clone(),
+        transition,
+        severity: if is_over { Severity::Info } else { Severity::Warning },
+        headline,
+        details: because.lines().take(20).map(str::to_owned).collect(),
+        next: if is_over {
+            "Nothing is left to do.".to_owned()
+        } else {
+            "What is in force serves on; it is looked at again by itself.".to_owned()
+        },
+        action: (!is_over).then(|| format!("moorline why {environment}")),
+        path: format!("/environments/{environment}"),
+        at: now,
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! The one next step for an environment.
+//!
+//! In: what is remembered ([`EnvironmentState`]) and what was read this cycle ([`Situation`]). Out: one
+//! [`Decision`], which leaves whoever carries it out nothing to choose. Total: every state and situation has one.
+
+mod begin;
+mod deliver;
+mod heal;
+mod rollout;
+mod terraform;
+mod undo;
+
+use jiff::Timestamp;
+use moorline_model::Revision;
+use moorline_model::config::{Digest, Percent};
+use moorline_model::environment::EnvironmentState;
+use moorline_model::rollout::{Phase, RolloutKind};
+
+use crate::desired::Desired;
+use crate::gateway::ReplicaReading;
+use crate::policy::Denial;
+
+pub(crate) use rollout::back;
+pub use terraform::PLAN_AGE_MAX;
+pub(crate) use terraform::STALE_PLANS_MAX;
+pub(crate) use undo::{obstacle, terraform_is_to_be_undone};
+
+/// What was read this cycle.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The branch's head: what it declares, or why it declares nothing. `None`: it was not read.
+    pub head: Option<Result<&'a Desired, &'a str>>,
+    /// What the commit of the rollout under way declares. `None`: there is none, or it cannot be read.
+    pub current: Option<&'a Desired>,
+    /// The gateway replicas, all of them.
+    pub replicas: &'a [ReplicaReading],
+    /// What the policies say of the rollout's commit and of its plan, when it has one; or why they could not be asked.
+    /// Asked for in Pending, Planning and Staging; elsewhere it may be left empty.
+    pub denials: Result<&'a [Denial], &'a str>,
+    /// A step that an earlier life of the daemon began and whose end was not recorded.
+    pub interrupted: Option<&'a str>,
+    /// Why Terraform must not run until a person looked (`errored.tfstate`).
+    pub blocked: Option<&'a str>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Nothing is to be done.
+    Rest {
+        /// Why, in one sentence.
+        because: String,
+        /// When it may be otherwise by itself.
+        until: Option<Timestamp>,
+    },
+    /// A rollout begins. No effect.
+    Begin {
+        /// What it brings.
+        revision: Revision,
+        /// Why there is one.
+        kind: RolloutKind,
+    },
+    /// The rollout goes to another phase. No effect.
+    Move {
+        /// The phase.
+        phase: Phase,
+        /// Why.
+        because: String,
+    },
+    /// Drop the candidate everywhere: a newer commit takes the rollout's place.
+    Supersede {
+        /// The newer commit.
+        by: Revision,
+    },
+    /// Plan Terraform at the rollout's commit, and keep the plan.
+    PlanTerraform,
+    /// Apply exactly the plan kept.
+    ApplyTerraform,
+    /// Put the rollout's document as candidate, with no share of requests, on every replica that neither serves it
+    /// nor has it as candidate. Those that have it are left alone.
+    Stage,
+    /// Give the candidate this share of requests, wherever there is a candidate.
+    Shift {
+        /// The share.
+        weight: Percent,
+    },
+    /// Make the candidate stable wherever it is not.
+    Promote,
+    /// Nothing to do but to verify again.
+    Watch,
+    /// Drop the candidate everywhere, and put a kept document back as stable on every replica that serves another.
+    UndoDocument {
+        /// The document to put back; `None`: stable was never touched, only the candidate goes.
+        restore: Option<Digest>,
+    },
+    /// Plan Terraform at the verified commit (`rollout.from`).
+    UndoPlan,
+    /// Apply exactly that plan.
+    UndoApply,
+    /// Put the document in force (`applied`) back as stable on these replicas, and drop a candidate there that is not
+    /// the rollout's.
+    Heal {
+        /// Their admin URLs.
+        endpoints: Vec<String>,
+    },
+    /// The rollout ends. No effect.
+    Finish {
+        /// How: a phase that [`Phase::is_over`].
+        phase: Phase,
+        /// Why, when there is something to say.
+        because: Option<String>,
+    },
+}
+
+/// Names the one next step.
+#[must_use]
+pub fn decide(state: &EnvironmentState, situation: &Situation<'_>, now: Timestamp) -> Decision {
+    match state.rollout_under_way() {
+        Some(rollout) => rollout::next(state, rollout, situation, now),
+        None => begin::next(state, situation, now),
+    }
+}
+
+fn go(phase: Phase, because: impl Into<String>) -> Decision {
+    Decision::Move { phase, because: because.into() }
+}
+
+fn rest(because: impl Into<String>) -> Decision {
+    Decision::Rest { because: because.into(), until: None }
+}
+
+fn rest_until(because: impl Into<String>, until: Timestamp) -> Decision {
+    Decision::Rest { because: because.into(), until: Some(until) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! The next step while no rollout is under way.
+
+use jiff::Timestamp;
+use moorline_model::CommitId;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::rollout::{Phase, RolloutKind};
+
+use super::{Decision, Situation, heal, rest};
+use crate::desired::Desired;
+
+pub(super) fn next(state: &EnvironmentState, situation: &Situation<'_>, now: Timestamp) -> Decision {
+    if let Some(reason) = &state.frozen {
+        return rest(format!("frozen: {reason}"));
+    }
+    if let Some(Ok(head)) = situation.head
+        && wants(state, head)
+    {
+        return Decision::Begin { revision: head.revision.clone(), kind: RolloutKind::Deploy };
+    }
+    if let Some(decision) = heal::drift(state, situation, now) {
+        return decision;
+    }
+    rest(why_not(state, situation))
+}
+
+/// Whether a head is to be brought into force: it is not yet, it is not held, and it was not tried before (unless a
+/// person asks).
+fn wants(state: &EnvironmentState, head: &Desired) -> bool {
+    let commit = &head.revision.commit;
+    !is_in_force(state, head)
+        && state.hold_on(commit).is_none()
+        && (state.sync.is_some() || !was_tried(state, commit))
+}
+
+/// Whether the commit, with its Terraform, is what was last brought into force.
+fn is_in_force(state: &EnvironmentState, head: &Desired) -> bool {
+    state.applied.as_ref().is_some_and(|applied| {
+        applied.revision.commit == head.revision.commit && applied.terraform_tree == head.terraform_tree
+    })
+}
+
+fn was_tried(state: &EnvironmentState, commit: &CommitId) -> bool {
+    state.rollout.as_ref().is_some_and(|rollout| {
+        rollout.revision.commit == *commit
+            && matches!(rollout.phase, Phase::Failed | Phase::RolledBack | Phase::Frozen)
+    })
+}
+
+fn why_not(state: &EnvironmentState, situation: &Situation<'_>) -> String {
+    let head = match situation.head {
+        None => return "the repository was not read".to_owned(),
+        Some(Err(reason)) => return format!("the head cannot be brought in: {reason}"),
+        Some(Ok(head)) => head,
+    };
+    let commit = &head.revision.commit;
+    if let Some(hold) = state.hold_on(commit) {
+        return format!("{} is held by {}: {}", commit.short(), hold.by, hold.reason);
+    }
+    if is_in_force(state, head) {
+        return format!("{} is in force", commit.short());
+    }
+    let reason = state.rollout.as_ref().and_then(|rollout| rollout.reason.as_deref()).unwrap_or("it failed");
+    format!("{} was tried: {reason}", commit.short())
+}

@@ -1,0 +1,151 @@
+//! The next step while the document is on its way to requests: staging, shifting, promoting, baking.
+
+use jiff::Timestamp;
+use moorline_model::config::Digest;
+use moorline_model::declaration::RolloutStrategy;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind, Verdict};
+
+use super::{Decision, Situation, back, go, heal, rest};
+use crate::gates;
+use crate::gateway::ReplicaReading;
+
+pub(super) fn staging(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Decision {
+    let Some(digest) = rollout.digest else {
+        let why =
+            "Terraform handed over no gateway document; if its state says it did, replace the openai_gateway";
+        return back(state, rollout, why);
+    };
+    if let Some(closed) = gates::policy_gate(situation.denials) {
+        return back(state, rollout, &closed.because);
+    }
+    if is_held(state, rollout) {
+        return Decision::Watch;
+    }
+    if all_serve(digest, situation) {
+        // Nothing to try: only Terraform changed, or an earlier life got further than the record knows.
+        if !rollout.terraform_applied && is_live(state, digest, situation) {
+            let because = Some("it changes nothing here".to_owned());
+            return Decision::Finish { phase: Phase::Succeeded, because };
+        }
+        return go(Phase::Baking, "every replica serves the document already");
+    }
+    if let Some(decision) = heal::empty(state, situation, now) {
+        return decision;
+    }
+    if situation.replicas.is_empty() {
+        return rest("no replica was found to put the document on");
+    }
+    if situation.replicas.iter().any(|reading| !reading.holds(digest)) {
+        return Decision::Stage;
+    }
+    match rollout.verdict() {
+        Some(Verdict::Passed) if is_canary(rollout, situation) => {
+            go(Phase::Shifting { step: 0 }, "the candidate answers its probes")
+        }
+        Some(Verdict::Passed) => go(Phase::Promoting, "the candidate answers its probes"),
+        _ => Decision::Watch,
+    }
+}
+
+/// A rollback by a person goes to a document that was verified before, and in a hurry; a first document has nothing
+/// beside it that could take the other requests.
+fn is_canary(rollout: &Rollout, situation: &Situation<'_>) -> bool {
+    rollout.plan.strategy == RolloutStrategy::Canary
+        && !rollout.plan.steps.is_empty()
+        && rollout.kind == RolloutKind::Deploy
+        && situation.replicas.iter().any(|reading| reading.stable().is_some())
+}
+
+fn is_held(state: &EnvironmentState, rollout: &Rollout) -> bool {
+    state.hold_on(&rollout.revision.commit).is_some()
+}
+
+pub(super) fn shifting(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    step: usize,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Decision {
+    let (Some(digest), Some(present)) = (rollout.digest, rollout.plan.steps.get(step)) else {
+        return go(Phase::Staging, "the rollout has no such step");
+    };
+    // A hold stops it where it is: it is watched, and still undone when it fails, but goes no further.
+    if is_held(state, rollout) {
+        return Decision::Watch;
+    }
+    if let Some(decision) = heal::empty(state, situation, now) {
+        return decision;
+    }
+    let read = || situation.replicas.iter().filter(|reading| reading.result.is_ok());
+    if read().any(|reading| !reading.holds(digest)) {
+        return Decision::Stage;
+    }
+    let has_weight = |reading: &ReplicaReading| {
+        reading
+            .candidate()
+            .is_none_or(|candidate| candidate.digest != digest || candidate.weight == present.weight)
+    };
+    if !read().all(has_weight) {
+        return Decision::Shift { weight: present.weight };
+    }
+    if rollout.verdict() != Some(&Verdict::Passed) {
+        return Decision::Watch;
+    }
+    if rollout.plan.steps.len() > step + 1 {
+        go(Phase::Shifting { step: step + 1 }, format!("healthy at {}", present.weight))
+    } else {
+        go(Phase::Promoting, format!("healthy at {}", present.weight))
+    }
+}
+
+// A hold does not stop a promotion half-way: replicas that serve different documents are worse than either.
+pub(super) fn promoting(state: &EnvironmentState, rollout: &Rollout, situation: &Situation<'_>) -> Decision {
+    let Some(digest) = rollout.digest else {
+        return back(state, rollout, "it is not known which document to promote");
+    };
+    if all_serve(digest, situation) {
+        return go(Phase::Baking, "every replica serves it");
+    }
+    if situation.replicas.is_empty() {
+        return rest("no replica was found to promote the document on");
+    }
+    let lacks = |reading: &ReplicaReading| reading.result.is_ok() && !reading.holds(digest);
+    if situation.replicas.iter().any(lacks) { Decision::Stage } else { Decision::Promote }
+}
+
+pub(super) fn baking(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Decision {
+    let Some(digest) = rollout.digest else {
+        return back(state, rollout, "it is not known which document was promoted");
+    };
+    if let Some(decision) = heal::drift(state, situation, now) {
+        return decision;
+    }
+    if rollout.verdict() == Some(&Verdict::Passed) && all_serve(digest, situation) {
+        return Decision::Finish { phase: Phase::Succeeded, because: None };
+    }
+    Decision::Watch
+}
+
+/// Whether this document is in force, verified, and attested by every replica.
+pub(super) fn is_live(state: &EnvironmentState, digest: Digest, situation: &Situation<'_>) -> bool {
+    let is_it =
+        |deployed: &Option<Deployed>| deployed.as_ref().is_some_and(|deployed| deployed.digest == digest);
+    is_it(&state.applied) && is_it(&state.verified) && all_serve(digest, situation)
+}
+
+/// Whether every replica serves this document. No replica is no proof.
+fn all_serve(digest: Digest, situation: &Situation<'_>) -> bool {
+    !situation.replicas.is_empty() && situation.replicas.iter().all(|reading| reading.serves(digest))
+}

@@ -1,0 +1,140 @@
+//! The next step of the rollout under way.
+
+use jiff::Timestamp;
+use moorline_model::Revision;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::rollout::{Phase, Rollout, Undo, Verdict};
+
+use super::{Decision, Situation, deliver, go, heal, rest, rest_until, terraform, undo};
+use crate::desired::{Desired, DesiredDocument};
+use crate::gates;
+
+pub(super) fn next(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Decision {
+    if let Phase::RollingBack { undo } = rollout.phase {
+        return waiting(rollout, now).unwrap_or_else(|| undo::next(state, rollout, undo, situation, now));
+    }
+    if rollout.phase == Phase::Applying && situation.interrupted.is_some() {
+        // What the apply got done is not known; the saved plan is never run twice.
+        return go(Phase::Planning, "the apply was interrupted; planning again");
+    }
+    if let Some(decision) = stopped(state, rollout) {
+        return decision;
+    }
+    if let Some(by) = newer(state, rollout, situation) {
+        return Decision::Supersede { by: by.clone() };
+    }
+    if let Some(decision) = waiting(rollout, now) {
+        return decision;
+    }
+    match rollout.phase {
+        Phase::Pending => pending(state, rollout, situation, now),
+        Phase::Planning => terraform::planning(state, rollout, situation, now),
+        Phase::AwaitingApproval => terraform::awaiting_approval(state, rollout, situation, now),
+        Phase::Applying => terraform::applying(state, rollout, situation, now),
+        Phase::Staging => deliver::staging(state, rollout, situation, now),
+        Phase::Shifting { step } => deliver::shifting(state, rollout, step, situation, now),
+        Phase::Promoting => deliver::promoting(state, rollout, situation),
+        Phase::Baking => deliver::baking(state, rollout, situation, now),
+        Phase::RollingBack { .. }
+        | Phase::Succeeded
+        | Phase::RolledBack
+        | Phase::Frozen
+        | Phase::Failed
+        | Phase::Superseded => rest("the rollout is over"),
+    }
+}
+
+/// After a failed try: not yet.
+fn waiting(rollout: &Rollout, now: Timestamp) -> Option<Decision> {
+    let retry_at = rollout.retry_at.filter(|at| *at > now)?;
+    Some(rest_until(
+        format!("{} is tried again after {} failed tries", rollout.phase, rollout.attempts),
+        retry_at,
+    ))
+}
+
+/// A person stopped it, or verification says that it is not healthy.
+fn stopped(state: &EnvironmentState, rollout: &Rollout) -> Option<Decision> {
+    if let Some(stop) = &rollout.stop {
+        let why = if stop.reason.is_empty() { "no reason given" } else { &stop.reason };
+        return Some(back(state, rollout, &format!("stopped by {}: {why}", stop.actor)));
+    }
+    match rollout.verdict() {
+        Some(Verdict::Failed { reasons }) => Some(back(state, rollout, &reasons.join("; "))),
+        _ => None,
+    }
+}
+
+/// The newer commit that takes its place, if one does.
+fn newer<'a>(state: &EnvironmentState, rollout: &Rollout, situation: &Situation<'a>) -> Option<&'a Revision> {
+    let Some(Ok(head)) = situation.head else { return None };
+    let commit = &head.revision.commit;
+    let is_newer = *commit != rollout.revision.commit
+        && rollout.phase.may_be_superseded()
+        && state.hold_on(commit).is_none();
+    is_newer.then_some(&head.revision)
+}
+
+/// The way back: undone where that is allowed, frozen where it is not, and merely failed where nothing was changed.
+pub(crate) fn back(state: &EnvironmentState, rollout: &Rollout, reason: &str) -> Decision {
+    let has_candidate = matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. });
+    let has_document = has_candidate || rollout.promoted;
+    if !has_document && !rollout.terraform_applied {
+        return Decision::Finish { phase: Phase::Failed, because: Some(reason.to_owned()) };
+    }
+    let because = reason.to_owned();
+    match undo::obstacle(state, rollout) {
+        // A candidate that failed leaves traffic in any case: that takes nothing back which was in force.
+        Some(_) if has_candidate => {
+            Decision::Move { phase: Phase::RollingBack { undo: Undo::Document }, because }
+        }
+        Some(obstacle) => Decision::Finish {
+            phase: Phase::Frozen,
+            because: Some(format!("{reason}; not rolled back: {obstacle}")),
+        },
+        None if has_document => {
+            Decision::Move { phase: Phase::RollingBack { undo: Undo::Document }, because }
+        }
+        None => Decision::Move { phase: Phase::RollingBack { undo: Undo::Plan }, because },
+    }
+}
+
+fn pending(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Decision {
+    let Some(current) = situation.current else {
+        return rest(format!("{} cannot be read", rollout.revision.commit.short()));
+    };
+    let needs_plan = needs_plan(state, current);
+    if let Some(closed) = gates::first_closed(state, current, situation.blocked.filter(|_| needs_plan), now) {
+        return heal::drift(state, situation, now)
+            .unwrap_or(Decision::Rest { because: closed.because, until: closed.opens_at });
+    }
+    if needs_plan {
+        return go(Phase::Planning, "Terraform has something to look at");
+    }
+    if let Some(closed) = gates::policy_gate(situation.denials) {
+        return back(state, rollout, &closed.because);
+    }
+    if current.document.config().is_some_and(|config| deliver::is_live(state, config.digest(), situation)) {
+        let because = Some("it changes nothing here".to_owned());
+        return Decision::Finish { phase: Phase::Succeeded, because };
+    }
+    go(Phase::Staging, "the document changes")
+}
+
+fn needs_plan(state: &EnvironmentState, current: &Desired) -> bool {
+    current.environment.terraform.is_some()
+        && (current.document == DesiredDocument::AwaitsTerraform
+            || state.applied.as_ref().is_none_or(|applied| {
+                applied.terraform_tree.is_none() || applied.terraform_tree != current.terraform_tree
+            }))
+}

@@ -1,0 +1,100 @@
+//! The next step while Terraform has the word: planning, approval, applying.
+
+use jiff::{SignedDuration, Timestamp};
+use moorline_model::declaration::Approval;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::plan::PlanSummary;
+use moorline_model::rollout::{Phase, Rollout};
+
+use super::{Decision, Situation, back, go, heal, rest};
+use crate::gates;
+
+/// Oldest plan that is applied; the world may have moved on under an older one.
+pub const PLAN_AGE_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// How often a plan may turn out stale before the rollout fails: more means that something else writes the same state.
+pub(crate) const STALE_PLANS_MAX: u32 = 3;
+
+pub(super) fn planning(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Decision {
+    if let Some(reason) = situation.blocked {
+        return rest(format!("Terraform is blocked: {reason}"));
+    }
+    if let Some(hold) = state.hold_on(&rollout.revision.commit) {
+        return rest(format!("held by {}: {}", hold.by, hold.reason));
+    }
+    if rollout.stale_plans > STALE_PLANS_MAX {
+        return back(state, rollout, &format!("its plan turned out stale {} times", rollout.stale_plans));
+    }
+    let Some(current) = situation.current else {
+        return rest(format!("{} cannot be read", rollout.revision.commit.short()));
+    };
+    let Some(plan) = rollout.terraform.as_ref().filter(|plan| is_fresh(plan, rollout, now)) else {
+        return Decision::PlanTerraform;
+    };
+    let Some(terraform) = &current.environment.terraform else {
+        return go(Phase::Staging, "the environment has no Terraform");
+    };
+    if let Err(closed) = gates::plan_gates(plan, terraform, situation.denials) {
+        return back(state, rollout, &closed.because);
+    }
+    if plan.is_empty() {
+        return go(Phase::Staging, "Terraform has nothing to change");
+    }
+    if current.environment.apply.approval == Approval::Required && !rollout.approves(plan) {
+        return go(Phase::AwaitingApproval, format!("{}; a person must approve it", plan.headline()));
+    }
+    go(Phase::Applying, plan.headline())
+}
+
+fn is_fresh(plan: &PlanSummary, rollout: &Rollout, now: Timestamp) -> bool {
+    plan.binding.commit == rollout.revision.commit && now.duration_since(plan.binding.made_at) <= PLAN_AGE_MAX
+}
+
+pub(super) fn awaiting_approval(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Decision {
+    let Some(plan) = &rollout.terraform else {
+        return go(Phase::Planning, "there is no plan to approve");
+    };
+    if !rollout.approves(plan) {
+        return heal::drift(state, situation, now)
+            .unwrap_or_else(|| rest(format!("{}: waiting for a person's approval", plan.headline())));
+    }
+    if let Some(hold) = state.hold_on(&rollout.revision.commit) {
+        return rest(format!("approved, but held by {}: {}", hold.by, hold.reason));
+    }
+    go(Phase::Applying, "approved")
+}
+
+pub(super) fn applying(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Decision {
+    if let Some(reason) = situation.blocked {
+        return rest(format!("Terraform is blocked: {reason}"));
+    }
+    if let Some(hold) = state.hold_on(&rollout.revision.commit) {
+        return rest(format!("held by {}: {}", hold.by, hold.reason));
+    }
+    let Some(current) = situation.current else {
+        return rest(format!("{} cannot be read", rollout.revision.commit.short()));
+    };
+    if let Some(closed) = gates::window_gate(Some(rollout), current, now) {
+        return Decision::Rest { because: closed.because, until: closed.opens_at };
+    }
+    // That the plan is not stale is asked where it is applied, under the state's lock and not here.
+    if rollout.terraform.is_some() {
+        Decision::ApplyTerraform
+    } else {
+        go(Phase::Planning, "there is no plan to apply")
+    }
+}

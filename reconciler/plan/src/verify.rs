@@ -1,0 +1,157 @@
+//! Whether what is being tried is healthy.
+//!
+//! In: what was declared, and one [`Observation`] of the rollout's present phase. Out: [`Evidence`], with every number
+//! it rests on.
+
+mod attest;
+mod probes;
+mod traffic;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use moorline_model::config::Digest;
+use moorline_model::declaration::Verify;
+use moorline_model::rollout::{Evidence, Phase, VERIFY_ERRORS_MAX, Verdict};
+
+use crate::gateway::ReplicaReading;
+
+/// What one generation counted over a span of time, merged over all replicas.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sample {
+    /// Requests that ended.
+    pub requests: u64,
+    /// Those that failed through the document or an upstream; faults of callers are not among them.
+    pub faults: u64,
+    /// 95th percentile of latency.
+    pub p95_ms: Option<f64>,
+    /// 99th percentile of latency.
+    pub p99_ms: Option<f64>,
+    /// Cost in millionths of a US dollar.
+    pub cost_micros: u64,
+    /// Faults by model.
+    pub faults_by_model: BTreeMap<String, u64>,
+}
+
+/// What one probe through the candidate came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeResult {
+    /// The model asked for.
+    pub model: String,
+    /// The replica asked.
+    pub endpoint: String,
+    /// The answer's status, or why there was none.
+    pub outcome: Result<u16, String>,
+    /// The status that is right.
+    pub expected: u16,
+}
+
+/// What was seen of a phase.
+#[derive(Debug, Clone, Copy)]
+pub struct Observation<'a> {
+    /// The phase it is about.
+    pub phase: &'a Phase,
+    /// What the rollout's document counted since the phase began.
+    pub candidate: &'a Sample,
+    /// What the document it replaces counted in the same time; `None` when there is none to compare with.
+    pub stable: Option<&'a Sample>,
+    /// Probes through the rollout's document, asked just now.
+    pub probes: &'a [ProbeResult],
+    /// The replicas as read just now.
+    pub attested: &'a [ReplicaReading],
+    /// The rollout's document.
+    pub expected: Digest,
+    /// The span over which was counted: the time since the phase began.
+    pub elapsed: Duration,
+    /// What ECS and load balancers say against it, one sentence each.
+    pub aws: &'a [String],
+}
+
+/// Wait after which another error counts. Verification may be asked many times a second; four errors within one
+/// restart of a replica are one error.
+const ERROR_SPACING: SignedDuration = SignedDuration::from_secs(5);
+/// Rounds in a row with a wrong answer to a probe before it counts: an upstream's one bad answer is not a bad document,
+/// and in Staging nobody's request waits for the second round.
+const WRONG_PROBES_MAX: u32 = 2;
+
+/// What one side of the judging found.
+#[derive(Debug, Default)]
+struct Found {
+    /// What speaks against the document.
+    failures: Vec<String>,
+    /// What could not be asked.
+    errors: Vec<String>,
+    /// What is still missing for a verdict.
+    missing: Vec<String>,
+}
+
+/// Judges an observation. `step_hold` is the canary step's shortest time; `previous` the evidence before this one.
+///
+/// Guarantees: no verdict is `Passed` without at least one request or one rightly answered probe, except in Staging,
+/// where without declared probes the replicas' attestation is all that can be asked.
+#[must_use]
+pub fn judge(
+    verify: &Verify,
+    step_hold: Option<Duration>,
+    observation: &Observation<'_>,
+    previous: Option<&Evidence>,
+    now: Timestamp,
+) -> Evidence {
+    let previous = previous.filter(|previous| previous.phase == *observation.phase);
+    let mut found = Found::default();
+    let mut facts = BTreeMap::new();
+    found.failures.extend(observation.aws.iter().cloned());
+    let wrong_probes_in_a_row = probes::judge(observation, previous, &mut found, &mut facts);
+    attest::judge(observation, &mut found, &mut facts);
+    if *observation.phase != Phase::Staging {
+        traffic::judge(verify, step_hold, observation, &mut found, &mut facts);
+    }
+    let (errors_in_a_row, at) = errors(&found, previous, now);
+    Evidence {
+        phase: observation.phase.clone(),
+        verdict: verdict(found, errors_in_a_row),
+        facts,
+        at,
+        errors_in_a_row,
+        wrong_probes_in_a_row,
+    }
+}
+
+/// What speaks against it outweighs what could not be asked, and that outweighs what is missing.
+fn verdict(found: Found, errors_in_a_row: u32) -> Verdict {
+    if !found.failures.is_empty() {
+        return Verdict::Failed { reasons: found.failures };
+    }
+    if !found.errors.is_empty() {
+        let because = found.errors.join("; ");
+        if errors_in_a_row >= VERIFY_ERRORS_MAX {
+            return Verdict::Failed {
+                reasons: vec![format!("could not be verified {errors_in_a_row} times in a row: {because}")],
+            };
+        }
+        return Verdict::Error { because };
+    }
+    if found.missing.is_empty() {
+        Verdict::Passed
+    } else {
+        Verdict::Inconclusive { because: found.missing.join("; ") }
+    }
+}
+
+/// How many errors in a row there are, and when the last that counted was.
+fn errors(found: &Found, previous: Option<&Evidence>, now: Timestamp) -> (u32, Timestamp) {
+    if found.errors.is_empty() {
+        return (0, now);
+    }
+    match previous.filter(|previous| previous.errors_in_a_row > 0) {
+        Some(previous) if now.duration_since(previous.at) < ERROR_SPACING => {
+            (previous.errors_in_a_row, previous.at)
+        }
+        Some(previous) => (previous.errors_in_a_row.saturating_add(1), now),
+        None => (1, now),
+    }
+}
+
+#[cfg(test)]
+mod tests;
