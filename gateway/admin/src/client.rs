@@ -15,8 +15,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    CandidateStaged, Candidate, ConfigPlan, EffectiveConfig, Generation, Origin, Problem, Stats, Status, Validation,
-    Weight,
+    Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Generation, Origin, Problem, Stats, Status,
+    Validation, Weight,
 };
 
 /// Longest wait for one call.
@@ -35,7 +35,7 @@ pub enum AdminError {
         /// Method of the call.
         method: Method,
         /// Address of the call.
-        url: Url,
+        url: Box<Url>,
         /// Why.
         #[source]
         source: reqwest::Error,
@@ -46,7 +46,7 @@ pub enum AdminError {
         /// Method of the call.
         method: Method,
         /// Address of the call.
-        url: Url,
+        url: Box<Url>,
         /// What it said.
         problem: Box<Problem>,
     },
@@ -56,7 +56,7 @@ pub enum AdminError {
         /// Method of the call.
         method: Method,
         /// Address of the call.
-        url: Url,
+        url: Box<Url>,
         /// What is wrong with the answer.
         detail: String,
     },
@@ -157,7 +157,11 @@ impl Service {
     ) -> Result<T, AdminError> {
         let bytes = self.bytes(method.clone(), url.clone(), headers, body).await?;
         let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-        serde_json::from_slice(text).map_err(|error| AdminError::Unreadable { method, url, detail: error.to_string() })
+        serde_json::from_slice(text).map_err(|error| AdminError::Unreadable {
+            method,
+            url: Box::new(url),
+            detail: error.to_string(),
+        })
     }
 
     async fn bytes(
@@ -174,14 +178,15 @@ impl Service {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let unreachable = |source| AdminError::Unreachable { method: method.clone(), url: url.clone(), source };
+        let unreachable =
+            |source| AdminError::Unreachable { method: method.clone(), url: Box::new(url.clone()), source };
         let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
             if bytes.len() + chunk.len() > BODY_BYTES_MAX {
                 let detail = format!("the answer is longer than {BODY_BYTES_MAX} bytes");
-                return Err(AdminError::Unreadable { method, url, detail });
+                return Err(AdminError::Unreadable { method, url: Box::new(url), detail });
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -191,9 +196,14 @@ impl Service {
 
 fn refused(method: Method, url: Url, status: StatusCode, bytes: &[u8]) -> AdminError {
     let problem = serde_json::from_slice::<Problem>(bytes).unwrap_or_else(|_| {
-        Problem::new(status.as_u16(), "unreadable", status.canonical_reason().unwrap_or("error"), "the answer is no problem document")
+        Problem::new(
+            status.as_u16(),
+            "unreadable",
+            status.canonical_reason().unwrap_or("error"),
+            "the answer is no problem document",
+        )
     });
-    AdminError::Refused { method, url, problem: Box::new(problem) }
+    AdminError::Refused { method, url: Box::new(url), problem: Box::new(problem) }
 }
 
 const NOTHING: Option<&()> = None;
@@ -263,7 +273,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::put_config`].
-    pub async fn stage(&self, document: &Value, weight: Weight, options: &WriteOptions) -> Result<CandidateStaged, AdminError> {
+    pub async fn stage(
+        &self,
+        document: &Value,
+        weight: Weight,
+        options: &WriteOptions,
+    ) -> Result<CandidateStaged, AdminError> {
         let mut url = self.service.url("/admin/v1/candidate");
         url.query_pairs_mut().append_pair("weight", &weight.to_string());
         self.service.call(Method::PUT, url, options.headers(), Some(document)).await

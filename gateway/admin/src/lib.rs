@@ -15,6 +15,6 @@ pub use histogram::Histogram;
 pub use problem::Problem;
 pub use stats::{ErrorKind, Stats, Usage};
 pub use status::{
-    Attestation, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Event, Generation, Origin, Rejected, Status,
-    Touched, Validation, Weight,
+    Attestation, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Event, Generation, Origin,
+    Rejected, Status, Touched, Validation, Weight,
 };

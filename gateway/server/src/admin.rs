@@ -134,7 +134,9 @@ async fn connection(router: Router, stream: TcpStream, peer: SocketAddr, stop: C
         async move {
             match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
                 Ok(answer) => answer,
-                Err(_) => Ok::<_, Infallible>(Refusal::unavailable("the gateway took too long to answer").into()),
+                Err(_) => {
+                    Ok::<_, Infallible>(Refusal::unavailable("the gateway took too long to answer").into())
+                }
             }
         }
     });
@@ -169,7 +171,12 @@ fn router(server: Arc<Server>) -> Router {
         .route("/metrics", get(observe::metrics))
         .fallback(|| async { Refusal::not_found("there is no such path; the admin API is below /admin/v1") })
         .method_not_allowed_fallback(|| async {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "malformed", "Method not allowed", "this path has no such method")
+            Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "malformed",
+                "Method not allowed",
+                "this path has no such method",
+            )
         })
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&server), gate::check))
         .with_state(server)

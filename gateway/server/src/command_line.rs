@@ -73,8 +73,21 @@ mod tests {
     fn the_flags_are_the_ones_that_scripts_use() {
         CommandLine::command().debug_assert();
         let line = CommandLine::parse_from([
-            "moorline-gateway", "--config", "base.yaml", "--config", "prod.yaml", "--listen", "0.0.0.0:8787", "--admin",
-            "127.0.0.1:8788", "--state", "/var/lib/gateway", "--admin-token", "env:TOKEN", "--drain-timeout", "5s",
+            "moorline-gateway",
+            "--config",
+            "base.yaml",
+            "--config",
+            "prod.yaml",
+            "--listen",
+            "0.0.0.0:8787",
+            "--admin",
+            "127.0.0.1:8788",
+            "--state",
+            "/var/lib/gateway",
+            "--admin-token",
+            "env:TOKEN",
+            "--drain-timeout",
+            "5s",
         ]);
         assert_eq!(line.config, [PathBuf::from("base.yaml"), PathBuf::from("prod.yaml")]);
         assert_eq!(line.admin_token, Some(Reference::Env("TOKEN".to_owned())));
@@ -83,7 +96,8 @@ mod tests {
 
     #[test]
     fn a_literal_token_is_refused_without_being_repeated() {
-        let error = CommandLine::try_parse_from(["moorline-gateway", "--admin-token", "sk-marker"]).unwrap_err();
+        let error =
+            CommandLine::try_parse_from(["moorline-gateway", "--admin-token", "sk-marker"]).unwrap_err();
         assert!(error.to_string().contains("a literal stands where a reference belongs"), "{error}");
     }
 }

@@ -53,7 +53,11 @@ pub enum FileError {
 /// # Errors
 /// [`FileError`] names the first that cannot be read.
 pub fn read(paths: &[PathBuf]) -> Result<Proposal, FileError> {
-    paths.iter().map(|path| Ok((path.display().to_string(), read_one(path)?))).collect::<Result<_, _>>().map(Proposal::Files)
+    paths
+        .iter()
+        .map(|path| Ok((path.display().to_string(), read_one(path)?)))
+        .collect::<Result<_, _>>()
+        .map(Proposal::Files)
 }
 
 fn read_one(path: &Path) -> Result<String, FileError> {
@@ -106,7 +110,9 @@ impl FileWatch {
         let read = state.change(move |_| Ok(read(&paths))).await;
         let proposal = match read {
             Ok(Ok(proposal)) => proposal,
-            Ok(Err(error)) => return tracing::warn!(error = %Chain(&error), "the document's file cannot be read; what serves keeps serving"),
+            Ok(Err(error)) => {
+                return tracing::warn!(error = %Chain(&error), "the document's file cannot be read; what serves keeps serving");
+            }
             Err(error) => return tracing::warn!(%error, "the document's file was not read"),
         };
         if self.seen.as_ref() == Some(&proposal) {
@@ -114,8 +120,12 @@ impl FileWatch {
         }
         let handed_over = proposal.clone();
         match state.change(move |state| state.reload(&handed_over, clock::now())).await {
-            Ok(Taken::Changed(number) | Taken::Same(number)) => tracing::info!(generation = number.0, "the document's file was taken"),
-            Ok(Taken::Ignored(owner)) => tracing::info!(%owner, "the document's file changed, but is not the owner"),
+            Ok(Taken::Changed(number) | Taken::Same(number)) => {
+                tracing::info!(generation = number.0, "the document's file was taken");
+            }
+            Ok(Taken::Ignored(owner)) => {
+                tracing::info!(%owner, "the document's file changed, but is not the owner");
+            }
             // The state has told of every mistake.
             Err(ChangeError::Invalid(_)) => {}
             // Not the document's fault: to be tried again.
@@ -127,7 +137,8 @@ impl FileWatch {
 
 /// Waits until no event has come for a while.
 async fn quiet(rings: &mut mpsc::Receiver<()>) {
-    let settled = async { while tokio::time::timeout(QUIET, rings.recv()).await.is_ok_and(|ring| ring.is_some()) {} };
+    let settled =
+        async { while tokio::time::timeout(QUIET, rings.recv()).await.is_ok_and(|ring| ring.is_some()) {} };
     drop(tokio::time::timeout(QUIET_MAX, settled).await);
 }
 
@@ -154,7 +165,8 @@ impl Watched {
     /// Watches the directory of each path, and the one it leads to through links.
     fn cover(&mut self, paths: &[PathBuf]) {
         let Some(watcher) = &mut self.watcher else { return };
-        let needed: BTreeSet<PathBuf> = paths.iter().flat_map(|path| [directory(path), real_directory(path)]).flatten().collect();
+        let needed: BTreeSet<PathBuf> =
+            paths.iter().flat_map(|path| [directory(path), real_directory(path)]).flatten().collect();
         for gone in self.directories.difference(&needed) {
             // A directory that was removed is watched no longer, which is what is wanted.
             drop(watcher.unwatch(gone));
@@ -197,3 +209,6 @@ impl std::fmt::Display for Chain<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

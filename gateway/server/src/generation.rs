@@ -105,6 +105,13 @@ impl Snapshot {
     #[must_use]
     pub fn find(&self, number: moorline_admin::Generation) -> Option<&Arc<Generation>> {
         let candidate = self.candidate.as_ref().map(|staged| &staged.generation);
-        self.stable.iter().chain(candidate).chain(&self.retired).find(|generation| generation.number == number)
+        self.stable
+            .iter()
+            .chain(candidate)
+            .chain(&self.retired)
+            .find(|generation| generation.number == number)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin, Endpoint, Token};
+use crate::clock;
 use crate::command_line::CommandLine;
 use crate::data::{DataConfig, DataPlane, Serving};
 use crate::file::{self, FileWatch};
@@ -27,7 +28,6 @@ use crate::limits::{Limits, WindowClock};
 use crate::recorder::SLICE;
 use crate::secrets::Resolver;
 use crate::state::{Proposal, Setup, State};
-use crate::clock;
 
 /// Exit code after a second signal, as of a process that the signal had ended.
 const FORCED: u8 = 130;
@@ -46,16 +46,29 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let resolver = Resolver::of_this_process();
     let token = admin_token(&line, &resolver)?;
-    let metrics_token = line.metrics_token.as_ref().map(|reference| read_token(&resolver, reference, "--metrics-token")).transpose()?;
+    let metrics_token = line
+        .metrics_token
+        .as_ref()
+        .map(|reference| read_token(&resolver, reference, "--metrics-token"))
+        .transpose()?;
     let tracker = TaskTracker::new();
     let stop = CancellationToken::new();
     let (state, file) = open_state(&line, resolver, &tracker)?;
     let data = start_data_plane(&line, &state)?;
     let data_address = data.address();
-    let listener = TcpListener::bind(line.admin).await.with_context(|| format!("--admin: cannot listen on {}", line.admin))?;
+    let listener = TcpListener::bind(line.admin)
+        .await
+        .with_context(|| format!("--admin: cannot listen on {}", line.admin))?;
     let admin_address = listener.local_addr()?;
-    let endpoint = line.endpoint.map_or(Endpoint::Listener(data_address), |url| Endpoint::Declared(url.into()));
-    let admin = Admin { state: Arc::clone(&state), gauges: Arc::new(Gauges::default()), token, metrics_token, endpoint };
+    let endpoint =
+        line.endpoint.map_or(Endpoint::Listener(data_address), |url| Endpoint::Declared(url.into()));
+    let admin = Admin {
+        state: Arc::clone(&state),
+        gauges: Arc::new(Gauges::default()),
+        token,
+        metrics_token,
+        endpoint,
+    };
     tracker.spawn(admin::serve(admin, listener, stop.clone()));
     tracker.spawn(keep_history(Arc::clone(&state), stop.clone()));
     if let Some(seen) = file {
@@ -86,10 +99,17 @@ fn read_token(resolver: &Resolver, reference: &Reference, flag: &str) -> anyhow:
 }
 
 /// The state, and what the files said when it was opened.
-fn open_state(line: &CommandLine, resolver: Resolver, tracker: &TaskTracker) -> anyhow::Result<(Arc<State>, Option<Proposal>)> {
-    let file = if line.config.is_empty() { None } else { Some(file::read(&line.config).context("--config")?) };
+fn open_state(
+    line: &CommandLine,
+    resolver: Resolver,
+    tracker: &TaskTracker,
+) -> anyhow::Result<(Arc<State>, Option<Proposal>)> {
+    let file =
+        if line.config.is_empty() { None } else { Some(file::read(&line.config).context("--config")?) };
     if line.state.is_none() {
-        tracing::warn!("no --state: a restart forgets the last good document and counts generations from 1 again");
+        tracing::warn!(
+            "no --state: a restart forgets the last good document and counts generations from 1 again"
+        );
     }
     let setup = Setup {
         directory: line.state.clone(),

@@ -41,7 +41,11 @@ fn process(page: &mut Page, state: &State, gauges: &Gauges) {
     page.sample(&[("version", &status.version)], 1);
     page.family("start_time_seconds", Kind::Gauge, "When the process started, in seconds since the epoch.");
     page.sample(&[], status.started.as_second());
-    page.family("draining", Kind::Gauge, "1 while the gateway takes no new connections and finishes what runs.");
+    page.family(
+        "draining",
+        Kind::Gauge,
+        "1 while the gateway takes no new connections and finishes what runs.",
+    );
     page.sample(&[], u8::from(status.draining));
     page.family("connections", Kind::Gauge, "Open connections of callers.");
     page.sample(&[], gauges.connections.get());
@@ -57,17 +61,33 @@ fn documents(page: &mut Page, state: &State) {
     page.family("config_info", Kind::Gauge, "The documents served; always 1.");
     for (role, said) in &served {
         let commit = said.commit.as_deref().unwrap_or_default();
-        page.sample(&[("role", role), ("digest", &said.digest.to_string()), ("commit", commit), ("origin", said.origin.as_str())], 1);
+        page.sample(
+            &[
+                ("role", role),
+                ("digest", &said.digest.to_string()),
+                ("commit", commit),
+                ("origin", said.origin.as_str()),
+            ],
+            1,
+        );
     }
     page.family("config_generation", Kind::Gauge, "Number of the documents served.");
     for (role, said) in &served {
         page.sample(&[("role", role)], said.generation.0);
     }
-    page.family("config_since_seconds", Kind::Gauge, "When the documents served began to serve, in seconds since the epoch.");
+    page.family(
+        "config_since_seconds",
+        Kind::Gauge,
+        "When the documents served began to serve, in seconds since the epoch.",
+    );
     for (role, said) in &served {
         page.sample(&[("role", role)], said.since.as_second());
     }
-    page.family("config_rejected", Kind::Gauge, "Documents refused since the last one taken; above 0, something is declared that does not serve.");
+    page.family(
+        "config_rejected",
+        Kind::Gauge,
+        "Documents refused since the last one taken; above 0, something is declared that does not serve.",
+    );
     page.sample(&[], status.rejected.len());
     page.family("config_rejections_total", Kind::Counter, "Documents refused.");
     page.sample(&[], state.rejections());
@@ -79,23 +99,59 @@ fn documents(page: &mut Page, state: &State) {
 
 fn traffic(page: &mut Page, totals: &Totals) {
     let models = &totals.models;
-    counter(page, "requests_total", "Requests that ended, by the model asked for.", "model", models, |usage| usage.requests);
-    errors(page, "request_errors_total", "Requests that did not end well, by model and kind.", "model", models);
-    histogram(page, "request_duration_seconds", "From a request's arrival to its last byte, by model.", models, |usage| &usage.latency);
-    histogram(page, "first_token_seconds", "From a request's arrival to the first byte of a stream, by model.", models, |usage| &usage.first_token);
+    counter(
+        page,
+        "requests_total",
+        "Requests that ended, by the model asked for.",
+        "model",
+        models,
+        |usage| usage.requests,
+    );
+    errors(
+        page,
+        "request_errors_total",
+        "Requests that did not end well, by model and kind.",
+        "model",
+        models,
+    );
+    histogram(
+        page,
+        "request_duration_seconds",
+        "From a request's arrival to its last byte, by model.",
+        models,
+        |usage| &usage.latency,
+    );
+    histogram(
+        page,
+        "first_token_seconds",
+        "From a request's arrival to the first byte of a stream, by model.",
+        models,
+        |usage| &usage.first_token,
+    );
     counter(page, "input_tokens_total", "Tokens in, by model.", "model", models, |usage| usage.input_tokens);
-    counter(page, "output_tokens_total", "Tokens out, by model.", "model", models, |usage| usage.output_tokens);
+    counter(page, "output_tokens_total", "Tokens out, by model.", "model", models, |usage| {
+        usage.output_tokens
+    });
     page.family("cost_usd_total", Kind::Counter, "Cost by the declared prices, by model.");
     for (name, usage) in models {
         page.sample(&[("model", name)], dollars(usage.cost_micros));
     }
-    counter(page, "cache_hits_total", "Answers from the cache, by model.", "model", models, |usage| usage.cache_hits);
-    let routes = &totals.routes;
-    counter(page, "route_requests_total", "Requests that ended, by route.", "route", routes, |usage| usage.requests);
-    errors(page, "route_errors_total", "Requests that did not end well, by route and kind.", "route", routes);
-    counter(page, "limit_hits_total", "Requests refused because a limit was reached, by route.", "route", routes, |usage| {
-        usage.errors.get(&ErrorKind::Limited).copied().unwrap_or(0)
+    counter(page, "cache_hits_total", "Answers from the cache, by model.", "model", models, |usage| {
+        usage.cache_hits
     });
+    let routes = &totals.routes;
+    counter(page, "route_requests_total", "Requests that ended, by route.", "route", routes, |usage| {
+        usage.requests
+    });
+    errors(page, "route_errors_total", "Requests that did not end well, by route and kind.", "route", routes);
+    counter(
+        page,
+        "limit_hits_total",
+        "Requests refused because a limit was reached, by route.",
+        "route",
+        routes,
+        |usage| usage.errors.get(&ErrorKind::Limited).copied().unwrap_or(0),
+    );
     page.family("authentications_total", Kind::Counter, "Callers' proofs, by how they were judged.");
     for (result, count) in Authentication::ALL.into_iter().zip(totals.authentications) {
         page.sample(&[("result", result.as_str())], count);
@@ -125,7 +181,9 @@ fn histogram(page: &mut Page, name: &str, help: &str, by_name: &ByName, of: fn(&
         let mut counted = histogram.buckets.iter().peekable();
         let mut below = 0;
         for bound in BOUNDS.map(|exponent| 1_u64 << exponent) {
-            while let Some((_, count)) = counted.next_if(|(bucket, _)| upper_micros(usize::from(**bucket)) < bound) {
+            while let Some((_, count)) =
+                counted.next_if(|(bucket, _)| upper_micros(usize::from(**bucket)) < bound)
+            {
                 below += count;
             }
             page.suffixed("_bucket", &[("model", model), ("le", &seconds(bound).to_string())], below);
@@ -144,3 +202,6 @@ fn seconds(micros: u64) -> f64 {
 fn dollars(micros: u64) -> f64 {
     seconds(micros)
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,3 +191,6 @@ impl timeline::Totals for Counts {
         sums
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,10 @@ impl Resolved {
     /// The fingerprint of each reference's value.
     #[must_use]
     pub fn fingerprints(&self) -> BTreeMap<String, Option<String>> {
-        self.values.iter().map(|(reference, secret)| (reference.to_string(), Some(secret.fingerprint()))).collect()
+        self.values
+            .iter()
+            .map(|(reference, secret)| (reference.to_string(), Some(secret.fingerprint())))
+            .collect()
     }
 }
 
@@ -79,9 +82,10 @@ impl Resolver {
     /// [`SecretError`] says why there is none.
     pub fn value(&self, reference: &Reference) -> Result<Secret, SecretError> {
         match reference {
-            Reference::Env(name) => {
-                (self.environment)(name).filter(|value| !value.is_empty()).map(Secret::new).ok_or(SecretError::Unset)
-            }
+            Reference::Env(name) => (self.environment)(name)
+                .filter(|value| !value.is_empty())
+                .map(Secret::new)
+                .ok_or(SecretError::Unset),
             Reference::File(path) => read(path),
             Reference::SecretsManager { .. } | Reference::Ssm(_) | Reference::Vault { .. } => {
                 Err(SecretError::Unsupported)
@@ -139,7 +143,8 @@ fn read(path: &str) -> Result<Secret, SecretError> {
     })?;
     let text = moorline_config::Secret::new(text);
     let value = text.expose().trim_end_matches(['\r', '\n']);
-    if value.is_empty() || value.contains(['\r', '\n', '\0']) || text.expose().len() as u64 > SECRET_BYTES_MAX {
+    if value.is_empty() || value.contains(['\r', '\n', '\0']) || text.expose().len() as u64 > SECRET_BYTES_MAX
+    {
         return Err(SecretError::NotText);
     }
     Ok(Secret::new(value.to_owned()))
@@ -160,15 +165,18 @@ mod tests {
 
     #[test]
     fn every_reference_without_a_value_is_named_with_its_path() {
-        let config = Config::from_value("document", &json!({
-            "version": 1, "name": "g",
-            "providers": {
-                "a": {"kind": "openai", "api_key": "env:SET"},
-                "b": {"kind": "openai", "api_key": "env:UNSET"},
-                "c": {"kind": "openai", "api_key": "vault:kv/openai#key"},
-                "d": {"kind": "openai", "api_key": "file:/does/not/exist"},
-            },
-        }))
+        let config = Config::from_value(
+            "document",
+            &json!({
+                "version": 1, "name": "g",
+                "providers": {
+                    "a": {"kind": "openai", "api_key": "env:SET"},
+                    "b": {"kind": "openai", "api_key": "env:UNSET"},
+                    "c": {"kind": "openai", "api_key": "vault:kv/openai#key"},
+                    "d": {"kind": "openai", "api_key": "file:/does/not/exist"},
+                },
+            }),
+        )
         .unwrap();
         let mistakes = resolver().resolve("document", &config).err().unwrap();
         let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();

@@ -172,7 +172,9 @@ impl State {
     #[must_use]
     pub fn validate(&self, proposal: &Proposal) -> Validation {
         match proposal.check(&self.resolver) {
-            Ok(checked) => Validation { valid: true, digest: Some(checked.config.digest()), mistakes: Vec::new() },
+            Ok(checked) => {
+                Validation { valid: true, digest: Some(checked.config.digest()), mistakes: Vec::new() }
+            }
             Err(Mistakes(mistakes)) => Validation { valid: false, digest: None, mistakes },
         }
     }
@@ -273,3 +275,6 @@ impl State {
 fn digest(generation: Option<&Arc<Generation>>) -> Option<Digest> {
     generation.map(|generation| generation.config.digest())
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,11 +34,12 @@ pub(super) async fn stage(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<CandidateStaged>, Refusal> {
-    let Query(Share { weight }) =
-        Query::try_from_uri(&uri).map_err(|error| Refusal::malformed(format!("the query is not as expected: {error}")))?;
+    let Query(Share { weight }) = Query::try_from_uri(&uri)
+        .map_err(|error| Refusal::malformed(format!("the query is not as expected: {error}")))?;
     let write = request::write(&headers)?;
     let proposal = Proposal::Posted(request::json(body).await?);
-    let staged = server.admin.state.change(move |state| state.stage(&proposal, weight, &write, clock::now())).await?;
+    let staged =
+        server.admin.state.change(move |state| state.stage(&proposal, weight, &write, clock::now())).await?;
     Ok(Json(staged))
 }
 
@@ -57,12 +58,16 @@ pub(super) async fn set_weight(
 ) -> Result<Json<Candidate>, Refusal> {
     let expected = request::if_match(&headers)?;
     let NewShare { weight } = request::json(body).await?;
-    let candidate = server.admin.state.change(move |state| state.set_weight(expected, weight, clock::now())).await?;
+    let candidate =
+        server.admin.state.change(move |state| state.set_weight(expected, weight, clock::now())).await?;
     Ok(Json(candidate))
 }
 
 /// `POST /admin/v1/candidate/promote`.
-pub(super) async fn promote(State(server): State<Arc<Server>>, headers: HeaderMap) -> Result<Json<Status>, Refusal> {
+pub(super) async fn promote(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+) -> Result<Json<Status>, Refusal> {
     let expected = request::if_match(&headers)?;
     let state = &server.admin.state;
     state.change(move |state| state.promote(expected, clock::now())).await?;
@@ -72,6 +77,10 @@ pub(super) async fn promote(State(server): State<Arc<Server>>, headers: HeaderMa
 /// `DELETE /admin/v1/candidate`.
 pub(super) async fn discard(State(server): State<Arc<Server>>) -> Result<Json<Status>, Refusal> {
     let state = &server.admin.state;
-    state.change(|state| Ok(state.discard(clock::now()))).await?;
+    let discard = |state: &crate::state::State| {
+        state.discard(clock::now());
+        Ok(())
+    };
+    state.change(discard).await?;
     Ok(Json(state.status()))
 }

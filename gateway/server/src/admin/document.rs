@@ -18,7 +18,10 @@ use crate::clock;
 use crate::state::Proposal;
 
 /// `GET /admin/v1/config`.
-pub(super) async fn read(State(server): State<Arc<Server>>, Extension(ends): Extension<Ends>) -> Result<Response, Refusal> {
+pub(super) async fn read(
+    State(server): State<Arc<Server>>,
+    Extension(ends): Extension<Ends>,
+) -> Result<Response, Refusal> {
     let snapshot = server.admin.state.snapshot();
     let Some(stable) = &snapshot.stable else { return Err(Refusal::not_found("nothing was declared yet")) };
     let config = EffectiveConfig {
@@ -36,7 +39,10 @@ pub(super) async fn read(State(server): State<Arc<Server>>, Extension(ends): Ext
 }
 
 /// `POST /admin/v1/config/validate`.
-pub(super) async fn validate(State(server): State<Arc<Server>>, body: Body) -> Result<Json<Validation>, Refusal> {
+pub(super) async fn validate(
+    State(server): State<Arc<Server>>,
+    body: Body,
+) -> Result<Json<Validation>, Refusal> {
     let proposal = Proposal::Posted(request::json(body).await?);
     let validation = server.admin.state.change(move |state| Ok(state.validate(&proposal))).await?;
     Ok(Json(validation))
@@ -59,7 +65,11 @@ pub(super) async fn plan(State(server): State<Arc<Server>>, body: Body) -> Resul
 }
 
 /// `PUT /admin/v1/config`.
-pub(super) async fn replace(State(server): State<Arc<Server>>, headers: HeaderMap, body: Body) -> Result<Json<Status>, Refusal> {
+pub(super) async fn replace(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Status>, Refusal> {
     let write = request::write(&headers)?;
     let proposal = Proposal::Posted(request::json(body).await?);
     let state = &server.admin.state;

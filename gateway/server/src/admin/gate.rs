@@ -54,14 +54,17 @@ pub(super) async fn check(State(server): State<Arc<Server>>, request: Request, n
     let admin = &server.admin;
     let is_metrics = request.uri().path() == "/metrics" && request.method() == Method::GET;
     let may_pass = admin.token.opens(headers)
-        || (is_metrics && (is_from_this_host(&request) || admin.metrics_token.as_ref().is_some_and(|t| t.opens(headers))));
+        || (is_metrics
+            && (is_from_this_host(&request)
+                || admin.metrics_token.as_ref().is_some_and(|t| t.opens(headers))));
     if may_pass { next.run(request).await } else { Refusal::unauthorized().into_response() }
 }
 
 /// Whether the caller is a process on this host that names us by address. A web page made to resolve to us (DNS
 /// rebinding) also comes from this host, but names us by its own domain.
 fn is_from_this_host(request: &Request) -> bool {
-    let is_local = request.extensions().get::<Ends>().is_some_and(|ends| ends.peer.ip().to_canonical().is_loopback());
+    let is_local =
+        request.extensions().get::<Ends>().is_some_and(|ends| ends.peer.ip().to_canonical().is_loopback());
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     is_local && is_address(host)
 }
@@ -88,7 +91,15 @@ mod tests {
         let token = Token::new(&Secret::new("correct-horse".to_owned())).unwrap();
         assert!(token.opens(&headers("Bearer correct-horse")));
         assert!(token.opens(&headers("bearer correct-horse")));
-        for wrong in ["", "Bearer", "Bearer ", "Bearer correct-hors", "Bearer correct-horses", "Basic correct-horse", "correct-horse"] {
+        for wrong in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer correct-hors",
+            "Bearer correct-horses",
+            "Basic correct-horse",
+            "correct-horse",
+        ] {
             assert!(!token.opens(&headers(wrong)), "{wrong}");
         }
         assert!(!token.opens(&HeaderMap::new()));

@@ -21,7 +21,12 @@ impl Refusal {
     }
 
     pub(super) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", "send `Authorization: Bearer` with the admin token")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "Unauthorized",
+            "send `Authorization: Bearer` with the admin token",
+        )
     }
 
     pub(super) fn forbidden(detail: &str) -> Self {
@@ -48,7 +53,8 @@ impl Refusal {
         let Mistakes(mistakes) = mistakes;
         let noun = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
         let detail = format!("the document has {} {noun}; what served before keeps serving", mistakes.len());
-        let mut refusal = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", "Invalid document", detail);
+        let mut refusal =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", "Invalid document", detail);
         refusal.0.mistakes = mistakes;
         refusal
     }
@@ -59,14 +65,19 @@ impl From<ChangeError> for Refusal {
         let text = error.to_string();
         match error {
             ChangeError::Invalid(mistakes) => Self::invalid(mistakes),
-            ChangeError::Precondition { .. } => {
-                Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "Another document is there", text)
-            }
+            ChangeError::Precondition { .. } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                "Another document is there",
+                text,
+            ),
             ChangeError::Owned { .. } => {
                 let detail = format!("{text} (`Moorline-Take-Over: true`)");
                 Self::new(StatusCode::CONFLICT, "owned-by-another", "Owned by another", detail)
             }
-            ChangeError::NoCandidate => Self::new(StatusCode::NOT_FOUND, "no-candidate", "No candidate", text),
+            ChangeError::NoCandidate => {
+                Self::new(StatusCode::NOT_FOUND, "no-candidate", "No candidate", text)
+            }
             ChangeError::NotKept(_) | ChangeError::NoRandomness | ChangeError::Stopped => {
                 // The cause names files of this host: for its log, not for callers.
                 tracing::error!(cause = error.source().map(tracing::field::display), "{text}");
@@ -79,7 +90,8 @@ impl From<ChangeError> for Refusal {
 impl From<Refusal> for Response {
     fn from(Refusal(problem): Refusal) -> Self {
         let mut response = Self::new(Body::from(serde_json::to_vec(&problem).unwrap_or_default()));
-        *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
         if problem.status == StatusCode::UNAUTHORIZED.as_u16() {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

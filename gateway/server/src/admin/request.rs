@@ -24,19 +24,29 @@ pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
             return Err(Refusal::too_large(format!("expected at most {BODY_BYTES_MAX} bytes")));
         }
         Ok(Err(_)) => return Err(Refusal::malformed("the body broke off")),
-        Err(_) => return Err(Refusal::malformed(format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs()))),
+        Err(_) => {
+            return Err(Refusal::malformed(format!(
+                "the body did not arrive within {} s",
+                BODY_TIMEOUT.as_secs()
+            )));
+        }
     };
-    serde_json::from_slice(&bytes).map_err(|error| Refusal::malformed(format!("the body is not the JSON expected: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Refusal::malformed(format!("the body is not the JSON expected: {error}")))
 }
 
 /// Reads the headers of a write. Without `Moorline-Origin` it is a person's.
 pub(super) fn write(headers: &HeaderMap) -> Result<Write, Refusal> {
     let origin = match text(headers, "moorline-origin")? {
         None => Origin::Manual,
-        Some(origin) => origin.parse().map_err(|error| Refusal::malformed(format!("Moorline-Origin: {error}")))?,
+        Some(origin) => {
+            origin.parse().map_err(|error| Refusal::malformed(format!("Moorline-Origin: {error}")))?
+        }
     };
     if origin == Origin::File {
-        return Err(Refusal::malformed("Moorline-Origin: `file` is what the gateway itself reads; expected git, terraform or manual"));
+        return Err(Refusal::malformed(
+            "Moorline-Origin: `file` is what the gateway itself reads; expected git, terraform or manual",
+        ));
     }
     let author = Author {
         origin,
@@ -45,7 +55,9 @@ pub(super) fn write(headers: &HeaderMap) -> Result<Write, Refusal> {
         reason: text(headers, "moorline-reason")?,
     };
     if origin == Origin::Manual && (author.actor.is_none() || author.reason.is_none()) {
-        return Err(Refusal::malformed("a manual write says who and why: expected Moorline-Actor and Moorline-Reason"));
+        return Err(Refusal::malformed(
+            "a manual write says who and why: expected Moorline-Actor and Moorline-Reason",
+        ));
     }
     let ownership = match text(headers, "moorline-take-over")?.as_deref() {
         None | Some("false") => Ownership::Respect,
@@ -69,7 +81,8 @@ fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
     if values.next().is_some() {
         return Err(Refusal::malformed(format!("{name}: expected once")));
     }
-    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Refusal::malformed(format!("{name}: expected UTF-8")))?;
+    let text = std::str::from_utf8(value.as_bytes())
+        .map_err(|_| Refusal::malformed(format!("{name}: expected UTF-8")))?;
     if text.len() > HEADER_BYTES_MAX {
         return Err(Refusal::malformed(format!("{name}: expected at most {HEADER_BYTES_MAX} bytes")));
     }

@@ -30,7 +30,12 @@ pub(super) fn touched(before: Option<&Document>, after: &Document) -> Touched {
     };
     let keys = differing(&by_name(before), &by_name(after)).into_iter().collect();
     let texts = |names: BTreeSet<ModelName>| names.into_iter().map(String::from).collect();
-    Touched { routes, models: texts(models), providers: providers.into_iter().map(String::from).collect(), keys }
+    Touched {
+        routes,
+        models: texts(models),
+        providers: providers.into_iter().map(String::from).collect(),
+        keys,
+    }
 }
 
 /// Names whose value differs, appeared or went.
@@ -66,7 +71,13 @@ fn routes(before: &Document, after: &Document, models: &BTreeSet<ModelName>) -> 
     let (was, is) = (by_path(before), by_path(after));
     let mut paths = differing(&was, &is);
     let common = |document: &Document| -> Vec<String> {
-        document.routes.iter().map(|route| &route.path).filter(|path| was.contains_key(*path) && is.contains_key(*path)).cloned().collect()
+        document
+            .routes
+            .iter()
+            .map(|route| &route.path)
+            .filter(|path| was.contains_key(*path) && is.contains_key(*path))
+            .cloned()
+            .collect()
     };
     // The first route whose path matches serves a request, so that order is part of what a route does.
     for (one, other) in common(before).into_iter().zip(common(after)) {
@@ -81,3 +92,6 @@ fn routes(before: &Document, after: &Document, models: &BTreeSet<ModelName>) -> 
     paths.extend(after.routes.iter().filter(|route| offers(route)).map(|route| route.path.clone()));
     paths.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests;

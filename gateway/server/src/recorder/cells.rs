@@ -2,7 +2,10 @@
 
 use std::cell::Cell as ThreadCell;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use moorline_admin::histogram::{BUCKETS, bucket};
 use moorline_admin::{ErrorKind, Histogram, Usage};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use moorline_admin::{Histogram, Usage};
 
-use super::cells::Authentications;
 use super::SLICE;
+use super::cells::Authentications;
 
 /// How long slices keep the length of [`SLICE`].
 const FINE: Duration = Duration::from_secs(5 * 60);
@@ -100,12 +100,19 @@ impl Timeline {
         self.forget(now);
     }
 
+    /// Slices held.
+    #[cfg(test)]
+    pub(super) fn slices(&self) -> usize {
+        self.fine.len() + self.coarse.len()
+    }
+
     /// Merges what grew old, and drops what grew too old.
     fn forget(&mut self, now: Timestamp) {
         while let Some(slice) = self.fine.pop_front_if(|slice| now.duration_since(slice.to) > signed(FINE)) {
             push_or_absorb(&mut self.coarse, slice, COARSE);
         }
-        while let Some(slice) = self.coarse.pop_front_if(|slice| now.duration_since(slice.to) > signed(KEPT)) {
+        while let Some(slice) = self.coarse.pop_front_if(|slice| now.duration_since(slice.to) > signed(KEPT))
+        {
             self.forgotten_until = slice.to;
         }
     }

@@ -87,7 +87,8 @@ impl State {
         let stable = Arc::new(stable);
         let saved = Saved { next_generation: next, stable: Some(keep(&stable)), ..writer.saved.clone() };
         let taken = if same.is_some() { Taken::Same(number) } else { Taken::Changed(number) };
-        if same.is_some() && saved == writer.saved && after.candidate.is_none() == before.candidate.is_none() {
+        if same.is_some() && saved == writer.saved && after.candidate.is_none() == before.candidate.is_none()
+        {
             self.rejected().clear();
             return Ok(taken);
         }
@@ -150,7 +151,12 @@ impl State {
     ///
     /// # Errors
     /// [`ChangeError::NoCandidate`]; [`ChangeError::Precondition`] when the candidate is another document.
-    pub fn set_weight(&self, expected: Option<Digest>, weight: Percent, now: Timestamp) -> Result<Candidate, ChangeError> {
+    pub fn set_weight(
+        &self,
+        expected: Option<Digest>,
+        weight: Percent,
+        now: Timestamp,
+    ) -> Result<Candidate, ChangeError> {
         let _writer = self.writer();
         let before = self.snapshot.load_full();
         let staged = before.candidate.as_ref().ok_or(ChangeError::NoCandidate)?;
@@ -173,7 +179,8 @@ impl State {
         if is_done && staged.is_none_or(|staged| Some(staged.generation.config.digest()) != expected) {
             return Ok(());
         }
-        let generation = staged.map(|staged| Arc::clone(&staged.generation)).ok_or(ChangeError::NoCandidate)?;
+        let generation =
+            staged.map(|staged| Arc::clone(&staged.generation)).ok_or(ChangeError::NoCandidate)?;
         expect(expected, Some(generation.config.digest()))?;
         let saved = Saved { stable: Some(keep(&generation)), ..writer.saved.clone() };
         writer.save(saved)?;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use moorline_admin::{Attestation, Generation as Number};
 use moorline_config::decode::Source;
-use moorline_config::document::{LimitStore, ProviderKind, CacheStore};
-use moorline_config::{Config, Document, Mistake, Mistakes};
+use moorline_config::{Config, Mistakes};
 use serde_json::Value;
 
 use super::Author;
@@ -40,20 +39,14 @@ impl Proposal {
         let (name, config) = match self {
             Self::Posted(value) => (POSTED, Config::from_value(POSTED, value)?),
             Self::Files(files) => {
-                let sources: Vec<Source<'_>> = files.iter().map(|(name, text)| Source { name, text }).collect();
+                let sources: Vec<Source<'_>> =
+                    files.iter().map(|(name, text)| Source { name, text }).collect();
                 let name = files.first().map_or("", |(name, _)| name.as_str());
                 (name, Config::parse(&sources)?)
             }
         };
-        let mut mistakes = unsupported(name, &config);
-        match resolver.resolve(name, &config) {
-            Ok(secrets) if mistakes.is_empty() => Ok(Checked { config, secrets }),
-            Ok(_) => Err(Mistakes(mistakes)),
-            Err(unresolved) => {
-                mistakes.extend(unresolved);
-                Err(Mistakes(mistakes))
-            }
-        }
+        let secrets = resolver.resolve(name, &config).map_err(Mistakes)?;
+        Ok(Checked { config, secrets })
     }
 }
 
@@ -103,30 +96,4 @@ pub(super) fn attest_again(generation: &Generation, author: &Author) -> Generati
         recorder: generation.recorder.clone(),
         fingerprints: generation.fingerprints.clone(),
     }
-}
-
-/// What a document may say but this release cannot honour. Refused: a limit, a login or a store that is declared
-/// and silently missing would be worse than a document that is not taken.
-fn unsupported(file: &str, document: &Document) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    let mut refuse = |path: String, what: &str| {
-        let problem = format!("{what} is not served by this release");
-        mistakes.push(Mistake { file: file.to_owned(), line: 0, column: 0, path, problem });
-    };
-    for (name, provider) in &document.providers {
-        if !matches!(provider.kind, ProviderKind::Openai | ProviderKind::OpenaiCompatible) {
-            refuse(format!("providers.{name}.kind"), &format!("provider kind `{}`", provider.kind.as_str()));
-        }
-    }
-    if document.auth.as_ref().is_some_and(|auth| auth.jwt.is_some()) {
-        refuse("auth.jwt".to_owned(), "authentication by JSON Web Token");
-    }
-    let stores = document.stores.as_ref();
-    if matches!(stores.and_then(|stores| stores.limits.as_ref()), Some(LimitStore::Redis(_))) {
-        refuse("stores.limits".to_owned(), "a Redis store");
-    }
-    if matches!(stores.and_then(|stores| stores.cache.as_ref()), Some(CacheStore::Redis(_))) {
-        refuse("stores.cache".to_owned(), "a Redis store");
-    }
-    mistakes
 }

@@ -50,7 +50,10 @@ impl State {
         let owner = kept.as_ref().map(|kept| kept.attestation.origin);
         match file {
             Some(file) if owner.is_none_or(|owner| owner == Origin::File) => state.bootstrap(file, now)?,
-            Some(_) => tracing::info!(owner = owner.map(Origin::as_str), "the document is not the file's any more; the file is not read"),
+            Some(_) => tracing::info!(
+                owner = owner.map(Origin::as_str),
+                "the document is not the file's any more; the file is not read"
+            ),
             None => {}
         }
         Ok(state)

@@ -1,0 +1,14 @@
+//! The admin API of the real binary, over real sockets, mostly through the typed client.
+
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod gate;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod observing;
+#[cfg(test)]
+mod rollout;

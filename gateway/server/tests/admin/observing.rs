@@ -1,0 +1,92 @@
+//! What can be seen from outside: events, counts, and no secrets.
+
+use moorline_admin::{Event, Generation, Weight};
+
+use crate::harness::{DEADLINE, Home, TOKEN, UPSTREAM_KEY, document, git, in_time};
+
+#[tokio::test]
+async fn events_tell_of_what_was_taken_and_what_was_refused() {
+    let home = Home::new();
+    let gateway = home.start(&[]).await;
+    let mut stream = in_time(gateway.raw("GET", "/admin/v1/events").send()).await.unwrap();
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    gateway.client.put_config(&document("a"), &git("c1")).await.unwrap();
+    let mut bad = document("b");
+    bad["surprise"] = serde_json::json!(1);
+    gateway.client.put_config(&bad, &git("c2")).await.unwrap_err();
+    gateway.client.stage(&document("b"), Weight::ZERO, &git("c3")).await.unwrap();
+    let mut text = String::new();
+    let mut events = Vec::new();
+    while events.len() < 3 {
+        text += std::str::from_utf8(&in_time(stream.chunk()).await.unwrap().expect("more events")).unwrap();
+        events = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(|data| serde_json::from_str::<Event>(data).unwrap())
+            .collect();
+    }
+    let changed = |stable, candidate: Option<u64>| Event::ConfigChanged {
+        stable: Some(Generation(stable)),
+        candidate: candidate.map(Generation),
+    };
+    assert_eq!(events[0], changed(1, None));
+    assert!(matches!(events[1], Event::ConfigRejected { mistakes: 1, .. }), "{events:?}");
+    assert_eq!(events[2], changed(1, Some(2)));
+    // A listener does not keep the gateway from ending.
+    gateway.client.drain().await.unwrap();
+    assert!(gateway.ended().await.success());
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_generation_and_since_a_moment() {
+    let home = Home::new();
+    let gateway = home.start(&[]).await;
+    gateway.client.put_config(&document("a"), &git("c1")).await.unwrap();
+    let http = reqwest::Client::new();
+    let ask = || http.post(format!("{}/v1/chat/completions", gateway.data)).timeout(DEADLINE).body("{}");
+    let answer = ask().send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+    assert_eq!(answer.headers()["x-moorline-generation"], "1");
+    let all = gateway.client.stats(Generation(1), None).await.unwrap();
+    assert_eq!((all.total.requests, all.authentication["missing"]), (1, 1), "{all:?}");
+    let later = gateway.client.stats(Generation(1), Some(all.until)).await.unwrap();
+    assert!(later.since <= all.until && later.total.requests <= 1);
+    gateway.client.put_config(&document("b"), &git("c2")).await.unwrap();
+    ask().bearer_auth("no-such-key").send().await.unwrap();
+    let one = gateway.client.stats(Generation(1), None).await.unwrap();
+    let two = gateway.client.stats(Generation(2), None).await.unwrap();
+    assert_eq!((one.total.requests, two.total.requests, two.authentication["unknown"]), (1, 1, 1));
+    let metrics = gateway.raw("GET", "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("moorline_gateway_authentications_total{result=\"missing\"} 1\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn no_secret_is_in_any_answer_file_or_log_line() {
+    let home = Home::new();
+    let gateway = home.start(&["--metrics-token", "env:UPSTREAM_KEY"]).await;
+    gateway.client.put_config(&document("a"), &git("c1")).await.unwrap();
+    let staged = gateway.client.stage(&document("b"), Weight::whole(1), &git("c2")).await.unwrap();
+    let mut told = String::new();
+    for (method, path, body) in [
+        ("GET", "/admin/v1/status", String::new()),
+        ("GET", "/admin/v1/config", String::new()),
+        ("POST", "/admin/v1/config/validate", document("c").to_string()),
+        ("POST", "/admin/v1/config/plan", document("c").to_string()),
+        ("GET", "/admin/v1/stats", String::new()),
+        ("GET", "/metrics", String::new()),
+        ("DELETE", "/admin/v1/candidate", String::new()),
+        ("POST", "/admin/v1/drain", String::new()),
+    ] {
+        let answer = gateway.raw(method, path).body(body).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{method} {path}");
+        told += &format!("{:?}", answer.headers());
+        told += &answer.text().await.unwrap();
+    }
+    told += &gateway.log();
+    assert!(gateway.ended().await.success());
+    told += &std::fs::read_to_string(home.path("state").join("gateway.json")).unwrap();
+    assert!(told.contains("env:UPSTREAM_KEY"), "the references are told");
+    for secret in [TOKEN, UPSTREAM_KEY, &staged.probe_key] {
+        assert!(!told.contains(secret), "{secret} is told in\n{told}");
+    }
+}
