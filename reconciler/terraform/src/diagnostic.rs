@@ -140,7 +140,8 @@ impl Diagnostic {
             let text = text.to_lowercase();
             SIGNS.iter().any(|sign| text.contains(sign))
         };
-        self.severity == Severity::Error && (holds(&self.summary) || self.detail.as_deref().is_some_and(holds))
+        self.severity == Severity::Error
+            && (holds(&self.summary) || self.detail.as_deref().is_some_and(holds))
     }
 
     /// The holder of the lock, if it is about a lock that another holds.
@@ -208,7 +209,8 @@ pub(crate) fn shorten(text: &str, characters_max: usize) -> String {
 }
 
 fn printable(text: &str) -> String {
-    let is_mark = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    let is_mark =
+        |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
     text.chars().filter(|&c| c == '\n' || (!c.is_control() && !is_mark(c))).collect()
 }
 

@@ -149,8 +149,8 @@ impl Runner for EmbeddedRunner {
         let session = Session::open(job, cancel, &Silent, self.grace, self.gate)?;
         session.prepare().await?;
         let json = session.document(Step::Show, vec!["-json".into()]).await?;
-        let state: Value = plan_json::parse(&json)
-            .map_err(|reason| RunError::Unreadable { step: Step::Show, reason })?;
+        let state: Value =
+            plan_json::parse(&json).map_err(|reason| RunError::Unreadable { step: Step::Show, reason })?;
         Ok(state.get("values").is_some().then(|| redact_state(&state, &session.known())))
     }
 }

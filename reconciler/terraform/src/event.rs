@@ -89,7 +89,11 @@ impl<'a> Reader<'a> {
 
     fn event(&self, kind: &str, hook: &Hook) -> Option<Event> {
         let address = self.known.text(&hook.resource.addr);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds, never negative")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole seconds, never negative"
+        )]
         let elapsed_seconds = hook.elapsed_seconds as u64;
         Some(match kind {
             "planned_change" => Event::Planned { address, action: action(&hook.action) },

@@ -16,7 +16,9 @@ pub const TOOLS: &str = ".tools";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LocateError {
     /// It is not on PATH.
-    #[error("`{name}` is neither on PATH nor in `{TOOLS}/`: install it, or name its path in `terraform.binary`")]
+    #[error(
+        "`{name}` is neither on PATH nor in `{TOOLS}/`: install it, or name its path in `terraform.binary`"
+    )]
     NotFound {
         /// The name.
         name: String,
@@ -28,7 +30,9 @@ pub enum LocateError {
         path: PathBuf,
     },
     /// Terragrunt.
-    #[error("terragrunt is not served by this release: expected terraform or tofu, with the module as `directory`")]
+    #[error(
+        "terragrunt is not served by this release: expected terraform or tofu, with the module as `directory`"
+    )]
     Terragrunt,
     /// Neither a name nor a path that may be run.
     #[error("`{binary}` may not be run: expected terraform, tofu, or an absolute path to a file so called")]

@@ -79,7 +79,8 @@ impl RunFolder {
             .iter()
             .map(|(name, secret)| (OsString::from(name), OsString::from(secret.expose())))
             .collect();
-        let temporary = self.short.as_ref().map_or_else(|| self.path.join("tmp"), |short| short.path().to_owned());
+        let temporary =
+            self.short.as_ref().map_or_else(|| self.path.join("tmp"), |short| short.path().to_owned());
         let paths = [
             ("HOME", self.home()),
             ("TMPDIR", temporary),
@@ -122,7 +123,8 @@ pub(crate) fn remove(path: &Path) {
 fn cli_config(mirror: Option<&Path>) -> String {
     let installation = match mirror {
         Some(mirror) => {
-            let path = mirror.display().to_string().replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${");
+            let path =
+                mirror.display().to_string().replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${");
             format!("  filesystem_mirror {{\n    path = \"{path}\"\n  }}\n")
         }
         None => "  direct {}\n".to_owned(),

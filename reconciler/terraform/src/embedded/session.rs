@@ -101,8 +101,11 @@ impl<'a> Session<'a> {
     /// The gate, then `init`, then the workspace. Nothing runs before the gate has let the code through.
     pub(super) async fn prepare(&self) -> Result<(), RunError> {
         let report = self.inspect()?;
-        let environment =
-            self.folder.environment(&self.job.variables, &self.terraform_data, !report.remote_modules.is_empty());
+        let environment = self.folder.environment(
+            &self.job.variables,
+            &self.terraform_data,
+            !report.remote_modules.is_empty(),
+        );
         self.environment.get_or_init(|| environment);
         if !report.remote_modules.is_empty() {
             self.fetch_modules().await?;
@@ -117,7 +120,9 @@ impl<'a> Session<'a> {
         // The workspace of an earlier run may be gone, and `init` would ask for another.
         crate::private::remove(&self.terraform_data.join("environment"));
         let mut arguments: Vec<OsString> =
-            ["-json", "-input=false", "-lockfile=readonly", "-reconfigure", "-get=true"].map(OsString::from).into();
+            ["-json", "-input=false", "-lockfile=readonly", "-reconfigure", "-get=true"]
+                .map(OsString::from)
+                .into();
         arguments.extend(
             self.job
                 .environment
@@ -219,9 +224,11 @@ impl<'a> Session<'a> {
             directory: Path::new(&self.directory),
             output_file,
         };
-        child::run(command, &self.limits, sink)
-            .await
-            .map_err(|source| RunError::Child { step, program: self.program.clone(), source })
+        child::run(command, &self.limits, sink).await.map_err(|source| RunError::Child {
+            step,
+            program: self.program.clone(),
+            source,
+        })
     }
 
     /// Says what the end of a command means.
@@ -229,7 +236,9 @@ impl<'a> Session<'a> {
         match ended.stopped {
             Some(Stop::Cancelled) => return Err(RunError::Cancelled { step }),
             Some(Stop::TimedOut) => return Err(RunError::TimedOut { step, after: self.timeout }),
-            Some(Stop::TooMuch(TooMuch { max_bytes })) => return Err(RunError::TooMuchOutput { step, max_bytes }),
+            Some(Stop::TooMuch(TooMuch { max_bytes })) => {
+                return Err(RunError::TooMuchOutput { step, max_bytes });
+            }
             None if ended.status.success() => return Ok(()),
             None => {}
         }
@@ -242,7 +251,10 @@ impl<'a> Session<'a> {
         if errors.iter().any(Diagnostic::is_stale_plan) {
             return Err(RunError::PlanStale(Stale::Terraform));
         }
-        Err(RunError::Failed { step, failure: Failure { exit_code: ended.status.code(), diagnostics: errors } })
+        Err(RunError::Failed {
+            step,
+            failure: Failure { exit_code: ended.status.code(), diagnostics: errors },
+        })
     }
 }
 

@@ -181,7 +181,8 @@ fn informational(resource: &ChangedResource, known: &Known, findings: &mut Vec<F
     }
     let fields = differences(&resource.change, known);
     // Here before is what the last apply left, and after what is live.
-    let fields = fields.into_iter().map(|field| finding(DriftKind::Changed, field.path, field.before, field.after));
+    let fields =
+        fields.into_iter().map(|field| finding(DriftKind::Changed, field.path, field.before, field.after));
     push(fields.collect(), findings);
 }
 
@@ -223,7 +224,9 @@ fn severity(resource_type: &str, kind: DriftKind) -> Severity {
     ];
     match kind {
         DriftKind::Missing => Severity::Critical,
-        DriftKind::Changed if CRITICAL.iter().any(|start| resource_type.starts_with(start)) => Severity::Critical,
+        DriftKind::Changed if CRITICAL.iter().any(|start| resource_type.starts_with(start)) => {
+            Severity::Critical
+        }
         _ => Severity::Warning,
     }
 }

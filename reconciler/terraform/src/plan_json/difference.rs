@@ -23,8 +23,11 @@ pub(super) struct Difference {
 impl Difference {
     /// Whether one of the two paths lies within the other.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
-        let (short, long) =
-            if self.path.len() <= other.path.len() { (&self.path, &other.path) } else { (&other.path, &self.path) };
+        let (short, long) = if self.path.len() <= other.path.len() {
+            (&self.path, &other.path)
+        } else {
+            (&other.path, &self.path)
+        };
         long.strip_prefix(short.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     }
 }
@@ -107,7 +110,12 @@ impl Walk<'_> {
             (Value::String(old), Value::String(new)) => match (embedded(old), embedded(new)) {
                 // Documents inside texts (a container's definition, a policy): compared as what they are.
                 (Some(old), Some(new)) if at.depth < DEPTH_MAX => {
-                    let open = Place { before_mask: Mask::Open, after_mask: Mask::Open, unknown: &Value::Null, ..at };
+                    let open = Place {
+                        before_mask: Mask::Open,
+                        after_mask: Mask::Open,
+                        unknown: &Value::Null,
+                        ..at
+                    };
                     self.compare(path, &old, &new, Place { depth: at.depth + 1, ..open });
                 }
                 _ => self.differs(path, before, after, at),
@@ -116,7 +124,13 @@ impl Walk<'_> {
         }
     }
 
-    fn compare_fields(&mut self, path: &str, before: &Map<String, Value>, after: &Map<String, Value>, at: Place<'_>) {
+    fn compare_fields(
+        &mut self,
+        path: &str,
+        before: &Map<String, Value>,
+        after: &Map<String, Value>,
+        at: Place<'_>,
+    ) {
         let is_variable = at.name.eq_ignore_ascii_case("environment") && before.contains_key("name");
         let unknown = at.unknown.as_object();
         let mut names: Vec<&String> =
@@ -128,7 +142,8 @@ impl Walk<'_> {
             if is_variable && name == "value" {
                 place.after_mask = Mask::Secret;
             }
-            let value = |fields: &Map<String, Value>| fields.get(name.as_str()).cloned().unwrap_or(Value::Null);
+            let value =
+                |fields: &Map<String, Value>| fields.get(name.as_str()).cloned().unwrap_or(Value::Null);
             self.compare(self.joined(path, name), &value(before), &value(after), place);
         }
     }

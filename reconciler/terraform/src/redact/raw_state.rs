@@ -8,7 +8,9 @@ use super::Known;
 /// Remembers sensitive outputs, and the attributes that the state lists as sensitive.
 pub(crate) fn learn_raw_state(state: &Value, known: &mut Known) {
     let outputs = state.get("outputs").and_then(Value::as_object).into_iter().flatten();
-    for (_, output) in outputs.filter(|(_, output)| output.get("sensitive").is_some_and(|flag| *flag != false)) {
+    for (_, output) in
+        outputs.filter(|(_, output)| output.get("sensitive").is_some_and(|flag| *flag != false))
+    {
         known.learn_value(&output["value"]);
     }
     for instance in list(state, "resources").flat_map(|resource| list(resource, "instances")) {

@@ -44,7 +44,8 @@ pub(crate) fn is_secret_form(text: &str) -> bool {
         "Bearer ",
     ];
     let text = text.trim();
-    text.contains("-----BEGIN") || STARTS.iter().any(|start| text.starts_with(start) && text.len() > start.len() + 8)
+    text.contains("-----BEGIN")
+        || STARTS.iter().any(|start| text.starts_with(start) && text.len() > start.len() + 8)
 }
 
 /// Takes the user and password out of every URL in a text.
@@ -73,7 +74,9 @@ mod tests {
 
     #[test]
     fn names_of_secrets_are_told_from_names_that_only_sound_so() {
-        for name in ["token", "admin_token", "api_key", "DB_PASSWORD", "clientSecret", "aws_secret_access_key"] {
+        for name in
+            ["token", "admin_token", "api_key", "DB_PASSWORD", "clientSecret", "aws_secret_access_key"]
+        {
             assert!(is_secret_name(name), "{name}");
         }
         for name in ["max_tokens", "tokens", "key", "path", "tokenizer", "desired_count"] {

@@ -20,11 +20,11 @@ pub fn redact_state(state: &Value, known: &Known) -> Value {
         }
     }
     let outputs = values.get("outputs").and_then(Value::as_object).unwrap_or(&empty);
-    let outputs: Map<String, Value> = outputs
-        .iter()
-        .map(|(name, output)| (name.clone(), redact_output(name, output, &known)))
-        .collect();
-    let root = values.get("root_module").map_or_else(|| Value::Object(Map::new()), |module| redact_module(module, &known));
+    let outputs: Map<String, Value> =
+        outputs.iter().map(|(name, output)| (name.clone(), redact_output(name, output, &known))).collect();
+    let root = values
+        .get("root_module")
+        .map_or_else(|| Value::Object(Map::new()), |module| redact_module(module, &known));
     clean.insert("values".to_owned(), serde_json::json!({"outputs": outputs, "root_module": root}));
     Value::Object(clean)
 }
@@ -74,11 +74,13 @@ fn redact_module(module: &Value, known: &Known) -> Value {
     if let Some(address) = module.get("address").and_then(Value::as_str) {
         clean.insert("address".to_owned(), Value::String(known.text(address)));
     }
-    let resources: Vec<Value> = list(module, "resources").map(|resource| redact_resource(resource, known)).collect();
+    let resources: Vec<Value> =
+        list(module, "resources").map(|resource| redact_resource(resource, known)).collect();
     if !resources.is_empty() {
         clean.insert("resources".to_owned(), Value::Array(resources));
     }
-    let children: Vec<Value> = list(module, "child_modules").map(|child| redact_module(child, known)).collect();
+    let children: Vec<Value> =
+        list(module, "child_modules").map(|child| redact_module(child, known)).collect();
     if !children.is_empty() {
         clean.insert("child_modules".to_owned(), Value::Array(children));
     }
@@ -126,7 +128,12 @@ pub(crate) fn redact_value(name: &str, value: &Value, mask: Mask<'_>, known: &Kn
     }
 }
 
-fn redact_fields(name: &str, fields: &Map<String, Value>, mask: Mask<'_>, known: &Known) -> Map<String, Value> {
+fn redact_fields(
+    name: &str,
+    fields: &Map<String, Value>,
+    mask: Mask<'_>,
+    known: &Known,
+) -> Map<String, Value> {
     // Containers' variables are lists of `{name, value}`, not marked, and full of secrets.
     let is_variable = name.eq_ignore_ascii_case("environment") && fields.contains_key("name");
     let redact_field = |(field, value): (&String, &Value)| {

@@ -32,7 +32,8 @@ async fn a_plan_is_made_and_applied_and_the_next_plan_is_empty() {
     assert!(events.seen.lock().unwrap().contains(&created));
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&planned.saved.path), mode(&rig.job.run_dir)), (0o600, 0o700));
-    let left: Vec<_> = fs::read_dir(&rig.job.run_dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(&rig.job.run_dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["plan.tfplan"]);
 
     let applied = rig.apply(&planned.saved).await.unwrap();
