@@ -11,6 +11,7 @@ use moorline_model::{CommitId, Revision};
 
 use crate::budget::Budget;
 use crate::config::Limits;
+use crate::incoming::Incoming;
 use crate::mirror::{Mirror, commit_id};
 use crate::pack::PackWriter;
 use crate::transport::Upstream;
@@ -36,17 +37,23 @@ impl Fetched {
     }
 }
 
-/// Brings the mirror's branch to where the remote's is.
+/// Brings the mirror's branch to where the remote's is. The first fetch of a process checks what it finds in the mirror.
 pub(crate) fn fetch(
     mirror: &Mirror,
     upstream: &mut dyn Upstream,
     branch: &str,
     limits: &Limits,
     budget: &Budget,
+    is_first: bool,
 ) -> Result<Fetched, FetchError> {
     let _one_at_a_time = mirror.lock_for_fetch()?;
     let wanted = upstream.heads()?.branch(branch)?;
     let previous = mirror.tip(branch).map_err(FetchError::git("reading the mirror's branch"))?;
+    // A machine that lost power may have kept the branch and lost an object: then all is fetched again.
+    let previous = match previous {
+        Some(tip) if is_first && !is_complete(mirror, tip, None, budget)? => None,
+        other => other,
+    };
     if previous == Some(wanted) {
         upstream.leave();
     } else {
@@ -79,10 +86,12 @@ fn receive(
     budget: &Budget,
 ) -> Result<(), FetchError> {
     let known = mirror.known_commits(previous).map_err(FetchError::git("listing the known commits"))?;
-    let odb = mirror.objects().map_err(FetchError::git("opening the mirror's objects"))?;
+    let incoming = Incoming::open(mirror).map_err(FetchError::git("opening the place for what comes in"))?;
+    let odb = incoming.objects().map_err(FetchError::git("opening the place for what comes in"))?;
     let mut pack = PackWriter::new(&odb, limits, budget)?;
     upstream.send(wanted, &known, &mut pack)?;
-    pack.finish()
+    let objects = pack.finish()?;
+    incoming.hand_over(mirror, objects, budget)
 }
 
 /// Whether the mirror holds a commit with all of its history and files. What `previous` reaches is known to be there.

@@ -9,13 +9,15 @@
 //! outside of it, and no hook, filter, attribute or configuration of the repository is ever followed.
 //!
 //! Reading order: [`repository`](Repository) is the way in; `fetch` is the sequence of one fetch, over one of the
-//! `transport`s; `wire` is Git's smart protocol; `pack` measures what arrives; `mirror` keeps it; `tree` and
+//! `transport`s; `wire` is Git's smart protocol; `pack` measures what arrives, `incoming` holds it and
+//! hands it to the `mirror`; `tree` and
 //! `checkout` read it. Why the transports are our own: `docs/decisions/0003-git-transports.md`.
 
 mod budget;
 mod checkout;
 mod config;
 mod fetch;
+mod incoming;
 mod mirror;
 mod pack;
 mod read;

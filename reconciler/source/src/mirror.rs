@@ -23,7 +23,7 @@ const AUTHOR_MAX: usize = 120;
 const MESSAGE_MAX: usize = 300;
 
 /// Commits that are looked at for what to tell a remote we have.
-const KNOWN_LOOKED_AT: usize = 20_000;
+const KNOWN_LOOKED_AT: usize = 2_000;
 
 /// The newest commits, which a remote is told all of.
 const KNOWN_IN_FULL: usize = 16;
@@ -31,7 +31,6 @@ const KNOWN_IN_FULL: usize = 16;
 /// The opened mirror.
 pub(crate) struct Mirror {
     repository: Repository,
-    lock_path: PathBuf,
 }
 
 impl Mirror {
@@ -52,33 +51,24 @@ impl Mirror {
         // libgit2 reads the machine's and the user's configuration when it opens a repository. From here on there
         // is none, and all of its settings have their defaults.
         repository.set_config(&Config::new()?)?;
-        Ok(Self { repository, lock_path: path.with_extension("lock") })
+        Ok(Self { repository })
     }
 
-    /// Keeps other processes from fetching into this mirror until the lock is dropped, and clears away what a fetch
-    /// that was killed left behind.
+    /// Keeps other processes from fetching into this mirror until the lock is dropped.
     pub(crate) fn lock_for_fetch(&self) -> Result<File, FetchError> {
         let lock = |source| FetchError::Lock { source };
-        let file =
-            File::options().create(true).truncate(false).write(true).open(&self.lock_path).map_err(lock)?;
+        let path = self.beside("repository.lock");
+        let file = File::options().create(true).truncate(false).write(true).open(path).map_err(lock)?;
         match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(FetchError::Busy),
-            Err(TryLockError::Error(source)) => return Err(lock(source)),
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(FetchError::Busy),
+            Err(TryLockError::Error(source)) => Err(lock(source)),
         }
-        self.remove_leftovers();
-        Ok(file)
     }
 
-    /// Removes half-written packs. One that cannot be removed is only in the way of the disk.
-    fn remove_leftovers(&self) {
-        let Ok(entries) = std::fs::read_dir(self.repository.path().join("objects/pack")) else { return };
-        for entry in entries.flatten() {
-            let is_leftover = entry.file_name().to_str().is_some_and(|name| name.contains("_git2_"));
-            if is_leftover && let Err(error) = std::fs::remove_file(entry.path()) {
-                tracing::warn!(%error, path = %entry.path().display(), "removing a half-written pack");
-            }
-        }
+    /// A path next to the mirror's own.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.repository.path().with_file_name(name)
     }
 
     /// The repository, for reading.
@@ -86,7 +76,7 @@ impl Mirror {
         &self.repository
     }
 
-    /// The objects, for writing a pack.
+    /// The objects.
     pub(crate) fn objects(&self) -> Result<Odb<'_>, git2::Error> {
         self.repository.odb()
     }

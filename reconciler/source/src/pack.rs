@@ -43,14 +43,15 @@ impl<'o> PackWriter<'o> {
         Ok(())
     }
 
-    /// Ends the pack: applies its deltas and makes its objects readable.
-    pub(crate) fn finish(mut self) -> Result<(), FetchError> {
+    /// Ends the pack: applies its deltas and makes its objects readable. Gives their number.
+    pub(crate) fn finish(mut self) -> Result<u32, FetchError> {
         self.gate.finish()?;
-        if self.gate.is_empty() {
-            return Ok(());
+        let objects = self.gate.objects();
+        if objects > 0 {
+            let result = self.writer.commit();
+            FetchError::check(&self.budget)?;
+            result.map_err(FetchError::git("indexing a pack"))?;
         }
-        let result = self.writer.commit();
-        FetchError::check(&self.budget)?;
-        result.map(|_| ()).map_err(FetchError::git("indexing a pack"))
+        Ok(objects)
     }
 }

@@ -76,7 +76,8 @@ struct Shared {
     config: RepositoryConfig,
     mirror: PathBuf,
     https: HttpsClient,
-    fetching: Arc<Mutex<()>>,
+    /// Held by the fetch that runs; says whether one has run to its end.
+    fetching: Arc<Mutex<bool>>,
     tasks: TaskTracker,
     closed: CancellationToken,
 }
@@ -101,7 +102,7 @@ impl Repository {
             config,
             mirror,
             https,
-            fetching: Arc::new(Mutex::new(())),
+            fetching: Arc::new(Mutex::new(false)),
             tasks,
             closed: CancellationToken::new(),
         };
@@ -123,11 +124,20 @@ impl Repository {
         let budget = Budget::start(limits.fetch, cancel);
         let (shared, runtime) = (self.shared.clone(), Handle::current());
         let work = self.shared.tasks.spawn_blocking(move || {
-            let _turn = turn;
+            let mut has_fetched = turn;
             let mirror = Mirror::open(&shared.mirror).map_err(FetchError::git("opening the mirror"))?;
             let config = &shared.config;
             let mut upstream = transport::upstream(config, &shared.https, &runtime, &budget);
-            fetch::fetch(&mirror, upstream.as_mut(), &config.branch, &config.limits, &budget)
+            let fetched = fetch::fetch(
+                &mirror,
+                upstream.as_mut(),
+                &config.branch,
+                &config.limits,
+                &budget,
+                !*has_fetched,
+            )?;
+            *has_fetched = true;
+            Ok(fetched)
         });
         work.await.map_err(|_| FetchError::Cancelled)?
     }

@@ -146,6 +146,13 @@ pub enum FetchError {
         #[source]
         source: std::io::Error,
     },
+    /// The disk.
+    #[error("could not put what was fetched into the mirror")]
+    HandOver {
+        /// What failed.
+        #[source]
+        source: std::io::Error,
+    },
     /// libgit2.
     #[error("libgit2 failed while {doing}")]
     Git {

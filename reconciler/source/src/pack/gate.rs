@@ -27,7 +27,7 @@ pub(super) struct PackGate {
     depths: Vec<(u64, u16)>,
     inflate: Box<Decompress>,
     sink: Box<[u8]>,
-    is_empty: bool,
+    objects: u32,
 }
 
 enum State {
@@ -77,13 +77,13 @@ impl PackGate {
             depths: Vec::new(),
             inflate: Box::new(Decompress::new(true)),
             sink: vec![0; 32 * 1024].into_boxed_slice(),
-            is_empty: false,
+            objects: 0,
         }
     }
 
-    /// Whether the pack holds no object at all.
-    pub(super) fn is_empty(&self) -> bool {
-        self.is_empty
+    /// How many objects the pack says it holds.
+    pub(super) fn objects(&self) -> u32 {
+        self.objects
     }
 
     /// Looks at the next bytes.
@@ -178,7 +178,7 @@ impl PackGate {
         if count > self.limits.pack_objects {
             return Err(FetchError::TooLarge { limit: Limit::PackObjects(self.limits.pack_objects) });
         }
-        self.is_empty = count == 0;
+        self.objects = count;
         self.objects_left = count;
         self.next_object();
         Ok(())

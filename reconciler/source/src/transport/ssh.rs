@@ -271,19 +271,25 @@ fn wait<T>(
     runtime: &Handle,
     budget: &Budget,
     stall: Duration,
-    work: impl Future<Output = T>,
-) -> Result<T, FetchError> {
+    work: impl Future<Output = std::io::Result<T>>,
+) -> Result<std::io::Result<T>, FetchError> {
     FetchError::check(budget)?;
     let limit = budget.left().min(stall);
-    runtime.block_on(async {
+    let waited = runtime.block_on(async {
         tokio::select! {
             biased;
             // Nobody waits any more.
             () = budget.cancelled().cancelled() => Err(FetchError::Cancelled),
             // The work itself, with its deadline; what it had not finished is dropped.
-            done = tokio::time::timeout(limit, work) => done.map_err(|_| FetchError::Deadline { after: limit }),
+            done = tokio::time::timeout(limit, work) => Ok(done),
         }
-    })
+    })?;
+    if waited.is_err() {
+        FetchError::check(budget)?;
+    }
+    Ok(waited.unwrap_or_else(|_| {
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "nothing was said for too long"))
+    }))
 }
 
 #[cfg(test)]

@@ -34,7 +34,10 @@ async fn commits_travel_over_http_first_all_then_only_the_new_ones() {
     assert_eq!(seen, [branches, "POST /acme/deploy.git/git-upload-pack HTTP/1.1", branches]);
 
     let second = origin.commit("main", &[("gateway.yaml", "number: 40\n")]);
-    let fetched = repository.fetch().await.unwrap();
+    // A commit, the root and the new file.
+    let mut config = config(&server.url(), &work);
+    config.limits.pack_objects = 3;
+    let fetched = Repository::open(config).await.unwrap().fetch().await.unwrap();
     assert_eq!(fetched.head.commit, second);
     assert!(!fetched.rewritten);
     assert_eq!(repository.read(&second, "gateway.yaml").await.unwrap().unwrap(), b"number: 40\n");

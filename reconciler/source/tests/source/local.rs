@@ -182,7 +182,8 @@ async fn a_second_process_waits_for_its_own_turn_and_half_written_packs_go() {
     lock.lock().unwrap();
     assert!(matches!(repository.fetch().await, Err(FetchError::Busy)));
     lock.unlock().unwrap();
-    let leftover = work.path().join("work/repository.git/objects/pack/pack_git2_0123456789abcdef");
+    let leftover = work.path().join("work/incoming.git/objects/pack/pack_git2_0123456789abcdef");
+    std::fs::create_dir_all(leftover.parent().unwrap()).unwrap();
     std::fs::write(&leftover, "half").unwrap();
     repository.fetch().await.unwrap();
     assert!(!leftover.exists());
@@ -262,4 +263,68 @@ async fn a_checkout_writes_the_whole_tree_for_its_owner_alone() {
     let error = repository.checkout(&commit, &into, CheckoutLimits::default()).await.unwrap_err();
     assert!(error.to_string().contains("is not an empty directory"), "{error}");
     assert_eq!(files(&into).len(), 5);
+}
+
+#[tokio::test]
+async fn only_what_is_new_travels() {
+    let (origin, work) = (Origin::new(), directory());
+    for number in 0..20 {
+        origin.commit(
+            "main",
+            &[("a", &number.to_string()), ("d/e/b", &number.to_string()), ("d/same", "same")],
+        );
+    }
+    let mut config = config(&origin.url(), &work);
+    Repository::open(config.clone()).await.unwrap().fetch().await.unwrap();
+    origin.commit("main", &[("d/c", "new")]);
+    // A commit, the root, `d` and the new file.
+    config.limits.pack_objects = 4;
+    Repository::open(config).await.unwrap().fetch().await.unwrap();
+}
+
+#[tokio::test]
+async fn small_fetches_leave_no_packs_and_large_ones_leave_one() {
+    let (origin, work) = (Origin::new(), directory());
+    let contents: Vec<(String, String)> = (0..150).map(|n| (format!("d/{n}"), n.to_string())).collect();
+    let contents: Vec<(&str, &str)> =
+        contents.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    origin.commit("main", &contents);
+    let repository = open(&origin.url(), &work).await;
+    repository.fetch().await.unwrap();
+    for number in 0..5 {
+        let commit = origin.commit("main", &[("a", &number.to_string())]);
+        repository.fetch().await.unwrap();
+        assert_eq!(repository.read(&commit, "d/149").await.unwrap().unwrap(), b"149");
+    }
+    let packs = |place: &str| {
+        let files = files(&work.path().join("work").join(place).join("objects"));
+        files.iter().filter(|file| file.ends_with(".pack")).count()
+    };
+    assert_eq!((packs("repository.git"), packs("incoming.git")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_mirror_that_lost_an_object_heals_at_the_next_start() {
+    let (origin, work) = (Origin::new(), directory());
+    origin.commit("main", &[("a", "1")]);
+    let commit = origin.commit("main", &[("b", "2")]);
+    open(&origin.url(), &work).await.fetch().await.unwrap();
+    let objects = work.path().join("work/repository.git/objects");
+    let lost = origin.blob(b"1").to_string();
+    std::fs::remove_file(objects.join(&lost[..2]).join(&lost[2..])).unwrap();
+
+    let repository = open(&origin.url(), &work).await;
+    assert!(repository.read(&commit, "a").await.is_err());
+    assert_eq!(repository.fetch().await.unwrap().head.commit, commit);
+    assert_eq!(repository.read(&commit, "a").await.unwrap().unwrap(), b"1");
+}
+
+#[tokio::test]
+async fn the_configuration_of_a_watched_repository_has_no_say() {
+    let (origin, work) = (Origin::new(), directory());
+    origin.commit("main", &[("a", "1")]);
+    // libgit2 reads this setting when it packs, and fails on what is no number.
+    std::fs::write(origin.path().join("config"), "[core]\nbare = true\n[pack]\ndeltaCacheSize = all of it\n")
+        .unwrap();
+    open(&origin.url(), &work).await.fetch().await.unwrap();
 }

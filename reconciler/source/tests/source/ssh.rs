@@ -114,6 +114,12 @@ async fn an_ssh_process_that_hangs_is_ended_and_one_that_floods_is_bounded() {
     repository.close().await;
 
     config.limits.fetch = Duration::from_secs(60);
+    config.limits.stall = Duration::from_millis(300);
+    let repository = Repository::open(config.clone()).await.unwrap();
+    let error = tokio::time::timeout(PATIENCE, repository.fetch()).await.unwrap().unwrap_err();
+    assert!(chain(&error).ends_with("nothing was said for too long"), "{}", chain(&error));
+
+    config.limits.stall = Duration::from_secs(30);
     config.limits.advertisement_bytes = 100_000;
     config.ssh.environment = fake_ssh(
         &work,
