@@ -126,6 +126,10 @@ pub struct Status {
     pub version: String,
     /// When the process started.
     pub started: Timestamp,
+    /// Where callers reach this process, when known. A gateway says so also before anything was declared, so that a
+    /// first document can be probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// What serves. Absent: nothing was declared yet, and every request is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stable: Option<Attestation>,

@@ -26,6 +26,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use moorline_admin::Status;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -81,6 +82,13 @@ struct Server {
     admin: Admin,
     listeners: Arc<Semaphore>,
     stop: CancellationToken,
+}
+
+impl Server {
+    /// What the gateway attests, told to one caller.
+    fn status(&self, ends: Ends) -> Status {
+        Status { endpoint: Some(self.admin.endpoint.url(ends)), ..self.admin.state.status() }
+    }
 }
 
 /// The two ends of a connection.

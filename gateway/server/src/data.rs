@@ -35,6 +35,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
+use crate::gauges::Gauges;
 use crate::generation::Snapshot;
 use crate::limits::Limits;
 
@@ -64,12 +65,14 @@ pub struct DataConfig {
     pub deadlines: Deadlines,
     /// How long requests under way may go on after the drain began.
     pub drain_deadline: Duration,
+    /// Counts what is open, for the metrics page.
+    pub gauges: Arc<Gauges>,
 }
 
 impl DataConfig {
     /// The safe defaults, on an address.
     #[must_use]
-    pub const fn new(listen: SocketAddr) -> Self {
+    pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
             workers: None,
@@ -77,6 +80,7 @@ impl DataConfig {
             connections_max: CONNECTIONS_MAX,
             deadlines: Deadlines::DEFAULT,
             drain_deadline: DRAIN_DEADLINE,
+            gauges: Arc::default(),
         }
     }
 }

@@ -1,52 +1,97 @@
-//! Numbers of the data plane as they stand now, for the metrics page. The data plane moves them, nobody decides by
-//! them.
+//! Numbers of the data plane as they stand now, for the metrics page. Workers move their own, so that they do not
+//! fight over them; nobody decides by them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// A number that goes up and down.
+/// Numbers of all workers.
 #[derive(Debug, Default)]
-pub struct Gauge(AtomicU64);
+pub struct Gauges(Mutex<Vec<Arc<WorkerGauges>>>);
 
-/// Holds a gauge up by one until it is dropped.
+/// Numbers of one worker. Aligned so that two workers never share a cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerGauges {
+    connections: AtomicU64,
+    requests: AtomicU64,
+}
+
+/// A connection, counted as open until this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct Held<'a>(&'a Gauge);
+pub struct OpenConnection(Arc<WorkerGauges>);
 
-impl Gauge {
-    /// Raises the gauge by one for as long as the answer lives.
-    pub fn hold(&self) -> Held<'_> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Held(self)
+/// A request, counted as under way until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct OpenRequest(Arc<WorkerGauges>);
+
+impl Gauges {
+    /// Numbers for one more worker.
+    pub fn worker(&self) -> Arc<WorkerGauges> {
+        let worker = Arc::<WorkerGauges>::default();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
+        worker
     }
 
-    /// Raises the gauge by one.
-    pub fn raise(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Lowers the gauge by one.
-    pub fn lower(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Where it stands.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.lower();
-    }
-}
-
-/// Numbers of the data plane.
-#[derive(Debug, Default)]
-pub struct Gauges {
     /// Open connections of callers.
-    pub connections: Gauge,
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.sum(|worker| &worker.connections)
+    }
+
     /// Requests under way.
-    pub requests: Gauge,
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.sum(|worker| &worker.requests)
+    }
+
+    fn sum(&self, of: fn(&WorkerGauges) -> &AtomicU64) -> u64 {
+        let workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.iter().map(|worker| of(worker).load(Ordering::Relaxed)).sum()
+    }
+}
+
+impl WorkerGauges {
+    /// Counts a connection.
+    pub fn connection(self: &Arc<Self>) -> OpenConnection {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(Arc::clone(self))
+    }
+
+    /// Counts a request.
+    pub fn request(self: &Arc<Self>) -> OpenRequest {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        OpenRequest(Arc::clone(self))
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_open_is_counted_over_all_workers_until_it_is_dropped() {
+        let gauges = Gauges::default();
+        let (one, two) = (gauges.worker(), gauges.worker());
+        let connections = [one.connection(), two.connection()];
+        let request = two.request();
+        assert_eq!((gauges.connections(), gauges.requests()), (2, 1));
+        drop(connections);
+        assert_eq!((gauges.connections(), gauges.requests()), (0, 1));
+        drop(request);
+        assert_eq!(gauges.requests(), 0);
+    }
 }

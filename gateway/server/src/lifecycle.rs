@@ -54,7 +54,8 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let tracker = TaskTracker::new();
     let stop = CancellationToken::new();
     let (state, file) = open_state(&line, resolver, &tracker)?;
-    let data = start_data_plane(&line, &state)?;
+    let gauges = Arc::new(Gauges::default());
+    let data = start_data_plane(&line, &state, &gauges)?;
     let data_address = data.address();
     let listener = TcpListener::bind(line.admin)
         .await
@@ -62,13 +63,7 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let admin_address = listener.local_addr()?;
     let endpoint =
         line.endpoint.map_or(Endpoint::Listener(data_address), |url| Endpoint::Declared(url.into()));
-    let admin = Admin {
-        state: Arc::clone(&state),
-        gauges: Arc::new(Gauges::default()),
-        token,
-        metrics_token,
-        endpoint,
-    };
+    let admin = Admin { state: Arc::clone(&state), gauges, token, metrics_token, endpoint };
     tracker.spawn(admin::serve(admin, listener, stop.clone()));
     tracker.spawn(keep_history(Arc::clone(&state), stop.clone()));
     if let Some(seen) = file {
@@ -124,10 +119,15 @@ fn open_state(
     Ok((Arc::new(state), file))
 }
 
-fn start_data_plane(line: &CommandLine, state: &Arc<State>) -> anyhow::Result<DataPlane> {
+fn start_data_plane(
+    line: &CommandLine,
+    state: &Arc<State>,
+    gauges: &Arc<Gauges>,
+) -> anyhow::Result<DataPlane> {
     let config = DataConfig {
         workers: line.workers.map(usize::from),
         drain_deadline: line.drain_timeout.get(),
+        gauges: Arc::clone(gauges),
         ..DataConfig::new(line.listen)
     };
     let serving: Arc<dyn Serving> = Arc::clone(state) as _;

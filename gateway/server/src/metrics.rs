@@ -48,9 +48,9 @@ fn process(page: &mut Page, state: &State, gauges: &Gauges) {
     );
     page.sample(&[], u8::from(status.draining));
     page.family("connections", Kind::Gauge, "Open connections of callers.");
-    page.sample(&[], gauges.connections.get());
+    page.sample(&[], gauges.connections());
     page.family("requests_in_flight", Kind::Gauge, "Requests under way.");
-    page.sample(&[], gauges.requests.get());
+    page.sample(&[], gauges.requests());
 }
 
 fn documents(page: &mut Page, state: &State) {

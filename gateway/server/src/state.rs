@@ -156,6 +156,8 @@ impl State {
             instance: self.instance.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
+            // The admin API knows it; the state knows no addresses.
+            endpoint: None,
             stable: snapshot.stable.as_ref().map(|stable| stable.attestation.clone()),
             candidate: snapshot.candidate.as_ref().map(|staged| Candidate {
                 attestation: staged.generation.attestation.clone(),

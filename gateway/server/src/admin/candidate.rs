@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use http::{HeaderMap, Uri};
 use moorline_admin::{Candidate, CandidateStaged, Status};
 use moorline_config::Percent;
 use serde::Deserialize;
 
 use super::refusal::Refusal;
-use super::{Server, request};
+use super::{Ends, Server, request};
 use crate::clock;
 use crate::state::Proposal;
 
@@ -66,21 +66,25 @@ pub(super) async fn set_weight(
 /// `POST /admin/v1/candidate/promote`.
 pub(super) async fn promote(
     State(server): State<Arc<Server>>,
+    Extension(ends): Extension<Ends>,
     headers: HeaderMap,
 ) -> Result<Json<Status>, Refusal> {
     let expected = request::if_match(&headers)?;
     let state = &server.admin.state;
     state.change(move |state| state.promote(expected, clock::now())).await?;
-    Ok(Json(state.status()))
+    Ok(Json(server.status(ends)))
 }
 
 /// `DELETE /admin/v1/candidate`.
-pub(super) async fn discard(State(server): State<Arc<Server>>) -> Result<Json<Status>, Refusal> {
+pub(super) async fn discard(
+    State(server): State<Arc<Server>>,
+    Extension(ends): Extension<Ends>,
+) -> Result<Json<Status>, Refusal> {
     let state = &server.admin.state;
     let discard = |state: &crate::state::State| {
         state.discard(clock::now());
         Ok(())
     };
     state.change(discard).await?;
-    Ok(Json(state.status()))
+    Ok(Json(server.status(ends)))
 }

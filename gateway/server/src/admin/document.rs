@@ -67,6 +67,7 @@ pub(super) async fn plan(State(server): State<Arc<Server>>, body: Body) -> Resul
 /// `PUT /admin/v1/config`.
 pub(super) async fn replace(
     State(server): State<Arc<Server>>,
+    Extension(ends): Extension<Ends>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Status>, Refusal> {
@@ -74,11 +75,11 @@ pub(super) async fn replace(
     let proposal = Proposal::Posted(request::json(body).await?);
     let state = &server.admin.state;
     state.change(move |state| state.replace(&proposal, &write, clock::now())).await?;
-    Ok(Json(state.status()))
+    Ok(Json(server.status(ends)))
 }
 
 impl Endpoint {
-    fn url(&self, ends: Ends) -> String {
+    pub(super) fn url(&self, ends: Ends) -> String {
         match self {
             Self::Declared(url) => url.clone(),
             Self::Listener(address) => {

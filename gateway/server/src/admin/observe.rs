@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -15,13 +15,16 @@ use moorline_admin::{Generation, Stats, Status};
 use serde::Deserialize;
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::Server;
 use super::refusal::Refusal;
+use super::{Ends, Server};
 use crate::{clock, metrics};
 
 /// `GET /admin/v1/status`.
-pub(super) async fn status(State(server): State<Arc<Server>>) -> Json<Status> {
-    Json(server.admin.state.status())
+pub(super) async fn status(
+    State(server): State<Arc<Server>>,
+    Extension(ends): Extension<Ends>,
+) -> Json<Status> {
+    Json(server.status(ends))
 }
 
 /// Which counts are asked for.
@@ -73,7 +76,10 @@ pub(super) async fn metrics(State(server): State<Arc<Server>>) -> Response {
 }
 
 /// `POST /admin/v1/drain`.
-pub(super) async fn drain(State(server): State<Arc<Server>>) -> Json<Status> {
+pub(super) async fn drain(
+    State(server): State<Arc<Server>>,
+    Extension(ends): Extension<Ends>,
+) -> Json<Status> {
     server.admin.state.drain();
-    Json(server.admin.state.status())
+    Json(server.status(ends))
 }

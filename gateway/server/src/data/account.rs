@@ -10,6 +10,7 @@ use http::Method;
 use moorline_admin::ErrorKind;
 use moorline_translate::Tokens;
 
+use crate::gauges::OpenRequest;
 use crate::generation::Generation;
 use crate::limits::{Reservation, Use};
 use crate::recorder::{Authentication, Outcome};
@@ -48,6 +49,7 @@ pub(super) struct Account {
     pub(super) first_token: Option<Duration>,
     served_by: Option<ServedBy>,
     end: Option<End>,
+    _under_way: OpenRequest,
 }
 
 struct ServedBy {
@@ -57,7 +59,13 @@ struct ServedBy {
 }
 
 impl Account {
-    pub(super) const fn open(started: Instant, request_id: String, method: Method, path: String) -> Self {
+    pub(super) const fn open(
+        started: Instant,
+        request_id: String,
+        method: Method,
+        path: String,
+        under_way: OpenRequest,
+    ) -> Self {
         Self {
             started,
             request_id,
@@ -76,6 +84,7 @@ impl Account {
             first_token: None,
             served_by: None,
             end: None,
+            _under_way: under_way,
         }
     }
 

@@ -22,6 +22,7 @@ use super::dice::Dice;
 use super::guard::{Guarded, Mark};
 use super::pool::Pool;
 use super::{DataConfig, Serving, service};
+use crate::gauges::WorkerGauges;
 use crate::limits::Limits;
 
 /// Header lines of a request.
@@ -38,6 +39,7 @@ pub(super) struct Worker {
     pub(super) limits: Arc<Limits>,
     pub(super) pool: Arc<Pool>,
     pub(super) dice: Dice,
+    pub(super) gauges: Arc<WorkerGauges>,
     pub(super) drain: CancellationToken,
 }
 
@@ -49,7 +51,8 @@ impl Worker {
         connector: TlsConnector,
         drain: CancellationToken,
     ) -> Self {
-        Self { config, serving, limits, pool: Arc::new(Pool::new(connector)), dice: Dice::new(), drain }
+        let (pool, gauges) = (Arc::new(Pool::new(connector)), config.gauges.worker());
+        Self { config, serving, limits, pool, dice: Dice::new(), gauges, drain }
     }
 }
 
@@ -123,6 +126,7 @@ async fn accept_one(
 }
 
 async fn connection(worker: Arc<Worker>, stream: TcpStream, _slot: OwnedSemaphorePermit) {
+    let _open = worker.gauges.connection();
     let mark = Arc::new(Mark::default());
     let stream = TokioIo::new(Guarded::new(stream, Arc::clone(&mark), worker.config.deadlines));
     let respond = service_fn(|request| {

@@ -22,6 +22,8 @@ async fn a_document_is_read_back_as_written_with_its_digest_as_etag() {
     let home = Home::new();
     let gateway = home.start(&[]).await;
     assert_eq!(problem(gateway.client.config().await).1, "not-found");
+    // A first document can be probed: where requests go is known before there is one.
+    assert_eq!(gateway.client.status().await.unwrap().endpoint.as_deref(), Some(gateway.data.as_str()));
     let status = gateway.client.put_config(&document("a"), &git("c1")).await.unwrap();
     let stable = status.stable.unwrap();
     assert_eq!((stable.commit.as_deref(), stable.origin), (Some("c1"), Origin::Git));

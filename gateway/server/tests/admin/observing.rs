@@ -57,7 +57,15 @@ async fn requests_are_counted_by_generation_and_since_a_moment() {
     let two = gateway.client.stats(Generation(2), None).await.unwrap();
     assert_eq!((one.total.requests, two.total.requests, two.authentication["unknown"]), (1, 1, 1));
     let metrics = gateway.raw("GET", "/metrics").send().await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("moorline_gateway_authentications_total{result=\"missing\"} 1\n"), "{metrics}");
+    for line in [
+        "moorline_gateway_authentications_total{result=\"missing\"} 1",
+        "moorline_gateway_requests_total{model=\"none\"} 2",
+        // The client keeps its connection.
+        "moorline_gateway_connections 1",
+        "moorline_gateway_requests_in_flight 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    }
 }
 
 #[tokio::test]
