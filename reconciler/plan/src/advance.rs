@@ -115,7 +115,7 @@ pub fn advance(
         Decision::Rest { .. } if state.rollout_under_way().is_none() => ledger.state.sync = None,
         Decision::Rest { .. } | Decision::Watch => {}
         Decision::Begin { revision, kind } => begin::begin(&mut ledger, revision, kind, inputs),
-        Decision::Move { phase, because } => ledger.enter(phase.clone(), because),
+        Decision::Move { phase, because } => ledger.enter(phase, because),
         Decision::Finish { phase, because } => ledger.finish(phase, because.as_deref()),
         Decision::Heal { endpoints } => healed(&mut ledger, endpoints, &acted),
         Decision::Supersede { by } => step::supersede(&mut ledger, by, &acted),

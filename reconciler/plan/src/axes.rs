@@ -50,7 +50,7 @@ pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timesta
             SourceReading::Invalid(mistakes) => (Standing::Bad, mistakes.to_owned()),
             SourceReading::Unreachable(error) => (Standing::CannotCheck, error.to_owned()),
         };
-        note_and_tell(state, Axis::Source, standing, because, now, &mut told);
+        note_and_tell(state, Axis::Source, standing, &because, now, &mut told);
     }
     if let Some(plan) = looked.plan {
         let (standing, because) = match plan {
@@ -58,7 +58,7 @@ pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timesta
             Ok(plan) => (Standing::Attention, plan.headline()),
             Err(error) => (Standing::CannotCheck, error.to_owned()),
         };
-        note_and_tell(state, Axis::Plan, standing, because, now, &mut told);
+        note_and_tell(state, Axis::Plan, standing, &because, now, &mut told);
     }
     if let Some(replicas) = looked.replicas {
         // Replicas that cannot be read are findings of the gateway lane; those tell people.
@@ -138,12 +138,12 @@ fn note_and_tell(
     state: &mut EnvironmentState,
     axis: Axis,
     standing: Standing,
-    because: String,
+    because: &str,
     now: Timestamp,
     told: &mut Told,
 ) {
     let before = state.axes.0.get(&axis).cloned();
-    state.axes.note(axis, standing, because.clone(), now);
+    state.axes.note(axis, standing, because, now);
     let Some(before) = before else { return };
     let was_told = |reading: &Reading| is_trouble(reading.standing) && reading.checked_at > reading.since;
     let transition = if standing == before.standing {
@@ -156,7 +156,7 @@ fn note_and_tell(
         (was_told(&before) && !is_trouble(standing)).then_some(Transition::Resolved)
     };
     if let Some(transition) = transition {
-        tell(state, axis, transition, because, age(before.since, now), now, told);
+        tell(state, axis, transition, because, &age(before.since, now), now, told);
     }
 }
 
@@ -164,8 +164,8 @@ fn tell(
     state: &EnvironmentState,
     axis: Axis,
     transition: Transition,
-    because: String,
-    age: String,
+    because: &str,
+    age: &str,
     now: Timestamp,
     told: &mut Told,
 ) {

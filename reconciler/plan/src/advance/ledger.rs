@@ -46,34 +46,34 @@ impl Ledger {
     }
 
     /// Goes to a phase that is not the end.
-    pub(super) fn enter(&mut self, phase: Phase, because: &str) {
+    pub(super) fn enter(&mut self, phase: &Phase, because: &str) {
         if phase.is_over() {
-            return self.finish(&phase, Some(because));
+            return self.finish(phase, Some(because));
         }
         if self.rollout().is_some() {
-            self.before_effects_of(&phase, because);
+            self.before_effects_of(phase, because);
             self.move_to(phase, because);
         }
     }
 
     /// Back to planning, with nothing applied.
     pub(super) fn replan(&mut self, because: &str) {
-        self.move_to(Phase::Planning, because);
+        self.move_to(&Phase::Planning, because);
     }
 
-    fn move_to(&mut self, phase: Phase, because: &str) {
+    fn move_to(&mut self, phase: &Phase, because: &str) {
         let now = self.now;
         let Some(rollout) = self.rollout() else { return };
         let before = std::mem::replace(&mut rollout.phase, phase.clone());
         rollout.phase_since = now;
         rollout.person_asked_at = None;
-        rollout.evidence = rollout.evidence.take().filter(|evidence| evidence.phase != phase);
+        rollout.evidence = rollout.evidence.take().filter(|evidence| evidence.phase != *phase);
         tried(rollout);
         let short = rollout.revision.commit.short().to_owned();
         let because = if because.is_empty() { String::new() } else { format!(": {because}") };
         self.note(EventKind::Rollout, format!("{short} is {phase}{because}"));
         self.note_apply_axis();
-        tell::entered(self, &before, &phase);
+        tell::entered(self, &before, phase);
     }
 
     /// What must be remembered on the way into a phase, before its effect: a crash in the middle of the effect then
@@ -206,7 +206,7 @@ impl Ledger {
     pub(super) fn go_back(&mut self, reason: &str) {
         let Some(rollout) = self.state.rollout_under_way() else { return };
         match decide::back(&self.state, rollout, reason) {
-            decide::Decision::Move { phase, because } => self.enter(phase, &because),
+            decide::Decision::Move { phase, because } => self.enter(&phase, &because),
             decide::Decision::Finish { phase, because } => self.finish(&phase, because.as_deref()),
             _ => {}
         }

@@ -39,7 +39,7 @@ pub(super) fn took(ledger: &mut Ledger, decision: &Decision, acted: Acted) {
                 if let Some(applied) = &mut ledger.state.applied {
                     applied.terraform_tree = tree;
                 }
-                ledger.enter(Phase::Staging, "Terraform applied");
+                ledger.enter(&Phase::Staging, "Terraform applied");
             }
         }
         (Decision::ApplyTerraform, Acted::ApplyFailed { reason }) => {
@@ -50,7 +50,7 @@ pub(super) fn took(ledger: &mut Ledger, decision: &Decision, acted: Acted) {
             ledger.go_back(&format!("terraform apply failed: {reason}"));
         }
         (Decision::ApplyTerraform | Decision::UndoApply, Acted::PlanStale { reason }) => {
-            stale(ledger, &reason)
+            stale(ledger, &reason);
         }
         (Decision::Stage, Acted::Staged { generations }) => {
             if let Some(rollout) = ledger.rollout() {
@@ -65,7 +65,7 @@ pub(super) fn took(ledger: &mut Ledger, decision: &Decision, acted: Acted) {
                 ledger.note(EventKind::Rollout, format!("{short} gets {weight} of requests"));
             }
         }
-        (Decision::Promote, Acted::Promoted) => ledger.enter(Phase::Baking, "every replica serves it"),
+        (Decision::Promote, Acted::Promoted) => ledger.enter(&Phase::Baking, "every replica serves it"),
         (Decision::UndoDocument { .. }, Acted::Undone) => undone(ledger),
         (Decision::UndoPlan, Acted::UndoPlanned(plan)) => undo_planned(ledger, plan),
         (Decision::UndoApply, Acted::UndoApplied) => undo_applied(ledger),
@@ -129,7 +129,7 @@ fn stale(ledger: &mut Ledger, reason: &str) {
     }
     let because = format!("the plan is stale: {reason}");
     if is_undo {
-        ledger.enter(Phase::RollingBack { undo: Undo::Plan }, &because);
+        ledger.enter(&Phase::RollingBack { undo: Undo::Plan }, &because);
     } else {
         // Nothing was applied: this is not the way back from an interrupted apply.
         ledger.replan(&because);
@@ -148,9 +148,9 @@ fn undone(ledger: &mut Ledger) {
                 let because = format!("not rolled back: {obstacle}");
                 ledger.finish(&Phase::Frozen, Some(&because));
             } else if decide::terraform_is_to_be_undone(&ledger.state, &rollout) {
-                ledger.enter(Phase::RollingBack { undo: Undo::Plan }, "Terraform is next");
+                ledger.enter(&Phase::RollingBack { undo: Undo::Plan }, "Terraform is next");
             } else {
-                ledger.enter(Phase::RollingBack { undo: Undo::Attest }, "");
+                ledger.enter(&Phase::RollingBack { undo: Undo::Attest }, "");
             }
         }
         // Somebody else writes there, or a replica started anew: put back again, but not for ever.
@@ -179,7 +179,7 @@ fn undo_planned(ledger: &mut Ledger, plan: PlanSummary) {
     if let Some(rollout) = ledger.rollout() {
         rollout.terraform = Some(plan);
     }
-    ledger.enter(Phase::RollingBack { undo: Undo::Apply }, &because);
+    ledger.enter(&Phase::RollingBack { undo: Undo::Apply }, &because);
 }
 
 fn undo_applied(ledger: &mut Ledger) {
@@ -188,7 +188,7 @@ fn undo_applied(ledger: &mut Ledger) {
     if let Some(applied) = &mut ledger.state.applied {
         applied.terraform_tree = tree;
     }
-    ledger.enter(Phase::RollingBack { undo: Undo::Attest }, "Terraform is back");
+    ledger.enter(&Phase::RollingBack { undo: Undo::Attest }, "Terraform is back");
 }
 
 fn act_failed(ledger: &mut Ledger, reason: &str) {

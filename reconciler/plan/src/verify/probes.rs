@@ -34,10 +34,7 @@ pub(super) fn judge(
         return 0;
     }
     let in_a_row = previous.map_or(0, |previous| previous.wrong_probes_in_a_row).saturating_add(1);
-    if in_a_row >= WRONG_PROBES_MAX {
-        found.failures.extend(wrong)
-    } else {
-        found.missing.extend(wrong)
-    }
+    let kind = if in_a_row >= WRONG_PROBES_MAX { &mut found.failures } else { &mut found.missing };
+    kind.extend(wrong);
     in_a_row
 }
