@@ -6,9 +6,9 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
@@ -47,17 +47,44 @@ impl Deadlines {
 }
 
 /// What a connection's guard and its requests tell each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Mark {
-    answered: AtomicBool,
+    opened: Instant,
+    /// When the present request was answered, in milliseconds since `opened`, and one more. 0: not yet.
+    answered: AtomicU64,
     doubtful: AtomicBool,
     last: AtomicBool,
+    /// Set while bytes of a following request are kept back: hyper, which last heard that nothing is there to read,
+    /// must be told to ask again.
+    reader: Mutex<Option<Waker>>,
 }
 
 impl Mark {
+    /// Of a connection that was just accepted.
+    pub(super) fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            answered: AtomicU64::new(0),
+            doubtful: AtomicBool::new(false),
+            last: AtomicBool::new(false),
+            reader: Mutex::new(None),
+        }
+    }
+
+    /// When the present request was answered, said once.
+    fn take_answered(&self) -> Option<Instant> {
+        let after = self.answered.swap(0, Ordering::AcqRel).checked_sub(1)?;
+        Some(self.opened + Duration::from_millis(after))
+    }
+
     /// The present request has its answer: the next one may come in.
     pub(super) fn answer(&self) {
-        self.answered.store(true, Ordering::Release);
+        let after = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.answered.store(after + 1, Ordering::Release);
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 
     /// Whether the present request could be read in two ways.
@@ -165,6 +192,28 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
 
     /// While the caller waits for its answer: only its going away is news.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let gone = self.poll_ahead(cx);
+        if gone.is_pending() {
+            self.keep_awake(cx);
+        }
+        if gone.is_pending() && !self.ahead.is_empty() {
+            *self.mark.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        }
+        gone
+    }
+
+    /// Sees to it that reading is tried again some time. Once the answer is sent hyper asks for the next request only
+    /// when the socket or this timer wakes it, and a connection that stays silent must end.
+    fn keep_awake(&mut self, cx: &mut Context<'_>) {
+        let idle = self.deadlines.idle;
+        let timer = self.read_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        while timer.as_mut().poll(cx).is_ready() {
+            timer.as_mut().reset(Instant::now() + idle);
+        }
+    }
+
+    /// Reads what is sent ahead, and keeps it.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream.set_limit(u64::MAX);
         while self.ahead.len() < AHEAD_BYTES_MAX {
             let mut space = [0; 512];
@@ -208,11 +257,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if matches!(this.phase, Phase::Body(0)) {
-            if !this.mark.answered.swap(false, Ordering::AcqRel) {
-                return this.poll_gone(cx);
-            }
+            let Some(answered) = this.mark.take_answered() else { return this.poll_gone(cx) };
             this.phase = Phase::Between;
-            this.read_by = Instant::now() + this.deadlines.idle;
+            this.read_by = answered + this.deadlines.idle;
         }
         match this.phase {
             Phase::Between | Phase::Head => this.poll_head(cx, buffer),

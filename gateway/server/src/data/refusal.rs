@@ -10,7 +10,7 @@ use moorline_translate::{ErrorBody, ScanError};
 
 use super::attempts::Failure;
 use super::body::ReadError;
-use crate::limits::Refused;
+use crate::limits::{Refused, Standing};
 use crate::routing::limit::{Kind, Scope};
 
 /// A refused request.
@@ -214,9 +214,36 @@ impl From<Refused> for Refusal {
         let seconds = standing.reset.div_ceil(1_000).max(1);
         let message =
             format!("The {} limit {whose} is reached: {numbers}. Try again in {seconds}s.", kind.as_str());
-        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorKind::Limited, class, code, message)
-            .with(RETRY_AFTER, HeaderValue::from(seconds))
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorKind::Limited, class, code, message)
+            .with(RETRY_AFTER, HeaderValue::from(seconds));
+        refusal.headers.extend(standing_headers(kind, standing));
+        refusal
     }
+}
+
+/// How a limit stands, in the headers clients know. They know none for budgets.
+pub(super) fn standing_headers(
+    kind: Kind,
+    standing: Standing,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let names = match kind {
+        Kind::Requests => {
+            ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]
+        }
+        Kind::Tokens => {
+            ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]
+        }
+        Kind::Budget => [""; 3],
+    };
+    let Standing { most, remaining, reset } = standing;
+    let reset = HeaderValue::try_from(format!("{}s", reset.div_ceil(1_000))).ok();
+    let values = [Some(HeaderValue::from(most)), Some(HeaderValue::from(remaining)), reset];
+    let is_known = kind != Kind::Budget;
+    names
+        .into_iter()
+        .zip(values)
+        .filter(move |_| is_known)
+        .filter_map(|(name, value)| Some((HeaderName::from_static(name), value?)))
 }
 
 fn dollars(micros: u64) -> String {

@@ -18,12 +18,13 @@ use super::answer::{Answer, Content};
 use super::attempts::{self, Call};
 use super::body::{self, ReplyBody};
 use super::guard::Mark;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use super::relay::Relay;
 use super::worker::Worker;
 use super::{admission, dice::Dice};
-use crate::limits::{Reservation, Standing};
+use crate::limits::Reservation;
 use crate::recorder::Authentication;
+use crate::routing::limit::Kind;
 use crate::routing::upstream::Operation;
 
 const GENERATION: HeaderName = HeaderName::from_static("x-moorline-generation");
@@ -285,20 +286,11 @@ fn request_id(headers: &HeaderMap, dice: &Dice) -> String {
     uuid::Builder::from_unix_timestamp_millis(now, &random).into_uuid().to_string()
 }
 
-/// How the caller's limits stand, in the headers clients know.
+/// How the caller's limits stand.
 fn mark_limits(reservation: &Reservation, marks: &mut HeaderMap) {
-    let mut mark = |standing: Option<Standing>, names: [&'static str; 3]| {
-        let Some(Standing { most, remaining, reset }) = standing else { return };
-        let [limit, left, until] = names.map(HeaderName::from_static);
-        marks.insert(limit, HeaderValue::from(most));
-        marks.insert(left, HeaderValue::from(remaining));
-        if let Ok(reset) = HeaderValue::try_from(format!("{}s", reset.div_ceil(1_000))) {
-            marks.insert(until, reset);
+    for (kind, standing) in [(Kind::Requests, reservation.requests), (Kind::Tokens, reservation.tokens)] {
+        if let Some(standing) = standing {
+            marks.extend(refusal::standing_headers(kind, standing));
         }
-    };
-    let requests =
-        ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
-    mark(reservation.requests, requests);
-    let tokens = ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
-    mark(reservation.tokens, tokens);
+    }
 }

@@ -127,7 +127,7 @@ async fn accept_one(
 
 async fn connection(worker: Arc<Worker>, stream: TcpStream, _slot: OwnedSemaphorePermit) {
     let _open = worker.gauges.connection();
-    let mark = Arc::new(Mark::default());
+    let mark = Arc::new(Mark::new());
     let stream = TokioIo::new(Guarded::new(stream, Arc::clone(&mark), worker.config.deadlines));
     let respond = service_fn(|request| {
         let (worker, mark) = (Arc::clone(&worker), Arc::clone(&mark));

@@ -1,0 +1,52 @@
+//! What is counted, and at what price.
+
+use serde_json::json;
+
+use super::caller::{ask, chat};
+use super::gateway::{Gateway, document};
+use super::provider::{Provider, json_answer};
+
+#[tokio::test]
+async fn cost_is_by_the_target_s_price_then_the_model_s_and_cached_tokens_cost_less() {
+    let provider = Provider::start().await;
+    provider.usually(json_answer(
+        200,
+        &json!({"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 400}}}),
+    ));
+    let mut document = document(&provider);
+    // Model: 1 in, 2 out, 0.5 cached.
+    let gateway = Gateway::start(&document);
+    ask(&gateway, &chat()).await;
+    let stats = gateway.counted(1).await;
+    assert_eq!(stats.models["m"].cost_micros, 600 + 200 + 200);
+    assert_eq!((stats.models["m"].input_tokens, stats.models["m"].output_tokens), (1000, 100));
+    assert_eq!(stats.routes["/v1/*"].requests, 1);
+
+    document["models"]["m"]["targets"][0]["price"] = json!({"input": 10, "output": 20});
+    gateway.swap(&document);
+    ask(&gateway, &chat()).await;
+    assert_eq!(gateway.counted(1).await.total.cost_micros, 10_000 + 2_000);
+}
+
+#[tokio::test]
+async fn a_request_without_a_price_costs_nothing() {
+    let provider = Provider::start().await;
+    let mut document = document(&provider);
+    document["models"]["m"].as_object_mut().unwrap().remove("price");
+    let gateway = Gateway::start(&document);
+    ask(&gateway, &chat()).await;
+    let total = gateway.counted(1).await.total;
+    assert_eq!((total.cost_micros, total.output_tokens), (0, 20));
+}
+
+#[tokio::test]
+async fn an_answer_that_says_no_usage_is_estimated() {
+    let provider = Provider::start().await;
+    let body = json!({"choices": [{"message": {"content": "x".repeat(400)}}]});
+    provider.usually(json_answer(200, &body));
+    let gateway = Gateway::start(&document(&provider));
+    ask(&gateway, &chat()).await;
+    let total = gateway.counted(1).await.total;
+    assert_eq!(total.input_tokens, (chat().to_string().len() as u64).div_ceil(4));
+    assert_eq!(total.output_tokens, body.to_string().len() as u64 / 4);
+}
