@@ -18,6 +18,7 @@ mod checkout;
 mod config;
 mod fetch;
 mod incoming;
+mod list;
 mod mirror;
 mod pack;
 mod read;

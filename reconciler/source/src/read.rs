@@ -40,6 +40,14 @@ pub enum ReadError {
         /// The limit.
         limit: u64,
     },
+    /// A directory holds more files than are listed.
+    #[error("there are more than {limit} files below `{path}`")]
+    TooManyFiles {
+        /// The directory.
+        path: String,
+        /// The limit.
+        limit: usize,
+    },
     /// Time is over.
     #[error("reading the mirror took longer than {after:?}")]
     Deadline {

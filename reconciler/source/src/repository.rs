@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::checkout::{self, CheckedOut, CheckoutError};
 use crate::config::{CheckoutLimits, RepositoryConfig};
 use crate::fetch::{self, FetchError, Fetched};
+use crate::list;
 use crate::mirror::Mirror;
 use crate::read::{ReadError, find};
 use crate::remote::RemoteUrl;
@@ -219,6 +220,15 @@ impl Repository {
     pub async fn read(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, ReadError> {
         let (commit, path, limit) = (commit.clone(), path.to_owned(), self.shared.config.limits.file_bytes);
         self.read_mirror(move |mirror| tree::read_file(mirror, &commit, &path, limit)).await
+    }
+
+    /// The paths of all files below a directory at a commit, sorted; none when there is no such directory.
+    ///
+    /// # Errors
+    /// [`ReadError`]: an unknown commit, a path that leads elsewhere, more files than are listed.
+    pub async fn files(&self, commit: &CommitId, directory: &str) -> Result<Vec<String>, ReadError> {
+        let (commit, directory) = (commit.clone(), directory.to_owned());
+        self.read_mirror(move |mirror| list::files(mirror, &commit, &directory)).await
     }
 
     /// The digest of a directory at a commit, when there is one; `""` and `.` are the root. Where two commits have

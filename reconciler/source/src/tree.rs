@@ -114,7 +114,8 @@ fn entry(
     Ok(found)
 }
 
-fn not_a_file(entry: &TreeEntry<'_>) -> Option<&'static str> {
+/// Why an entry is no file, if it is none.
+pub(crate) fn not_a_file(entry: &TreeEntry<'_>) -> Option<&'static str> {
     match (entry.kind(), entry.filemode()) {
         (Some(ObjectType::Blob), 0o120_000) => Some("link"),
         (Some(ObjectType::Blob), _) => None,

@@ -45,6 +45,18 @@ async fn what_is_pushed_is_fetched_and_read() {
 }
 
 #[tokio::test]
+async fn the_files_below_a_directory_are_listed() {
+    let (origin, work) = (Origin::new(), directory());
+    let commit = origin.commit("main", &[("policies/b.rego", "1"), ("policies/tests/a.rego", "1"), ("policies.md", "")]);
+    let repository = open(&origin.url(), &work).await;
+    repository.fetch().await.unwrap();
+    let files = repository.files(&commit, "policies/").await.unwrap();
+    assert_eq!(files, ["policies/b.rego", "policies/tests/a.rego"]);
+    assert!(repository.files(&commit, "absent").await.unwrap().is_empty());
+    assert!(matches!(repository.files(&commit, "../x").await, Err(ReadError::Path { .. })));
+}
+
+#[tokio::test]
 async fn a_directory_keeps_its_digest_until_something_below_it_changes() {
     let (origin, work) = (Origin::new(), directory());
     let first = origin.commit("main", &[("infra/modules/a.tf", "1"), ("gateway.yaml", "1")]);
