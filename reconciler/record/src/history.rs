@@ -133,17 +133,23 @@ impl Record {
             .map_err(self.store.failed(attempt))
     }
 
-    /// One rollout as last committed.
+    /// One of an environment's rollouts as last committed.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn rollout(&self, id: RolloutId) -> Result<Option<Rollout>, StoreError> {
+    pub async fn rollout(
+        &self,
+        environment: &EnvironmentName,
+        id: RolloutId,
+    ) -> Result<Option<Rollout>, StoreError> {
         let attempt = "read a rollout";
-        let row: Option<(String,)> = sqlx::query_as("SELECT body FROM rollouts WHERE id = $1")
-            .bind(id.to_string())
-            .fetch_optional(self.store.reader())
-            .await
-            .map_err(self.store.failed(attempt))?;
+        let row: Option<(String,)> =
+            sqlx::query_as("SELECT body FROM rollouts WHERE id = $1 AND environment = $2")
+                .bind(id.to_string())
+                .bind(environment.as_str())
+                .fetch_optional(self.store.reader())
+                .await
+                .map_err(self.store.failed(attempt))?;
         row.map(|(body,)| from_json(&body)).transpose().map_err(self.store.failed(attempt))
     }
 

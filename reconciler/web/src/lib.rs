@@ -1,1 +1,96 @@
-//! HTTP API, console, webhooks and metrics.
+//! The daemon's face: HTTP API, console, webhooks and metrics.
+//!
+//! In: the [`Record`] and a few seams of the daemon ([`Bell`], [`Gates`], [`MetricsSource`]). Out: answers, and rings
+//! of the bell. Nothing here decides anything; what a person asks for is written to the record, audit first, and the
+//! next cycle reads it there.
+//!
+//! Reading order: `routes` lists every address with the [`Access`] it asks for; `access` is the guard in front of
+//! each; `shield` stands in front of them all.
+
+mod access;
+mod api;
+mod body;
+mod console;
+mod exposition;
+mod hooks;
+mod metrics;
+mod problem;
+mod routes;
+mod seam;
+mod server;
+mod session;
+mod shield;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use moorline_model::Secret;
+use moorline_record::Record;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use access::{Access, Role, Roles, TokenHash};
+pub use exposition::{Exposition, Kind, as_float};
+pub use routes::routes;
+pub use seam::{Bell, DeclaredDocument, Delivery, Documents, Gates, MetricsSource};
+pub use server::ServeError;
+
+/// What the web is made of.
+pub struct Web {
+    /// What is shown, and where wishes are written.
+    pub record: Record,
+    /// Rung by hooks, people and documents.
+    pub bell: Arc<dyn Bell>,
+    /// Answers `why`.
+    pub gates: Arc<dyn Gates>,
+    /// Adds to `/metrics`.
+    pub metrics: Arc<dyn MetricsSource>,
+    /// Answers `/readyz`.
+    pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// The roles' tokens.
+    pub roles: Roles,
+    /// Secret of webhooks. Absent or empty: all are refused.
+    pub webhook_secret: Option<Secret>,
+    /// What the newest declaration says of documents. `None`: none was read yet.
+    pub documents: watch::Receiver<Option<Documents>>,
+    /// The console's address as people reach it.
+    pub public_url: Option<String>,
+    /// Reads the clock.
+    pub clock: fn() -> Timestamp,
+}
+
+/// The web as it runs.
+pub(crate) struct App {
+    web: Web,
+    is_loopback: bool,
+    sessions: access::Sessions,
+    deliveries: hooks::Deliveries,
+    streams: Arc<Semaphore>,
+    cancel: CancellationToken,
+}
+
+impl App {
+    /// Whether anybody may look: on this machine alone, as long as no viewer's token was set.
+    fn reading_is_open(&self) -> bool {
+        self.is_loopback && self.web.roles.viewer.is_none()
+    }
+}
+
+/// Serves until cancelled.
+///
+/// # Errors
+/// The listener is of no use.
+pub async fn serve(listener: TcpListener, web: Web, cancel: CancellationToken) -> Result<(), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Address)?;
+    let app = App {
+        web,
+        is_loopback: address.ip().is_loopback(),
+        sessions: access::Sessions::default(),
+        deliveries: hooks::Deliveries::default(),
+        streams: Arc::new(Semaphore::new(api::STREAMS_MAX)),
+        cancel: cancel.clone(),
+    };
+    server::accept(listener, routes::router(Arc::new(app)), cancel).await;
+    Ok(())
+}

@@ -115,6 +115,10 @@ async fn rollouts_are_kept_as_last_committed_newest_first() {
         record.rollouts(&prod(), 10).await.unwrap().into_iter().map(|r| r.phase).collect();
     assert_eq!(phases, [Phase::Planning, Phase::Succeeded]);
     assert_eq!(record.rollouts(&prod(), 1).await.unwrap().len(), 1);
+    let one = record.rollout(&prod(), rollout(1, &Phase::Pending).id).await.unwrap();
+    assert_eq!(one.map(|one| one.phase), Some(Phase::Succeeded));
+    let elsewhere = record.rollout(&"dev".parse().unwrap(), rollout(1, &Phase::Pending).id).await.unwrap();
+    assert_eq!(elsewhere, None);
     let counts = record.rollout_counts().await.unwrap();
     assert_eq!(counts[0], ("prod".to_owned(), "planning".to_owned(), 1));
 }

@@ -1,0 +1,125 @@
+//! An environment as the API shows it: the state, with ages and the one word.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use moorline_model::EnvironmentName;
+use moorline_model::Revision;
+use moorline_model::axis::{Axis, Reading, Standing};
+use moorline_model::drift::{DriftState, Lane};
+use moorline_model::environment::{EnvironmentState, Hold, Replica};
+use moorline_model::plan::PlanSummary;
+use moorline_model::rollout::{Deployed, Rollout};
+use moorline_model::status;
+use serde::Serialize;
+
+/// An environment.
+#[derive(Serialize)]
+pub(crate) struct EnvironmentView<'a> {
+    name: &'a EnvironmentName,
+    status: StatusView,
+    axes: BTreeMap<Axis, AxisView<'a>>,
+    wanted: Option<&'a Revision>,
+    applied: Option<&'a Deployed>,
+    verified: Option<&'a Deployed>,
+    rollout: Option<&'a Rollout>,
+    replicas: &'a [Replica],
+    drift: DriftCounts,
+    holds: &'a [Hold],
+    frozen: Option<&'a str>,
+    plan: Option<PlanView<'a>>,
+    looked: &'a BTreeMap<Lane, Timestamp>,
+    now: Timestamp,
+}
+
+/// The one word.
+#[derive(Serialize)]
+struct StatusView {
+    word: &'static str,
+    since: Option<Timestamp>,
+    age_seconds: Option<i64>,
+    exit_code: u8,
+}
+
+/// An axis with its ages; one never asked has neither reason nor age.
+#[derive(Serialize)]
+struct AxisView<'a> {
+    standing: Standing,
+    because: Option<&'a str>,
+    since: Option<Timestamp>,
+    checked_at: Option<Timestamp>,
+    age_seconds: Option<i64>,
+}
+
+/// How many findings there are.
+#[derive(Serialize)]
+struct DriftCounts {
+    open: usize,
+    suspected: usize,
+    ignored: usize,
+}
+
+/// The last plan in short.
+#[derive(Serialize)]
+struct PlanView<'a> {
+    headline: String,
+    #[serde(flatten)]
+    plan: &'a PlanSummary,
+}
+
+impl<'a> EnvironmentView<'a> {
+    pub(crate) fn of(state: &'a EnvironmentState, now: Timestamp) -> Self {
+        let (word, since) = status::word(state);
+        Self {
+            name: &state.name,
+            status: StatusView {
+                word: word.as_str(),
+                since,
+                age_seconds: since.map(|since| age(since, now)),
+                exit_code: word.exit_code(),
+            },
+            axes: Axis::ALL
+                .into_iter()
+                .map(|axis| (axis, AxisView::of(state.axes.0.get(&axis), now)))
+                .collect(),
+            wanted: state.wanted.as_ref(),
+            applied: state.applied.as_ref(),
+            verified: state.verified.as_ref(),
+            rollout: state.rollout.as_ref(),
+            replicas: &state.replicas,
+            drift: DriftCounts::of(state),
+            holds: &state.holds,
+            frozen: state.frozen.as_deref(),
+            plan: state.plan.as_ref().map(|plan| PlanView { headline: plan.headline(), plan }),
+            looked: &state.looked,
+            now,
+        }
+    }
+}
+
+impl<'a> AxisView<'a> {
+    fn of(reading: Option<&'a Reading>, now: Timestamp) -> Self {
+        Self {
+            standing: reading.map_or(Standing::Unknown, |reading| reading.standing),
+            because: reading.map(|reading| reading.because.as_str()),
+            since: reading.map(|reading| reading.since),
+            checked_at: reading.map(|reading| reading.checked_at),
+            age_seconds: reading.map(|reading| age(reading.checked_at, now)),
+        }
+    }
+}
+
+impl DriftCounts {
+    fn of(state: &EnvironmentState) -> Self {
+        let count = |wanted: DriftState| state.drift.iter().filter(|drift| drift.state == wanted).count();
+        Self {
+            open: count(DriftState::Open),
+            suspected: count(DriftState::Suspected),
+            ignored: count(DriftState::Ignored),
+        }
+    }
+}
+
+fn age(then: Timestamp, now: Timestamp) -> i64 {
+    (now.as_second() - then.as_second()).max(0)
+}

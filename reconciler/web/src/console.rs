@@ -1,0 +1,177 @@
+//! The console: pages made on the server, readable without any script, on a phone and in the dark.
+//!
+//! A small script follows the event stream and loads the page's main part anew when something happened. There is no
+//! inline script or style, and nothing comes from elsewhere.
+
+mod environment_part;
+mod html;
+mod rollout_part;
+mod wording;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{Html as HtmlResponse, IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
+use moorline_model::RolloutId;
+use moorline_model::drift::DriftState;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::status;
+
+use crate::App;
+use crate::api::state;
+use crate::problem::Problem;
+use html::Html;
+
+/// Environments shown in full on the first page; the others are rows of its table.
+const IN_FULL_MAX: usize = 10;
+/// Lines of history shown below each environment.
+const HISTORY_ROWS: usize = 20;
+/// Lines of history on an environment's own page.
+const HISTORY_ROWS_ALONE: usize = 100;
+
+/// `GET /assets/console.css`
+pub(crate) async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("assets/console.css")).into_response()
+}
+
+/// `GET /assets/live.js`
+pub(crate) async fn script() -> Response {
+    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("assets/live.js")).into_response()
+}
+
+/// `GET /`
+pub(crate) async fn overview(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let now = (app.web.clock)();
+    let states = app.web.record.environments().await?;
+    let mut html = Html::default();
+    html.raw("<h1>Environments</h1>");
+    if states.is_empty() {
+        html.raw(
+            "<p class=\"empty\">No environment has been read yet. The first cycle begins as soon as the repository \
+             can be fetched; <code>moorline why</code> and the daemon's log say what it waits for.</p>",
+        );
+    } else {
+        table(&mut html, &states, now);
+    }
+    for state in states.iter().take(IN_FULL_MAX) {
+        let events = app.web.record.history(&state.name, HISTORY_ROWS, None).await?;
+        environment_part::write(&mut html, state, &events, now);
+    }
+    Ok(page(&app, "Moorline", html))
+}
+
+/// `GET /environments/{name}`
+pub(crate) async fn environment(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let now = (app.web.clock)();
+    let state = state(&app, &name).await?;
+    let events = app.web.record.history(&state.name, HISTORY_ROWS_ALONE, None).await?;
+    let rollouts = app.web.record.rollouts(&state.name, HISTORY_ROWS).await?;
+    let mut html = Html::default();
+    environment_part::write(&mut html, &state, &events, now);
+    rollout_part::list(&mut html, &state.name, &rollouts, now);
+    Ok(page(&app, &format!("{} · Moorline", state.name), html))
+}
+
+/// `GET /environments/{name}/rollouts/{id}`
+pub(crate) async fn rollout(
+    State(app): State<Arc<App>>,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let state = state(&app, &name).await?;
+    let unknown = || Problem::not_found(format!("no rollout of `{}` has this id", state.name));
+    let id: RolloutId = id.parse().map_err(|_| unknown())?;
+    let rollout = app.web.record.rollout(&state.name, id).await?.ok_or_else(unknown)?;
+    let mut html = Html::default();
+    html.raw("<h1><a href=\"/environments/").segment(state.name.as_str()).raw("\">").text(&state.name);
+    html.raw("</a></h1>");
+    rollout_part::write(&mut html, &state.name, &rollout, (app.web.clock)());
+    Ok(page(&app, &format!("Rollout · {} · Moorline", state.name), html))
+}
+
+/// The sign-in form.
+pub(crate) fn sign_in_page(status: StatusCode, trouble: Option<&'static str>) -> Response {
+    let mut html = Html::default();
+    html.raw("<section class=\"sign-in\"><h1>Sign in</h1>");
+    if let Some(trouble) = trouble {
+        html.raw("<p class=\"notice bad\" role=\"alert\">").text(trouble).raw("</p>");
+    }
+    html.raw(
+        "<form method=\"post\" action=\"/session\"><label for=\"token\">Token</label>\
+         <input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" required autofocus>\
+         <button type=\"submit\">Sign in</button></form>\
+         <p class=\"hint\">A viewer's, operator's or admin's token of this daemon. Signing in lets you look; \
+         to act, use <code>moorline</code> with a token.</p></section>",
+    );
+    (status, HtmlResponse(frame("Sign in · Moorline", html, Frame { is_live: false, may_sign_out: false })))
+        .into_response()
+}
+
+/// A text that came with a request, cut for an error message.
+pub(crate) fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+struct Frame {
+    is_live: bool,
+    may_sign_out: bool,
+}
+
+fn page(app: &App, title: &str, main: Html) -> Response {
+    let may_sign_out = !app.reading_is_open();
+    HtmlResponse(frame(title, main, Frame { is_live: true, may_sign_out })).into_response()
+}
+
+fn frame(title: &str, main: Html, frame: Frame) -> String {
+    let mut html = Html::default();
+    html.raw(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>",
+    );
+    html.text(title).raw("</title><link rel=\"stylesheet\" href=\"/assets/console.css\">");
+    if frame.is_live {
+        html.raw("<script src=\"/assets/live.js\" defer></script>");
+    }
+    html.raw("</head><body><header class=\"top\"><a class=\"brand\" href=\"/\">Moorline</a>");
+    if frame.is_live {
+        html.raw("<p id=\"live\" role=\"status\"><noscript>Reload to see news.</noscript></p>");
+    }
+    if frame.may_sign_out {
+        html.raw(
+            "<form method=\"post\" action=\"/session/end\"><button type=\"submit\">Sign out</button></form>",
+        );
+    }
+    html.raw("</header><main id=\"main\">").append(main);
+    html.raw("</main><footer>Moorline ").text(env!("CARGO_PKG_VERSION"));
+    html.raw(" · <a href=\"/api/v1/openapi.json\">API</a> · <a href=\"/metrics\">metrics</a></footer></body></html>");
+    html.finish()
+}
+
+fn table(html: &mut Html, states: &[EnvironmentState], now: Timestamp) {
+    html.raw(
+        "<table class=\"wide\"><thead><tr><th scope=\"col\">Environment</th><th scope=\"col\">Status</th>\
+         <th scope=\"col\">Wanted</th><th scope=\"col\">Verified</th><th scope=\"col\">Replicas</th>\
+         <th scope=\"col\">Open drift</th></tr></thead><tbody>",
+    );
+    for state in states {
+        let (word, since) = status::word(state);
+        html.raw("<tr><th scope=\"row\"><a href=\"/environments/").segment(state.name.as_str()).raw("\">");
+        html.text(&state.name).raw("</a></th><td data-label=\"Status\">");
+        wording::word(html, word, since, now);
+        html.raw("</td><td data-label=\"Wanted\">");
+        wording::commit(html, state.wanted.as_ref().map(|wanted| wanted.commit.short()));
+        html.raw("</td><td data-label=\"Verified\">");
+        wording::commit(html, state.verified.as_ref().map(|verified| verified.revision.commit.short()));
+        let read = state.replicas.iter().filter(|replica| replica.error.is_none()).count();
+        html.raw("</td><td data-label=\"Replicas\">").text(read).raw(" of ").text(state.replicas.len());
+        let open = state.drift.iter().filter(|drift| drift.state == DriftState::Open).count();
+        html.raw(" read</td><td data-label=\"Open drift\">").text(open).raw("</td></tr>");
+    }
+    html.raw("</tbody></table>");
+}

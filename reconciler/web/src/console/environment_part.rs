@@ -1,0 +1,260 @@
+//! One environment: its word, six axes, revisions, rollout, replicas, drift, history.
+
+use jiff::Timestamp;
+use moorline_model::Revision;
+use moorline_model::axis::{Axis, Standing};
+use moorline_model::config::Digest;
+use moorline_model::drift::{Drift, DriftKind, DriftState, Severity};
+use moorline_model::environment::{EnvironmentState, Replica};
+use moorline_model::status;
+use moorline_record::Recorded;
+
+use super::html::Html;
+use super::{rollout_part, wording};
+
+/// Findings shown; the API has them all.
+const DRIFT_ROWS_MAX: usize = 200;
+
+pub(super) fn write(html: &mut Html, state: &EnvironmentState, events: &[Recorded], now: Timestamp) {
+    let (word, since) = status::word(state);
+    html.raw("<article class=\"environment\"><header><h2><a href=\"/environments/")
+        .segment(state.name.as_str());
+    html.raw("\">").text(&state.name).raw("</a></h2><p>");
+    wording::word(html, word, since, now);
+    html.raw("</p></header>");
+    notices(html, state, now);
+    axes(html, state, now);
+    revisions(html, state, now);
+    html.raw("<h3>Rollout</h3>");
+    match &state.rollout {
+        Some(rollout) => rollout_part::write(html, &state.name, rollout, now),
+        None => {
+            html.raw("<p class=\"empty\">There has been none yet.</p>");
+        }
+    }
+    replicas(html, state, now);
+    drift(html, &state.drift, now);
+    history(html, events, now);
+    html.raw("</article>");
+}
+
+fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
+    if let Some(frozen) = &state.frozen {
+        html.raw("<p class=\"notice bad\" role=\"alert\"><strong>Frozen.</strong> ").text(frozen);
+        html.raw(" Nothing is done by itself until <code>moorline release ")
+            .text(&state.name)
+            .raw("</code>.</p>");
+    }
+    for hold in &state.holds {
+        html.raw("<p class=\"notice attention\"><strong>Held</strong>");
+        match &hold.commit {
+            Some(commit) => {
+                html.raw(": ");
+                wording::commit(html, Some(commit.as_str()));
+            }
+            None => {
+                html.raw(": everything");
+            }
+        }
+        html.raw(", by ").text(&hold.by).raw(", ");
+        wording::ago(html, hold.since, now);
+        html.raw(". ").text(&hold.reason).raw(" Lift it with <code>moorline release ").text(&state.name);
+        html.raw("</code>.</p>");
+    }
+}
+
+fn axes(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
+    html.raw(
+        "<h3>Axes</h3><table><thead><tr><th scope=\"col\">Axis</th><th scope=\"col\">Standing</th>\
+         <th scope=\"col\">Because</th><th scope=\"col\">Since</th><th scope=\"col\">Checked</th></tr></thead><tbody>",
+    );
+    for axis in Axis::ALL {
+        html.raw("<tr><th scope=\"row\">").raw(axis.as_str()).raw("</th><td data-label=\"Standing\">");
+        match state.axes.0.get(&axis) {
+            Some(reading) => {
+                wording::standing(html, reading.standing);
+                html.raw("</td><td data-label=\"Because\">").text(&reading.because);
+                html.raw("</td><td data-label=\"Since\">");
+                wording::ago(html, reading.since, now);
+                html.raw("</td><td data-label=\"Checked\">");
+                wording::ago(html, reading.checked_at, now);
+                html.raw("</td></tr>");
+            }
+            None => {
+                wording::standing(html, Standing::Unknown);
+                html.raw("</td><td></td><td></td><td></td></tr>");
+            }
+        }
+    }
+    html.raw("</tbody></table>");
+}
+
+fn revisions(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
+    html.raw(
+        "<h3>Revision</h3><table><thead><tr><th scope=\"col\"></th><th scope=\"col\">Commit</th>\
+         <th scope=\"col\">Message</th><th scope=\"col\">Author</th><th scope=\"col\">Document</th>\
+         <th scope=\"col\">Since</th></tr></thead><tbody>",
+    );
+    let wanted = state.wanted.as_ref();
+    revision(html, "wanted", wanted.map(|wanted| (wanted, None, wanted.committed_at)), now);
+    for (name, deployed) in [("applied", &state.applied), ("verified", &state.verified)] {
+        let deployed = deployed.as_ref();
+        let of = deployed.map(|deployed| (&deployed.revision, Some(deployed.digest), deployed.at));
+        revision(html, name, of, now);
+    }
+    html.raw("</tbody></table>");
+}
+
+type Shown<'a> = (&'a Revision, Option<Digest>, Timestamp);
+
+fn revision(html: &mut Html, name: &'static str, shown: Option<Shown<'_>>, now: Timestamp) {
+    html.raw("<tr><th scope=\"row\">").raw(name).raw("</th><td data-label=\"Commit\">");
+    let Some((revision, digest, since)) = shown else {
+        html.raw("<span class=\"none\">none</span></td><td></td><td></td><td></td><td></td></tr>");
+        return;
+    };
+    wording::commit(html, Some(revision.commit.as_str()));
+    html.raw("</td><td data-label=\"Message\">").text(&revision.message);
+    html.raw("</td><td data-label=\"Author\">").text(&revision.author);
+    html.raw("</td><td data-label=\"Document\">");
+    if let Some(digest) = digest {
+        digits(html, digest);
+    }
+    html.raw("</td><td data-label=\"Since\">");
+    wording::ago(html, since, now);
+    html.raw("</td></tr>");
+}
+
+fn digits(html: &mut Html, digest: Digest) {
+    html.raw("<code title=\"").text(digest).raw("\">").text(digest.short()).raw("</code>");
+}
+
+fn replicas(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
+    html.raw("<h3>Replicas <span class=\"count\">").text(state.replicas.len()).raw("</span></h3>");
+    if state.replicas.is_empty() {
+        html.raw("<p class=\"empty\">None was read yet.</p>");
+        return;
+    }
+    html.raw(
+        "<table><thead><tr><th scope=\"col\">Admin address</th><th scope=\"col\">Document</th>\
+         <th scope=\"col\">Commit</th><th scope=\"col\">Generation</th><th scope=\"col\">Candidate</th>\
+         <th scope=\"col\">Read</th></tr></thead><tbody>",
+    );
+    for replica in &state.replicas {
+        one_replica(html, replica, state.applied.as_ref().map(|applied| applied.digest), now);
+    }
+    html.raw("</tbody></table>");
+}
+
+fn one_replica(html: &mut Html, replica: &Replica, applied: Option<Digest>, now: Timestamp) {
+    html.raw("<tr><th scope=\"row\">").text(&replica.endpoint).raw("</th>");
+    if let Some(error) = &replica.error {
+        html.raw("<td colspan=\"4\" data-label=\"Document\">");
+        wording::standing(html, Standing::CannotCheck);
+        html.raw(" ").text(error);
+    } else {
+        html.raw("<td data-label=\"Document\">");
+        if let Some(digest) = replica.digest {
+            digits(html, digest);
+            let note = if applied == Some(digest) { " as applied" } else { " not as applied" };
+            html.raw("<span class=\"age\">").raw(note).raw("</span>");
+        }
+        html.raw("</td><td data-label=\"Commit\">");
+        wording::commit(html, replica.commit.as_deref());
+        html.raw("</td><td data-label=\"Generation\">");
+        if let Some(generation) = replica.generation {
+            html.text(generation);
+        }
+        html.raw("</td><td data-label=\"Candidate\">");
+        if let Some(candidate) = replica.candidate {
+            digits(html, candidate);
+        }
+    }
+    html.raw("</td><td data-label=\"Read\">");
+    wording::ago(html, replica.checked_at, now);
+    html.raw("</td></tr>");
+}
+
+fn drift(html: &mut Html, drift: &[Drift], now: Timestamp) {
+    html.raw("<h3>Drift <span class=\"count\">").text(drift.len()).raw("</span></h3>");
+    if drift.is_empty() {
+        html.raw("<p class=\"empty\">Live is what is declared, as far as it was read.</p>");
+        return;
+    }
+    html.raw(
+        "<table><thead><tr><th scope=\"col\">Where</th><th scope=\"col\">Field</th><th scope=\"col\">What</th>\
+         <th scope=\"col\">Declared</th><th scope=\"col\">Live</th><th scope=\"col\">State</th>\
+         <th scope=\"col\">First seen</th></tr></thead><tbody>",
+    );
+    for drift in drift.iter().take(DRIFT_ROWS_MAX) {
+        one_drift(html, drift, now);
+    }
+    html.raw("</tbody></table>");
+    if drift.len() > DRIFT_ROWS_MAX {
+        html.raw("<p class=\"hint\">").text(DRIFT_ROWS_MAX).raw(" of ").text(drift.len());
+        html.raw(" shown; <code>moorline drift</code> has them all.</p>");
+    }
+}
+
+fn one_drift(html: &mut Html, drift: &Drift, now: Timestamp) {
+    let finding = &drift.finding;
+    html.raw("<tr><th scope=\"row\">").text(&finding.address).raw(" <span class=\"age\">");
+    html.raw(finding.lane.as_str()).raw("</span></th><td data-label=\"Field\">");
+    html.text(if finding.path.is_empty() { "all of it" } else { &finding.path });
+    html.raw("</td><td data-label=\"What\">")
+        .raw(kind(finding.kind))
+        .raw(", ")
+        .raw(severity(finding.severity));
+    html.raw("</td><td data-label=\"Declared\">").text(finding.declared.as_deref().unwrap_or("nothing"));
+    html.raw("</td><td data-label=\"Live\">").text(finding.live.as_deref().unwrap_or("nothing"));
+    if let Some(note) = &finding.note {
+        html.raw(" <span class=\"age\">").text(note).raw("</span>");
+    }
+    html.raw("</td><td data-label=\"State\">").raw(match drift.state {
+        DriftState::Suspected => "suspected, to be read again",
+        DriftState::Open => "open",
+        DriftState::Ignored => "ignored by a rule",
+    });
+    html.raw("</td><td data-label=\"First seen\">");
+    wording::ago(html, drift.first_seen, now);
+    html.raw("</td></tr>");
+}
+
+const fn kind(kind: DriftKind) -> &'static str {
+    match kind {
+        DriftKind::Changed => "changed",
+        DriftKind::Missing => "missing",
+        DriftKind::Unmanaged => "unmanaged",
+        DriftKind::Undeployed => "not deployed yet",
+        DriftKind::OutOfBand => "out of its bounds",
+        DriftKind::Unverifiable => "cannot be read",
+    }
+}
+
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "for information",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    }
+}
+
+fn history(html: &mut Html, events: &[Recorded], now: Timestamp) {
+    html.raw("<h3>History</h3>");
+    if events.is_empty() {
+        html.raw("<p class=\"empty\">Nothing has happened yet.</p>");
+        return;
+    }
+    html.raw("<ol class=\"history\">");
+    for recorded in events {
+        html.raw("<li>");
+        wording::ago(html, recorded.event.at, now);
+        html.raw(" ").text(&recorded.event.message);
+        if let Some(commit) = &recorded.event.commit {
+            html.raw(" ");
+            wording::commit(html, Some(commit.as_str()));
+        }
+        html.raw("</li>");
+    }
+    html.raw("</ol>");
+}

@@ -1,0 +1,162 @@
+//! A rollout: how far it is, and what its verdict rests on.
+
+use jiff::Timestamp;
+use moorline_model::EnvironmentName;
+use moorline_model::declaration::RolloutStrategy;
+use moorline_model::plan::PlanSummary;
+use moorline_model::rollout::{Evidence, Phase, Rollout, RolloutKind, Verdict};
+
+use super::html::Html;
+use super::wording;
+
+/// The way of a rollout that goes well.
+const WAY: [(&str, &str); 9] = [
+    ("pending", "pending"),
+    ("planning", "planning"),
+    ("awaiting_approval", "approval"),
+    ("applying", "applying"),
+    ("staging", "staging"),
+    ("shifting", "shifting"),
+    ("promoting", "promoting"),
+    ("baking", "baking"),
+    ("succeeded", "succeeded"),
+];
+/// Resources of a plan that are shown.
+const CHANGES_MAX: usize = 100;
+
+/// A list of rollouts, newest first.
+pub(super) fn list(html: &mut Html, environment: &EnvironmentName, rollouts: &[Rollout], now: Timestamp) {
+    html.raw("<article class=\"environment\"><h3>Rollouts</h3><ol class=\"history\">");
+    for rollout in rollouts {
+        html.raw("<li>");
+        wording::ago(html, rollout.started_at, now);
+        html.raw(" <a href=\"/environments/").segment(environment.as_str()).raw("/rollouts/");
+        html.segment(&rollout.id.to_string()).raw("\">").text(&rollout.phase).raw("</a> ");
+        wording::commit(html, Some(rollout.revision.commit.as_str()));
+        html.raw(" ").text(&rollout.revision.message).raw("</li>");
+    }
+    html.raw("</ol></article>");
+}
+
+/// One rollout.
+pub(super) fn write(html: &mut Html, environment: &EnvironmentName, rollout: &Rollout, now: Timestamp) {
+    way(html, rollout);
+    html.raw("<dl class=\"facts\"><div><dt>Phase</dt><dd>")
+        .text(&rollout.phase)
+        .raw(", for <span class=\"age\">");
+    wording::ago(html, rollout.phase_since, now);
+    html.raw("</span></dd></div><div><dt>Brings</dt><dd>");
+    wording::commit(html, Some(rollout.revision.commit.as_str()));
+    html.raw(" ")
+        .text(&rollout.revision.message)
+        .raw(", by ")
+        .text(&rollout.revision.author)
+        .raw("</dd></div>");
+    if let RolloutKind::Rollback { from, actor, reason } = &rollout.kind {
+        html.raw("<div><dt>Goes back from</dt><dd>");
+        wording::commit(html, Some(from.as_str()));
+        html.raw(", asked by ").text(actor).raw(": ").text(reason).raw("</dd></div>");
+    }
+    html.raw("<div><dt>Began</dt><dd>");
+    wording::ago(html, rollout.started_at, now);
+    html.raw(", <a href=\"/environments/").segment(environment.as_str()).raw("/rollouts/");
+    html.segment(&rollout.id.to_string()).raw("\">").text(rollout.id).raw("</a></dd></div>");
+    manner(html, rollout);
+    if let Some(from) = &rollout.from {
+        html.raw("<div><dt>Goes back to</dt><dd>");
+        wording::commit(html, Some(from.revision.commit.as_str()));
+        html.raw(" if it fails</dd></div>");
+    }
+    if let Some(reason) = &rollout.reason {
+        html.raw("<div><dt>Because</dt><dd>").text(reason).raw("</dd></div>");
+    }
+    html.raw("</dl>");
+    if let Some(plan) = &rollout.terraform {
+        terraform(html, plan);
+    }
+    if let Some(evidence) = &rollout.evidence {
+        verdict(html, evidence, now);
+    }
+}
+
+fn way(html: &mut Html, rollout: &Rollout) {
+    let Some(here) = WAY.iter().position(|(phase, _)| *phase == rollout.phase.as_str()) else {
+        return;
+    };
+    html.raw("<ol class=\"way\">");
+    for (index, (_, name)) in WAY.iter().enumerate() {
+        html.raw(match index.cmp(&here) {
+            std::cmp::Ordering::Less => "<li class=\"past\">",
+            std::cmp::Ordering::Equal => "<li class=\"here\" aria-current=\"step\">",
+            std::cmp::Ordering::Greater => "<li>",
+        });
+        html.raw(name).raw("</li>");
+    }
+    html.raw("</ol>");
+}
+
+fn manner(html: &mut Html, rollout: &Rollout) {
+    html.raw("<div><dt>Manner</dt><dd>").raw(match rollout.plan.strategy {
+        RolloutStrategy::AllAtOnce => "all at once",
+        RolloutStrategy::Canary => "canary",
+        RolloutStrategy::BlueGreen => "blue/green",
+    });
+    for (index, step) in rollout.plan.steps.iter().enumerate() {
+        let is_here = rollout.phase == Phase::Shifting { step: index };
+        html.raw(if index == 0 { ": " } else { " → " });
+        html.raw(if is_here { "<strong>" } else { "<span>" });
+        html.text(step.weight).raw(" for ").text(step.hold);
+        html.raw(if is_here { "</strong>" } else { "</span>" });
+    }
+    html.raw("</dd></div>");
+}
+
+fn terraform(html: &mut Html, plan: &PlanSummary) {
+    html.raw("<details><summary>Terraform: ").text(plan.headline()).raw("</summary><ul>");
+    for change in plan.changes.iter().take(CHANGES_MAX) {
+        html.raw("<li><code>").text(&change.address).raw("</code> ");
+        html.text(format!("{:?}", change.action).to_lowercase());
+        if !change.attributes.is_empty() {
+            html.raw(": ").text(change.attributes.join(", "));
+        }
+        html.raw("</li>");
+    }
+    html.raw("</ul><p class=\"hint\">Plan <code>")
+        .text(&plan.binding.plan_sha256)
+        .raw("</code></p></details>");
+}
+
+fn verdict(html: &mut Html, evidence: &Evidence, now: Timestamp) {
+    html.raw("<h4>Evidence on ").text(&evidence.phase).raw(", ");
+    wording::ago(html, evidence.at, now);
+    html.raw("</h4>");
+    match &evidence.verdict {
+        Verdict::Passed => {
+            html.raw("<p><span class=\"mark good\"><span aria-hidden=\"true\">●</span> passed</span></p>");
+        }
+        Verdict::Failed { reasons } => {
+            html.raw("<p><span class=\"mark bad\"><span aria-hidden=\"true\">✖</span> failed</span></p><ul>");
+            for reason in reasons {
+                html.raw("<li>").text(reason).raw("</li>");
+            }
+            html.raw("</ul>");
+        }
+        Verdict::Inconclusive { because } => {
+            html.raw(
+                "<p><span class=\"mark busy\"><span aria-hidden=\"true\">◐</span> not known yet</span> ",
+            );
+            html.text(because).raw("</p>");
+        }
+        Verdict::Error { because } => {
+            html.raw(
+                "<p><span class=\"mark unknown\"><span aria-hidden=\"true\">?</span> cannot check</span> ",
+            );
+            html.text(because).raw("</p>");
+        }
+    }
+    html.raw("<dl class=\"facts\">");
+    for (name, value) in &evidence.facts {
+        html.raw("<div><dt>").text(name).raw("</dt><dd>").text(value).raw("</dd></div>");
+    }
+    html.raw("</dl>");
+}

@@ -1,0 +1,92 @@
+//! How words, ages and commits look: always a shape and a word, never a colour alone.
+
+use jiff::Timestamp;
+use moorline_model::axis::Standing;
+use moorline_model::status::Word;
+
+use super::html::Html;
+
+/// The one word, with since when it holds.
+pub(super) fn word(html: &mut Html, word: Word, since: Option<Timestamp>, now: Timestamp) {
+    let (class, shape) = match word {
+        Word::InSync => ("good", "●"),
+        Word::Drifted => ("attention", "◆"),
+        Word::Applying => ("busy", "▶"),
+        Word::Verifying => ("busy", "◐"),
+        Word::Held => ("attention", "■"),
+        Word::Failed => ("bad", "✖"),
+        Word::CannotCheck => ("unknown", "?"),
+    };
+    mark(html, class, shape, word.as_str());
+    if let Some(since) = since {
+        html.raw(" <span class=\"age\">for ");
+        span(html, since, now);
+        html.raw("</span>");
+    }
+}
+
+/// An axis' standing.
+pub(super) fn standing(html: &mut Html, standing: Standing) {
+    let (class, shape, word) = match standing {
+        Standing::Unknown => ("unknown", "○", "not asked yet"),
+        Standing::Good => ("good", "●", "good"),
+        Standing::Busy => ("busy", "▶", "under way"),
+        Standing::Attention => ("attention", "◆", "attention"),
+        Standing::Bad => ("bad", "✖", "bad"),
+        Standing::CannotCheck => ("unknown", "?", "cannot check"),
+    };
+    mark(html, class, shape, word);
+}
+
+fn mark(html: &mut Html, class: &'static str, shape: &'static str, word: &'static str) {
+    html.raw("<span class=\"mark ").raw(class).raw("\"><span aria-hidden=\"true\">").raw(shape);
+    html.raw("</span> ").raw(word).raw("</span>");
+}
+
+/// `3 min ago`, with the exact time on hover.
+pub(super) fn ago(html: &mut Html, then: Timestamp, now: Timestamp) {
+    span(html, then, now);
+    html.raw(" ago");
+}
+
+fn span(html: &mut Html, then: Timestamp, now: Timestamp) {
+    let exact = then.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    html.raw("<time datetime=\"").text(then).raw("\" title=\"").text(exact).raw("\">");
+    html.text(age(then, now)).raw("</time>");
+}
+
+/// The first digits of a commit, or a dash.
+pub(super) fn commit(html: &mut Html, commit: Option<&str>) {
+    match commit {
+        Some(commit) => {
+            let digits: String = commit.chars().take(10).collect();
+            html.raw("<code title=\"").text(commit).raw("\">").text(digits).raw("</code>")
+        }
+        None => html.raw("<span class=\"none\">none</span>"),
+    };
+}
+
+/// The time between two moments in its largest unit.
+fn age(then: Timestamp, now: Timestamp) -> String {
+    let seconds = (now.as_second() - then.as_second()).max(0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_said_in_its_largest_unit_and_never_lies_in_the_future() {
+        let age = |seconds: i64| age(Timestamp::UNIX_EPOCH, Timestamp::from_second(seconds).unwrap());
+        assert_eq!(
+            [-5, 59, 60, 3_599, 3_600, 172_800].map(age),
+            ["0 s", "59 s", "1 min", "59 min", "1 h", "2 days"]
+        );
+    }
+}

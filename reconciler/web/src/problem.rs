@@ -1,0 +1,134 @@
+//! Errors as the API says them: RFC 9457 problem details. All are made here, so that no cause reaches a caller
+//! unless it was written for one.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use moorline_model::config::Mistake;
+use moorline_record::{HandOverError, IntentError, StoreError};
+use serde::Serialize;
+
+/// A problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mistakes: Vec<Mistake>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        let kind = format!("urn:moorline:problem:{kind}");
+        Self { kind, title, status: status.as_u16(), detail: detail.into(), mistakes: Vec::new() }
+    }
+
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Not signed in", detail)
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not there", detail)
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "this address takes other methods; see /api/v1/openapi.json";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Wrong method", detail)
+    }
+
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "Not understood", detail)
+    }
+
+    pub(crate) fn too_slow() -> Self {
+        let detail = "the body did not arrive in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "malformed", "Not understood", detail)
+    }
+
+    pub(crate) fn too_large(max: usize) -> Self {
+        let detail = format!("the body is larger than {max} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", detail)
+    }
+
+    pub(crate) fn not_waiting(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "not-waiting", "Nothing to approve", detail)
+    }
+
+    pub(crate) fn owned_by_another(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "owned-by-another", "Owned by another", detail)
+    }
+
+    pub(crate) fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "Changed meanwhile", detail)
+    }
+
+    pub(crate) fn reason_required() -> Self {
+        let detail = "a reason is required: people will read it in the history";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "reason-required", "No reason given", detail)
+    }
+
+    pub(crate) fn invalid_document(mistakes: Vec<Mistake>) -> Self {
+        let detail = match mistakes.len() {
+            1 => "the document has a mistake; nothing was changed".to_owned(),
+            count => format!("the document has {count} mistakes; nothing was changed"),
+        };
+        let problem =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", "Invalid document", detail);
+        Self { mistakes, ..problem }
+    }
+
+    pub(crate) fn too_many(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many", detail)
+    }
+
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        // Paths and the database's words are for the log.
+        tracing::error!(error = &error as &dyn std::error::Error, "the record failed a request");
+        Self::unavailable("the record cannot be used at the moment; the daemon's log says why")
+    }
+}
+
+impl From<IntentError> for Problem {
+    fn from(error: IntentError) -> Self {
+        match error {
+            IntentError::TooMany { .. } => Self::too_many(error.to_string()),
+            IntentError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HandOverError> for Problem {
+    fn from(error: HandOverError) -> Self {
+        match error {
+            HandOverError::Mismatch { .. } => Self::precondition_failed(error.to_string()),
+            HandOverError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What the web needs of the daemon and cannot read from the record. The daemon implements these.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use moorline_model::EnvironmentName;
+use moorline_model::environment::EnvironmentState;
+
+use crate::access::TokenHash;
+use crate::exposition::Exposition;
+
+/// Wakes cycles. Says that something may have changed, never what.
+pub trait Bell: Send + Sync {
+    /// Wakes one environment, or with `None` all and the source.
+    fn ring(&self, environment: Option<&EnvironmentName>);
+}
+
+/// Explains why a change is not applied.
+pub trait Gates: Send + Sync {
+    /// The environment's gates as a JSON list, the closed ones first; each has `gate`, `state` (`open`, `closed`) and,
+    /// when closed, `because`, `opened_by` and perhaps `opens_at`. `None`: no cycle has looked yet.
+    fn why(&self, state: &EnvironmentState, now: Timestamp) -> Option<serde_json::Value>;
+}
+
+/// Adds the daemon's own figures to `/metrics`.
+pub trait MetricsSource: Send + Sync {
+    /// Writes whole families; none whose name the web writes itself.
+    fn write(&self, exposition: &mut Exposition);
+}
+
+/// Who delivers an environment's gateway document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Files of the watched repository.
+    Git,
+    /// `terraform apply`, through the document endpoint.
+    Terraform,
+}
+
+/// What an environment's declaration says of its document.
+#[derive(Debug, Clone)]
+pub struct DeclaredDocument {
+    /// Who delivers it.
+    pub delivery: Delivery,
+    /// Of the token that may write this document and nothing else.
+    pub token: Option<TokenHash>,
+    /// The address that serves requests under the document, when known.
+    pub endpoint: Option<String>,
+}
+
+/// The declared environments.
+pub type Documents = BTreeMap<EnvironmentName, DeclaredDocument>;
