@@ -161,10 +161,7 @@ fn read_modules(rules: &mut Rules<'_>, mut open: Vec<PathBuf>) -> bool {
             rules.refuse_folder(&folder, format!("more than {MODULES_MAX} modules are called"));
             break;
         }
-        let files = match ModuleFiles::read(&folder, rules) {
-            Ok(files) => files,
-            Err(()) => continue,
-        };
+        let Some(files) = ModuleFiles::read(&folder, rules) else { continue };
         let module = rules.module(&folder, &files);
         first_has_backend |= seen.len() == 1 && module.has_backend;
         open.extend(module.calls);

@@ -8,6 +8,7 @@
 //! [`diagnostic`] read what it says, [`plan_json`] reads the plan, [`redact`] keeps secrets in.
 
 mod child;
+mod descriptors;
 pub mod diagnostic;
 pub mod embedded;
 pub mod error;
@@ -19,7 +20,9 @@ mod private;
 pub mod redact;
 pub mod runner;
 
+pub use descriptors::inherited_descriptors;
 pub use embedded::EmbeddedRunner;
 pub use error::RunError;
 pub use locate::locate;
+pub use private::{plan_path, unwritten_state};
 pub use runner::{Applied, Event, Job, Planned, Progress, Runner, SavedPlan};

@@ -23,7 +23,8 @@ pub fn read(json: &[u8], binding: PlanBinding, known: &Known) -> Result<PlanSumm
     // Serde's own words may repeat a value.
     let plan = Plan::deserialize(&value).map_err(|_| "it is not of the form of a plan".to_owned())?;
     if plan.format_version.split('.').next() != Some("1") {
-        let version = crate::diagnostic::shorten(&plan.format_version, 16);
+        let version: String =
+            plan.format_version.chars().take(8).filter(|c| c.is_ascii_digit() || *c == '.').collect();
         return Err(format!("its format is {version}, and this release reads 1.x"));
     }
     if plan.errored {

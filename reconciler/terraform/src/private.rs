@@ -53,7 +53,7 @@ impl RunFolder {
     }
 
     pub(crate) fn plan_file(&self) -> PathBuf {
-        self.path.join("plan.tfplan")
+        plan_path(&self.path)
     }
 
     pub(crate) fn events(&self) -> PathBuf {
@@ -156,6 +156,20 @@ pub(crate) fn private_file(path: &Path, content: &[u8]) -> Result<(), RunError> 
 
 pub(crate) fn failed<'a>(attempt: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> RunError + 'a {
     move |source| RunError::Private { attempt, path: path.to_owned(), source }
+}
+
+/// Where a run's folder holds its saved plan.
+#[must_use]
+pub fn plan_path(run_dir: &Path) -> PathBuf {
+    run_dir.join("plan.tfplan")
+}
+
+/// A state in an environment's data folder that could not be written to its backend. While there is one, nothing is
+/// planned or applied; a folder that cannot be looked into counts as one.
+#[must_use]
+pub fn unwritten_state(data_dir: &Path) -> Option<PathBuf> {
+    let kept = KeptStates::of(data_dir);
+    kept.first().unwrap_or_else(|_| Some(kept.0.clone()))
 }
 
 /// The states of one environment that could not be written. While there is one, nothing is planned or applied.

@@ -17,10 +17,10 @@ pub(super) struct ModuleFiles(pub(super) Vec<(PathBuf, Parsed)>);
 
 impl ModuleFiles {
     /// Reads every file that Terraform or OpenTofu would read, hidden ones too. What is wrong is told to the rules.
-    pub(super) fn read(folder: &Path, rules: &mut Rules<'_>) -> Result<Self, ()> {
+    pub(super) fn read(folder: &Path, rules: &mut Rules<'_>) -> Option<Self> {
         let Ok(entries) = fs::read_dir(folder) else {
             rules.refuse_folder(folder, "cannot be read".to_owned());
-            return Err(());
+            return None;
         };
         let mut paths: Vec<PathBuf> = entries
             .filter_map(Result::ok)
@@ -42,7 +42,7 @@ impl ModuleFiles {
                 Err(unreadable) => rules.unreadable(&path, unreadable),
             }
         }
-        Ok(Self(files))
+        Some(Self(files))
     }
 }
 

@@ -94,17 +94,30 @@ impl<'a> Changed<'a> {
         }
         let drifted = differences(&drift.change, self.known);
         let is_drift = |difference: &&Difference| drifted.iter().any(|other| other.overlaps(difference));
-        let (mut drift_fields, mut other): (Vec<_>, Vec<_>) = self.differences.iter().partition(is_drift);
+        let (drift_fields, mut other): (Vec<_>, Vec<_>) = self.differences.iter().partition(is_drift);
         if drift_fields.is_empty() {
-            // It drifted and would be changed, but in fields that do not meet. What caused what is not known, and
-            // drift must not pass for an undeployed commit.
-            drift_fields = std::mem::take(&mut other);
-        }
-        if drift_fields.is_empty() {
-            findings.push(self.whole(DriftKind::Changed, None, None, Some(would_be(action).to_owned())));
+            // It drifted and would be changed, but in fields that do not meet: often one that AWS computes. What
+            // caused what is not known, and drift must not pass for an undeployed commit.
+            let mut unclear = self.unclear(action, &std::mem::take(&mut other), &drifted);
+            findings.append(&mut unclear);
         }
         self.fields(DriftKind::Changed, &drift_fields, findings);
         self.fields(DriftKind::Undeployed, &other, findings);
+    }
+
+    fn unclear(&self, action: Action, changed: &[&Difference], drifted: &[Difference]) -> Vec<Finding> {
+        let mut found = Vec::new();
+        self.fields(DriftKind::Changed, changed, &mut found);
+        if found.is_empty() {
+            found.push(self.whole(DriftKind::Changed, None, None, Some(would_be(action).to_owned())));
+        }
+        let fields: Vec<&str> = drifted.iter().take(5).map(|field| field.path.as_str()).collect();
+        for finding in &mut found {
+            finding.severity = Severity::Warning;
+            finding.note =
+                Some(format!("what drifted is {}; this may be an undeployed commit", fields.join(", ")));
+        }
+        found
     }
 
     fn undeployed(&self, action: Action, findings: &mut Vec<Finding>) {

@@ -109,7 +109,7 @@ mod tests {
     fn a_mask_follows_the_values_structure() {
         let value = json!({"a": {"b": ["x", {"c": "y"}]}, "d": "z"});
         assert_eq!(all_hidden(&value, &json!({"a": {"b": [false, {"c": true}]}})), [json!("y")]);
-        assert_eq!(all_hidden(&value, &json!(true)), [value.clone()]);
+        assert_eq!(all_hidden(&value, &json!(true)), std::slice::from_ref(&value));
         assert!(all_hidden(&value, &json!({})).is_empty());
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use jiff::ToSpan as _;
 use moorline_model::plan::Action;
 
-use super::rig::{Events, Rig, within};
+use super::rig::{Events, Fifo, Rig, within};
 use crate::embedded::discard;
 use crate::embedded::session::{Session, StateIdentity};
 use crate::error::{RunError, Stale, Step};
@@ -157,13 +157,13 @@ async fn providers_without_a_lock_file_are_refused_with_the_next_step() {
     assert!(matches!(error, RunError::Failed { step: Step::Init, .. }), "{error:?}");
 }
 
-/// An apply of a resource that takes as long as a file is missing.
-fn slow_rig() -> (Rig, std::path::PathBuf) {
+/// An apply of a resource that says when it has begun, and then takes long.
+fn slow_rig() -> (Rig, Fifo) {
     let rig = Rig::new("").without_gate();
-    let ready = rig.path("ready");
+    let ready = rig.fifo("ready");
     let main = format!(
-        "resource \"terraform_data\" \"slow\" {{\n  provisioner \"local-exec\" {{\n    command = \"touch {}; exec sleep 50\"\n  }}\n}}\n",
-        ready.display()
+        "resource \"terraform_data\" \"slow\" {{\n  provisioner \"local-exec\" {{\n    command = \"echo > {}; exec sleep 50\"\n  }}\n}}\n",
+        rig.path("ready").display()
     );
     rig.write("infra/main.tf", &main);
     (rig, ready)
@@ -175,7 +175,7 @@ async fn a_held_lock_is_transient_and_names_its_holder_and_a_cancelled_apply_lea
     let planned = rig.plan().await.unwrap();
     let apply = rig.apply(&planned.saved);
     let meanwhile = async {
-        super::rig::until_exists(&ready).await;
+        ready.opened().await;
         let mut other = rig.job.clone();
         other.run_dir = rig.path("other-run");
         other.data_dir = rig.path("other-data");
@@ -206,7 +206,7 @@ async fn a_cancelled_plan_stops_while_it_waits_for_a_lock() {
     let planned = rig.plan().await.unwrap();
     let stop_apply = rig.cancel.clone();
     let meanwhile = async {
-        super::rig::until_exists(&ready).await;
+        ready.opened().await;
         let mut other = rig.job.clone();
         other.run_dir = rig.path("other-run");
         other.data_dir = rig.path("other-data");

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use moorline_model::{Secret, declaration};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -85,6 +88,15 @@ impl Rig {
         self.job.environment.timeout = text.parse().unwrap();
     }
 
+    /// A pipe of that name beside the checkout; the child writes a byte into it.
+    pub(super) fn fifo(&self, name: &str) -> Fifo {
+        let path = self.path(name);
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(CWD, &path, FileType::Fifo, mode, 0).unwrap();
+        // Open for both, so that it has no end before the child has opened it.
+        Fifo(pipe::OpenOptions::new().read_write(true).open_receiver(path).unwrap())
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -107,14 +119,15 @@ pub(super) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(60), future).await.expect("the run ends in time")
 }
 
-/// Waits until a file is there, told by the file system.
-pub(super) async fn until_exists(path: &Path) {
-    let found = async {
-        while !path.exists() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    within(found).await;
+/// A named pipe through which a child says that it has come so far.
+pub(super) struct Fifo(pipe::Receiver);
+
+impl Fifo {
+    pub(super) async fn opened(self) {
+        let Self(mut receiver) = self;
+        let mut byte = [0];
+        within(receiver.read_exact(&mut byte)).await.unwrap();
+    }
 }
 
 /// Keeps events, and wakes whoever waits for one.
