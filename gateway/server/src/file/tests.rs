@@ -104,8 +104,11 @@ async fn a_link_that_leads_elsewhere_is_followed_to_where_the_file_is_written() 
     let path = here.path().join("gateway.json");
     symlink(&real, &path).unwrap();
     let mut watching = watch(&path);
-    fs::write(&real, document("b")).unwrap();
-    watching.serves("b").await;
+    // The first may be read at the start; the second is only noticed.
+    for name in ["b", "c"] {
+        fs::write(&real, document(name)).unwrap();
+        watching.serves(name).await;
+    }
     watching.end().await;
 }
 
@@ -124,6 +127,21 @@ async fn a_bad_file_is_told_and_the_good_one_serves_on_until_it_is_mended() {
     watching.serves("c").await;
     assert!(watching.state.status().rejected.is_empty());
     watching.end().await;
+}
+
+#[test]
+fn reading_the_files_does_not_ring() {
+    use notify::event::{ModifyKind, RenameMode};
+
+    for quiet in [AccessKind::Read, AccessKind::Open(AccessMode::Any), AccessKind::Close(AccessMode::Read)] {
+        assert!(!may_have_written(EventKind::Access(quiet)), "{quiet:?}");
+    }
+    for loud in [
+        EventKind::Access(AccessKind::Close(AccessMode::Write)),
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)),
+    ] {
+        assert!(may_have_written(loud), "{loud:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use moorline_admin::{Generation, Origin, Weight, WriteOptions};
 use rustix::process::Signal;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{DEADLINE, Gateway, Home, command, digest, document, git, in_time};
 
@@ -129,4 +131,53 @@ async fn sigterm_and_drain_end_the_process_well() {
         let log = home.path("log");
         assert_eq!(gateway.ended().await.code(), Some(0), "{how}: {}", std::fs::read_to_string(log).unwrap());
     }
+}
+
+/// A gateway with one request under way, which the provider never answers. All that is returned must be kept alive.
+async fn with_a_request_under_way(
+    home: &Home,
+    drain_timeout: &str,
+) -> (Gateway, TcpStream, tokio::task::JoinHandle<()>) {
+    let provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = home.start(&["--drain-timeout", drain_timeout]).await;
+    let mut document = document("a");
+    document["providers"]["up"]["base_url"] = json!(format!("http://{}/v1", provider.local_addr().unwrap()));
+    document["keys"][0]["sha256"] = json!(hex::encode(Sha256::digest("caller-key")));
+    gateway.client.put_config(&document, &git("c1")).await.unwrap();
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "ping"}]}).to_string();
+    let request = reqwest::Client::new()
+        .post(format!("{}/v1/chat/completions", gateway.data))
+        .bearer_auth("caller-key")
+        .header("content-type", "application/json")
+        .timeout(DEADLINE)
+        .body(body);
+    #[expect(clippy::disallowed_methods, reason = "the test ends before the request does")]
+    let caller = tokio::spawn(async move { drop(request.send().await) });
+    let (upstream, _) = in_time(provider.accept()).await.unwrap();
+    (gateway, upstream, caller)
+}
+
+#[tokio::test]
+async fn a_drain_lets_requests_finish_up_to_its_deadline_and_ends_well() {
+    let home = Home::new();
+    let (gateway, _upstream, _caller) = with_a_request_under_way(&home, "300ms").await;
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.ended().await.code(), Some(0));
+    assert!(std::fs::read_to_string(home.path("log")).unwrap().contains("deadline"));
+}
+
+#[tokio::test]
+async fn while_it_drains_it_says_so_and_a_second_signal_ends_it_at_once() {
+    let home = Home::new();
+    let (gateway, _upstream, _caller) = with_a_request_under_way(&home, "10m").await;
+    assert!(gateway.client.drain().await.unwrap().draining);
+    assert!(gateway.client.status().await.unwrap().draining);
+    let metrics = gateway.raw("GET", "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(
+        metrics.contains("moorline_gateway_draining 1\n")
+            && metrics.contains("moorline_gateway_requests_in_flight 1\n"),
+        "{metrics}"
+    );
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.ended().await.code(), Some(130));
 }
