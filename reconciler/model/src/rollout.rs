@@ -132,6 +132,9 @@ impl fmt::Display for Phase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shifting { step } => write!(formatter, "shifting, step {}", step + 1),
+            Self::AwaitingApproval => formatter.write_str("awaiting approval"),
+            Self::RollingBack { .. } => formatter.write_str("rolling back"),
+            Self::RolledBack => formatter.write_str("rolled back"),
             other => formatter.write_str(other.as_str()),
         }
     }

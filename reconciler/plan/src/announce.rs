@@ -117,6 +117,9 @@ fn headline(
         count => format!(" in {count} fields"),
     };
     match transition {
+        Transition::Resolved if shown.iter().all(|drift| is_unread(drift)) => {
+            format!("{environment}: {address} can be read again, after {age}")
+        }
         Transition::Resolved => format!("{environment}: {address} is as declared again, after {age}"),
         Transition::CannotCheck => format!("{environment}: {address} cannot be read, since {age}{note}"),
         _ => format!("{environment}: {address} differs from what is declared{fields}, since {age}{note}"),

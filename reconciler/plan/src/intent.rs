@@ -8,7 +8,7 @@ use moorline_model::CommitId;
 use moorline_model::environment::{Ask, EnvironmentState};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::intent::{Intent, Wish};
-use moorline_model::rollout::{Deployed, Phase, PlanApproval, RolloutKind, Stop};
+use moorline_model::rollout::{Deployed, Phase, PlanApproval, Rollout, RolloutKind, Stop};
 
 use crate::advance;
 use crate::decide::Decision;
@@ -110,7 +110,7 @@ fn release(state: &mut EnvironmentState, intent: &Intent) -> String {
 
 fn rollback(heeded: &mut Heeded, intent: &Intent, commit: Option<&CommitId>, now: Timestamp) -> String {
     let state = &mut heeded.state;
-    if state.rollout_under_way().is_some() {
+    if state.rollout_under_way().is_some_and(has_changed_something) {
         return stop(state, intent, commit, now);
     }
     let target = match target(state, commit) {
@@ -128,6 +128,12 @@ fn rollback(heeded: &mut Heeded, intent: &Intent, commit: Option<&CommitId>, now
         advance::hold(state, Some(left), reason, intent.actor.clone(), now);
     }
     state.frozen = None;
+    // What merely waited makes room.
+    if let Some(rollout) = state.rollout.as_mut().filter(|rollout| !rollout.phase.is_over()) {
+        rollout.phase = Phase::Superseded;
+        rollout.phase_since = now;
+        rollout.reason = Some(format!("{} went back to {}", intent.actor, to.short()));
+    }
     heeded.begin = Some(Decision::Begin {
         revision: target.revision,
         kind: RolloutKind::Rollback {
@@ -137,6 +143,12 @@ fn rollback(heeded: &mut Heeded, intent: &Intent, commit: Option<&CommitId>, now
         },
     });
     format!("goes back from {} to {}", present.short(), to.short())
+}
+
+/// Whether a rollout has got further than waiting for its turn.
+fn has_changed_something(rollout: &Rollout) -> bool {
+    let waits = matches!(rollout.phase, Phase::Pending | Phase::Planning | Phase::AwaitingApproval);
+    !waits || rollout.terraform_applied
 }
 
 /// A rollout under way is undone: it goes back to where it came from, and nowhere else.

@@ -102,10 +102,15 @@ fn rolling_back(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
         (Some(from), _) => format!("Going back to {}.", from.revision.commit.short()),
         (None, _) => "The candidate is taken out of traffic.".to_owned(),
     };
+    let (severity, failed) = if rollout.stop.is_some() {
+        (Severity::Warning, "was")
+    } else {
+        (Severity::Critical, "failed while")
+    };
     let message = Message {
         transition: Transition::RollingBack,
-        severity: Severity::Critical,
-        headline: format!("{environment}: {short} failed while {before}, {age} after it began: {reason}"),
+        severity,
+        headline: format!("{environment}: {short} {failed} {before}, {age} after it began: {reason}"),
         details: about(rollout).into_iter().chain(facts(rollout)).collect(),
         next,
         action: Some(format!("moorline status {environment}")),
@@ -150,7 +155,7 @@ pub(super) fn finished(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
         Phase::Failed => Message {
             transition: Transition::Opened,
             severity: Severity::Warning,
-            headline: format!("{environment}: {short} failed before it changed anything: {reason}"),
+            headline: format!("{environment}: {short} {}: {reason}", ended(&rollout.phase)),
             details: about(rollout),
             next: "What served before serves on. A newer commit, or a sync, tries again.".to_owned(),
             action: Some(format!("moorline why {environment}")),

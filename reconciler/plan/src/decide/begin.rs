@@ -23,13 +23,18 @@ pub(super) fn next(state: &EnvironmentState, situation: &Situation<'_>, now: Tim
     rest(why_not(state, situation))
 }
 
-/// Whether a head is to be brought into force: it is not yet, it is not held, and it was not tried before (unless a
-/// person asks).
+/// Whether a head is to be brought into force: it is not yet, it is not held, and it was not tried before. A person
+/// who asks has it tried again, or verified again where it is in force and was found wanting.
 fn wants(state: &EnvironmentState, head: &Desired) -> bool {
     let commit = &head.revision.commit;
-    !is_in_force(state, head)
-        && state.hold_on(commit).is_none()
-        && (state.sync.is_some() || !was_tried(state, commit))
+    if state.hold_on(commit).is_some() {
+        return false;
+    }
+    let is_verified = state.verified.as_ref().is_some_and(|verified| verified.revision.commit == *commit);
+    if state.sync.is_some() {
+        return !is_in_force(state, head) || !is_verified;
+    }
+    !is_in_force(state, head) && !was_tried(state, commit)
 }
 
 /// Whether the commit, with its Terraform, is what was last brought into force.

@@ -52,10 +52,8 @@ pub(super) fn next(
 /// After a failed try: not yet.
 fn waiting(rollout: &Rollout, now: Timestamp) -> Option<Decision> {
     let retry_at = rollout.retry_at.filter(|at| *at > now)?;
-    Some(rest_until(
-        format!("{} is tried again after {} failed tries", rollout.phase, rollout.attempts),
-        retry_at,
-    ))
+    let because = format!("{}: try {} failed, and it is tried again", rollout.phase, rollout.attempts);
+    Some(rest_until(because, retry_at))
 }
 
 /// A person stopped it, or verification says that it is not healthy.
