@@ -47,7 +47,7 @@ impl RunFolder {
     pub(crate) fn keep(mut self) {
         self.is_kept = true;
         // The home and temporary files are of no more use, and may hold what a provider put there.
-        for path in [self.home(), self.path.join("tmp"), self.cli_config(), self.events()] {
+        for path in [self.home(), self.path.join("tmp"), self.cli_config()] {
             remove(&path);
         }
     }
@@ -56,8 +56,9 @@ impl RunFolder {
         plan_path(&self.path)
     }
 
-    pub(crate) fn events(&self) -> PathBuf {
-        self.path.join("events.jsonl")
+    /// Where an apply writes its events and its complaints.
+    pub(crate) fn apply_output(&self) -> [PathBuf; 2] {
+        [self.path.join("apply.jsonl"), self.path.join("apply.stderr")]
     }
 
     fn home(&self) -> PathBuf {

@@ -1,0 +1,150 @@
+//! The act stage: the one place with effects on gateways and Terraform.
+//!
+//! In: a decision. Out: what came of it. Each effect is written to the journal, with its audit line, before it
+//! happens, and is safe to repeat: a crash between the two only repeats it.
+
+mod gateway;
+mod terraform;
+
+use moorline_config::Config;
+use moorline_model::EnvironmentName;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::event::AuditEntry;
+use moorline_plan::advance::Acted;
+use moorline_plan::decide::Decision;
+use moorline_plan::gateway::ReplicaReading;
+use moorline_record::{Fence, FencedError, JournalId, Record};
+
+pub use terraform::{RunFailed, Terraform};
+
+use crate::fleet::Fleet;
+use crate::{clock, failpoint};
+use gateway::Replicas;
+
+/// What acting needs to know.
+pub struct Acting<'a> {
+    /// The environment.
+    pub name: &'a EnvironmentName,
+    /// What is remembered of it.
+    pub state: &'a EnvironmentState,
+    /// The document that the decision is about: the rollout's; what is in force, when healing; what is put back, when
+    /// undoing.
+    pub document: Option<&'a Config>,
+    /// The replicas.
+    pub fleet: &'a Fleet,
+    /// What they attested at the beginning of the cycle.
+    pub readings: &'a [ReplicaReading],
+    /// Terraform of the commit that the decision is about.
+    pub terraform: Option<&'a Terraform<'a>>,
+}
+
+/// What came of a decision.
+pub struct Effect {
+    /// What came of it.
+    pub acted: Acted,
+    /// The journal line; closed in the same transaction that records the outcome.
+    pub journal: Option<JournalId>,
+    /// The effect's name in the journal.
+    pub step: Option<&'static str>,
+}
+
+/// Carries out a decision.
+///
+/// # Errors
+/// The journal could not be written, or another daemon leads; then nothing was done.
+pub async fn act(
+    record: &Record,
+    fence: Fence,
+    decision: &Decision,
+    acting: &Acting<'_>,
+) -> Result<Effect, FencedError> {
+    let Some((step, detail)) = effect(decision) else {
+        return Ok(Effect { acted: Acted::Rested, journal: None, step: None });
+    };
+    let rollout = acting.state.rollout_under_way();
+    let in_force = acting.state.applied.as_ref().map(|applied| &applied.revision.commit);
+    let audit = AuditEntry {
+        at: clock::now(),
+        actor: "moorline".to_owned(),
+        action: step.to_owned(),
+        target: acting.name.to_string(),
+        commit: rollout.map(|rollout| &rollout.revision.commit).or(in_force).cloned(),
+        detail,
+    };
+    let journal = record.journal_begin(fence, acting.name, rollout.map(|rollout| rollout.id), step, audit).await?;
+    failpoint::reach(step, "begun");
+    let acted = Box::pin(carry_out(decision, acting)).await;
+    failpoint::reach(step, "done");
+    Ok(Effect { acted, journal: Some(journal), step: Some(step) })
+}
+
+/// The journal's name of a decision's effect, and a sentence for the audit. `None`: it has no effect.
+fn effect(decision: &Decision) -> Option<(&'static str, String)> {
+    Some(match decision {
+        Decision::PlanTerraform => ("terraform.plan", String::new()),
+        Decision::ApplyTerraform => ("terraform.apply", String::new()),
+        Decision::UndoPlan => ("terraform.plan_back", String::new()),
+        Decision::UndoApply => ("terraform.apply_back", String::new()),
+        Decision::Stage => ("gateway.stage", String::new()),
+        Decision::Shift { weight } => ("gateway.shift", format!("the candidate gets {weight}")),
+        Decision::Promote => ("gateway.promote", String::new()),
+        Decision::Supersede { by } => ("gateway.discard", format!("{} takes its place", by.commit.short())),
+        Decision::UndoDocument { restore } => {
+            ("gateway.undo", restore.map_or_else(String::new, |digest| format!("back to {}", digest.short())))
+        }
+        Decision::Heal { endpoints } => ("gateway.heal", endpoints.join(" ")),
+        Decision::Rest { .. }
+        | Decision::Watch
+        | Decision::Begin { .. }
+        | Decision::Move { .. }
+        | Decision::Finish { .. } => return None,
+    })
+}
+
+async fn carry_out(decision: &Decision, acting: &Acting<'_>) -> Acted {
+    let rollout = acting.state.rollout_under_way();
+    let replicas = Replicas { fleet: acting.fleet, readings: acting.readings };
+    match decision {
+        Decision::PlanTerraform => terraform::plan(acting.terraform).await,
+        Decision::ApplyTerraform => terraform::apply(acting.terraform, rollout).await,
+        Decision::UndoPlan => terraform::plan_back(acting.terraform).await,
+        Decision::UndoApply => terraform::apply_back(acting.terraform, rollout).await,
+        Decision::Supersede { .. } => gateway::discard(replicas).await,
+        Decision::UndoDocument { restore: None } => gateway::undo(replicas, None, rollout).await,
+        Decision::Stage
+        | Decision::Shift { .. }
+        | Decision::Promote
+        | Decision::UndoDocument { restore: Some(_) }
+        | Decision::Heal { .. } => {
+            let Some(document) = acting.document else {
+                return Acted::ActFailed { reason: "the document is not known (any more)".to_owned() };
+            };
+            with_document(decision, acting, replicas, document).await
+        }
+        Decision::Rest { .. }
+        | Decision::Watch
+        | Decision::Begin { .. }
+        | Decision::Move { .. }
+        | Decision::Finish { .. } => Acted::Rested,
+    }
+}
+
+async fn with_document(
+    decision: &Decision,
+    acting: &Acting<'_>,
+    replicas: Replicas<'_>,
+    document: &Config,
+) -> Acted {
+    let rollout = acting.state.rollout_under_way();
+    match decision {
+        Decision::Stage => gateway::stage(replicas, document, rollout).await,
+        Decision::Shift { weight } => gateway::shift(replicas, document.digest(), *weight).await,
+        Decision::Promote => gateway::promote(replicas, document, rollout).await,
+        Decision::UndoDocument { .. } => gateway::undo(replicas, Some(document), rollout).await,
+        Decision::Heal { endpoints } => {
+            let in_force = acting.state.applied.as_ref().map(|applied| &applied.revision.commit);
+            gateway::heal(replicas, document, in_force, endpoints).await
+        }
+        _ => Acted::Rested,
+    }
+}

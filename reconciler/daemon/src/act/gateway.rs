@@ -1,0 +1,161 @@
+//! Effects on gateway replicas. Each looks first and changes only what is not yet as it should be, so that it can be
+//! repeated after a crash; each goes to every replica that needs it, and when one refuses or cannot be reached, the
+//! whole effect counts as not done and is tried again.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use moorline_admin::{AdminError, Client, Origin, WriteOptions};
+use moorline_config::{Config, Digest, Percent};
+use moorline_model::CommitId;
+use moorline_model::rollout::Rollout;
+use moorline_plan::advance::Acted;
+use moorline_plan::gateway::ReplicaReading;
+
+use crate::fleet::Fleet;
+
+/// The replicas, and what they attested at the beginning of the cycle.
+#[derive(Clone, Copy)]
+pub(super) struct Replicas<'a> {
+    /// Their clients.
+    pub(super) fleet: &'a Fleet,
+    /// Their readings, in the same order.
+    pub(super) readings: &'a [ReplicaReading],
+}
+
+/// Puts the document beside the stable one, with no share of requests, where it neither serves nor waits already.
+pub(super) async fn stage(replicas: Replicas<'_>, document: &Config, rollout: Option<&Rollout>) -> Acted {
+    let digest = document.digest();
+    let options = &written_by(rollout.map(|rollout| &rollout.revision.commit), is_first(rollout));
+    let staged = replicas.each(|client, reading| async move {
+        let candidate = reading.candidate().filter(|candidate| candidate.digest == digest);
+        let stable = reading.stable().filter(|stable| stable.digest == digest);
+        if let Some(generation) = candidate.map(|found| found.generation).or(stable.map(|found| found.generation)) {
+            return Ok(generation);
+        }
+        let staged = client.stage(document.value(), Percent::ZERO, options).await?;
+        Ok(staged.candidate.attestation.generation.0)
+    });
+    match staged.await {
+        Ok(generations) => Acted::Staged { generations },
+        Err(reason) => Acted::ActFailed { reason },
+    }
+}
+
+/// Gives the candidate a share of requests, wherever there is a candidate.
+pub(super) async fn shift(replicas: Replicas<'_>, candidate: Digest, weight: Percent) -> Acted {
+    let shifted = replicas.each(|client, reading| async move {
+        match reading.candidate() {
+            Some(found) if found.digest != candidate || found.weight != weight => {
+                client.set_weight(candidate, weight).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    });
+    shifted.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Shifted)
+}
+
+/// Makes the document stable wherever it is not. A replica that lost its candidate (it restarted) is given the
+/// document directly.
+pub(super) async fn promote(replicas: Replicas<'_>, document: &Config, rollout: Option<&Rollout>) -> Acted {
+    let digest = document.digest();
+    let options = &written_by(rollout.map(|rollout| &rollout.revision.commit), is_first(rollout));
+    let promoted = replicas.each(|client, reading| async move {
+        if reading.stable().is_some_and(|stable| stable.digest == digest) && reading.candidate().is_none() {
+            return Ok(());
+        }
+        match client.promote(digest).await {
+            Err(error) if error.problem().is_some_and(|problem| problem.is("no-candidate")) => {
+                client.put_config(document.value(), options).await.map(drop)
+            }
+            other => other.map(drop),
+        }
+    });
+    promoted.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Promoted)
+}
+
+/// Drops the candidate wherever there is one.
+pub(super) async fn discard(replicas: Replicas<'_>) -> Acted {
+    let discarded = replicas.each(|client, _| async move { client.discard().await.map(drop) });
+    discarded.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Superseded)
+}
+
+/// Takes a failed rollout's document back: drops the candidate, and puts `restore` back as stable where another
+/// serves.
+pub(super) async fn undo(replicas: Replicas<'_>, restore: Option<&Config>, rollout: Option<&Rollout>) -> Acted {
+    let from = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| &from.revision.commit);
+    let options = &written_by(from, Ownership::Ours);
+    let undone = replicas.each(|client, reading| async move {
+        client.discard().await?;
+        match restore {
+            Some(document) if reading.stable().is_none_or(|stable| stable.digest != document.digest()) => {
+                client.put_config(document.value(), options).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    });
+    undone.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Undone)
+}
+
+/// Puts the document in force back on the replicas named, taking it over from whoever wrote there.
+pub(super) async fn heal(
+    replicas: Replicas<'_>,
+    document: &Config,
+    commit: Option<&CommitId>,
+    endpoints: &[String],
+) -> Acted {
+    let options = &written_by(commit, Ownership::Taken);
+    let healed = replicas.each(|client, reading| async move {
+        if !endpoints.contains(&reading.endpoint) {
+            return Ok(());
+        }
+        client.discard().await?;
+        client.put_config(document.value(), options).await.map(drop)
+    });
+    healed.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Healed)
+}
+
+/// Whether a write may take the document over from another owner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ownership {
+    /// It is ours, or it is refused.
+    Ours,
+    /// It is taken, whoever owns it.
+    Taken,
+}
+
+/// The first rollout takes a gateway over that was started from a file; later ones find their own document there.
+fn is_first(rollout: Option<&Rollout>) -> Ownership {
+    if rollout.is_some_and(|rollout| rollout.from.is_none()) { Ownership::Taken } else { Ownership::Ours }
+}
+
+fn written_by(commit: Option<&CommitId>, ownership: Ownership) -> WriteOptions {
+    WriteOptions {
+        commit: commit.map(ToString::to_string),
+        origin: Some(Origin::Git),
+        take_over: ownership == Ownership::Taken,
+        ..WriteOptions::default()
+    }
+}
+
+impl Replicas<'_> {
+    /// Does the same on every replica at once. All errors are named, not only the first.
+    async fn each<T, F>(self, effect: impl Fn(Client, ReplicaReading) -> F) -> Result<BTreeMap<String, T>, String>
+    where
+        F: Future<Output = Result<T, AdminError>>,
+    {
+        let all = self.fleet.replicas.iter().zip(self.readings);
+        let done = join_all(all.map(|((_, client), reading)| effect(client.clone(), reading.clone()))).await;
+        let mut results = BTreeMap::new();
+        let mut errors = Vec::new();
+        for ((endpoint, _), result) in self.fleet.replicas.iter().zip(done) {
+            match result {
+                Ok(value) => {
+                    results.insert(endpoint.clone(), value);
+                }
+                Err(error) => errors.push(crate::chain::of(&error)),
+            }
+        }
+        if errors.is_empty() { Ok(results) } else { Err(errors.join("; ")) }
+    }
+}

@@ -1,0 +1,232 @@
+//! Effects of Terraform, behind the runner's seam: which tree, which folder, which secrets.
+//!
+//! A rollout's plan and its apply are two cycles apart, perhaps with a restart between them, so everything between
+//! them is found again by the rollout's id: the checkout and the saved plan in `runs/ENV/ID`, what the plan is bound
+//! to in the record.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use moorline_model::plan::{PlanBinding, PlanSummary};
+use moorline_model::rollout::Rollout;
+use moorline_model::{CommitId, EnvironmentName, declaration};
+use moorline_plan::advance::Acted;
+use moorline_source::{CheckoutError, CheckoutLimits, Repository};
+use moorline_terraform::{Event, Job, Progress, RunError, Runner, SavedPlan};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::secrets::{ResolveError, Secrets};
+
+/// Why a run could not even begin.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The folder for the run cannot be made.
+    #[error("the folder {} cannot be made", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The commit cannot be checked out.
+    #[error("commit {} cannot be checked out", commit.short())]
+    Checkout {
+        /// The commit.
+        commit: CommitId,
+        /// Why.
+        #[source]
+        source: CheckoutError,
+    },
+    /// A variable of the child's environment has no value.
+    #[error("terraform.environment.{name} cannot be resolved")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// Why.
+        #[source]
+        source: ResolveError,
+    },
+}
+
+/// One environment's Terraform at one commit, ready to run.
+pub struct Terraform<'a> {
+    /// Who runs it.
+    pub runner: &'a dyn Runner,
+    /// Where the commit comes from.
+    pub repository: &'a Repository,
+    /// Who resolves the child's variables.
+    pub secrets: &'a Secrets,
+    /// The environment's name.
+    pub name: &'a EnvironmentName,
+    /// Its Terraform as declared at the commit.
+    pub declared: declaration::Terraform,
+    /// The commit.
+    pub commit: CommitId,
+    /// The daemon's working folder.
+    pub work_dir: &'a Path,
+    /// What tells this run from others of the environment: a rollout's id, or `scheduled`.
+    pub run: String,
+    /// A provider mirror on disk.
+    pub mirror: Option<PathBuf>,
+    /// Stops the child in order when the daemon stops.
+    pub cancel: &'a CancellationToken,
+}
+
+impl Terraform<'_> {
+    /// Plans at the commit.
+    pub async fn plan(&self) -> Result<PlanSummary, RunFailed> {
+        let job = self.job(Tree::Fresh).await?;
+        let planned = self.runner.plan(&job, self.cancel, &Told(self.name)).await?;
+        Ok(planned.summary)
+    }
+
+    /// Applies the plan that an earlier call of [`Terraform::plan`] saved.
+    pub async fn apply(&self, binding: &PlanBinding) -> Result<(), RunFailed> {
+        let job = self.job(Tree::AsPlanned).await?;
+        let plan = SavedPlan { path: moorline_terraform::plan_path(&job.run_dir), binding: binding.clone() };
+        self.runner.apply(&job, &plan, self.cancel, &Told(self.name)).await?;
+        Ok(())
+    }
+
+    /// The state, as `terraform show -json` writes it, redacted.
+    pub async fn state(&self) -> Result<Option<Value>, RunFailed> {
+        let job = self.job(Tree::Fresh).await?;
+        Ok(self.runner.state(&job, self.cancel).await?)
+    }
+
+    /// Removes the run's folder: its checkout and whatever plan is in it.
+    pub fn tidy(&self) {
+        let folder = self.folder();
+        if let Err(error) = std::fs::remove_dir_all(&folder)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(folder = %folder.display(), error = &error as &dyn std::error::Error, "cannot be removed");
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.work_dir.join("runs").join(self.name.as_str()).join(&self.run)
+    }
+
+    async fn job(&self, tree: Tree) -> Result<Job, JobError> {
+        let folder = self.folder();
+        let checkout = folder.join("tree");
+        if tree == Tree::Fresh || !checkout.is_dir() {
+            self.tidy();
+            private_folder(&folder)?;
+            let limits = CheckoutLimits::default();
+            self.repository
+                .checkout(&self.commit, &checkout, limits)
+                .await
+                .map_err(|source| JobError::Checkout { commit: self.commit.clone(), source })?;
+        }
+        let mut variables = BTreeMap::new();
+        for (name, reference) in &self.declared.environment {
+            let value = self.secrets.declared(reference);
+            let value = value.map_err(|source| JobError::Variable { name: name.clone(), source })?;
+            variables.insert(name.clone(), value);
+        }
+        let data_dir = self.work_dir.join("terraform").join(self.name.as_str());
+        private_folder(&data_dir)?;
+        Ok(Job {
+            tree: checkout,
+            commit: self.commit.clone(),
+            environment: self.declared.clone(),
+            variables,
+            run_dir: folder.join("run"),
+            data_dir,
+            mirror: self.mirror.clone(),
+            now: clock::now(),
+        })
+    }
+}
+
+/// Which checkout a run works in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tree {
+    /// A new one.
+    Fresh,
+    /// The one the plan was made in.
+    AsPlanned,
+}
+
+/// A run that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFailed {
+    /// It could not begin.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// It failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+fn private_folder(path: &Path) -> Result<(), JobError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| JobError::Folder { path: path.to_owned(), source })
+}
+
+/// Progress goes to the log: addresses and actions, never values.
+struct Told<'a>(&'a EnvironmentName);
+
+impl Progress for Told<'_> {
+    fn report(&self, event: Event) {
+        tracing::info!(environment = %self.0, ?event, "terraform");
+    }
+}
+
+/// Plans for a rollout.
+pub(super) async fn plan(terraform: Option<&Terraform<'_>>) -> Acted {
+    let Some(terraform) = terraform else { return no_terraform() };
+    match terraform.plan().await {
+        Ok(summary) => Acted::Planned(summary),
+        Err(error) => Acted::PlanFailed { reason: crate::chain::of(&error), transient: is_transient(&error) },
+    }
+}
+
+/// Applies a rollout's plan.
+pub(super) async fn apply(terraform: Option<&Terraform<'_>>, rollout: Option<&Rollout>) -> Acted {
+    let Some(terraform) = terraform else { return no_terraform() };
+    let Some(plan) = rollout.and_then(|rollout| rollout.terraform.as_ref()) else {
+        return Acted::PlanStale { reason: "there is no plan".to_owned() };
+    };
+    match terraform.apply(&plan.binding).await {
+        Ok(()) => Acted::Applied { digest: None },
+        Err(RunFailed::Run(error @ RunError::PlanStale { .. })) => {
+            Acted::PlanStale { reason: crate::chain::of(&error) }
+        }
+        Err(error) => Acted::ApplyFailed { reason: crate::chain::of(&error) },
+    }
+}
+
+/// Plans the way back.
+pub(super) async fn plan_back(terraform: Option<&Terraform<'_>>) -> Acted {
+    let Some(terraform) = terraform else { return no_terraform() };
+    match terraform.plan().await {
+        Ok(summary) => Acted::UndoPlanned(summary),
+        Err(error) => Acted::ActFailed { reason: crate::chain::of(&error) },
+    }
+}
+
+/// Applies the plan of the way back.
+pub(super) async fn apply_back(terraform: Option<&Terraform<'_>>, rollout: Option<&Rollout>) -> Acted {
+    match apply(terraform, rollout).await {
+        Acted::Applied { .. } => Acted::UndoApplied,
+        other => other,
+    }
+}
+
+fn is_transient(error: &RunFailed) -> bool {
+    match error {
+        RunFailed::Job(_) => false,
+        RunFailed::Run(error) => error.is_transient(),
+    }
+}
+
+fn no_terraform() -> Acted {
+    Acted::ActFailed { reason: "the environment declares no Terraform at this commit".to_owned() }
+}

@@ -1,0 +1,26 @@
+//! The AWS lane: live ECS, load balancers and WAF, compared with Terraform's state.
+
+use moorline_model::declaration::Aws;
+use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
+use serde_json::Value;
+
+/// Reads what AWS says of the resources in a state. A state that could not be read makes the whole lane unverifiable.
+pub async fn findings(declared: &Aws, state: Result<Option<Value>, String>) -> Vec<Finding> {
+    match state {
+        Ok(Some(state)) => {
+            let aws = moorline_aws::Aws::connect(declared).await;
+            aws.findings(&moorline_aws::managed(&state)).await
+        }
+        Ok(None) => Vec::new(),
+        Err(error) => vec![Finding {
+            lane: Lane::Aws,
+            address: "terraform state".to_owned(),
+            path: String::new(),
+            kind: DriftKind::Unverifiable,
+            severity: Severity::Warning,
+            declared: None,
+            live: None,
+            note: Some(error),
+        }],
+    }
+}

@@ -1,0 +1,257 @@
+//! The command line.
+
+mod api;
+mod environment;
+mod exit;
+mod local;
+mod output;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use moorline_model::{CommitId, EnvironmentName};
+
+pub use exit::Exit;
+
+/// Keeps an AI gateway moored to what Git declares.
+#[derive(Debug, Parser)]
+#[command(name = "moorline", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How results are printed on stdout. Words for people go to stderr either way.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For scripts: one JSON document.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the reconciler.
+    Daemon {
+        /// Settings file; each key also as a variable (MOORLINE_REPOSITORY__URL).
+        #[arg(long, env = "MOORLINE_CONFIG")]
+        config: Option<PathBuf>,
+    },
+    /// Show the main job on this machine: a repository, two gateways, traffic, drift, a canary, a rollback.
+    Demo(DemoArguments),
+    /// Write a moorline.yaml and a gateway document to begin with.
+    Init {
+        /// The checkout to write into.
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+    },
+    /// Check moorline.yaml and every document it names, in a checkout. Reports every mistake.
+    Validate(CheckoutArguments),
+    /// Show what merging the checkout would change: Terraform's plan and the document's difference.
+    Plan(PlanArguments),
+    /// Show open drift.
+    Drift(EnvironmentArguments),
+    /// Look and act now; try a failed commit again.
+    Sync(ActionArguments),
+    /// Approve the waiting plan.
+    Approve(ActionArguments),
+    /// Go back to a verified commit, and hold the present one.
+    Rollback {
+        /// Which environment, where, and why.
+        #[command(flatten)]
+        action: ActionArguments,
+        /// The commit to go to (40 digits). Default: the last verified before the present one.
+        #[arg(long)]
+        to: Option<CommitId>,
+    },
+    /// Apply nothing until released.
+    Hold {
+        /// Which environment, where, and why.
+        #[command(flatten)]
+        action: ActionArguments,
+        /// Hold this commit only (40 digits).
+        #[arg(long)]
+        commit: Option<CommitId>,
+    },
+    /// Lift holds and a freeze.
+    Release(ActionArguments),
+    /// What happened.
+    History {
+        /// Which environment and where.
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// How many lines.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// How every environment, or one, stands.
+    Status(StatusArguments),
+    /// Why is a commit not applied? Walks the gates in order.
+    Why(EnvironmentArguments),
+    /// Policies.
+    Policy {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Print the JSON Schema of a document.
+    Schema {
+        /// Which document.
+        #[arg(value_enum)]
+        document: SchemaDocument,
+    },
+    /// Print a shell's completions.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Run the test_ rules in a folder.
+    Test {
+        /// The folder.
+        #[arg(default_value = "policies")]
+        directory: PathBuf,
+    },
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Stop when everything has happened; exit 0 if it did, 1 if not.
+    #[arg(long)]
+    pub once: bool,
+    /// Where to put the demo's files. Default: a new temporary folder.
+    #[arg(long)]
+    pub directory: Option<PathBuf>,
+}
+
+/// Arguments of commands that read a checkout.
+#[derive(Debug, Args)]
+pub struct CheckoutArguments {
+    /// The checkout.
+    #[arg(default_value = ".")]
+    pub directory: PathBuf,
+    /// The declaration in it.
+    #[arg(long, default_value = "moorline.yaml")]
+    pub file: String,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The checkout.
+    #[command(flatten)]
+    pub checkout: CheckoutArguments,
+    /// A provider mirror on disk; with it nothing is fetched from a registry.
+    #[arg(long)]
+    pub mirror: Option<PathBuf>,
+}
+
+/// Where the daemon is.
+#[derive(Debug, Args)]
+pub struct ServerArguments {
+    /// The daemon's address.
+    #[arg(long, env = "MOORLINE_SERVER", default_value = "http://127.0.0.1:8080")]
+    pub server: String,
+    /// A token of the daemon's.
+    #[arg(long, env = "MOORLINE_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+/// One environment of a daemon.
+#[derive(Debug, Args)]
+pub struct EnvironmentArguments {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// The environment. Default: all.
+    pub environment: Option<EnvironmentName>,
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// Something asked of one environment.
+#[derive(Debug, Args)]
+pub struct ActionArguments {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// Why; kept in the audit.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// Wait for the outcome, at most so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub wait: Option<u64>,
+}
+
+/// Documents that have a schema.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SchemaDocument {
+    /// gateway.yaml
+    Gateway,
+    /// moorline.yaml
+    Repository,
+    /// moorlined.yaml
+    Daemon,
+}
+
+/// Runs a command.
+pub async fn run(cli: Cli) -> Exit {
+    let output = cli.output;
+    match cli.command {
+        Command::Daemon { config } => crate::daemon::run(config.as_deref()).await,
+        Command::Demo(arguments) => crate::demo::run(&arguments).await,
+        Command::Init { directory } => local::init(&directory),
+        Command::Validate(arguments) => local::validate(&arguments, output),
+        Command::Plan(arguments) => Box::pin(local::plan(&arguments, output)).await,
+        Command::Policy { command: PolicyCommand::Test { directory } } => local::policy_test(&directory, output),
+        Command::Schema { document } => local::schema(document),
+        Command::Completions { shell } => local::completions(shell),
+        Command::Drift(arguments) => environment::drift(&arguments, output).await,
+        Command::History { environment, limit } => environment::history(&environment, limit, output).await,
+        Command::Status(arguments) => environment::status(&arguments, output).await,
+        Command::Why(arguments) => environment::why(&arguments, output).await,
+        Command::Sync(action) => environment::act("sync", &action, None, output).await,
+        Command::Approve(action) => environment::act("approve", &action, None, output).await,
+        Command::Rollback { action, to } => environment::act("rollback", &action, to, output).await,
+        Command::Hold { action, commit } => environment::act("hold", &action, commit, output).await,
+        Command::Release(action) => environment::act("release", &action, None, output).await,
+    }
+}
+
+/// How much is logged without RUST_LOG: the daemon tells what it does, other commands only what goes wrong.
+#[must_use]
+pub const fn log_level(cli: &Cli) -> &'static str {
+    match cli.command {
+        Command::Daemon { .. } => "info",
+        _ => "warn",
+    }
+}
+
+/// Says on stdout where the daemon listens: one line of JSON, for whoever started it on port 0.
+pub fn say_listening(address: std::net::SocketAddr) {
+    output::line(serde_json::json!({ "listening": address.to_string() }).to_string());
+}

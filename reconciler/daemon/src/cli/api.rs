@@ -1,0 +1,138 @@
+//! The daemon's HTTP API, as the command line uses it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use super::{Exit, ServerArguments, output};
+
+/// Longest wait for one answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bytes read of one answer.
+const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    /// The address is no URL.
+    #[error("`{0}` is no http(s) URL: give the daemon's address with --server or MOORLINE_SERVER")]
+    Server(String),
+    /// Nobody answered.
+    #[error("{url} cannot be reached; is the daemon running there? (--server or MOORLINE_SERVER says where)")]
+    Unreachable {
+        /// The address.
+        url: Url,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The daemon said no.
+    #[error("{title}: {detail}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// In a few words.
+        title: String,
+        /// What happened and what to do.
+        detail: String,
+    },
+    /// The answer makes no sense.
+    #[error("{url} answered with something else than a Moorline daemon would")]
+    Unreadable {
+        /// The address.
+        url: Url,
+    },
+}
+
+impl ApiError {
+    /// Says it, and the command's exit.
+    pub(super) fn report(&self) -> Exit {
+        output::say(format!("error: {}", crate::chain::of(self)));
+        match self {
+            Self::Refused { status: 401 | 403, .. } => {
+                output::say("Give a token with --token or MOORLINE_TOKEN.");
+                Exit::SignIn
+            }
+            Self::Refused { status: 409 | 423, .. } => Exit::Blocked,
+            Self::Server(_) => Exit::Usage,
+            Self::Unreachable { .. } => Exit::CannotCheck,
+            Self::Refused { .. } | Self::Unreadable { .. } => Exit::Error,
+        }
+    }
+}
+
+/// A client of one daemon.
+pub(super) struct Api {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<String>,
+}
+
+impl Api {
+    /// A client for the daemon that the arguments name.
+    pub(super) fn new(arguments: &ServerArguments) -> Result<Self, ApiError> {
+        let wrong = || ApiError::Server(arguments.server.clone());
+        let base = Url::parse(&arguments.server).map_err(|_| wrong())?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            return Err(wrong());
+        }
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|source| ApiError::Unreachable { url: base.clone(), source })?;
+        Ok(Self { http, base, token: arguments.token.clone().filter(|token| !token.is_empty()) })
+    }
+
+    /// Reads `path` below `/api/v1`.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, ApiError> {
+        let url = self.url(path);
+        self.send(self.http.get(url.clone()), url).await
+    }
+
+    /// Posts to `path` below `/api/v1`.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
+        let url = self.url(path);
+        self.send(self.http.post(url.clone()).json(body), url).await
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        url.set_path(&format!("{}/api/v1{path}", self.base.path().trim_end_matches('/')));
+        url.set_query(query);
+        url
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder, url: Url) -> Result<Value, ApiError> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let unreachable = |source| ApiError::Unreachable { url: url.clone(), source };
+        let mut answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            if bytes.len() + chunk.len() > BODY_BYTES_MAX {
+                return Err(ApiError::Unreadable { url });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let body: Value = match serde_json::from_slice(&bytes) {
+            Ok(body) => body,
+            Err(_) if bytes.is_empty() => Value::Null,
+            Err(_) => return Err(ApiError::Unreadable { url }),
+        };
+        if status.is_success() {
+            return Ok(body);
+        }
+        let text = |field: &str| body.get(field).and_then(Value::as_str).map(str::to_owned);
+        Err(ApiError::Refused {
+            status: status.as_u16(),
+            title: text("title").unwrap_or_else(|| status.to_string()),
+            detail: text("detail").unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! Commands that work on a checkout alone: `init validate plan policy schema completions`.
+
+mod checkout;
+mod init;
+mod plan;
+
+use clap::CommandFactory;
+use moorline_config::Document;
+use moorline_config::schema::schema as json_schema;
+use moorline_model::bootstrap::Bootstrap;
+use moorline_model::declaration::Declaration;
+use serde_json::json;
+
+use super::{CheckoutArguments, Cli, Exit, Output, PlanArguments, SchemaDocument, output};
+use checkout::Checkout;
+
+pub(super) use init::init;
+
+/// `moorline validate`: every mistake in the declaration and in all documents it names.
+pub(super) fn validate(arguments: &CheckoutArguments, format: Output) -> Exit {
+    let checkout = Checkout::open(&arguments.directory, &arguments.file);
+    let mistakes = checkout.as_ref().map_or_else(Clone::clone, Checkout::mistakes);
+    let is_valid = mistakes.is_empty();
+    match format {
+        Output::Json => output::json(&json!({ "valid": is_valid, "mistakes": mistakes })),
+        Output::Text => mistakes.iter().for_each(output::line),
+    }
+    if is_valid {
+        let count = checkout.map_or(0, |checkout| checkout.declaration.environments.len());
+        output::say(format!("{} is valid: {count} environment(s).", arguments.file));
+        Exit::Done
+    } else {
+        output::say(format!("{} mistake(s).", mistakes.len()));
+        Exit::Error
+    }
+}
+
+/// `moorline plan`: what merging the checkout would change.
+pub(super) async fn plan(arguments: &PlanArguments, format: Output) -> Exit {
+    match Checkout::open(&arguments.checkout.directory, &arguments.checkout.file) {
+        Ok(checkout) => Box::pin(plan::plan(&checkout, arguments, format)).await,
+        Err(mistakes) => {
+            mistakes.iter().for_each(|mistake| output::say(format!("error: {mistake}")));
+            Exit::Error
+        }
+    }
+}
+
+/// `moorline policy test`: runs the `test_` rules in a folder.
+pub(super) fn policy_test(directory: &std::path::Path, format: Output) -> Exit {
+    let files = match checkout::read_policies(directory) {
+        Ok(files) => files,
+        Err(error) => {
+            output::say(format!("error: {error}"));
+            return Exit::Error;
+        }
+    };
+    let tested = match moorline_plan::policy::test_policies(&files) {
+        Ok(tested) => tested,
+        Err(error) => {
+            output::say(format!("error: {}", crate::chain::of(&error)));
+            return Exit::Error;
+        }
+    };
+    let failed = tested.iter().filter(|test| !test.passed).count();
+    match format {
+        Output::Json => output::json(&json!({
+            "tests": tested.iter().map(|test| json!({"name": test.name, "passed": test.passed})).collect::<Vec<_>>(),
+        })),
+        Output::Text => {
+            for test in &tested {
+                output::line(format!("{} {}", if test.passed { "pass" } else { "FAIL" }, test.name));
+            }
+        }
+    }
+    output::say(format!("{} test(s), {failed} failed.", tested.len()));
+    match (tested.len(), failed) {
+        (0, _) => {
+            output::say("No rule is named test_…: nothing was proved.");
+            Exit::Error
+        }
+        (_, 0) => Exit::Done,
+        _ => Exit::Error,
+    }
+}
+
+/// `moorline schema`: the JSON Schema of a document.
+pub(super) fn schema(document: SchemaDocument) -> Exit {
+    output::json(&match document {
+        SchemaDocument::Gateway => json_schema::<Document>(),
+        SchemaDocument::Repository => json_schema::<Declaration>(),
+        SchemaDocument::Daemon => json_schema::<Bootstrap>(),
+    });
+    Exit::Done
+}
+
+/// `moorline completions`.
+pub(super) fn completions(shell: clap_complete::Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "moorline", &mut script);
+    output::line(String::from_utf8_lossy(&script));
+    Exit::Done
+}

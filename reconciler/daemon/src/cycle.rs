@@ -1,0 +1,121 @@
+//! One cycle of one environment: source → desired → observe → diff → decide → act → verify → record → notify.
+//!
+//! [`Cycle::run`] is that sentence. Data goes one way; only the record is read back, at the start. A cycle takes no
+//! input and moves a rollout by at most one step, so a crash anywhere repeats at most one idempotent effect.
+
+mod desired;
+mod memory;
+mod observe;
+mod policies;
+mod record;
+mod terraform;
+
+use jiff::Timestamp;
+use moorline_model::EnvironmentName;
+use moorline_model::rollout::Evidence;
+use moorline_plan::advance::{Inputs, advance};
+use moorline_plan::decide::{Decision, decide};
+use moorline_plan::gates::why;
+use moorline_record::{CommitError, FencedError, StoreError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::desired::Wanted;
+use self::memory::Memory;
+use self::observe::Live;
+use crate::act::{Acting, Effect, act};
+use crate::clock;
+use crate::shared::Shared;
+use crate::source::Report;
+use crate::verify::verify;
+
+/// Why a cycle ended early. Nothing of it was recorded; the next one reads everything afresh.
+#[derive(Debug, thiserror::Error)]
+pub enum CycleError {
+    /// The record could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another daemon leads, or the journal could not be written.
+    #[error(transparent)]
+    Fenced(#[from] FencedError),
+    /// The outcome could not be committed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// When the next cycle is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// At once: something moved.
+    Again,
+    /// At this moment, or when the bell is rung.
+    At(Timestamp),
+}
+
+/// A cycle to be run.
+pub struct Cycle<'a> {
+    /// The environment.
+    pub name: &'a EnvironmentName,
+    /// What the keepers share.
+    pub shared: &'a Shared,
+    /// What the repository says.
+    pub source: &'a watch::Receiver<Option<Report>>,
+    /// Set when the daemon stops.
+    pub cancel: &'a CancellationToken,
+}
+
+impl Cycle<'_> {
+    /// Runs the cycle.
+    ///
+    /// # Errors
+    /// See [`CycleError`].
+    pub async fn run(&self) -> Result<Next, CycleError> {
+        let now = clock::now();
+        let mut memory = self.remember(now).await?;
+        let source = self.source.borrow().clone();
+        let wanted = Box::pin(self.desired(&memory, source.as_ref())).await?;
+        let live = Box::pin(self.observe(&memory, &wanted, now)).await;
+        self.diff(&mut memory, &wanted, &live, source.as_ref(), now);
+        let decision = self.decide(&mut memory, &wanted, &live, now);
+        let effect = Box::pin(self.act(&memory, &wanted, &live, &decision)).await?;
+        let acted = self.with_document(effect.acted, &wanted).await?;
+        let inputs = Inputs { id: clock::rollout_id(), desired: wanted.about(&decision) };
+        memory.take(advance(&memory.state, &decision, acted, &inputs, clock::now()));
+        let evidence = Box::pin(self.verify(&memory, &wanted, &live)).await;
+        memory.witness(evidence, clock::now());
+        self.record(memory, &wanted, &decision, effect.journal, effect.step).await
+    }
+
+    /// A rollback that a person asked for takes the place of this cycle's own decision.
+    fn decide(&self, memory: &mut Memory, wanted: &Wanted, live: &Live, now: Timestamp) -> Decision {
+        let asked = memory.begin.take();
+        let situation = wanted.situation(memory, live);
+        self.shared.explanations.note(self.name, &why(&memory.state, &situation, now));
+        asked.unwrap_or_else(|| decide(&memory.state, &situation, now))
+    }
+
+    async fn act(
+        &self,
+        memory: &Memory,
+        wanted: &Wanted,
+        live: &Live,
+        decision: &Decision,
+    ) -> Result<Effect, FencedError> {
+        let terraform = self.terraform_for(memory, wanted, decision).await;
+        let acting = Acting {
+            name: self.name,
+            state: &memory.state,
+            document: wanted.document_for(decision),
+            fleet: &live.fleet,
+            readings: &live.replicas,
+            terraform: terraform.as_ref(),
+        };
+        act(&self.shared.record, self.shared.fence, decision, &acting).await
+    }
+
+    async fn verify(&self, memory: &Memory, wanted: &Wanted, live: &Live) -> Option<Evidence> {
+        let rollout = memory.state.rollout_under_way()?;
+        let document = wanted.brought.as_ref().filter(|document| Some(document.digest()) == rollout.digest);
+        verify(rollout, document, &live.fleet, &self.shared.secrets, clock::now()).await
+    }
+}

@@ -1,0 +1,207 @@
+//! The desired stage: what the commits in question declare, and the documents in question.
+
+use std::sync::Arc;
+
+use moorline_config::{Config, Digest};
+use moorline_model::declaration::{Declaration, Document};
+use moorline_model::rollout::{Phase, Rollout};
+use moorline_model::{EnvironmentName, Revision};
+use moorline_plan::decide::{Decision, Situation};
+use moorline_plan::desired::{Desired, desired};
+use moorline_plan::policy::Denial;
+use serde_json::Value;
+
+use super::memory::Memory;
+use super::observe::Live;
+use super::{Cycle, CycleError};
+use crate::source::{Report, declaration};
+
+/// What the commits in question declare.
+pub(super) struct Wanted {
+    /// The branch's head.
+    pub(super) head: Option<Result<Desired, String>>,
+    /// The commit of the rollout under way.
+    pub(super) current: Option<Desired>,
+    /// The commit of a rollback that a person just asked for.
+    pub(super) asked: Option<Desired>,
+    /// The document that the rollout under way brings.
+    pub(super) brought: Option<Config>,
+    /// The document in force.
+    pub(super) in_force: Option<Config>,
+    /// The document that the rollout goes back to when it fails.
+    pub(super) verified: Option<Config>,
+    /// What the policies say of the rollout's commit, or why they could not be asked.
+    pub(super) denials: Result<Vec<Denial>, String>,
+}
+
+impl Wanted {
+    /// What the decision needs to see.
+    pub(super) fn situation<'a>(&'a self, memory: &'a Memory, live: &'a Live) -> Situation<'a> {
+        Situation {
+            head: self.head.as_ref().map(|head| head.as_ref().map_err(String::as_str)),
+            current: self.current.as_ref(),
+            replicas: &live.replicas,
+            denials: self.denials.as_ref().map(Vec::as_slice).map_err(String::as_str),
+            interrupted: memory.interrupted.as_deref(),
+            blocked: live.blocked.as_deref(),
+        }
+    }
+
+    /// The document that a decision is about.
+    pub(super) fn document_for(&self, decision: &Decision) -> Option<&Config> {
+        match decision {
+            Decision::Heal { .. } => self.in_force.as_ref(),
+            Decision::UndoDocument { restore: Some(digest) } => {
+                [&self.verified, &self.in_force].into_iter().flatten().find(|document| document.digest() == *digest)
+            }
+            _ => self.brought.as_ref(),
+        }
+    }
+
+    /// What the commit declares that a decision is about: the one begun, or the rollout's.
+    pub(super) fn about(&self, decision: &Decision) -> Option<&Desired> {
+        let Decision::Begin { revision, .. } = decision else { return self.current.as_ref() };
+        let head = self.head.as_ref().and_then(|head| head.as_ref().ok());
+        [head, self.asked.as_ref()].into_iter().flatten().find(|desired| desired.revision.commit == revision.commit)
+    }
+
+    /// What the environment declares now: at the commit being brought, else at the head.
+    pub(super) fn declared(&self) -> Option<&Desired> {
+        let head = self.head.as_ref().and_then(|head| head.as_ref().ok());
+        self.current.as_ref().or(head)
+    }
+}
+
+impl Cycle<'_> {
+    /// Reads what the commits in question declare.
+    pub(super) async fn desired(&self, memory: &Memory, source: Option<&Report>) -> Result<Wanted, CycleError> {
+        let handed_over = self.shared.record.handed_over(self.name).await?.map(|kept| kept.document);
+        let head = source.and_then(|report| report.head.as_ref());
+        let head = match head {
+            None => None,
+            Some(head) => Some(match &head.declaration {
+                Ok(declaration) => self.at(&head.revision, declaration, handed_over.as_ref()).await,
+                Err(mistakes) => Err(mistakes.clone()),
+            }),
+        };
+        let rollout = memory.state.rollout_under_way();
+        let current = match rollout {
+            Some(rollout) => self.at_commit(&rollout.revision, head.as_ref(), handed_over.as_ref()).await,
+            None => None,
+        };
+        let asked = match &memory.begin {
+            Some(Decision::Begin { revision, .. }) => {
+                self.at_commit(revision, head.as_ref(), handed_over.as_ref()).await
+            }
+            _ => None,
+        };
+        let brought = self.brought(rollout, current.as_ref()).await?;
+        let in_force = memory.state.applied.as_ref().map(|applied| applied.digest);
+        let verified = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| from.digest);
+        let denials = self.denials(rollout, current.as_ref(), brought.as_ref()).await;
+        Ok(Wanted {
+            in_force: self.kept(in_force, &[brought.as_ref()]).await?,
+            verified: self.kept(verified, &[brought.as_ref()]).await?,
+            head,
+            current,
+            asked,
+            brought,
+            denials,
+        })
+    }
+
+    /// What a commit that is not the head declares. `None` when it cannot be read.
+    async fn at_commit(
+        &self,
+        revision: &Revision,
+        head: Option<&Result<Desired, String>>,
+        handed_over: Option<&Value>,
+    ) -> Option<Desired> {
+        if let Some(Ok(head)) = head
+            && head.revision.commit == revision.commit
+        {
+            return Some(head.clone());
+        }
+        let shared = self.shared;
+        let declared = declaration(&shared.repository, &revision.commit, &shared.declaration_path).await;
+        let declared = match declared {
+            Ok(declaration) => self.at(revision, &declaration, handed_over).await,
+            Err(error) => Err(error),
+        };
+        declared
+            .inspect_err(|error| {
+                tracing::warn!(environment = %self.name, commit = %revision.commit, error, "the commit cannot be read");
+            })
+            .ok()
+    }
+
+    /// What a commit declares for this environment.
+    async fn at(
+        &self,
+        revision: &Revision,
+        declaration: &Arc<Declaration>,
+        handed_over: Option<&Value>,
+    ) -> Result<Desired, String> {
+        let environment = declaration.environment(self.name);
+        let repository = &self.shared.repository;
+        let mut files = Vec::new();
+        if let Some(Document::Files(paths)) = environment.map(|environment| &environment.gateway.document) {
+            for path in paths {
+                let bytes = repository.read(&revision.commit, path).await;
+                let bytes = bytes.map_err(|error| crate::chain::of(&error))?;
+                let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository"))?;
+                let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
+                files.push((path.clone(), text));
+            }
+        }
+        let mut tree = None;
+        if let Some(terraform) = environment.and_then(|environment| environment.terraform.as_ref()) {
+            let digest = repository.tree_digest(&revision.commit, &terraform.directory).await;
+            let digest = digest.map_err(|error| crate::chain::of(&error))?;
+            let absent = || format!("{} is no folder of the repository", terraform.directory);
+            tree = Some(digest.ok_or_else(absent)?.to_string());
+        }
+        desired(revision.clone(), self.name, declaration, &files, handed_over, tree)
+            .map_err(|error| crate::chain::of(&error))
+    }
+
+    /// The document that the rollout under way brings, once its digest is known.
+    async fn brought(&self, rollout: Option<&Rollout>, current: Option<&Desired>) -> Result<Option<Config>, CycleError> {
+        let Some(digest) = rollout.and_then(|rollout| rollout.digest) else { return Ok(None) };
+        self.kept(Some(digest), &[current.and_then(|current| current.document.config())]).await
+    }
+
+    /// The document with this digest: one of those at hand, or the one that was kept.
+    async fn kept(&self, digest: Option<Digest>, at_hand: &[Option<&Config>]) -> Result<Option<Config>, CycleError> {
+        let Some(digest) = digest else { return Ok(None) };
+        if let Some(config) = at_hand.iter().flatten().find(|config| config.digest() == digest) {
+            return Ok(Some((*config).clone()));
+        }
+        let kept = self.shared.record.document(self.name, digest).await?;
+        Ok(kept.and_then(|kept| parse_kept(self.name, digest, &kept.document)))
+    }
+
+    /// Asks the policies where the decision needs their word.
+    async fn denials(
+        &self,
+        rollout: Option<&Rollout>,
+        current: Option<&Desired>,
+        document: Option<&Config>,
+    ) -> Result<Vec<Denial>, String> {
+        let (Some(rollout), Some(current)) = (rollout, current) else { return Ok(Vec::new()) };
+        if !matches!(rollout.phase, Phase::Pending | Phase::Planning | Phase::Staging) {
+            return Ok(Vec::new());
+        }
+        let document = document.or(current.document.config());
+        super::policies::denials(&self.shared.repository, rollout, current, document).await
+    }
+}
+
+/// A kept document was valid when it was kept; a release with stricter rules may see it otherwise.
+fn parse_kept(name: &EnvironmentName, digest: Digest, document: &Value) -> Option<Config> {
+    Config::from_value("kept document", document)
+        .inspect_err(|mistakes| {
+            tracing::error!(environment = %name, %digest, %mistakes, "a kept document is not valid any more");
+        })
+        .ok()
+}

@@ -1,0 +1,75 @@
+//! The start of a cycle: everything that is remembered of the environment, with what people asked for worked into it.
+
+use jiff::Timestamp;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::event::Event;
+use moorline_model::notification::Notification;
+use moorline_model::rollout::Evidence;
+use moorline_plan::advance::{Advance, witness};
+use moorline_plan::decide::Decision;
+use moorline_plan::intent::heed;
+use moorline_record::{IntentId, JournalId, Version};
+
+use super::{Cycle, CycleError};
+
+/// What is remembered, and what this cycle adds to it until it is recorded.
+pub(super) struct Memory {
+    /// The state, as it grows through the cycle.
+    pub(super) state: EnvironmentState,
+    /// The version that was loaded.
+    pub(super) version: Version,
+    /// A step that an earlier life of the daemon began and whose end was not recorded.
+    pub(super) interrupted: Option<String>,
+    /// Its journal lines, and others that were left open.
+    pub(super) left_open: Vec<JournalId>,
+    /// A rollback that a person asked for.
+    pub(super) begin: Option<Decision>,
+    /// Wishes that were heeded.
+    pub(super) heeded: Vec<IntentId>,
+    /// Lines of history to write.
+    pub(super) events: Vec<Event>,
+    /// Messages to send.
+    pub(super) notifications: Vec<Notification>,
+}
+
+impl Memory {
+    /// Takes the outcome of a step in.
+    pub(super) fn take(&mut self, advanced: Advance) {
+        self.state = advanced.state;
+        self.events.extend(advanced.events);
+        self.notifications.extend(advanced.notifications);
+    }
+
+    /// Takes what verification said in.
+    pub(super) fn witness(&mut self, evidence: Option<Evidence>, now: Timestamp) {
+        if let Some(evidence) = evidence {
+            let witnessed = witness(&self.state, evidence, now);
+            self.take(witnessed);
+        }
+    }
+}
+
+impl Cycle<'_> {
+    /// Reads the record, and heeds what people asked for.
+    pub(super) async fn remember(&self, now: Timestamp) -> Result<Memory, CycleError> {
+        let record = &self.shared.record;
+        let loaded = record.load(self.name).await?;
+        let (state, version) = loaded.unwrap_or_else(|| (EnvironmentState::new(self.name.clone()), Version(0)));
+        let open = record.journal_open(self.name).await?;
+        let under_way = state.rollout_under_way().map(|rollout| rollout.id);
+        let interrupted = open.iter().rev().find(|step| step.rollout.is_some() && step.rollout == under_way);
+        let interrupted = interrupted.map(|step| step.step.clone());
+        let (heeded, intents): (Vec<_>, Vec<_>) = record.pending_intents(self.name).await?.into_iter().unzip();
+        let with_wishes = heed(state, &intents, now);
+        Ok(Memory {
+            state: with_wishes.state,
+            version,
+            interrupted,
+            left_open: open.into_iter().map(|step| step.id).collect(),
+            begin: with_wishes.begin,
+            heeded,
+            events: with_wishes.events,
+            notifications: Vec::new(),
+        })
+    }
+}

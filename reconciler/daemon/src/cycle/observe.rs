@@ -1,0 +1,229 @@
+//! The observe and diff stages: what replicas, Terraform and AWS say now, and in what that differs from what is
+//! declared.
+//!
+//! Replicas are read in each cycle: it costs a call each. Terraform is planned and AWS read when their schedule is
+//! due, or when a finding waits for its second read, and only while no rollout is under way.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use moorline_model::axis::Axis;
+use moorline_model::drift::{DriftState, Finding, Lane};
+use moorline_model::environment::{EnvironmentState, Replica};
+use moorline_model::plan::PlanSummary;
+use moorline_plan::announce::{self, Told};
+use moorline_plan::axes::{Looked, SourceReading, note_axes};
+use moorline_plan::drift::settle;
+use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings};
+
+use super::desired::Wanted;
+use super::memory::Memory;
+use super::Cycle;
+use crate::clock;
+use crate::fleet::Fleet;
+use crate::source::Report;
+
+/// The pause before a suspected finding of an expensive lane is read a second time.
+const SECOND_READ_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+
+/// What is live.
+pub(super) struct Live {
+    /// The replicas' clients.
+    pub(super) fleet: Fleet,
+    /// What they attest, in the same order.
+    pub(super) replicas: Vec<ReplicaReading>,
+    /// Terraform's plan, when it was due.
+    pub(super) plan: Option<Result<PlanSummary, String>>,
+    /// What AWS says, when it was due.
+    pub(super) aws: Option<Vec<Finding>>,
+    /// Why Terraform must not run until a person looked.
+    pub(super) blocked: Option<String>,
+}
+
+impl Cycle<'_> {
+    /// Reads what is live.
+    pub(super) async fn observe(&self, memory: &Memory, wanted: &Wanted, now: Timestamp) -> Live {
+        let expected = expectation(&memory.state).map(|expectation| expectation.stable);
+        let (fleet, replicas) = match wanted.declared() {
+            Some(declared) => match self.shared.clients.fleet(&declared.environment, &self.shared.secrets) {
+                Ok(fleet) => {
+                    let replicas = fleet.read(expected).await;
+                    (fleet, replicas)
+                }
+                Err(error) => (Fleet::default(), unreadable(&declared.environment, &crate::chain::of(&error))),
+            },
+            None => (Fleet::default(), Vec::new()),
+        };
+        let blocked = self.blocked();
+        let plan = match &blocked {
+            None if self.is_due(memory, wanted, Lane::Terraform, now) => self.scheduled_plan(memory, wanted).await,
+            _ => None,
+        };
+        let aws = match self.is_due(memory, wanted, Lane::Aws, now) {
+            true => self.read_aws(memory, wanted).await,
+            false => None,
+        };
+        Live { fleet, replicas, plan, aws, blocked }
+    }
+
+    /// Whether a lane with a schedule is to be read now.
+    fn is_due(&self, memory: &Memory, wanted: &Wanted, lane: Lane, now: Timestamp) -> bool {
+        let state = &memory.state;
+        let Some(declared) = wanted.declared() else { return false };
+        if state.rollout_under_way().is_some() || state.applied.is_none() || memory.begin.is_some() {
+            return false;
+        }
+        let (is_declared, schedule) = match lane {
+            Lane::Terraform => (declared.environment.terraform.is_some(), &declared.environment.schedule.plan),
+            Lane::Aws => (declared.environment.aws.is_some(), &declared.environment.schedule.drift),
+            Lane::Gateway => (true, &declared.environment.schedule.drift),
+        };
+        let last = state.looked.get(&lane).copied();
+        let waits = state.drift.iter().any(|drift| drift.finding.lane == lane && drift.state == DriftState::Suspected);
+        let second = waits && last.is_none_or(|last| now.duration_since(last) >= SECOND_READ_AFTER);
+        is_declared && (second || schedule.is_due(last, now))
+    }
+
+    /// Plans what is in force, to see whether live has moved away from it.
+    async fn scheduled_plan(&self, memory: &Memory, wanted: &Wanted) -> Option<Result<PlanSummary, String>> {
+        let declared = wanted.declared()?;
+        let in_force = memory.state.applied.as_ref()?;
+        let terraform = self.terraform(&declared.environment, &in_force.revision, "scheduled".to_owned())?;
+        let planned = terraform.plan().await.map_err(|error| crate::chain::of(&error));
+        terraform.tidy();
+        Some(planned)
+    }
+
+    /// Compares AWS with Terraform's state.
+    async fn read_aws(&self, memory: &Memory, wanted: &Wanted) -> Option<Vec<Finding>> {
+        let declared = wanted.declared()?;
+        let in_force = memory.state.applied.as_ref()?;
+        let terraform = self.terraform(&declared.environment, &in_force.revision, "state".to_owned())?;
+        let state = terraform.state().await;
+        terraform.tidy();
+        let aws = declared.environment.aws.as_ref()?;
+        Some(crate::aws::findings(aws, state.map_err(|error| crate::chain::of(&error))).await)
+    }
+
+    /// Terraform's state that could not be written after an apply: nothing runs before a person pushed it.
+    fn blocked(&self) -> Option<String> {
+        let folder = self.shared.work_dir.join("terraform").join(self.name.as_str());
+        let kept = moorline_terraform::unwritten_state(&folder)?;
+        Some(format!(
+            "a state could not be written and is kept at {}: push it with `terraform state push`, then remove it",
+            kept.display()
+        ))
+    }
+
+    /// Compares what is live with what is declared, and works the differences into the state.
+    pub(super) fn diff(
+        &self,
+        memory: &mut Memory,
+        wanted: &Wanted,
+        live: &Live,
+        source: Option<&Report>,
+        now: Timestamp,
+    ) {
+        if let Some(head) = source.and_then(|report| report.head.as_ref()) {
+            let event = moorline_plan::advance::saw_head(&mut memory.state, &head.revision, now);
+            memory.events.extend(event);
+        }
+        let (lanes, findings) = findings(&mut memory.state, wanted, live, now);
+        let policy = wanted.declared().map(|declared| &declared.environment.drift);
+        let ignore = policy.map_or(&[][..], |policy| &policy.ignore);
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let settled = settle(&memory.state.drift, &lanes, findings, ignore, today, now);
+        let heal = policy.map_or(&[][..], |policy| &policy.heal);
+        let told = announce::drift(self.name, &memory.state.drift, &settled, heal, now);
+        memory.state.drift = settled.drift;
+        memory.state.replicas = live.replicas.iter().map(|reading| replica(reading, clock::now())).collect();
+        memory.tell(told);
+        let looked = Looked {
+            source: source.and_then(|report| source_reading(report, wanted)),
+            plan: live.plan.as_ref().map(|plan| plan.as_ref().map_err(String::as_str)),
+            replicas: Some(&live.replicas),
+        };
+        let told = note_axes(&mut memory.state, &looked, now);
+        memory.tell(told);
+    }
+}
+
+impl Memory {
+    fn tell(&mut self, told: Told) {
+        self.events.extend(told.events);
+        self.notifications.extend(told.notifications);
+    }
+}
+
+/// The lanes that were read, and what they found.
+fn findings(state: &mut EnvironmentState, wanted: &Wanted, live: &Live, now: Timestamp) -> (Vec<Lane>, Vec<Finding>) {
+    let mut lanes = Vec::new();
+    let mut findings = Vec::new();
+    if let (Some(expected), Some(document)) = (expectation(state), &wanted.in_force)
+        && document.digest() == expected.stable
+    {
+        lanes.push(Lane::Gateway);
+        findings.extend(gateway_findings(document, expected.candidate, &live.replicas));
+    }
+    if let Some(plan) = &live.plan {
+        state.looked.insert(Lane::Terraform, now);
+        if let Ok(plan) = plan {
+            lanes.push(Lane::Terraform);
+            findings.extend(plan.findings.iter().cloned());
+            state.plan = Some(plan.clone());
+        }
+    }
+    if let Some(aws) = &live.aws {
+        state.looked.insert(Lane::Aws, now);
+        lanes.push(Lane::Aws);
+        findings.extend(aws.iter().cloned());
+    }
+    (lanes, findings)
+}
+
+fn source_reading<'a>(report: &'a Report, wanted: &'a Wanted) -> Option<SourceReading<'a>> {
+    if let Some(error) = &report.error {
+        return Some(SourceReading::Unreachable(error));
+    }
+    let head = report.head.as_ref()?;
+    Some(match wanted.head.as_ref()? {
+        Ok(_) => SourceReading::Valid(&head.revision),
+        Err(mistakes) => SourceReading::Invalid(mistakes),
+    })
+}
+
+fn replica(reading: &ReplicaReading, now: Timestamp) -> Replica {
+    let status = reading.result.as_ref().ok();
+    let stable = reading.stable();
+    Replica {
+        endpoint: reading.endpoint.clone(),
+        instance: status.map(|status| status.instance.clone()),
+        digest: stable.map(|stable| stable.digest),
+        commit: stable.and_then(|stable| stable.commit.clone()),
+        generation: stable.map(|stable| stable.generation),
+        candidate: reading.candidate().map(|candidate| candidate.digest),
+        error: reading.result.as_ref().err().cloned(),
+        checked_at: now,
+    }
+}
+
+/// Replicas that are declared and cannot even be asked.
+fn unreadable(environment: &moorline_model::declaration::Environment, error: &str) -> Vec<ReplicaReading> {
+    let endpoints = match &environment.gateway.endpoints {
+        moorline_model::declaration::Endpoints::Urls(urls) => urls.clone(),
+        moorline_model::declaration::Endpoints::Ecs { ecs } => vec![format!("ecs:{}/{}", ecs.cluster, ecs.service)],
+    };
+    let reading = |endpoint| ReplicaReading { endpoint, result: Err(error.to_owned()) };
+    endpoints.into_iter().map(reading).collect()
+}
+
+/// When each axis is looked at again, as far as schedules say.
+pub(super) fn next_look(state: &EnvironmentState, wanted: &Wanted, now: Timestamp) -> Option<Timestamp> {
+    let declared = wanted.declared()?;
+    let schedule = &declared.environment.schedule;
+    let drift_checked = state.axes.0.get(&Axis::Health).map_or(now, |reading| reading.checked_at);
+    let plan = declared.environment.terraform.as_ref().and_then(|_| {
+        let last = state.looked.get(&Lane::Terraform).copied().unwrap_or(now);
+        schedule.plan.next_after(last)
+    });
+    [schedule.drift.next_after(drift_checked), plan].into_iter().flatten().min()
+}

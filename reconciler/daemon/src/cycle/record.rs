@@ -1,0 +1,100 @@
+//! The end of a cycle: one transaction, and when the next one is due.
+
+use jiff::{SignedDuration, Timestamp};
+use moorline_model::drift::DriftState;
+use moorline_model::environment::KeptDocument;
+use moorline_plan::decide::Decision;
+use moorline_record::{Addressed, JournalId, Write};
+
+use super::desired::Wanted;
+use super::memory::Memory;
+use super::observe::next_look;
+use super::{Cycle, CycleError, Next};
+use crate::{clock, failpoint, outbox};
+
+/// The pause between two cycles while a rollout is verified.
+const VERIFY_EVERY: SignedDuration = SignedDuration::from_millis(500);
+/// The pause before a suspected finding is read a second time.
+const CONFIRM_AFTER: SignedDuration = SignedDuration::from_millis(500);
+
+impl Cycle<'_> {
+    /// Records the cycle: state, history, messages, wishes and the journal line's end, all or nothing.
+    pub(super) async fn record(
+        &self,
+        memory: Memory,
+        wanted: &Wanted,
+        decision: &Decision,
+        journal: Option<JournalId>,
+        step: Option<&'static str>,
+    ) -> Result<Next, CycleError> {
+        let now = clock::now();
+        let shared = self.shared;
+        for id in memory.left_open.iter().filter(|id| Some(**id) != journal) {
+            shared.record.journal_end(shared.fence, *id, "interrupted").await?;
+        }
+        let channels = wanted.declared().map(|declared| outbox::channels(&declared.notifications)).unwrap_or_default();
+        let notifications: Vec<Addressed> = memory
+            .notifications
+            .iter()
+            .map(|notification| Addressed { notification: notification.clone(), channels: channels.clone() })
+            .collect();
+        for event in &memory.events {
+            tracing::info!(environment = %self.name, message = %event.message, "history");
+        }
+        let has_mail = !notifications.is_empty() && !channels.is_empty();
+        let is_tidy = memory.state.rollout_under_way().is_none();
+        let write = Write {
+            state: &memory.state,
+            expected: memory.version,
+            events: memory.events,
+            notifications,
+            audit: Vec::new(),
+            consumed: memory.heeded,
+            journal_end: journal,
+            documents: documents(wanted, decision, now),
+        };
+        shared.record.commit(shared.fence, write).await?;
+        if let Some(step) = step {
+            failpoint::reach(step, "recorded");
+        }
+        if has_mail {
+            shared.outbox.notify_one();
+        }
+        if is_tidy && step.is_some() {
+            self.tidy_runs();
+        }
+        Ok(self.next(&memory.state, wanted, decision, now))
+    }
+
+    fn next(
+        &self,
+        state: &moorline_model::environment::EnvironmentState,
+        wanted: &Wanted,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Next {
+        let after = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
+        let mut at = next_look(state, wanted, now).unwrap_or_else(|| after(SignedDuration::from_secs(30)));
+        match decision {
+            Decision::Rest { until, .. } => at = until.map_or(at, |until| at.min(until)),
+            Decision::Watch => at = at.min(after(VERIFY_EVERY)),
+            // A step that failed is tried again when the rollout says so, and not at once.
+            _ => match state.rollout_under_way().and_then(|rollout| rollout.retry_at) {
+                Some(retry_at) if retry_at > now => at = at.min(retry_at),
+                _ => return Next::Again,
+            },
+        }
+        if state.drift.iter().any(|drift| drift.state == DriftState::Suspected) {
+            at = at.min(after(CONFIRM_AFTER));
+        }
+        Next::At(at)
+    }
+}
+
+/// The document that a rollout brings is kept before it is staged, so that a later rollback finds it.
+fn documents(wanted: &Wanted, decision: &Decision, now: Timestamp) -> Vec<KeptDocument> {
+    let Some(document) = wanted.brought.as_ref().filter(|_| matches!(decision, Decision::Stage)) else {
+        return Vec::new();
+    };
+    vec![KeptDocument { digest: document.digest(), document: document.value().clone(), at: now }]
+}

@@ -1,0 +1,82 @@
+//! The daemon: settings → record → web → lease → repository → keepers → wait → drain.
+//!
+//! Tasks: the web; the lease's renewal; the source's watcher; one keeper an environment, started and stopped by the
+//! [`manager`]; the outbox. All hang on one tracker and one token. Bells wake them, `watch` channels carry what the
+//! repository says; nothing else passes between them but the record.
+
+mod lease;
+mod manager;
+mod start;
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cli::Exit;
+use crate::{chain, settings};
+
+/// How long a stop waits for what has begun: a Terraform that was interrupted writes its state in this time.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(110);
+
+/// Runs the daemon until it is told to stop.
+pub async fn run(config: Option<&Path>) -> Exit {
+    let bootstrap = match settings::load(config, std::env::vars()) {
+        Ok(bootstrap) => bootstrap,
+        Err(error) => {
+            tracing::error!("{}", chain::of(&error));
+            return Exit::Usage;
+        }
+    };
+    let cancel = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let exit = tokio::select! {
+        // Starting is cut off by a signal; what has started by then is drained like the rest.
+        result = Box::pin(start::start(bootstrap, &tasks, &cancel)) => match result {
+            Ok(()) => wait(&cancel).await,
+            Err(error) => {
+                tracing::error!("{}", chain::of(&error));
+                Exit::Error
+            }
+        },
+        () = stop_signal() => Exit::Done,
+    };
+    cancel.cancel();
+    tasks.close();
+    tokio::select! {
+        () = tasks.wait() => exit,
+        // The second signal forces.
+        () = stop_signal() => Exit::Interrupted,
+        () = tokio::time::sleep(DRAIN_TIMEOUT) => Exit::Error,
+    }
+}
+
+/// Waits until the daemon is told to stop, or may not go on.
+async fn wait(cancel: &CancellationToken) -> Exit {
+    tokio::select! {
+        () = stop_signal() => {
+            tracing::info!("stopping: finishing what has begun");
+            Exit::Done
+        }
+        () = cancel.cancelled() => {
+            tracing::error!("stopping: this daemon leads no more");
+            Exit::Error
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without signals there is no stopping but by force.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

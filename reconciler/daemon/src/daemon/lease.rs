@@ -1,0 +1,57 @@
+//! Leadership: at most one daemon acts.
+
+use std::time::Duration;
+
+use moorline_record::{FencedError, Lease, Record, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+
+/// How long a lease holds without being renewed.
+const LEASE_TTL: Duration = Duration::from_secs(15);
+/// How often it is renewed, and how often a follower tries to take it.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+
+/// Waits until this daemon leads. Followers wait here; their console is up.
+pub(super) async fn lead(record: &Record, holder: &str) -> Result<Lease, StoreError> {
+    let mut said = false;
+    loop {
+        if let Some(lease) = record.lease(holder, LEASE_TTL, clock::now()).await? {
+            return Ok(lease);
+        }
+        if !said {
+            tracing::info!("another daemon leads; following");
+            said = true;
+        }
+        tokio::time::sleep(RENEW_EVERY).await;
+    }
+}
+
+/// Renews the lease until cancelled, then gives it back. When another took it, or it ran out, everything stops: every
+/// further write would be refused anyway.
+pub(super) async fn keep(record: Record, mut lease: Lease, cancel: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => break,
+            () = tokio::time::sleep(RENEW_EVERY) => {}
+        }
+        match record.renew(&lease, LEASE_TTL, clock::now()).await {
+            Ok(renewed) => lease = renewed,
+            Err(FencedError::StaleLease(stale)) => {
+                tracing::error!(error = &stale as &dyn std::error::Error, "another daemon took the lead");
+                cancel.cancel();
+                return;
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the lease cannot be renewed");
+                if clock::now() >= lease.expires_at {
+                    cancel.cancel();
+                    return;
+                }
+            }
+        }
+    }
+    if let Err(error) = record.release(&lease).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be given back");
+    }
+}

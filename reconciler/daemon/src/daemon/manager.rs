@@ -1,0 +1,109 @@
+//! Starts and stops keepers, as the repository declares environments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use moorline_model::EnvironmentName;
+use moorline_model::declaration::{Declaration, Document};
+use moorline_web::{DeclaredDocument, Delivery, Documents, TokenHash};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bell::Bells;
+use crate::keeper::Keeper;
+use crate::shared::Shared;
+use crate::source::Report;
+
+/// The task that starts and stops keepers.
+pub(super) struct Manager {
+    /// What keepers share.
+    pub(super) shared: Arc<Shared>,
+    /// Their bells.
+    pub(super) bells: Bells,
+    /// What the repository says.
+    pub(super) source: watch::Receiver<Option<Report>>,
+    /// What the web needs to know of documents.
+    pub(super) documents: watch::Sender<Option<Documents>>,
+    /// Where keepers run.
+    pub(super) tasks: TaskTracker,
+}
+
+impl Manager {
+    /// Follows the repository until cancelled. Environments that the record knows are kept from the start, so that a
+    /// repository which cannot be read does not make drift invisible.
+    pub(super) async fn run(mut self, known: Vec<EnvironmentName>, cancel: CancellationToken) {
+        let mut keepers: BTreeMap<EnvironmentName, CancellationToken> = BTreeMap::new();
+        for name in known {
+            self.start(&mut keepers, name, &cancel);
+        }
+        loop {
+            let declaration = self.declaration();
+            if let Some(declaration) = declaration {
+                self.documents.send_replace(Some(self.documents_of(&declaration)));
+                let names: BTreeSet<_> = declaration.environments.iter().map(|found| found.name.clone()).collect();
+                keepers.retain(|name, keeper| {
+                    let is_declared = names.contains(name);
+                    if !is_declared {
+                        tracing::info!(environment = %name, "not declared any more: it is left as it is");
+                        keeper.cancel();
+                        self.bells.forget(name);
+                    }
+                    is_declared
+                });
+                for name in names {
+                    self.start(&mut keepers, name, &cancel);
+                }
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                changed = self.source.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// The head's declaration, when it has a valid one.
+    fn declaration(&mut self) -> Option<Arc<Declaration>> {
+        let report = self.source.borrow_and_update();
+        report.as_ref()?.head.as_ref()?.declaration.as_ref().ok().map(Arc::clone)
+    }
+
+    fn start(
+        &self,
+        keepers: &mut BTreeMap<EnvironmentName, CancellationToken>,
+        name: EnvironmentName,
+        cancel: &CancellationToken,
+    ) {
+        if keepers.contains_key(&name) {
+            return;
+        }
+        let token = cancel.child_token();
+        let keeper = Keeper {
+            name: name.clone(),
+            shared: Arc::clone(&self.shared),
+            bell: self.bells.environment(&name),
+            source: self.source.clone(),
+        };
+        self.tasks.spawn(keeper.run(token.clone()));
+        keepers.insert(name, token);
+    }
+
+    fn documents_of(&self, declaration: &Declaration) -> Documents {
+        let documents = declaration.environments.iter().map(|environment| {
+            let delivery = match environment.gateway.document {
+                Document::Files(_) => Delivery::Git,
+                Document::Terraform { .. } => Delivery::Terraform,
+            };
+            let token = environment.gateway.document_token.as_ref().and_then(|reference| {
+                let resolved = self.shared.secrets.declared(reference);
+                let resolved = resolved.inspect_err(|error| {
+                    let error = error as &dyn std::error::Error;
+                    tracing::warn!(environment = %environment.name, error, "gateway.document_token has no value");
+                });
+                resolved.ok().and_then(|token| TokenHash::of(&token))
+            });
+            (environment.name.clone(), DeclaredDocument { delivery, token, endpoint: None })
+        });
+        documents.collect()
+    }
+}

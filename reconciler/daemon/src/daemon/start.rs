@@ -1,0 +1,232 @@
+//! Starting: each part in the order in which the next one needs it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use moorline_config::{Reference, Secret};
+use moorline_model::bootstrap::{Bootstrap, Repository as RepositorySettings, Tokens};
+use moorline_record::Record;
+use moorline_source::{
+    HttpsOptions, Limits, RemoteUrl, Repository, RepositoryConfig, SshEnvironment, SshFile, SshOptions,
+};
+use moorline_terraform::EmbeddedRunner;
+use moorline_web::{Roles, TokenHash, Web};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{lease, manager::Manager};
+use crate::bell::Bells;
+use crate::cli::say_listening;
+use crate::explanations::Explanations;
+use crate::fleet::Clients;
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::secrets::{ResolveError, Secrets};
+use crate::shared::Shared;
+use crate::source::{Report, Watcher, watch_files};
+use crate::{chain, clock};
+
+/// Why the daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// A secret of the settings has no value.
+    #[error("{key} of the daemon's settings cannot be resolved")]
+    Secret {
+        /// The setting.
+        key: &'static str,
+        /// Why.
+        #[source]
+        source: ResolveError,
+    },
+    /// The working folder cannot be made.
+    #[error("the working folder {} cannot be made", path.display())]
+    WorkDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Listening beyond this machine needs tokens.
+    #[error("listen is {0}, which others can reach: set tokens.viewer, tokens.operator or tokens.admin")]
+    Exposed(SocketAddr),
+    /// The record cannot be opened.
+    #[error(transparent)]
+    Record(#[from] moorline_record::OpenError),
+    /// The record cannot be used.
+    #[error(transparent)]
+    Store(#[from] moorline_record::StoreError),
+    /// The repository's settings cannot be used.
+    #[error("repository: {0}")]
+    Repository(String),
+}
+
+/// Starts everything; returns once it runs.
+pub(super) async fn start(
+    bootstrap: Bootstrap,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Result<(), StartError> {
+    let work_dir = PathBuf::from(&bootstrap.work_dir);
+    make_private(&work_dir)?;
+    let record = Record::open(&bootstrap.store).await?;
+    let secrets = Secrets::new(&bootstrap);
+    let bells = Bells::default();
+    let metrics = Arc::new(Metrics::default());
+    let explanations = Arc::new(Explanations::default());
+    let (documents, documents_seen) = watch::channel(None);
+    let listener = listen(&bootstrap).await?;
+    let address = listener.local_addr().map_err(|source| StartError::Listen { address: bootstrap.listen.clone(), source })?;
+    let console = bootstrap.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let web = Web {
+        record: record.clone(),
+        bell: Arc::new(bells.clone()),
+        gates: Arc::clone(&explanations) as Arc<dyn moorline_web::Gates>,
+        metrics: Arc::clone(&metrics) as Arc<dyn moorline_web::MetricsSource>,
+        ready: ready(&metrics),
+        roles: roles(&bootstrap.tokens)?,
+        webhook_secret: optional("repository.webhook_secret", bootstrap.repository.webhook_secret.as_ref())?,
+        documents: documents_seen,
+        public_url: bootstrap.public_url.clone(),
+        clock: clock::now,
+    };
+    let served = cancel.clone();
+    tasks.spawn(async move {
+        if let Err(error) = moorline_web::serve(listener, web, served).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the web stopped");
+        }
+    });
+    say_listening(address);
+
+    let repository = open_repository(&bootstrap.repository, &work_dir).await?;
+    let lease = lease::lead(&record, &holder(&work_dir)).await?;
+    let fence = lease.token;
+    tracing::info!(%fence, "leading");
+    tasks.spawn(lease::keep(record.clone(), lease, cancel.clone()));
+
+    let (reports, source) = watch::channel::<Option<Report>>(None);
+    let outbox_bell = Arc::new(Notify::new());
+    let known = record.environments().await?.into_iter().map(|state| state.name).collect();
+    let shared = Arc::new(Shared {
+        record: record.clone(),
+        fence,
+        repository: repository.clone(),
+        declaration_path: bootstrap.repository.path.clone(),
+        runner: Arc::new(EmbeddedRunner::default()),
+        clients: Clients::default(),
+        secrets: secrets.clone(),
+        work_dir,
+        mirror: bootstrap.terraform.mirror.as_ref().map(PathBuf::from),
+        metrics,
+        explanations,
+        outbox: Arc::clone(&outbox_bell),
+    });
+    let outbox = Outbox { record, secrets, source: source.clone(), bell: outbox_bell, console };
+    tasks.spawn(outbox.run(cancel.clone()));
+    let manager = Manager { shared, bells: bells.clone(), source, documents, tasks: tasks.clone() };
+    tasks.spawn(manager.run(known, cancel.clone()));
+    watch_repository(repository, &bootstrap.repository, &bells, reports, tasks, cancel);
+    Ok(())
+}
+
+/// Starts the source's watcher, and for a local repository the watch on its files.
+fn watch_repository(
+    repository: Repository,
+    settings: &RepositorySettings,
+    bells: &Bells,
+    reports: watch::Sender<Option<Report>>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) {
+    let bell = bells.source();
+    let files = repository.watch_path().and_then(|folder| {
+        watch_files(&folder, Arc::clone(&bell))
+            .inspect_err(|error| tracing::warn!("{} cannot be watched, polling only: {error}", folder.display()))
+            .ok()
+    });
+    let watcher = Watcher { repository, path: settings.path.clone(), bell, poll: settings.poll.get(), reports };
+    let cancel = cancel.clone();
+    tasks.spawn(async move {
+        watcher.run(cancel).await;
+        // Kept until here: dropping it ends the watch.
+        drop(files);
+    });
+}
+
+fn make_private(path: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| StartError::WorkDir { path: path.to_owned(), source })
+}
+
+/// Listening where others can reach it needs tokens: an empty configuration is a safe one.
+async fn listen(bootstrap: &Bootstrap) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Listen { address: bootstrap.listen.clone(), source };
+    let listener = TcpListener::bind(&bootstrap.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let Tokens { admin, operator, viewer } = &bootstrap.tokens;
+    if !address.ip().is_loopback() && [admin, operator, viewer].into_iter().all(Option::is_none) {
+        return Err(StartError::Exposed(address));
+    }
+    Ok(listener)
+}
+
+fn optional(key: &'static str, reference: Option<&Reference>) -> Result<Option<Secret>, StartError> {
+    reference.map(Secrets::own).transpose().map_err(|source| StartError::Secret { key, source })
+}
+
+fn roles(tokens: &Tokens) -> Result<Roles, StartError> {
+    let hash = |key, reference: &Option<Reference>| {
+        optional(key, reference.as_ref()).map(|token| token.as_ref().and_then(TokenHash::of))
+    };
+    Ok(Roles {
+        admin: hash("tokens.admin", &tokens.admin)?,
+        operator: hash("tokens.operator", &tokens.operator)?,
+        viewer: hash("tokens.viewer", &tokens.viewer)?,
+    })
+}
+
+/// Ready once a cycle has succeeded.
+fn ready(metrics: &Arc<Metrics>) -> Arc<dyn Fn() -> bool + Send + Sync> {
+    let metrics = Arc::clone(metrics);
+    Arc::new(move || metrics.has_succeeded())
+}
+
+/// Who this daemon is, the same after a restart on the same machine: it does not wait for its own old lease.
+fn holder(work_dir: &Path) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{host}:{}", work_dir.display())
+}
+
+async fn open_repository(settings: &RepositorySettings, work_dir: &Path) -> Result<Repository, StartError> {
+    let wrong = |error: &(dyn std::error::Error + 'static)| StartError::Repository(chain::of(error));
+    let file = |path: &Option<String>| {
+        path.as_ref().map(|path| SshFile::try_from(PathBuf::from(path))).transpose().map_err(|error| wrong(&error))
+    };
+    let config = RepositoryConfig {
+        url: settings.url.parse::<RemoteUrl>().map_err(|error| wrong(&error))?,
+        branch: settings.branch.clone(),
+        token: optional("repository.token", settings.token.as_ref())?,
+        https: HttpsOptions::default(),
+        ssh: SshOptions {
+            identity: file(&settings.ssh_identity)?,
+            known_hosts: file(&settings.ssh_known_hosts)?,
+            environment: SshEnvironment::inherited(),
+        },
+        work_dir: work_dir.to_owned(),
+        limits: Limits::default(),
+    };
+    Repository::open(config).await.map_err(|error| wrong(&error))
+}

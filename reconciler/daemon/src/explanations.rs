@@ -1,0 +1,31 @@
+//! Why each environment's changes are not applied, as its last cycle saw it. Kept in memory only: a cycle after a
+//! restart says it anew.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use moorline_model::EnvironmentName;
+use moorline_model::environment::EnvironmentState;
+use moorline_plan::gates::GateReading;
+use serde_json::Value;
+
+/// The gates of every environment, as last read.
+#[derive(Debug, Default)]
+pub struct Explanations {
+    gates: Mutex<BTreeMap<EnvironmentName, Value>>,
+}
+
+impl Explanations {
+    /// Notes the gates of an environment.
+    pub fn note(&self, name: &EnvironmentName, gates: &[GateReading]) {
+        let Ok(gates) = serde_json::to_value(gates) else { return };
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), gates);
+    }
+}
+
+impl moorline_web::Gates for Explanations {
+    fn why(&self, state: &EnvironmentState, _now: Timestamp) -> Option<Value> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).get(&state.name).cloned()
+    }
+}

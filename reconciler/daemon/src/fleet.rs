@@ -1,0 +1,119 @@
+//! The gateway replicas of one environment, as clients of their admin APIs.
+//!
+//! Clients are kept between cycles: making one reads the machine's certificates.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use moorline_admin::{AdminError, Client, Status};
+use moorline_config::{Digest, Secret};
+use moorline_model::declaration::{Endpoints, Environment};
+use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
+
+use crate::secrets::{ResolveError, Secrets};
+
+/// Longest wait for one replica's status. A replica that is slower than this cannot be checked.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why the replicas cannot even be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// The admin token has no value.
+    #[error("the gateways' admin token cannot be resolved")]
+    Token(#[source] ResolveError),
+    /// An address cannot be used.
+    #[error("a gateway's address cannot be used")]
+    Endpoint(#[source] AdminError),
+    /// The replicas are found in a way that this release does not know.
+    #[error("endpoints of an ECS service are not looked up by this release: list the admin URLs")]
+    Ecs,
+}
+
+/// Clients made so far, by address and token.
+#[derive(Debug, Default)]
+pub struct Clients {
+    made: Mutex<BTreeMap<(String, String), Client>>,
+}
+
+impl Clients {
+    /// The replicas that an environment declares.
+    ///
+    /// # Errors
+    /// See [`FleetError`].
+    pub fn fleet(&self, environment: &Environment, secrets: &Secrets) -> Result<Fleet, FleetError> {
+        let Endpoints::Urls(urls) = &environment.gateway.endpoints else { return Err(FleetError::Ecs) };
+        let token = secrets.declared(&environment.gateway.admin_token).map_err(FleetError::Token)?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut replicas = Vec::new();
+        for url in urls {
+            let key = (url.clone(), token.fingerprint());
+            let client = match made.get(&key) {
+                Some(client) => client.clone(),
+                None => client(url, &token)?,
+            };
+            made.insert(key, client.clone());
+            replicas.push((url.clone(), client));
+        }
+        Ok(Fleet { replicas })
+    }
+}
+
+fn client(url: &str, token: &Secret) -> Result<Client, FleetError> {
+    Client::new(url, Some(token.clone())).map_err(FleetError::Endpoint)
+}
+
+/// The replicas of one environment.
+#[derive(Debug, Clone, Default)]
+pub struct Fleet {
+    /// Admin URL and client.
+    pub replicas: Vec<(String, Client)>,
+}
+
+impl Fleet {
+    /// Reads every replica at once. One that serves another document than `expected` is asked for it, so that the
+    /// difference can be named.
+    pub async fn read(&self, expected: Option<Digest>) -> Vec<ReplicaReading> {
+        join_all(self.replicas.iter().map(|(endpoint, client)| read(endpoint, client, expected))).await
+    }
+}
+
+async fn read(endpoint: &str, client: &Client, expected: Option<Digest>) -> ReplicaReading {
+    let asked = tokio::time::timeout(STATUS_TIMEOUT, async {
+        let status = client.status().await.map_err(|error| crate::chain::of(&error))?;
+        let mut reading = reading(status);
+        let differs = reading.stable.as_ref().is_some_and(|stable| Some(stable.digest) != expected);
+        if differs && expected.is_some() {
+            let config = client.config().await.map_err(|error| crate::chain::of(&error))?;
+            reading.document = Some(config.document);
+        }
+        Ok(reading)
+    });
+    let result = match asked.await {
+        Ok(result) => result,
+        Err(_) => Err(format!("no answer within {} s", STATUS_TIMEOUT.as_secs())),
+    };
+    ReplicaReading { endpoint: endpoint.to_owned(), result }
+}
+
+fn reading(status: Status) -> ReplicaStatus {
+    ReplicaStatus {
+        instance: status.instance,
+        stable: status.stable.map(|stable| Serving {
+            digest: stable.digest,
+            commit: stable.commit,
+            generation: stable.generation.0,
+            origin: stable.origin.to_string(),
+            actor: stable.actor,
+            reason: stable.reason,
+            since: stable.since,
+        }),
+        candidate: status.candidate.map(|candidate| CandidateServing {
+            digest: candidate.attestation.digest,
+            generation: candidate.attestation.generation.0,
+            weight: candidate.weight,
+        }),
+        document: None,
+    }
+}

@@ -1,0 +1,79 @@
+//! One environment's keeper: the task that runs its cycles, one after the other.
+//!
+//! It wakes when its bell is rung or its next check is due. A cycle that moved something is followed by another at
+//! once; a cycle that failed is followed by another after a growing pause. The keeper decides nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use moorline_model::EnvironmentName;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::cycle::{Cycle, Next};
+use crate::shared::Shared;
+use crate::source::Report;
+
+/// The first pause after a cycle that failed; doubled for each further one.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest pause after a cycle that failed.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// The longest sleep: whatever was missed is seen after it.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
+
+/// A keeper.
+pub struct Keeper {
+    /// The environment.
+    pub name: EnvironmentName,
+    /// What it shares with the others.
+    pub shared: Arc<Shared>,
+    /// Rung when something may have changed.
+    pub bell: Arc<Notify>,
+    /// What the repository says.
+    pub source: watch::Receiver<Option<Report>>,
+}
+
+impl Keeper {
+    /// Keeps the environment until cancelled. A cycle that has begun is finished: an apply that is cut off leaves a
+    /// mess.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut pause = PAUSE_MIN;
+        while !cancel.is_cancelled() {
+            let began = clock::now();
+            let cycle = Cycle { name: &self.name, shared: &self.shared, source: &self.source, cancel: &cancel };
+            let result = Box::pin(cycle.run()).await;
+            self.shared.metrics.cycle(&self.name, began, clock::now(), result.is_ok());
+            match result {
+                Ok(next) => {
+                    pause = PAUSE_MIN;
+                    if let Next::At(time) = next {
+                        self.wait(until(time), &cancel).await;
+                    }
+                }
+                Err(error) => {
+                    let error = crate::chain::of(&error);
+                    tracing::error!(environment = %self.name, error, "the cycle failed; trying again in {pause:?}");
+                    self.wait(pause, &cancel).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+    }
+
+    /// Waits for the bell, the next check, or news of the repository.
+    async fn wait(&mut self, sleep: Duration, cancel: &CancellationToken) {
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = self.bell.notified() => {}
+            // A closed channel means that the daemon is stopping.
+            changed = self.source.changed() => if changed.is_err() { cancel.cancelled().await },
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+}
+
+fn until(time: Timestamp) -> Duration {
+    Duration::try_from(time.duration_since(clock::now())).unwrap_or(Duration::ZERO).min(SLEEP_MAX)
+}

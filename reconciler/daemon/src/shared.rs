@@ -1,0 +1,42 @@
+//! What the keepers of all environments share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use moorline_record::{Fence, Record};
+use moorline_source::Repository;
+use moorline_terraform::Runner;
+use tokio::sync::Notify;
+
+use crate::explanations::Explanations;
+use crate::fleet::Clients;
+use crate::metrics::Metrics;
+use crate::secrets::Secrets;
+
+/// What the keepers share.
+pub struct Shared {
+    /// What outlives a cycle.
+    pub record: Record,
+    /// Shown with each write: this daemon leads.
+    pub fence: Fence,
+    /// The watched repository.
+    pub repository: Repository,
+    /// The declaration's path in it.
+    pub declaration_path: String,
+    /// Who runs Terraform.
+    pub runner: Arc<dyn Runner>,
+    /// Clients of gateways.
+    pub clients: Clients,
+    /// Who resolves references.
+    pub secrets: Secrets,
+    /// The daemon's working folder.
+    pub work_dir: PathBuf,
+    /// A provider mirror on disk.
+    pub mirror: Option<PathBuf>,
+    /// The daemon's own figures.
+    pub metrics: Arc<Metrics>,
+    /// Why changes are not applied, for people who ask.
+    pub explanations: Arc<Explanations>,
+    /// Rung when a message waits in the outbox.
+    pub outbox: Arc<Notify>,
+}

@@ -1,0 +1,132 @@
+//! The source stage: what does the repository say now?
+//!
+//! One task fetches for all environments, when its bell is rung or a poll is due, and publishes a [`Report`]. A cycle
+//! reads the latest report and never fetches itself, so that ten environments cost one fetch.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use moorline_model::declaration::Declaration;
+use moorline_model::{CommitId, Revision};
+use moorline_source::Repository;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+
+/// What the repository says, as last read.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The head of the branch, as last fetched; kept when a later fetch fails.
+    pub head: Option<Head>,
+    /// Why the last fetch failed.
+    pub error: Option<String>,
+    /// When the last fetch ended.
+    pub checked_at: Timestamp,
+}
+
+/// The head of the branch and what it declares.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// The commit.
+    pub revision: Revision,
+    /// Its `moorline.yaml`, or every mistake in it.
+    pub declaration: Result<Arc<Declaration>, String>,
+}
+
+/// Reads the declaration at a commit.
+///
+/// # Errors
+/// A sentence, or every mistake: the file is not there, is no text, or says something wrong.
+pub async fn declaration(
+    repository: &Repository,
+    commit: &CommitId,
+    path: &str,
+) -> Result<Arc<Declaration>, String> {
+    let bytes = repository.read(commit, path).await.map_err(|error| crate::chain::of(&error))?;
+    let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository at {}", commit.short()))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
+    Declaration::parse(path, &text).map(Arc::new).map_err(|mistakes| mistakes.to_string())
+}
+
+/// The task that fetches.
+#[derive(Debug)]
+pub struct Watcher {
+    /// The repository.
+    pub repository: Repository,
+    /// The declaration's path in it.
+    pub path: String,
+    /// Rung when something may have changed.
+    pub bell: Arc<Notify>,
+    /// How often to look without being rung.
+    pub poll: std::time::Duration,
+    /// Where reports go.
+    pub reports: watch::Sender<Option<Report>>,
+}
+
+impl Watcher {
+    /// Fetches until cancelled.
+    pub async fn run(self, cancel: CancellationToken) {
+        loop {
+            let fetched = tokio::select! {
+                // A fetch that is dropped leaves the mirror as it was.
+                () = cancel.cancelled() => return,
+                fetched = self.repository.fetch() => fetched,
+            };
+            let report = match fetched {
+                Ok(fetched) => {
+                    if fetched.rewritten {
+                        tracing::warn!(commit = %fetched.head.commit, "the branch was rewritten (force push)");
+                    }
+                    self.succeeded(fetched.head).await
+                }
+                Err(error) => self.failed(&crate::chain::of(&error)),
+            };
+            self.reports.send_replace(Some(report));
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = self.bell.notified() => {}
+                () = tokio::time::sleep(self.poll) => {}
+            }
+        }
+    }
+
+    async fn succeeded(&self, revision: Revision) -> Report {
+        let known = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
+        let head = match known {
+            // The same commit says the same.
+            Some(head) if head.revision.commit == revision.commit => head,
+            _ => {
+                tracing::info!(commit = %revision.commit, message = %revision.message, "new head");
+                let declaration = declaration(&self.repository, &revision.commit, &self.path).await;
+                Head { revision, declaration }
+            }
+        };
+        Report { head: Some(head), error: None, checked_at: clock::now() }
+    }
+
+    fn failed(&self, error: &str) -> Report {
+        tracing::warn!(error, "the repository cannot be fetched");
+        let head = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
+        Report { head, error: Some(error.to_owned()), checked_at: clock::now() }
+    }
+}
+
+/// Rings the source's bell when refs of a local repository change, until the returned watcher is dropped.
+///
+/// # Errors
+/// The operating system's, when the folder cannot be watched; polling still works then.
+pub fn watch_files(folder: &Path, bell: Arc<Notify>) -> Result<notify::RecommendedWatcher, notify::Error> {
+    use notify::Watcher as _;
+    let mut watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
+        // Reading the repository makes access events; answering those would never end.
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            bell.notify_one();
+        }
+    })?;
+    // A push changes a file below `refs`, or `packed-refs` beside it; `objects` is large and says nothing.
+    watcher.watch(folder, notify::RecursiveMode::NonRecursive)?;
+    watcher.watch(&folder.join("refs"), notify::RecursiveMode::Recursive)?;
+    Ok(watcher)
+}
