@@ -118,9 +118,6 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
-    /// TLS to providers cannot be set up.
-    #[error("cannot set up TLS to providers")]
-    Tls(#[source] rustls::Error),
 }
 
 /// The running data plane.
@@ -142,9 +139,10 @@ impl DataPlane {
         limits: &Arc<Limits>,
         drain: &CancellationToken,
     ) -> Result<Self, StartError> {
-        let connector = dial::connector().map_err(StartError::Tls)?;
+        let tls = dial::Tls::default();
         let count = config.workers.unwrap_or_else(processors).max(1);
         let failed = |address| move |source| StartError::Listen { address, source };
+        refuse_taken(config.listen).map_err(failed(config.listen))?;
         let first = listener(config.listen).map_err(failed(config.listen))?;
         let address = first.local_addr().map_err(failed(config.listen))?;
         let mut listeners = vec![first];
@@ -159,7 +157,7 @@ impl DataPlane {
                 config.clone(),
                 Arc::clone(serving),
                 Arc::clone(limits),
-                connector.clone(),
+                tls.clone(),
                 drain.clone(),
             );
             let thread = worker::start(index, worker, listener);
@@ -188,6 +186,18 @@ impl DataPlane {
 /// Processors this process may use. The standard library counts the control group's quota in.
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Fails when somebody listens there already. Listeners that share a port would otherwise share it with another
+/// gateway too, and each would get a part of the other's callers.
+fn refuse_taken(address: SocketAddr) -> io::Result<()> {
+    if address.port() == 0 {
+        return Ok(());
+    }
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Not for connections that linger after a restart: those do not listen.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
 }
 
 /// One of several listeners on the same port; the kernel spreads connections over them.

@@ -17,11 +17,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 use tokio_util::task::TaskTracker;
 
 use super::body::UpstreamBody;
-use super::dial::{self, Stream};
+use super::dial::{self, Stream, Tls};
 use crate::routing::Origin;
 
 /// Idle connections kept to one origin.
@@ -68,7 +67,7 @@ pub(super) enum ConnectError {
 /// Upstream connections of one worker.
 pub(super) struct Pool {
     idle: Mutex<HashMap<Origin, Vec<Idle>>>,
-    connector: TlsConnector,
+    tls: Tls,
     tracker: TaskTracker,
 }
 
@@ -92,8 +91,8 @@ impl Drop for Connection {
 }
 
 impl Pool {
-    pub(super) fn new(connector: TlsConnector) -> Self {
-        Self { idle: Mutex::default(), connector, tracker: TaskTracker::new() }
+    pub(super) fn new(tls: Tls) -> Self {
+        Self { idle: Mutex::default(), tls, tracker: TaskTracker::new() }
     }
 
     /// Where the pool's own tasks are counted.
@@ -127,7 +126,7 @@ impl Pool {
         origin: &Origin,
         limit: Duration,
     ) -> Result<Lease, ConnectError> {
-        let reached = tokio::time::timeout(limit, dial::dial(origin, &self.connector)).await;
+        let reached = tokio::time::timeout(limit, dial::dial(origin, &self.tls)).await;
         let stream = reached
             .map_err(|_| ConnectError::Timeout { origin: origin.clone(), limit })?
             .map_err(|source| ConnectError::Failed { origin: origin.clone(), source })?;

@@ -156,7 +156,7 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
 
 /// What a request got from [`serve`]: an upstream's answer and until when it may go on, or one of our own.
 enum Served {
-    Upstream { answer: Answer, idle: std::time::Duration, total: std::time::Duration },
+    Upstream { answer: Box<Answer>, idle: std::time::Duration, total: std::time::Duration },
     Own(Bytes),
 }
 
@@ -215,7 +215,7 @@ async fn serve(
         deadline,
     };
     let answer = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
-    Ok(Served::Upstream { answer, idle: route.clocks.idle, total: route.clocks.total })
+    Ok(Served::Upstream { answer: Box::new(answer), idle: route.clocks.idle, total: route.clocks.total })
 }
 
 /// The generation for a request.
@@ -236,7 +236,7 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
         }
         Served::Upstream { answer, idle, total } => (answer, idle, total),
     };
-    let Answer { status, headers, content } = answer;
+    let Answer { status, headers, content } = *answer;
     match content {
         Content::Whole { body, tokens, output_estimate } => {
             account.tokens = tokens;

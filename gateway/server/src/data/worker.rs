@@ -14,10 +14,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::dial::Tls;
 use super::dice::Dice;
 use super::guard::{Guarded, Mark};
 use super::pool::Pool;
@@ -48,10 +48,10 @@ impl Worker {
         config: DataConfig,
         serving: Arc<dyn Serving>,
         limits: Arc<Limits>,
-        connector: TlsConnector,
+        tls: Tls,
         drain: CancellationToken,
     ) -> Self {
-        let (pool, gauges) = (Arc::new(Pool::new(connector)), config.gauges.worker());
+        let (pool, gauges) = (Arc::new(Pool::new(tls)), config.gauges.worker());
         Self { config, serving, limits, pool, dice: Dice::new(), gauges, drain }
     }
 }

@@ -48,7 +48,7 @@ impl Model {
         by_name: &HashMap<ModelName, ModelIndex>,
     ) -> Self {
         let price_of_model = model.price.as_ref().map(Price::compile);
-        let mut targets: Vec<Target> = model
+        let targets: Vec<Target> = model
             .targets
             .iter()
             .filter_map(|target| {
@@ -62,13 +62,8 @@ impl Model {
             .collect();
         let order = match model.strategy {
             Strategy::Weighted => Order::Lots,
-            Strategy::Cheapest => {
-                // A target without a price is not known to be cheap: it comes last.
-                targets.sort_by_key(|target| target.price.map_or(u64::MAX, Price::rank));
-                Order::Fixed
-            }
-            // What is not measured yet is tried as written.
-            Strategy::Priority | Strategy::Fastest | Strategy::LeastBusy => Order::Fixed,
+            // The others go by what is not measured yet: checking a document refuses them before it comes here.
+            Strategy::Priority | Strategy::Cheapest | Strategy::Fastest | Strategy::LeastBusy => Order::Fixed,
         };
         let fallback = model.fallback.iter().filter_map(|name| by_name.get(name).copied()).collect();
         Self { name: name.clone(), fallback, targets, order }

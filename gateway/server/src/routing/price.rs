@@ -35,7 +35,7 @@ impl Price {
         u64::try_from(sum.saturating_add(TOKENS_PRICED / 2) / TOKENS_PRICED).unwrap_or(u64::MAX)
     }
 
-    /// Price of a million tokens in and a million out, to order targets by.
+    /// Price of a million tokens in and a million out, to tell the dearer of two prices by.
     #[must_use]
     pub const fn rank(self) -> u64 {
         self.input.saturating_add(self.output)

@@ -21,7 +21,7 @@ fn document() -> serde_json::Value {
         },
         "models": {
             "dear": {"targets": [{"provider": "a", "model": "x"}], "price": {"input": 5, "output": 5}},
-            "cheap": {"strategy": "cheapest", "targets": [
+            "cheap": {"targets": [
                 {"provider": "b", "model": "unpriced"},
                 {"provider": "a", "model": "two", "price": {"input": 2, "output": 2}},
                 {"provider": "a", "model": "one", "price": {"input": 1, "output": 1}},
@@ -77,9 +77,11 @@ fn order(routing: &Routing, model: &str, die: impl FnMut(u64) -> u64) -> Vec<Str
 }
 
 #[test]
-fn cheapest_goes_by_price_and_unpriced_comes_last() {
+fn targets_are_tried_as_written_and_estimated_by_the_dearest() {
     let routing = compiled(&document());
-    assert_eq!(order(&routing, "cheap", |_| 0), ["one", "two", "unpriced"]);
+    assert_eq!(order(&routing, "cheap", |_| 0), ["unpriced", "two", "one"]);
+    let cheap = routing.model(routing.model_named("cheap").unwrap()).unwrap();
+    assert_eq!(cheap.price_estimate().unwrap().rank(), 4_000_000);
 }
 
 #[test]

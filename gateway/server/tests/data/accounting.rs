@@ -1,10 +1,11 @@
 //! What is counted, and at what price.
 
+use moorline_admin::ErrorKind;
 use serde_json::json;
 
-use super::caller::{ask, chat};
+use super::caller::{Wire, ask, chat, chat_stream};
 use super::gateway::{Gateway, document};
-use super::provider::{Provider, json_answer};
+use super::provider::{EVENT, Provider, Step, chunk, json_answer, stream_head};
 
 #[tokio::test]
 async fn cost_is_by_the_target_s_price_then_the_model_s_and_cached_tokens_cost_less() {
@@ -49,4 +50,20 @@ async fn an_answer_that_says_no_usage_is_estimated() {
     let total = gateway.counted(1).await.total;
     assert_eq!(total.input_tokens, (chat().to_string().len() as u64).div_ceil(4));
     assert_eq!(total.output_tokens, body.to_string().len() as u64 / 4);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_pays_for_what_was_produced() {
+    let provider = Provider::start().await;
+    provider.usually(vec![stream_head(), chunk(&EVENT.repeat(7)), Step::UntilClosed]);
+    let mut document = document(&provider);
+    document["routes"][0]["limits"] = json!([{"requests": 1, "window": "1m"}]);
+    let gateway = Gateway::start(&document);
+    let mut wire = Wire::open(gateway.address).await;
+    wire.ask(&chat_stream()).await;
+    wire.read_until(b"\n\n").await;
+    drop(wire);
+    let total = gateway.counted(1).await.total;
+    assert_eq!((total.errors[&ErrorKind::ClientClosed], total.output_tokens), (1, 7));
+    assert_eq!(ask(&gateway, &chat()).await.status, 429, "and for the request");
 }

@@ -62,3 +62,16 @@ async fn what_outlives_the_deadline_is_cut() {
     provider.notices_closing().await;
     assert_eq!(wire.read_to_end().await, "");
 }
+
+#[tokio::test]
+async fn a_port_is_not_shared_with_another_gateway_and_free_again_after_the_end() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::start(&document(&provider));
+    let error = gateway.start_again().unwrap_err();
+    assert!(error.to_string().contains(&gateway.address.to_string()), "{error}");
+    let address = gateway.address;
+    gateway.drain.cancel();
+    gateway.ended().await;
+    let again = Gateway::start_with(&document(&provider), |config| config.listen = address);
+    assert_eq!(again.address, address);
+}

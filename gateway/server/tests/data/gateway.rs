@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use moorline_admin::{Attestation, Generation as Number, Origin, Stats};
 use moorline_config::{Config, Percent, Reference, Secret};
-use moorline_gateway::data::{DataConfig, DataPlane, Serving};
+use moorline_gateway::data::{DataConfig, DataPlane, Serving, StartError};
 use moorline_gateway::generation::{Generation, ProbeKey, Snapshot, Staged};
 use moorline_gateway::limits::{Limits, WindowClock};
 use moorline_gateway::recorder::Recorder;
@@ -65,6 +65,12 @@ impl Gateway {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Starts a second data plane on the same address.
+    pub(crate) fn start_again(&self) -> Result<DataPlane, StartError> {
+        let serving: Arc<dyn Serving> = Arc::clone(&self.snapshot) as _;
+        DataPlane::start(&DataConfig::new(self.address), &serving, &Arc::new(Limits::default()), &self.drain)
     }
 
     /// Sets the time that limits go by, in milliseconds.

@@ -117,7 +117,7 @@ async fn requests_that_can_be_read_in_two_ways_are_refused_and_their_connection_
         format!(
             "POST {CHAT} HTTP/1.1\r\nhost: g\r\n{auth}\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n{chunked}"
         ),
-        format!("GET /healthz HTTP/1.1\r\nhost: g\r\nhost: g\r\n\r\n"),
+        "GET /healthz HTTP/1.1\r\nhost: g\r\nhost: g\r\n\r\n".to_owned(),
         // Refused by the HTTP parser itself.
         format!("POST {CHAT} HTTP/1.1\r\nhost: g\r\n{auth}\r\ncontent-length : {length}\r\n\r\n{body}"),
         format!(

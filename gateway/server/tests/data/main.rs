@@ -1,6 +1,13 @@
 //! The data plane over real sockets: a gateway started in this process, a provider that does as it is told, and
 //! callers that speak bytes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
+
 mod accounting;
 mod admission;
 mod caller;
@@ -10,6 +17,7 @@ mod drain;
 mod gateway;
 mod input;
 mod limits;
+mod logs;
 mod passthrough;
 mod provider;
 mod resilience;

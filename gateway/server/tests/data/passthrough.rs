@@ -108,7 +108,7 @@ async fn each_event_reaches_the_caller_before_the_next_is_sent() {
 async fn a_large_answer_flows_through_and_is_counted() {
     let provider = Provider::start().await;
     let numbers = "0.1234567890,".repeat(200_000);
-    let large = format!("{{\"data\":[{}1],\"usage\":{{\"prompt_tokens\":7,\"total_tokens\":7}}}}", numbers);
+    let large = format!("{{\"data\":[{numbers}1],\"usage\":{{\"prompt_tokens\":7,\"total_tokens\":7}}}}");
     provider.usually(answer(200, &[("content-type", "application/json")], large.as_bytes()));
     let gateway = Gateway::start(&document(&provider));
     let reply = finish(post(&gateway, "/v1/embeddings").body(r#"{"model":"m","input":"x"}"#)).await;

@@ -136,7 +136,7 @@ async fn converse(mut stream: TcpStream, connection: usize, shared: Arc<Shared>)
     while let Some(seen) = read_request(&mut stream, &mut buffer, connection).await {
         let scripted = shared.scripts.lock().unwrap().pop_front();
         let script = scripted.unwrap_or_else(|| shared.usual.lock().unwrap().clone());
-        let _ = shared.requests.send(seen);
+        drop(shared.requests.send(seen));
         for step in script {
             match step {
                 Step::Send(bytes) => {
@@ -149,7 +149,7 @@ async fn converse(mut stream: TcpStream, connection: usize, shared: Arc<Shared>)
                     // Ended or reset: both say that nobody listens any more.
                     let mut left = [0; 1024];
                     while !matches!(stream.read(&mut left).await, Ok(0) | Err(_)) {}
-                    let _ = shared.closed.send(());
+                    shared.closed.send(()).unwrap_or_default();
                     return;
                 }
                 Step::Close => return,

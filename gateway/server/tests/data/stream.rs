@@ -53,6 +53,17 @@ async fn a_stream_that_says_done_is_well_though_its_connection_is_not() {
 }
 
 #[tokio::test]
+async fn a_stream_that_says_done_and_does_not_end_is_ended_for_it() {
+    let provider = Provider::start().await;
+    provider.usually(vec![stream_head(), chunk(EVENT), chunk(DONE), Step::UntilClosed]);
+    let gateway = Gateway::start(&document(&provider));
+    let reply = ask(&gateway, &chat_stream()).await;
+    assert!(reply.complete && reply.body == [EVENT, DONE].concat(), "{}", reply.text());
+    assert_eq!(gateway.counted(1).await.total.faults(), 0);
+    provider.notices_closing().await;
+}
+
+#[tokio::test]
 async fn an_error_in_the_middle_is_passed_on_and_counted() {
     let provider = Provider::start().await;
     let error = b"data: {\"error\":{\"message\":\"out of memory\"}}\n\n";
