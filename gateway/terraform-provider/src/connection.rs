@@ -17,11 +17,15 @@ pub const ENDPOINT_VARIABLE: &str = "MOORLINE_ENDPOINT";
 /// The environment's word for `token`.
 pub const TOKEN_VARIABLE: &str = "MOORLINE_TOKEN";
 
+/// The commit that writes are said to come from; set by whoever runs Terraform for a commit.
+pub const COMMIT_VARIABLE: &str = "MOORLINE_COMMIT";
+
 /// Where to, and by what right.
 #[derive(Debug, Clone, Default)]
 pub struct Connection {
     endpoint: Option<String>,
     token: Option<Secret>,
+    commit: Option<String>,
     is_pending: bool,
 }
 
@@ -33,6 +37,7 @@ impl Connection {
         Self {
             endpoint: given(ENDPOINT_VARIABLE),
             token: given(TOKEN_VARIABLE).map(Secret::new),
+            commit: given(COMMIT_VARIABLE),
             is_pending: false,
         }
     }
@@ -44,6 +49,7 @@ impl Connection {
         Self {
             endpoint: over("endpoint").or_else(|| self.endpoint.clone()),
             token: over("token").map(Secret::new).or_else(|| self.token.clone()),
+            commit: self.commit.clone(),
             is_pending: !block.is_known(),
         }
     }
@@ -65,11 +71,18 @@ impl Connection {
         let base = endpoint.strip_suffix("/admin/v1/config").unwrap_or(endpoint);
         if base.ends_with("/document") {
             let detail = format!(
-                "{base} is the daemon's document endpoint; only a gateway attests what it serves. Configure a second provider (alias) whose endpoint is a gateway's admin address."
+                "{base} is the daemon's document endpoint; only a gateway attests what it serves. \
+                    Configure a second provider (alias) whose endpoint is a gateway's admin address."
             );
             return Err(Diagnostic::error("The endpoint has no status", detail));
         }
         Client::new(base, self.token.clone()).map_err(|error| report::admin(&error))
+    }
+
+    /// The commit that writes come from, when whoever runs Terraform said so.
+    #[must_use]
+    pub fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
     }
 
     /// The address, for what has no better one.
@@ -81,12 +94,15 @@ impl Connection {
             Some(endpoint) => Ok(endpoint),
             None if self.is_pending => Err(Diagnostic::error(
                 "The endpoint is not known yet",
-                "`endpoint` in the provider block depends on something that is not applied yet. Apply that first (`-target`), or give the address as a variable.",
+                "`endpoint` in the provider block depends on something that is not applied yet. Apply \
+                    that first (`-target`), or give the address as a variable.",
             )),
             None => Err(Diagnostic::error(
                 "No endpoint",
                 format!(
-                    "Set `endpoint` in the provider block, or {ENDPOINT_VARIABLE}: a gateway's admin address (http://10.0.1.10:8788) or the daemon's document address (http://moorline:8080/api/v1/environments/prod/document)."
+                    "Set `endpoint` in the provider block, or {ENDPOINT_VARIABLE}: a gateway's admin \
+                        address (http://10.0.1.10:8788) or the daemon's document address \
+                        (http://moorline:8080/api/v1/environments/prod/document)."
                 ),
             )),
         }
@@ -102,7 +118,8 @@ pub fn schema() -> Schema {
             Attribute::optional(
                 "endpoint",
                 Kind::Text,
-                "A gateway's admin address (http://10.0.1.10:8788) or the daemon's document address (…/api/v1/environments/prod/document). Also from MOORLINE_ENDPOINT.",
+                "A gateway's admin address (http://10.0.1.10:8788) or the daemon's document address \
+                    (…/api/v1/environments/prod/document). Also from MOORLINE_ENDPOINT.",
             ),
             Attribute::optional(
                 "token",

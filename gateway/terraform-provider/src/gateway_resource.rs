@@ -44,12 +44,14 @@ impl Resource for GatewayResource {
                 Attribute::optional(
                     "document",
                     Kind::Text,
-                    "A gateway document as JSON: all that the other attributes do not say. They are laid over it.",
+                    "A gateway document as JSON: all that the other attributes do not say. They are \
+                        laid over it.",
                 ),
                 Attribute::optional(
                     "providers",
                     Kind::TextList,
-                    "Declarations of `openai_provider` and `anthropic_provider`, laid over the providers of `document`.",
+                    "Declarations of `openai_provider` and `anthropic_provider`, laid over the \
+                        providers of `document`.",
                 ),
                 Attribute::optional(
                     "take_over",
@@ -168,7 +170,8 @@ fn keep_equal_document(planned: &mut Value, prior: &Value) {
 fn nothing_to_import(state: &Value) -> Diagnostics {
     let name = state.get("id").text().unwrap_or_default();
     let detail = format!(
-        "The endpoint holds no document, so there is no gateway `{name}` to import. Apply the block to declare one."
+        "The endpoint holds no document, so there is no gateway `{name}` to import. Apply the block to \
+            declare one."
     );
     vec![Diagnostic::error("Nothing to import", detail).at(AttributePath::of("id"))]
 }
@@ -181,7 +184,8 @@ fn route_block() -> ListBlock {
     ]);
     ListBlock {
         name: "route",
-        description: "What serves the requests on a path; the first that matches. Any route block stands in for all routes of `document`.",
+        description: "What serves the requests on a path; the first that matches. Any route block \
+            stands in for all routes of `document`.",
         attributes: vec![
             Attribute::required("path", Kind::Text, "An exact path, or a prefix that ends in `*`."),
             Attribute::optional(

@@ -61,9 +61,19 @@ fn platform() -> String {
 pub fn cli_configuration(mirror: &Path) -> String {
     let patterns = HOSTS.map(|host| format!("\"{host}/moorline/*\"")).join(", ");
     let path = mirror.display().to_string();
-    format!(
-        "provider_installation {{\n  filesystem_mirror {{\n    path    = {path:?}\n    include = [{patterns}]\n  }}\n  direct {{\n    exclude = [{patterns}]\n  }}\n}}\n"
-    )
+    [
+        "provider_installation {",
+        "  filesystem_mirror {",
+        &format!("    path    = {path:?}"),
+        &format!("    include = [{patterns}]"),
+        "  }",
+        "  direct {",
+        &format!("    exclude = [{patterns}]"),
+        "  }",
+        "}",
+        "",
+    ]
+    .join("\n")
 }
 
 #[cfg(test)]

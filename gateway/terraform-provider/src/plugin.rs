@@ -77,6 +77,8 @@ pub async fn serve<P: ProviderRpc>(
     // through StopProvider; dying here would break a write off in the middle.
     let _interrupts = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
 
+    // Before anything is announced: who reads the line may be gone a moment later.
+    let parent = rustix::process::getppid();
     let directory = socket_directory(handshake)?;
     let path = directory.path().join("plugin.sock");
     let listener =
@@ -85,7 +87,7 @@ pub async fn serve<P: ProviderRpc>(
     announce(&handshake::line(&path, &identity.certificate)).map_err(ServeError::Announce)?;
 
     let tasks = TaskTracker::new();
-    tasks.spawn(watch_parent(stop.clone()));
+    tasks.spawn(watch_parent(parent, stop.clone()));
     let connections = connections(listener, TlsAcceptor::from(identity.config));
     let server = Server::builder()
         .add_service(ProviderServer::new(provider))
@@ -154,8 +156,7 @@ fn connections(
 }
 
 /// Stops the plugin once its parent is another: a Terraform that was killed cannot say that it is done.
-async fn watch_parent(stop: CancellationToken) {
-    let parent = rustix::process::getppid();
+async fn watch_parent(parent: Option<rustix::process::Pid>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(PARENT_CHECK_INTERVAL);
     loop {
         tokio::select! {

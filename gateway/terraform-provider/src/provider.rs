@@ -122,7 +122,8 @@ impl Provider {
         let stored = request.raw_state.as_ref().map(|raw| raw.json.as_slice()).unwrap_or_default();
         if request.version > crate::schema::VERSION {
             let detail = format!(
-                "The state was stored under schema version {}; this release knows {}. Use a newer release of the provider.",
+                "The state was stored under schema version {}; this release knows {}. Use a newer \
+                    release of the provider.",
                 request.version,
                 crate::schema::VERSION
             );
@@ -275,7 +276,8 @@ impl ProviderRpc for Provider {
 
     async fn move_resource_state(&self, request: MoveResourceStateRequest) -> MoveResourceStateResponse {
         let detail = format!(
-            "A `{}` cannot become a `{}`. Remove it from the state (`terraform state rm`) and import the new one.",
+            "A `{}` cannot become a `{}`. Remove it from the state (`terraform state rm`) and import \
+                the new one.",
             request.source_type_name, request.target_type_name
         );
         let diagnostics = vec![Diagnostic::error("Moving between types is not supported", detail)];
@@ -295,3 +297,6 @@ impl ProviderRpc for Provider {
         StopProviderResponse::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

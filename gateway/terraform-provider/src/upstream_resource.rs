@@ -59,7 +59,8 @@ impl UpstreamResource {
 impl Resource for UpstreamResource {
     fn schema(&self) -> Schema {
         Schema {
-            description: "An upstream provider, for the `providers` of an `openai_gateway`. It is checked and printed; the gateway's own resource writes it.",
+            description: "An upstream provider, for the `providers` of an `openai_gateway`. It is \
+                checked and printed; the gateway's own resource writes it.",
             attributes: vec![
                 Attribute::required(
                     "name",
@@ -74,7 +75,8 @@ impl Resource for UpstreamResource {
                 Attribute::optional(
                     "api_key",
                     Kind::Text,
-                    "Where its key is found: env:NAME, file:/path, secretsmanager:id[#key], ssm:/name or vault:path#key. Never the key itself.",
+                    "Where its key is found: env:NAME, file:/path, secretsmanager:id[#key], ssm:/name \
+                        or vault:path#key. Never the key itself.",
                 ),
                 Attribute::computed("id", Kind::Text, "The same as `name`."),
                 Attribute::computed(
@@ -122,7 +124,8 @@ impl Resource for UpstreamResource {
 
     fn import(&self, id: &str) -> Result<Value, Diagnostics> {
         let detail = format!(
-            "There is nothing to import for `{id}`: an upstream provider lives in its gateway's document. Write the block and apply."
+            "There is nothing to import for `{id}`: an upstream provider lives in its gateway's \
+                document. Write the block and apply."
         );
         Err(vec![Diagnostic::error("Upstream providers are not imported", detail)])
     }

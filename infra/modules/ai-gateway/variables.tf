@@ -64,5 +64,5 @@ variable "document" {
 variable "take_over" {
   description = "Write although another owner (git, file) holds the document."
   type        = bool
-  default     = false
+  default     = null
 }

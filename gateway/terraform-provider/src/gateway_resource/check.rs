@@ -26,7 +26,8 @@ pub fn check(attributes: &Attributes) -> Diagnostics {
 fn replaced_routes(attributes: &Attributes) -> Option<Diagnostic> {
     let text = attributes.document.as_deref().filter(|_| !attributes.routes.is_empty())?;
     declare::parse(text).ok()?.get("routes")?;
-    let detail = "The route blocks stand in for the routes of `document`, which are not used. Write them in one place.";
+    let detail = "The route blocks stand in for the routes of `document`, which are not used. Write \
+        them in one place.";
     Some(Diagnostic::warning("Routes in two places", detail).at(AttributePath::of("document")))
 }
 

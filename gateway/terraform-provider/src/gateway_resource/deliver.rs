@@ -44,7 +44,8 @@ pub async fn deliver(
     let own = connection.endpoint().map_err(one)?;
     let endpoint = connection.document().map_err(one)?;
     let live = endpoint.get().await.map_err(|error| one(report::admin(&error)))?;
-    let options = options(config, standing, live.as_ref()).map_err(one)?;
+    let mut options = options(config, standing, live.as_ref()).map_err(one)?;
+    options.commit = connection.commit().map(str::to_owned);
     endpoint.put(config.value(), &options).await.map_err(|error| one(report::admin(&error)))?;
     tracing::info!(digest = %config.digest(), url = %endpoint.url(), "document handed over");
     Ok(served_at(&endpoint, own).await)
@@ -94,6 +95,7 @@ pub async fn withdraw(prior: &Value, connection: &Connection) -> Result<(), Diag
         if_match: prior.get("digest").text().map(digest).transpose().map_err(one)?,
         origin: Some(Origin::Terraform),
         take_over: is_manual || *prior.get("take_over") == Value::Bool(true),
+        commit: connection.commit().map(str::to_owned),
         ..WriteOptions::default()
     };
     let empty = json!({ "version": 1, "name": prior.get("name").text().unwrap_or_default() });
@@ -113,7 +115,9 @@ fn already_there(config: &Config, live: &EffectiveConfig) -> Diagnostic {
     let name = live.document.get("name").and_then(Json::as_str).unwrap_or_default();
     let origin = live.attestation.as_ref().map(|a| format!(", written by {}", a.origin)).unwrap_or_default();
     let detail = format!(
-        "The endpoint already serves the document of `{name}` ({}{origin}); creating `{}` would replace it.\n\nTo manage it from here, import it: `terraform import ADDRESS {name}`. To replace it unseen, set `take_over = true`.",
+        "The endpoint already serves the document of `{name}` ({}{origin}); creating `{}` would replace \
+            it.\n\nTo manage it from here, import it: `terraform import ADDRESS {name}`. To replace it \
+            unseen, set `take_over = true`.",
         live.digest, config.name
     );
     Diagnostic::error("A document is already there", detail)

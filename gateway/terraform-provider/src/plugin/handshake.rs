@@ -27,12 +27,14 @@ pub struct Handshake {
 pub enum HandshakeError {
     /// A person started us.
     #[error(
-        "This is a Terraform provider: `terraform` and `tofu` start it by themselves. To make it installable, run `terraform-provider-moorline install --mirror DIR`."
+        "This is a Terraform provider: `terraform` and `tofu` start it by themselves. To make it \
+            installable, run `terraform-provider-moorline install --mirror DIR`."
     )]
     NotAPlugin,
     /// Terraform speaks another protocol.
     #[error(
-        "this provider speaks plugin protocol {}, and was asked for {asked}: use Terraform 1.9 or later, or OpenTofu",
+        "this provider speaks plugin protocol {}, and was asked for {asked}: use Terraform 1.9 or \
+            later, or OpenTofu",
         protocol::VERSION
     )]
     Protocol {

@@ -28,6 +28,7 @@ struct Held {
 #[derive(Debug, Clone)]
 pub(crate) struct Write {
     pub(crate) if_match: Option<String>,
+    pub(crate) commit: Option<String>,
     pub(crate) origin: String,
 }
 
@@ -112,16 +113,22 @@ async fn answer(
     }
     let body = body.collect().await.unwrap().to_bytes();
     let mut held = held.lock().unwrap();
-    Ok(match (&parts.method, parts.uri.path()) {
+    // The daemon offers the same verbs at an address of its own.
+    let path = match parts.uri.path() {
+        "/api/v1/environments/demo/document" => "/admin/v1/config",
+        path => path,
+    };
+    Ok(match (&parts.method, path) {
         (&Method::GET, "/admin/v1/config") => read(&held),
         (&Method::GET, "/admin/v1/status") => status(&held),
-        (&Method::PUT, "/admin/v1/config") => write(
-            &mut held,
-            header("if-match"),
-            &header("moorline-origin").unwrap_or_default(),
-            header("moorline-take-over").is_some(),
-            &body,
-        ),
+        (&Method::PUT, "/admin/v1/config") => {
+            let asked = Write {
+                if_match: header("if-match"),
+                commit: header("moorline-commit"),
+                origin: header("moorline-origin").unwrap_or_default(),
+            };
+            write(&mut held, asked, header("moorline-take-over").is_some(), &body)
+        }
         _ => problem(&Problem::new(405, "malformed", "No such call", "GET and PUT /admin/v1/config.")),
     })
 }
@@ -154,13 +161,7 @@ fn status(held: &Held) -> Response<Full<Bytes>> {
     json_response(StatusCode::OK, &body)
 }
 
-fn write(
-    held: &mut Held,
-    if_match: Option<String>,
-    origin: &str,
-    take_over: bool,
-    body: &[u8],
-) -> Response<Full<Bytes>> {
+fn write(held: &mut Held, asked: Write, take_over: bool, body: &[u8]) -> Response<Full<Bytes>> {
     let document: Value = serde_json::from_slice(body).unwrap();
     if let Err(mistakes) = Config::from_value("request", &document) {
         let mut found =
@@ -169,16 +170,16 @@ fn write(
         return problem(&found);
     }
     let now = held.document.as_ref().map(|document| format!("\"{}\"", Digest::of(document)));
-    if if_match.is_some() && if_match != now {
+    if asked.if_match.is_some() && asked.if_match != now {
         let detail = format!("{} serves.", now.unwrap_or_default());
         return problem(&Problem::new(412, "precondition-failed", "Precondition failed", detail));
     }
-    if now.is_some() && held.origin != origin && !take_over {
-        let detail = format!("The document belongs to {}; {origin} may not write it.", held.origin);
+    if now.is_some() && held.origin != asked.origin && !take_over {
+        let detail = format!("The document belongs to {}; {} may not write it.", held.origin, asked.origin);
         return problem(&Problem::new(409, "owned-by-another", "Owned by another", detail));
     }
-    held.writes.push(Write { if_match, origin: origin.to_owned() });
-    held.origin = origin.to_owned();
+    held.origin.clone_from(&asked.origin);
+    held.writes.push(asked);
     held.generation += 1;
     held.document = Some(document);
     status(held)

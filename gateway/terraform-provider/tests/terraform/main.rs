@@ -250,6 +250,16 @@ fn another_owners_document_is_neither_replaced_nor_updated_unless_taken_over() {
 }
 
 #[test]
+fn the_daemons_address_is_taken_as_it_is_and_the_commit_handed_on() {
+    let endpoint = Endpoint::start();
+    let daemon = format!("{}/api/v1/environments/demo/document", endpoint.url);
+    let workspace = Workspace::new(&daemon, TOKEN, DESIGN);
+    workspace.run_with(&["apply", "-auto-approve"], &[("MOORLINE_COMMIT", "0123abc")]).ok();
+    assert_eq!(endpoint.writes()[0].commit.as_deref(), Some("0123abc"));
+    workspace.assert_nothing_to_do();
+}
+
+#[test]
 fn a_document_that_is_gone_is_declared_again() {
     let endpoint = Endpoint::start();
     let workspace = workspace(&endpoint, DESIGN);
@@ -413,4 +423,8 @@ output "digest" {{ value = module.gateway.digest }}
     assert_eq!(document["routes"].as_array().unwrap().len(), 2);
     assert_eq!(workspace.run(&["output", "-raw", "endpoint"]).ok().stdout, "http://gateway.test:8787");
     workspace.run(&["fmt", "-check", "-recursive", module]).ok();
+
+    let second = Workspace::around_module(&endpoint.url, TOKEN, &main, module);
+    second.run(&["import", "module.gateway.openai_gateway.this", "demo"]).ok();
+    second.assert_nothing_to_do();
 }

@@ -110,6 +110,28 @@ async fn an_interrupt_is_left_to_terraform() {
 }
 
 #[tokio::test]
+async fn a_plugin_whose_terraform_was_killed_ends() {
+    let program = env!("CARGO_BIN_EXE_terraform-provider-moorline");
+    let mut parent = Command::new("sh")
+        .args(["-c", "\"$0\" & wait", program])
+        .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
+        .env("PLUGIN_PROTOCOL_VERSIONS", "6")
+        .env("PLUGIN_CLIENT_CERT", Caller::new().certificate.pem())
+        .stdout(Stdio::piped())
+        // Were it to live on, it must not hold what the test itself is read through.
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(parent.stdout.take().unwrap());
+    let mut line = String::new();
+    in_time(stdout.read_line(&mut line)).await.unwrap();
+    parent.start_kill().unwrap();
+    // The plugin holds the other end of this pipe for as long as it lives.
+    assert_eq!(in_time(stdout.read_line(&mut line)).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn the_socket_is_in_a_directory_of_this_user_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let plugin = in_time(Plugin::start(&Caller::new())).await;
