@@ -4,8 +4,8 @@
 //! In: a [`Command`]. Out: how it ended and what it wrote. Stopping is gentle first, because Terraform needs time to
 //! write its state and let go of its lock: one interrupt to it alone, then a wait, then the whole group is killed.
 //!
-//! An apply writes to a file that is read along, not to a pipe: should this process die, a pipe would end Terraform
-//! at its next line, before it has written its state.
+//! An apply writes to files that are read along, not to pipes: should this process die, a pipe would end Terraform at
+//! its next line, before it has written its state.
 
 mod group;
 mod lines;
@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -40,8 +39,8 @@ pub(crate) struct Command<'a> {
     pub(crate) arguments: Vec<OsString>,
     pub(crate) environment: &'a BTreeMap<OsString, OsString>,
     pub(crate) directory: &'a Path,
-    /// A file for standard output; absent: a pipe.
-    pub(crate) output_file: Option<PathBuf>,
+    /// Files for standard output and error; absent: pipes.
+    pub(crate) output_files: Option<[PathBuf; 2]>,
 }
 
 /// When and how a command is stopped.
@@ -86,13 +85,13 @@ pub(crate) enum Stop {
 /// # Errors
 /// When it could not be started or watched.
 pub(crate) async fn run(command: Command<'_>, limits: &Limits<'_>, sink: &mut dyn Sink) -> io::Result<Ended> {
-    let (stdout_to, mut stdout_file) = match &command.output_file {
-        Some(path) => {
-            let (write, read) = output::file(path)?;
-            (Stdio::from(write), Some(read))
-        }
-        None => (Stdio::piped(), None),
+    let [out, err] = match &command.output_files {
+        Some([out, err]) => [Some(output::file(out)?), Some(output::file(err)?)],
+        None => [None, None],
     };
+    let on_drop = if out.is_some() { OnDrop::Interrupt } else { OnDrop::Kill };
+    let (stdout_to, stdout_file) = output::ends(out);
+    let (stderr_to, stderr_file) = output::ends(err);
     let mut child = tokio::process::Command::new(command.program)
         .args(&command.arguments)
         .env_clear()
@@ -100,17 +99,13 @@ pub(crate) async fn run(command: Command<'_>, limits: &Limits<'_>, sink: &mut dy
         .current_dir(command.directory)
         .stdin(Stdio::null())
         .stdout(stdout_to)
-        .stderr(Stdio::piped())
+        .stderr(stderr_to)
         .process_group(0)
         .spawn()?;
-    let on_drop = if command.output_file.is_some() { OnDrop::Interrupt } else { OnDrop::Kill };
     let mut watch = Watch {
         group: Group::new(child.id(), on_drop),
-        stdout: match stdout_file.take() {
-            Some(file) => Written::file(file),
-            None => Written::pipe(child.stdout.take()),
-        },
-        stderr: child.stderr.take(),
+        stdout: stdout_file.map_or_else(|| Written::pipe(child.stdout.take()), Written::file),
+        stderr: stderr_file.map_or_else(|| Written::pipe(child.stderr.take()), Written::file),
         tail: Tail::new(STDERR_BYTES_MAX),
         stopping: Stopping::No,
         stopped: None,
@@ -132,7 +127,7 @@ enum Stopping {
 struct Watch {
     group: Group,
     stdout: Written,
-    stderr: Option<tokio::process::ChildStderr>,
+    stderr: Written,
     tail: Tail,
     stopping: Stopping,
     stopped: Option<Stop>,
@@ -166,8 +161,13 @@ impl Watch {
                         self.stop(Stop::TooMuch(too_much), limits.grace);
                     }
                 }
-                // Its complaints; only their end is kept.
-                read = read_some(&mut self.stderr, &mut errors) => self.tail.push(&errors[..read]),
+                // Its complaints; only their end is kept. Cancel safe likewise.
+                read = self.stderr.read(&mut errors) => {
+                    self.tail.push(&errors[..read?]);
+                    if let Err(too_much) = self.stderr.check_size(FILE_BYTES_MAX) {
+                        self.stop(Stop::TooMuch(too_much), limits.grace);
+                    }
+                }
                 // A person or the daemon's shutdown.
                 () = limits.cancel.cancelled(), if matches!(self.stopping, Stopping::No) => {
                     self.stop(Stop::Cancelled, limits.grace);
@@ -214,8 +214,7 @@ impl Watch {
                     break;
                 }
             }
-            while self.stderr.is_some() {
-                let read = read_some(&mut self.stderr, &mut buffer).await;
+            while let Ok(read @ 1..) = self.stderr.read_rest(&mut buffer).await {
                 self.tail.push(&buffer[..read]);
             }
         };
@@ -224,16 +223,6 @@ impl Watch {
             tracing::debug!("a process that left its group still holds the output of terraform");
         }
     }
-}
-
-/// Reads from a stream that may have ended; when it ends now, it is dropped, and after that nothing ever comes.
-async fn read_some<R: AsyncRead + Unpin>(stream: &mut Option<R>, buffer: &mut [u8]) -> usize {
-    let Some(reader) = stream else { return std::future::pending().await };
-    if let Ok(read @ 1..) = reader.read(buffer).await {
-        return read;
-    }
-    *stream = None;
-    0
 }
 
 async fn sleep_until(instant: Option<Instant>) {

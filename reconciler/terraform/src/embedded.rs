@@ -7,7 +7,7 @@ mod session;
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{RunError, Stale, Step};
 use crate::plan_json;
-use crate::private::{self, failed, private_file, remove};
+use crate::private::{KeptStates, failed, private_file, remove};
 use crate::redact::redact_state;
 use crate::runner::{Applied, Job, Planned, Progress, Runner, SavedPlan, Silent};
 use session::{Gate, Session};
@@ -98,7 +98,7 @@ impl EmbeddedRunner {
         }
         let arguments =
             vec!["-json".into(), "-input=false".into(), self.lock_timeout(), plan.path.clone().into()];
-        let applied = session.events(Step::Apply, arguments, Some(session.folder.events())).await;
+        let applied = session.events(Step::Apply, arguments, Some(session.folder.apply_output())).await;
         // However it ended: changes may have been made that the backend does not know of.
         if let Some(path) = session.take_errored_state()? {
             return Err(RunError::StateNotWritten { path });
@@ -159,8 +159,17 @@ impl Runner for EmbeddedRunner {
 pub fn discard(plan: &SavedPlan) {
     remove(&plan.path);
     if let Some(folder) = plan.path.parent() {
-        private::remove(folder);
+        remove(folder);
     }
+}
+
+/// After a crash: takes the state that an apply in this checkout could not write, before the checkout is removed. It is
+/// kept, and blocks the environment, as if the apply had been seen to its end.
+///
+/// # Errors
+/// When it is there and cannot be kept.
+pub fn rescue_state(tree: &Path, directory: &str, data_dir: &Path) -> Result<Option<PathBuf>, RunError> {
+    KeptStates::of(data_dir).take_from(&tree.join(directory))
 }
 
 /// What can be told without running anything.

@@ -5,12 +5,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::ChildStdout;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{TooMuch, read_some};
+use super::TooMuch;
 
 /// How often a file is looked at for more.
 const LOOK: Duration = Duration::from_millis(50);
@@ -21,15 +22,20 @@ pub(super) fn file(path: &Path) -> io::Result<(File, File)> {
     Ok((write, File::open(path)?))
 }
 
-/// A child's standard output.
+/// The child's end and ours: of a file, or of a pipe that is made with the child.
+pub(super) fn ends(file: Option<(File, File)>) -> (Stdio, Option<File>) {
+    file.map_or_else(|| (Stdio::piped(), None), |(write, read)| (Stdio::from(write), Some(read)))
+}
+
+/// A child's standard output or error.
 pub(super) enum Written {
-    Pipe(Option<ChildStdout>),
+    Pipe(Option<Box<dyn AsyncRead + Send + Unpin>>),
     File { file: File, look: Interval, read: u64 },
 }
 
 impl Written {
-    pub(super) const fn pipe(pipe: Option<ChildStdout>) -> Self {
-        Self::Pipe(pipe)
+    pub(super) fn pipe(pipe: Option<impl AsyncRead + Send + Unpin + 'static>) -> Self {
+        Self::Pipe(pipe.map(|pipe| Box::new(pipe) as _))
     }
 
     pub(super) fn file(file: File) -> Self {
@@ -70,6 +76,16 @@ impl Written {
             Self::File { .. } | Self::Pipe(_) => Ok(()),
         }
     }
+}
+
+/// Reads from a pipe that may have ended; when it ends now, it is dropped, and after that nothing ever comes.
+async fn read_some(stream: &mut Option<Box<dyn AsyncRead + Send + Unpin>>, buffer: &mut [u8]) -> usize {
+    let Some(reader) = stream else { return std::future::pending().await };
+    if let Ok(read @ 1..) = reader.read(buffer).await {
+        return read;
+    }
+    *stream = None;
+    0
 }
 
 /// The last bytes of a stream.

@@ -114,7 +114,7 @@ impl<'a> Session<'a> {
         if report.uses_plugins && !lock_file.is_file() {
             return Err(RunError::LockFileMissing {
                 directory: self.job.environment.directory.clone(),
-                program: self.job.environment.binary.rsplit('/').next().unwrap_or("terraform").to_owned(),
+                program: self.program_name().to_owned(),
             });
         }
         // The workspace of an earlier run may be gone, and `init` would ask for another.
@@ -137,6 +137,11 @@ impl<'a> Session<'a> {
             self.document(Step::Workspace, arguments).await?;
         }
         Ok(())
+    }
+
+    fn program_name(&self) -> &str {
+        let binary = &self.job.environment.binary;
+        binary.rsplit('/').next().unwrap_or(binary)
     }
 
     fn inspect(&self) -> Result<GateReport, RunError> {
@@ -184,11 +189,11 @@ impl<'a> Session<'a> {
         &self,
         step: Step,
         arguments: Vec<OsString>,
-        output_file: Option<PathBuf>,
+        output_files: Option<[PathBuf; 2]>,
     ) -> Result<Option<Applied>, RunError> {
         let known = self.known();
         let mut events = Events { lines: Lines::default(), reader: Reader::new(&known, self.progress) };
-        let ended = self.run(step, arguments, output_file, &mut events).await?;
+        let ended = self.run(step, arguments, output_files, &mut events).await?;
         let Events { lines, mut reader } = events;
         let mut lines = lines;
         lines.finish(|line| reader.line(line));
@@ -209,7 +214,7 @@ impl<'a> Session<'a> {
         &self,
         step: Step,
         arguments: Vec<OsString>,
-        output_file: Option<PathBuf>,
+        output_files: Option<[PathBuf; 2]>,
         sink: &mut dyn Sink,
     ) -> Result<Ended, RunError> {
         if self.limits.cancel.is_cancelled() {
@@ -222,7 +227,7 @@ impl<'a> Session<'a> {
             arguments: step.as_str().split(' ').map(OsString::from).chain(arguments).collect(),
             environment: self.environment.get().unwrap_or(&empty),
             directory: Path::new(&self.directory),
-            output_file,
+            output_files,
         };
         child::run(command, &self.limits, sink).await.map_err(|source| RunError::Child {
             step,

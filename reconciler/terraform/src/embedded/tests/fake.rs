@@ -129,6 +129,33 @@ fn peak_memory_kib() -> u64 {
 }
 
 #[tokio::test]
+async fn an_apply_writes_to_files_so_that_it_outlives_this_process() {
+    let rig = Rig::fake(&format!(
+        "if [ \"$1\" = apply ]; then x=$(/bin/readlink /proc/$$/fd/1 /proc/$$/fd/2); echo \"$x\" >../../outputs; {APPLIED}; echo 'Error: words' >&2; exit 1; fi"
+    ));
+    let error = rig.apply(&some_plan(&rig)).await.unwrap_err();
+    let outputs = fs::read_to_string(rig.path("outputs")).unwrap();
+    let run = rig.job.run_dir.display();
+    assert_eq!(outputs, format!("{run}/apply.jsonl\n{run}/apply.stderr\n"));
+    let RunError::Failed { failure, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(failure.diagnostics[0].summary, "words");
+}
+
+#[tokio::test]
+async fn an_apply_that_is_dropped_is_interrupted_and_not_killed() {
+    let rig = Rig::fake(
+        "if [ \"$1\" = apply ]; then trap 'done=1' INT; echo >../../started; while [ -z \"$done\" ]; do /bin/sleep 0.05; done; echo >../../saved; fi",
+    );
+    let (started, saved) = (rig.fifo("started"), rig.fifo("saved"));
+    let plan = some_plan(&rig);
+    tokio::select! {
+        applied = rig.apply(&plan) => panic!("{applied:?}"),
+        () = started.opened() => {}
+    }
+    saved.opened().await;
+}
+
+#[tokio::test]
 async fn an_endless_document_is_stopped() {
     let rig = Rig::fake("if [ \"$1\" = show ]; then exec /usr/bin/tr '\\0' x </dev/zero; fi");
     let error = rig.plan().await.unwrap_err();

@@ -243,3 +243,41 @@ async fn a_state_that_is_read_is_redacted() {
     assert_eq!(values["output"]["name"], "plain");
     assert!(!state.to_string().contains("marker"));
 }
+
+#[tokio::test]
+async fn a_module_from_elsewhere_is_fetched_and_read_before_its_providers_are() {
+    let mut rig = Rig::new("");
+    let repository = rig.path("module");
+    fs::create_dir(&repository).unwrap();
+    fs::write(repository.join("main.tf"), "data \"external\" \"x\" {\n  program = [\"id\"]\n}\n").unwrap();
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+        let done = std::process::Command::new("git")
+            .arg("-C")
+            .arg(&repository)
+            .args(identity)
+            .args(arguments)
+            .output();
+        assert!(done.unwrap().status.success());
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "module"]);
+    let source = format!("git::file://{}", repository.display());
+    rig.write("infra/main.tf", &format!("module \"x\" {{\n  source = \"{source}\"\n}}\n"));
+    let refused = |error: RunError| match error {
+        RunError::Refused { refusals, .. } => refusals.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(rig.plan().await.unwrap_err()).contains("terraform.allow.modules"));
+
+    rig.job.environment.allow.modules.push(source);
+    let told = refused(rig.plan().await.unwrap_err());
+    assert!(told.starts_with("x/main.tf:1: the provider `hashicorp/external`"), "{told}");
+
+    fs::write(repository.join("main.tf"), "resource \"terraform_data\" \"x\" {\n}\n").unwrap();
+    git(&["commit", "-q", "-a", "-m", "harmless"]);
+    fs::remove_dir_all(&rig.job.data_dir).unwrap();
+    let planned = rig.plan().await.unwrap();
+    assert_eq!(planned.summary.changes[0].address, "module.x.terraform_data.x");
+}
