@@ -9,7 +9,7 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::{Intent, Wish};
 use moorline_model::notification::Notification;
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
-use moorline_model::rollout::{Phase, Verdict};
+use moorline_model::rollout::Phase;
 use moorline_model::{CommitId, Revision};
 use moorline_plan::drift::settle;
 use moorline_plan::gateway::{
@@ -55,6 +55,7 @@ pub(crate) enum Crash {
     AfterEffect,
 }
 
+#[derive(Debug)]
 pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) state: EnvironmentState,
@@ -77,7 +78,6 @@ pub(crate) struct World {
     pub(crate) applied_plans: Vec<String>,
     pub(crate) begun: Vec<CommitId>,
     pub(crate) told: Vec<Notification>,
-    serial: u64,
     plans: u64,
     rollouts: u64,
     kept_plan: Option<PlanSummary>,
@@ -124,7 +124,6 @@ impl World {
             applied_plans: Vec::new(),
             begun: Vec::new(),
             told: Vec::new(),
-            serial: 1,
             plans: 0,
             rollouts: 0,
             kept_plan: None,
@@ -419,7 +418,7 @@ impl World {
             binding: PlanBinding {
                 commit: commit.clone(),
                 plan_sha256: format!("plan-{}", self.plans),
-                state_serial: Some(self.serial),
+                state_serial: Some(1),
                 state_lineage: None,
                 made_at: self.now,
             },
@@ -439,15 +438,11 @@ impl World {
             Some(kept) if *kept == wanted => {}
             _ => return stale("the plan file is gone"),
         }
-        if wanted.binding.state_serial != Some(self.serial) {
-            return stale("the state changed");
-        }
         if self.now.duration_since(wanted.binding.made_at) > moorline_plan::decide::PLAN_AGE_MAX {
             return stale("it is older than ten minutes");
         }
-        self.kept_plan = None;
+        // A naive Terraform: it would run the same plan twice if it were told to.
         self.applied_plans.push(wanted.binding.plan_sha256.clone());
-        self.serial += 1;
         if let Some(reason) = self.apply_fails.take() {
             self.live_tree = Some("half done".to_owned());
             return Acted::ApplyFailed { reason };
@@ -529,12 +524,6 @@ impl World {
         let next = moorline_plan::advance::witness(&self.state, evidence, self.now);
         self.state = next.state;
         self.told.extend(next.notifications);
-    }
-
-    /// Whether verification says that the present phase is not healthy.
-    pub(crate) fn has_failed(&self) -> bool {
-        let rollout = self.state.rollout_under_way();
-        rollout.is_some_and(|rollout| matches!(rollout.verdict(), Some(Verdict::Failed { .. })))
     }
 }
 
