@@ -60,7 +60,7 @@ pub(crate) async fn overview(State(app): State<Arc<App>>) -> Result<Response, Pr
         let events = app.web.record.history(&state.name, HISTORY_ROWS, None).await?;
         environment_part::write(&mut html, state, &events, now);
     }
-    Ok(page(&app, "Moorline", html))
+    Ok(page(&app, "Moorline", &html))
 }
 
 /// `GET /environments/{name}`
@@ -75,7 +75,7 @@ pub(crate) async fn environment(
     let mut html = Html::default();
     environment_part::write(&mut html, &state, &events, now);
     rollout_part::list(&mut html, &state.name, &rollouts, now);
-    Ok(page(&app, &format!("{} · Moorline", state.name), html))
+    Ok(page(&app, &format!("{} · Moorline", state.name), &html))
 }
 
 /// `GET /environments/{name}/rollouts/{id}`
@@ -91,7 +91,7 @@ pub(crate) async fn rollout(
     html.raw("<h1><a href=\"/environments/").segment(state.name.as_str()).raw("\">").text(&state.name);
     html.raw("</a></h1>");
     rollout_part::write(&mut html, &state.name, &rollout, (app.web.clock)());
-    Ok(page(&app, &format!("Rollout · {} · Moorline", state.name), html))
+    Ok(page(&app, &format!("Rollout · {} · Moorline", state.name), &html))
 }
 
 /// The sign-in form.
@@ -108,7 +108,7 @@ pub(crate) fn sign_in_page(status: StatusCode, trouble: Option<&'static str>) ->
          <p class=\"hint\">A viewer's, operator's or admin's token of this daemon. Signing in lets you look; \
          to act, use <code>moorline</code> with a token.</p></section>",
     );
-    (status, HtmlResponse(frame("Sign in · Moorline", html, Frame { is_live: false, may_sign_out: false })))
+    (status, HtmlResponse(frame("Sign in · Moorline", &html, &Frame { is_live: false, may_sign_out: false })))
         .into_response()
 }
 
@@ -122,12 +122,12 @@ struct Frame {
     may_sign_out: bool,
 }
 
-fn page(app: &App, title: &str, main: Html) -> Response {
+fn page(app: &App, title: &str, main: &Html) -> Response {
     let may_sign_out = !app.reading_is_open();
-    HtmlResponse(frame(title, main, Frame { is_live: true, may_sign_out })).into_response()
+    HtmlResponse(frame(title, main, &Frame { is_live: true, may_sign_out })).into_response()
 }
 
-fn frame(title: &str, main: Html, frame: Frame) -> String {
+fn frame(title: &str, main: &Html, frame: &Frame) -> String {
     let mut html = Html::default();
     html.raw(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\

@@ -71,9 +71,12 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Whether anybody may look: on this machine alone, as long as no viewer's token was set.
+    /// Whether anybody may look: on this machine alone, as long as no viewer's token was set. An address that people
+    /// were told says that a proxy in front lets others in, so then it is not.
     fn reading_is_open(&self) -> bool {
-        self.is_loopback && self.web.roles.viewer.is_none()
+        self.is_loopback
+            && self.web.roles.viewer.is_none()
+            && self.public_host().is_none_or(shield::is_this_machine)
     }
 }
 

@@ -77,16 +77,11 @@ fn one<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Result<Opti
 impl App {
     /// Whether a Host header names this machine itself or the address people were told.
     fn hosts_include(&self, host: &str) -> bool {
-        let Ok(uri) = host.parse::<Uri>() else { return false };
-        let Some(name) = uri.host() else { return false };
-        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        name.eq_ignore_ascii_case("localhost")
-            || address.is_ok_and(|address| address.is_loopback())
-            || self.public_host().is_some_and(|public| public.eq_ignore_ascii_case(host))
+        is_this_machine(host) || self.public_host().is_some_and(|public| public.eq_ignore_ascii_case(host))
     }
 
     /// Host and port of the address people were told.
-    fn public_host(&self) -> Option<&str> {
+    pub(crate) fn public_host(&self) -> Option<&str> {
         let (_, rest) = self.web.public_url.as_deref()?.split_once("://")?;
         rest.split('/').next()
     }
@@ -95,4 +90,12 @@ impl App {
     pub(crate) fn is_https(&self) -> bool {
         self.web.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
+}
+
+/// Whether a host, with or without port, is this machine and nobody else.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    let Ok(uri) = host.parse::<Uri>() else { return false };
+    let Some(name) = uri.host() else { return false };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }

@@ -43,7 +43,7 @@ impl Html {
     }
 
     /// Another piece, after this one.
-    pub(super) fn append(&mut self, piece: Self) -> &mut Self {
+    pub(super) fn append(&mut self, piece: &Self) -> &mut Self {
         self.0.push_str(&piece.0);
         self
     }
@@ -54,9 +54,13 @@ impl Html {
 }
 
 // Control characters, and those that turn the reading direction to make text look like other text.
-fn is_shown(c: char) -> bool {
-    !(c.is_control() && c != '\n')
-        && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+const fn is_shown(c: char) -> bool {
+    match c {
+        '\n' => true,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => false,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        _ => true,
+    }
 }
 
 #[cfg(test)]

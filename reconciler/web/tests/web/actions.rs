@@ -1,0 +1,180 @@
+//! What people ask for through the API, and what they are told.
+
+use moorline_model::axis::{Axis, Standing};
+use moorline_model::environment::EnvironmentState;
+use moorline_model::intent::Wish;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, name, now, problem};
+
+const COMMIT: &str = "0123456789012345678901234567890123456789";
+
+#[tokio::test]
+async fn a_wish_is_audited_written_down_and_the_bell_is_rung() {
+    let rig = Rig::start().await;
+    let wishes = [
+        ("sync", json!({}), Wish::Sync),
+        (
+            "rollback",
+            json!({ "reason": "slow", "commit": COMMIT }),
+            Wish::Rollback { commit: COMMIT.parse().ok() },
+        ),
+        ("hold", json!({ "reason": "freeze" }), Wish::Hold { commit: None }),
+        ("release", json!({ "reason": "over" }), Wish::Release),
+    ];
+    for (number, (path, body, wish)) in (1..).zip(wishes) {
+        let answer = rig.post(&format!("/api/v1/environments/prod/{path}"), "operator", &body).await;
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        let told: Value = answer.json().await.unwrap();
+        let waiting = rig.record.pending_intents(&name("prod")).await.unwrap();
+        let (id, intent) = waiting.last().unwrap();
+        assert_eq!((told["intent"].as_u64(), told["wish"].as_str()), (Some(id.0), Some(path)));
+        assert_eq!((&intent.wish, intent.actor.as_str(), intent.at), (&wish, "operator", now()));
+        assert_eq!(rig.rings(), number);
+        let audit = &rig.audit().await[0].entry;
+        assert_eq!(
+            (audit.action.as_str(), audit.actor.as_str(), audit.target.as_str()),
+            (path, "operator", "prod")
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_its_audit_nothing_happens() {
+    let rig = Rig::start().await;
+    rig.break_table("audit").await;
+    let answer = rig.post("/api/v1/environments/prod/sync", "operator", &json!({})).await;
+    let (status, kind, body) = problem(answer).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
+    assert!(!body.to_string().contains("moorline.db"), "paths are for the log: {body}");
+    let document = json!({ "version": 1, "name": "a" });
+    let request = rig.request(Method::PUT, "/api/v1/environments/prod/document").bearer_auth("operator");
+    let answer = request.header("moorline-origin", "terraform").json(&document).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(rig.rings(), 0);
+    assert!(rig.record.pending_intents(&name("prod")).await.unwrap().is_empty());
+    assert_eq!(rig.record.handed_over(&name("prod")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_refused_and_changes_nothing() {
+    let rig = Rig::start().await;
+    let long = "x".repeat(1_001);
+    let huge = format!("{{\"reason\":\"{}\"}}", "x".repeat(20 << 10));
+    for (path, body, status) in [
+        ("prod/hold", "{}", 422),
+        ("prod/hold", r#"{"reason":"  "}"#, 422),
+        ("prod/rollback", "", 422),
+        ("prod/rollback", r#"{"reason":"x","commit":"main"}"#, 400),
+        ("prod/sync", r#"{"reason":"x","#, 400),
+        ("prod/sync", "reason", 400),
+        ("prod/sync", r#"{"resaon":"x"}"#, 400),
+        ("prod/approve", "{}", 400),
+        ("prod/sync", &json!({ "reason": long }).to_string(), 400),
+        ("prod/sync", &huge, 413),
+        ("nowhere/sync", "{}", 404),
+        ("%2e%2e%2fx/sync", "{}", 404),
+    ] {
+        let request =
+            rig.request(Method::POST, &format!("/api/v1/environments/{path}")).bearer_auth("operator");
+        let answer = request.body(body.to_owned()).send().await.unwrap();
+        assert_eq!(problem(answer).await.0.as_u16(), status, "{path} {body:.40}");
+    }
+    assert_eq!((rig.rings(), rig.audit().await.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn only_the_plan_that_was_seen_and_still_waits_is_approved() {
+    let rig = Rig::start().await;
+    let approve = async |plan: &str| {
+        rig.post("/api/v1/environments/prod/approve", "operator", &json!({ "plan_sha256": plan })).await
+    };
+    assert_eq!(problem(approve("abc").await).await.1, "not-waiting");
+    let mut state = EnvironmentState::new(name("prod"));
+    state.rollout = Some(waiting("abc"));
+    rig.commit(&state, &[]).await;
+    let (status, kind, body) = problem(approve("abd").await).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::CONFLICT, "not-waiting"));
+    assert!(body["detail"].as_str().unwrap().contains("abc"), "{body}");
+    assert_eq!(rig.rings(), 0);
+    assert_eq!(approve("abc").await.status(), StatusCode::ACCEPTED);
+}
+
+pub(crate) fn waiting(plan_sha256: &str) -> moorline_model::rollout::Rollout {
+    serde_json::from_value(json!({
+        "id": "01900000-0000-7000-8000-000000000001",
+        "kind": { "kind": "deploy" },
+        "revision": { "commit": COMMIT, "author": "Ada", "message": "raise the limit", "committed_at": now() },
+        "phase": { "phase": "awaiting_approval" },
+        "started_at": now(),
+        "phase_since": now(),
+        "plan": {},
+        "verify": {},
+        "terraform": {
+            "binding": { "commit": COMMIT, "plan_sha256": plan_sha256, "made_at": now() },
+            "changes": [{ "address": "openai_gateway.main", "resource_type": "openai_gateway", "action": "update",
+                          "attributes": ["route"] }],
+            "outputs": [], "findings": [], "resource_count": 1
+        }
+    }))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn an_environment_is_told_with_its_word_axes_ages_and_rollout() {
+    let rig = Rig::start().await;
+    let mut state = EnvironmentState::new(name("prod"));
+    let earlier = now() - jiff::SignedDuration::from_secs(90);
+    state.axes.note(Axis::Source, Standing::CannotCheck, "the repository is away", earlier);
+    state.rollout = Some(waiting("abc"));
+    rig.commit(&state, &["one", "two", "three"]).await;
+
+    let told: Value = rig.get("/api/v1/environments/prod", "viewer").await.json().await.unwrap();
+    assert_eq!(told["status"]["word"], "applying");
+    assert_eq!(told["status"]["exit_code"], 3);
+    assert_eq!(told["axes"].as_object().unwrap().len(), 6);
+    assert_eq!(told["axes"]["source"]["standing"], "cannot_check");
+    assert_eq!(told["axes"]["source"]["age_seconds"], 90);
+    assert_eq!(
+        told["axes"]["plan"],
+        json!({ "standing": "unknown", "because": null, "since": null,
+        "checked_at": null, "age_seconds": null })
+    );
+    assert_eq!(told["rollout"]["phase"]["phase"], "awaiting_approval");
+    let all: Value = rig.get("/api/v1/environments", "viewer").await.json().await.unwrap();
+    assert_eq!(all["environments"][0], told);
+
+    let page: Value =
+        rig.get("/api/v1/environments/prod/history?limit=2", "viewer").await.json().await.unwrap();
+    assert_eq!(page["events"][0]["message"], "three");
+    let next = format!("/api/v1/environments/prod/history?limit=2&before={}", page["next"]);
+    let page: Value = rig.get(&next, "viewer").await.json().await.unwrap();
+    assert_eq!((&page["events"][0]["message"], &page["next"]), (&json!("one"), &Value::Null));
+    let rollouts: Value = rig.get("/api/v1/environments/prod/rollouts", "viewer").await.json().await.unwrap();
+    assert_eq!(rollouts["rollouts"][0]["revision"]["author"], "Ada");
+    let why: Value = rig.get("/api/v1/environments/prod/why", "viewer").await.json().await.unwrap();
+    assert_eq!(why["gates"][0]["gate"], "hold");
+    let wrong = rig.get("/api/v1/environments/prod/history?limit=many", "viewer").await;
+    assert_eq!(problem(wrong).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_environment_with_a_slash_in_its_name_has_an_address_too() {
+    let rig = Rig::start().await;
+    rig.commit(&EnvironmentState::new(name("eu/prod")), &[]).await;
+    let told: Value = rig.get("/api/v1/environments/eu%2Fprod", "viewer").await.json().await.unwrap();
+    assert_eq!(told["name"], "eu/prod");
+    assert!(rig.page("/").await.contains("href=\"/environments/eu%2Fprod\""));
+    rig.page("/environments/eu%2Fprod").await;
+}
+
+#[tokio::test]
+async fn the_audit_is_shown_to_an_admin() {
+    let rig = Rig::start().await;
+    rig.post("/api/v1/environments/prod/hold", "operator", &json!({ "reason": "freeze" })).await;
+    let told: Value = rig.get("/api/v1/audit?environment=prod", "admin").await.json().await.unwrap();
+    assert_eq!(told["entries"][0]["detail"], "freeze");
+    let other: Value = rig.get("/api/v1/audit?environment=dev", "admin").await.json().await.unwrap();
+    assert_eq!(other["entries"], json!([]));
+}

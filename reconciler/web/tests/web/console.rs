@@ -1,0 +1,209 @@
+//! The console's pages and the metrics.
+
+use moorline_model::axis::{Axis, Standing};
+use moorline_model::environment::{EnvironmentState, Hold, Replica};
+use moorline_model::rollout::{Evidence, Phase, Verdict};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::actions::waiting;
+use crate::rig::{Rig, name, now};
+
+// The one that is escaped already comes first: the history keeps showing those before it, escaped.
+const PAYLOADS: [&str; 8] = [
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "' onmouseover='alert(1)",
+    "<svg/onload=alert(1)>",
+    "</td></table><iframe src=javascript:alert(1)>",
+    "javascript:alert(1)//<a href=",
+    "{{7*7}}<!--<style>*{}</style>-->",
+];
+
+/// An environment in which every text from outside is the payload.
+fn poisoned(payload: &str) -> EnvironmentState {
+    let text = payload.to_owned();
+    let mut state = EnvironmentState::new(name("prod"));
+    for axis in Axis::ALL {
+        state.axes.note(axis, Standing::Bad, payload, now());
+    }
+    let mut rollout = waiting(payload);
+    rollout.revision.message.clone_from(&text);
+    rollout.revision.author.clone_from(&text);
+    rollout.reason = Some(text.clone());
+    let plan = rollout.terraform.as_mut().unwrap();
+    plan.changes[0].address.clone_from(&text);
+    plan.changes[0].attributes = vec![text.clone()];
+    rollout.evidence = Some(Evidence {
+        facts: [(text.clone(), text.clone())].into(),
+        verdict: Verdict::Failed { reasons: vec![text.clone()] },
+        ..serde_json::from_value(
+            json!({ "phase": Phase::Staging, "verdict": "passed", "facts": {}, "at": now() }),
+        )
+        .unwrap()
+    });
+    state.wanted = Some(rollout.revision.clone());
+    state.rollout = Some(rollout);
+    state.frozen = Some(text.clone());
+    state.holds = vec![Hold { commit: None, reason: text.clone(), by: text.clone(), since: now() }];
+    let replica = |error: Option<String>| Replica {
+        endpoint: text.clone(),
+        instance: Some(text.clone()),
+        digest: None,
+        commit: Some(text.clone()),
+        generation: Some(7),
+        candidate: None,
+        error,
+        checked_at: now(),
+    };
+    state.replicas = vec![replica(None), replica(Some(text.clone()))];
+    state.drift = serde_json::from_value(json!([{
+        "lane": "gateway", "address": text, "path": text, "kind": "changed", "severity": "critical",
+        "declared": text, "live": text, "note": text, "fingerprint": "0011", "state": "open",
+        "first_seen": now(), "last_seen": now()
+    }]))
+    .unwrap();
+    state
+}
+
+/// A text as the page must show it.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[tokio::test]
+async fn no_text_from_outside_becomes_markup() {
+    let rig = Rig::start().await;
+    let clean_tags = {
+        rig.commit(&poisoned("plain"), &["plain"]).await;
+        tags(&rig.page("/").await)
+    };
+    for payload in PAYLOADS {
+        rig.commit(&poisoned(payload), &[payload]).await;
+        for path in
+            ["/", "/environments/prod", "/environments/prod/rollouts/01900000-0000-7000-8000-000000000001"]
+        {
+            let page = rig.page(path).await;
+            assert!(!page.contains(payload), "{path}: {payload}");
+            assert!(page.contains(&escaped(payload)), "{path}: {payload} is not shown");
+        }
+        let tags = tags(&rig.page("/").await);
+        assert_eq!(tags.difference(&clean_tags).next(), None, "{payload}");
+    }
+}
+
+/// The tags of a page: name and attribute names.
+fn tags(page: &str) -> std::collections::BTreeSet<String> {
+    page.split('<')
+        .skip(1)
+        .map(|piece| {
+            let tag = piece.split('>').next().unwrap();
+            // Without attribute values.
+            tag.split('"').step_by(2).collect::<String>()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_page_carries_no_script_or_style_of_its_own_and_asks_nobody_else() {
+    let rig = Rig::start().await;
+    rig.commit(&poisoned("plain"), &["plain"]).await;
+    let page = rig.page("/").await;
+    assert_eq!(page.matches("<script").count(), 1);
+    assert!(page.contains("<script src=\"/assets/live.js\" defer></script>"));
+    for banned in ["<style", "style=", "onclick", "onload", "http://", "https://", "//cdn"] {
+        assert!(!page.contains(banned), "{banned}");
+    }
+    for (path, kind) in [("/assets/console.css", "text/css"), ("/assets/live.js", "text/javascript")] {
+        let answer = rig.request(Method::GET, path).send().await.unwrap();
+        assert!(answer.headers()["content-type"].to_str().unwrap().starts_with(kind));
+        assert!(!answer.text().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_console_shows_all_there_is_to_know_of_an_environment() {
+    let rig = Rig::start().await;
+    rig.commit(&poisoned("some text"), &["first sync", "drift healed"]).await;
+    let page = rig.page("/").await;
+    for expected in [
+        "failed",
+        "Frozen.",
+        "<th scope=\"row\">source</th>",
+        "<th scope=\"row\">hold</th>",
+        "0123456789</code>",
+        "aria-current=\"step\">approval",
+        "0 to add, 1 to change, 0 to destroy",
+        "Replicas <span class=\"count\">2</span>",
+        "changed, critical",
+        "cannot check",
+        "drift healed",
+        "0 s</time> ago",
+        "<meta name=\"viewport\"",
+        "moorline release prod",
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+    let alone = rig.page("/environments/prod").await;
+    assert!(alone.contains("<h3>Rollouts</h3>"));
+    for path in ["/environments/nowhere", "/environments/prod/rollouts/x"] {
+        assert_eq!(rig.get(path, "viewer").await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_read_is_shown_how_to_sign_in_and_nothing_else() {
+    let rig = Rig::start().await;
+    rig.commit(&poisoned("secret name"), &[]).await;
+    let answer = rig.request(Method::GET, "/").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("action=\"/session\"") && !page.contains("secret name"));
+}
+
+#[tokio::test]
+async fn metrics_say_how_every_environment_stands() {
+    let rig = Rig::start().await;
+    let mut state = poisoned("a \"quoted\" text");
+    state.frozen = None;
+    state.rollout.as_mut().unwrap().phase = Phase::Succeeded;
+    rig.commit(&state, &[]).await;
+    let answer = rig.request(Method::GET, "/metrics").send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = answer.text().await.unwrap();
+    for line in [
+        "moorline_environment_axis{environment=\"prod\",axis=\"drift\",standing=\"bad\"} 1",
+        "moorline_environment_axis{environment=\"prod\",axis=\"drift\",standing=\"good\"} 0",
+        "moorline_environment_status{environment=\"prod\",word=\"failed\"} 1",
+        "moorline_drift_findings{environment=\"prod\",lane=\"gateway\",state=\"open\"} 1",
+        "moorline_drift_findings{environment=\"prod\",lane=\"aws\",state=\"open\"} 0",
+        "moorline_last_check_timestamp_seconds{environment=\"prod\",axis=\"source\"} 1795000000",
+        "moorline_rollouts_total{environment=\"prod\",phase=\"succeeded\"} 1",
+        "moorline_replicas{environment=\"prod\",state=\"unreadable\"} 1",
+        "moorline_outbox_pending{channel=\"slack\"} 0",
+        "moorline_cycles_total 3",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let mut families: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let count = families.len();
+    families.sort_unstable();
+    families.dedup();
+    assert_eq!(families.len(), count, "a family is written once");
+    assert!(!text.contains("quoted"), "texts of findings are no labels");
+}
+
+#[tokio::test]
+async fn health_and_readiness_are_two_questions() {
+    let rig = Rig::with("127.0.0.1:0", |web| web.ready = std::sync::Arc::new(|| false)).await;
+    let status = async |path: &str| rig.request(Method::GET, path).send().await.unwrap().status();
+    assert_eq!(status("/healthz").await, StatusCode::OK);
+    assert_eq!(status("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        Rig::start().await.request(Method::GET, "/readyz").send().await.unwrap().status(),
+        StatusCode::OK
+    );
+}
