@@ -52,7 +52,7 @@ async fn what_outlives_the_deadline_is_cut() {
     let provider = Provider::start().await;
     provider.usually(vec![Step::UntilClosed]);
     let gateway = Gateway::start_with(&document(&provider), |config| {
-        config.drain_deadline = Duration::from_millis(100)
+        config.drain_deadline = Duration::from_millis(100);
     });
     let mut wire = Wire::open(gateway.address).await;
     wire.ask(&chat()).await;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::caller::{CHAT, ask, chat, client, finish, post};
+use super::caller::{CHAT, Wire, ask, chat, client, finish, post, request};
 use super::gateway::{Gateway, KEY, document};
 use super::provider::{Provider, Step, completion, json_answer, spawn};
 
@@ -83,6 +83,23 @@ async fn a_request_keeps_its_document_to_its_end() {
     assert_eq!((reply.status, reply.header("x-moorline-generation")), (200, Some("1")));
     assert_eq!(provider.request().await.json()["model"], "generation-1", "the second attempt too");
     assert_eq!(ask(&gateway, &chat()).await.header("x-moorline-generation"), Some("2"));
+}
+
+#[tokio::test]
+async fn a_document_that_comes_while_a_body_is_read_is_for_the_next_request() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::start(&marked(&provider, 1));
+    let mut wire = Wire::open(gateway.address).await;
+    let whole = request(&chat().to_string()).replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+    let (head, body) = whole.split_once("\r\n\r\n").unwrap();
+    wire.send(format!("{head}\r\n\r\n").as_bytes()).await;
+    // It asks for the body, so it has taken the head in.
+    wire.read_until(b"100 Continue\r\n\r\n").await;
+    gateway.swap(&marked(&provider, 2));
+    wire.send(body.as_bytes()).await;
+    let answer = String::from_utf8(wire.read_until(b"chatcmpl-1").await).unwrap();
+    assert!(answer.contains("x-moorline-generation: 1\r\n"), "{answer}");
+    assert_eq!(provider.request().await.json()["model"], "generation-1");
 }
 
 #[tokio::test]
