@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use moorline_web::routes;
+use moorline_web::{Access, routes};
 use reqwest::{Method, StatusCode};
 
 use crate::rig::Rig;
@@ -60,6 +60,14 @@ fn the_census_knows_every_route() {
     let known: BTreeSet<_> =
         MAY_CALL.into_iter().map(|(method, path, _)| (method.to_owned(), path)).collect();
     assert_eq!(served, known);
+}
+
+// Cookies and open reading ask for no token, so a page of another site could make a browser send such a request.
+#[test]
+fn what_may_be_called_without_a_token_only_reads() {
+    for (method, path, access) in routes() {
+        assert!(!matches!(access, Access::Viewer | Access::Page) || method == Method::GET, "{method} {path}");
+    }
 }
 
 #[tokio::test]
