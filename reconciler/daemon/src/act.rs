@@ -71,7 +71,8 @@ pub async fn act(
         commit: rollout.map(|rollout| &rollout.revision.commit).or(in_force).cloned(),
         detail,
     };
-    let journal = record.journal_begin(fence, acting.name, rollout.map(|rollout| rollout.id), step, audit).await?;
+    let journal =
+        record.journal_begin(fence, acting.name, rollout.map(|rollout| rollout.id), step, audit).await?;
     failpoint::reach(step, "begun");
     let acted = Box::pin(carry_out(decision, acting)).await;
     failpoint::reach(step, "done");

@@ -227,7 +227,9 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Init { directory } => local::init(&directory),
         Command::Validate(arguments) => local::validate(&arguments, output),
         Command::Plan(arguments) => Box::pin(local::plan(&arguments, output)).await,
-        Command::Policy { command: PolicyCommand::Test { directory } } => local::policy_test(&directory, output),
+        Command::Policy { command: PolicyCommand::Test { directory } } => {
+            local::policy_test(&directory, output)
+        }
         Command::Schema { document } => local::schema(document),
         Command::Completions { shell } => local::completions(shell),
         Command::Drift(arguments) => environment::drift(&arguments, output).await,
@@ -249,6 +251,11 @@ pub const fn log_level(cli: &Cli) -> &'static str {
         Command::Daemon { .. } => "info",
         _ => "warn",
     }
+}
+
+/// Prints a line of a result on stdout.
+pub fn print(text: &str) {
+    output::line(text);
 }
 
 /// Says on stdout where the daemon listens: one line of JSON, for whoever started it on port 0.

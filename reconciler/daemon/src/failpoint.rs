@@ -6,15 +6,16 @@
 
 /// Marks that a step reached a moment.
 #[cfg(debug_assertions)]
-pub fn reach(step: &str, moment: &str) {
+pub(crate) fn reach(step: &str, moment: &str) {
     let Ok(wanted) = std::env::var("MOORLINE_KILL_AT") else { return };
     if wanted.split_once(':') == Some((step, moment)) {
         tracing::warn!(step, moment, "killed by MOORLINE_KILL_AT");
-        let killed = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-        drop(killed);
+        if rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).is_err() {
+            tracing::error!("could not be killed");
+        }
     }
 }
 
 /// Does nothing in a release build.
 #[cfg(not(debug_assertions))]
-pub const fn reach(_step: &str, _moment: &str) {}
+pub(crate) const fn reach(_step: &str, _moment: &str) {}

@@ -42,7 +42,8 @@ impl Keeper {
         let mut pause = PAUSE_MIN;
         while !cancel.is_cancelled() {
             let began = clock::now();
-            let cycle = Cycle { name: &self.name, shared: &self.shared, source: &self.source, cancel: &cancel };
+            let cycle =
+                Cycle { name: &self.name, shared: &self.shared, source: &self.source, cancel: &cancel };
             let result = Box::pin(cycle.run()).await;
             self.shared.metrics.cycle(&self.name, began, clock::now(), result.is_ok());
             match result {

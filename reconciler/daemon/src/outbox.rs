@@ -49,7 +49,10 @@ impl Outbox {
                 Ok(delivered) if delivered == BATCH => continue,
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the outbox cannot be read or written");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the outbox cannot be read or written"
+                    );
                 }
             }
             tokio::select! {
@@ -92,7 +95,11 @@ impl Outbox {
             Err(error) if error.is_transient() && item.attempt < ATTEMPTS_MAX => {
                 let pause = PAUSE_MIN.saturating_mul(1 << item.attempt.min(10)).min(PAUSE_MAX);
                 let text = crate::chain::of(&error);
-                tracing::warn!(channel = item.channel.as_str(), error = text, "not delivered; trying again in {pause:?}");
+                tracing::warn!(
+                    channel = item.channel.as_str(),
+                    error = text,
+                    "not delivered; trying again in {pause:?}"
+                );
                 let retry_at = clock::now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
                 self.record.outbox_failed(item.id, retry_at, &text).await
             }
@@ -104,17 +111,24 @@ impl Outbox {
         }
     }
 
-    async fn send(&self, item: &OutboxItem, told: &Notifications, thread: Option<&str>) -> Result<String, SendError> {
+    async fn send(
+        &self,
+        item: &OutboxItem,
+        told: &Notifications,
+        thread: Option<&str>,
+    ) -> Result<String, SendError> {
         match item.channel {
             Channel::Slack => {
                 let declared = told.slack.as_ref().ok_or_else(|| undeclared("slack"))?;
-                let token = self.secrets.declared(&declared.token).map_err(|error| unresolved("slack", &error))?;
+                let token =
+                    self.secrets.declared(&declared.token).map_err(|error| unresolved("slack", &error))?;
                 let slack = Slack::new(declared, &token)?;
                 slack.send(&item.notification, thread, &self.console).await
             }
             Channel::Email => {
                 let declared = told.email.as_ref().ok_or_else(|| undeclared("email"))?;
-                let smtp = self.secrets.declared(&declared.smtp).map_err(|error| unresolved("email", &error))?;
+                let smtp =
+                    self.secrets.declared(&declared.smtp).map_err(|error| unresolved("email", &error))?;
                 let email = Email::new(declared, &smtp)?;
                 email.send(&item.notification, &item.key, thread, &self.console).await
             }

@@ -30,7 +30,9 @@ pub(super) async fn stage(replicas: Replicas<'_>, document: &Config, rollout: Op
     let staged = replicas.each(|client, reading| async move {
         let candidate = reading.candidate().filter(|candidate| candidate.digest == digest);
         let stable = reading.stable().filter(|stable| stable.digest == digest);
-        if let Some(generation) = candidate.map(|found| found.generation).or(stable.map(|found| found.generation)) {
+        if let Some(generation) =
+            candidate.map(|found| found.generation).or(stable.map(|found| found.generation))
+        {
             return Ok(generation);
         }
         let staged = client.stage(document.value(), Percent::ZERO, options).await?;
@@ -82,7 +84,11 @@ pub(super) async fn discard(replicas: Replicas<'_>) -> Acted {
 
 /// Takes a failed rollout's document back: drops the candidate, and puts `restore` back as stable where another
 /// serves.
-pub(super) async fn undo(replicas: Replicas<'_>, restore: Option<&Config>, rollout: Option<&Rollout>) -> Acted {
+pub(super) async fn undo(
+    replicas: Replicas<'_>,
+    restore: Option<&Config>,
+    rollout: Option<&Rollout>,
+) -> Acted {
     let from = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| &from.revision.commit);
     let options = &written_by(from, Ownership::Ours);
     let undone = replicas.each(|client, reading| async move {
@@ -140,7 +146,10 @@ fn written_by(commit: Option<&CommitId>, ownership: Ownership) -> WriteOptions {
 
 impl Replicas<'_> {
     /// Does the same on every replica at once. All errors are named, not only the first.
-    async fn each<T, F>(self, effect: impl Fn(Client, ReplicaReading) -> F) -> Result<BTreeMap<String, T>, String>
+    async fn each<T, F>(
+        self,
+        effect: impl Fn(Client, ReplicaReading) -> F,
+    ) -> Result<BTreeMap<String, T>, String>
     where
         F: Future<Output = Result<T, AdminError>>,
     {

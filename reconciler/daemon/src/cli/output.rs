@@ -5,17 +5,17 @@ use std::io::Write;
 use serde_json::Value;
 
 /// Prints a line of the result.
-pub fn line(text: impl AsRef<str>) {
+pub(super) fn line(text: impl AsRef<str>) {
     write_line(&mut std::io::stdout().lock(), text.as_ref());
 }
 
 /// Prints a line for people.
-pub fn say(text: impl AsRef<str>) {
+pub(super) fn say(text: impl AsRef<str>) {
     write_line(&mut std::io::stderr().lock(), text.as_ref());
 }
 
 /// Prints the result as JSON.
-pub fn json(value: &Value) {
+pub(super) fn json(value: &Value) {
     line(serde_json::to_string_pretty(value).unwrap_or_default());
 }
 

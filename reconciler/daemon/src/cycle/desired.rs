@@ -51,9 +51,10 @@ impl Wanted {
     pub(super) fn document_for(&self, decision: &Decision) -> Option<&Config> {
         match decision {
             Decision::Heal { .. } => self.in_force.as_ref(),
-            Decision::UndoDocument { restore: Some(digest) } => {
-                [&self.verified, &self.in_force].into_iter().flatten().find(|document| document.digest() == *digest)
-            }
+            Decision::UndoDocument { restore: Some(digest) } => [&self.verified, &self.in_force]
+                .into_iter()
+                .flatten()
+                .find(|document| document.digest() == *digest),
             _ => self.brought.as_ref(),
         }
     }
@@ -62,7 +63,10 @@ impl Wanted {
     pub(super) fn about(&self, decision: &Decision) -> Option<&Desired> {
         let Decision::Begin { revision, .. } = decision else { return self.current.as_ref() };
         let head = self.head.as_ref().and_then(|head| head.as_ref().ok());
-        [head, self.asked.as_ref()].into_iter().flatten().find(|desired| desired.revision.commit == revision.commit)
+        [head, self.asked.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|desired| desired.revision.commit == revision.commit)
     }
 
     /// What the environment declares now: at the commit being brought, else at the head.
@@ -74,7 +78,11 @@ impl Wanted {
 
 impl Cycle<'_> {
     /// Reads what the commits in question declare.
-    pub(super) async fn desired(&self, memory: &Memory, source: Option<&Report>) -> Result<Wanted, CycleError> {
+    pub(super) async fn desired(
+        &self,
+        memory: &Memory,
+        source: Option<&Report>,
+    ) -> Result<Wanted, CycleError> {
         let handed_over = self.shared.record.handed_over(self.name).await?.map(|kept| kept.document);
         let head = source.and_then(|report| report.head.as_ref());
         let head = match head {
@@ -166,13 +174,21 @@ impl Cycle<'_> {
     }
 
     /// The document that the rollout under way brings, once its digest is known.
-    async fn brought(&self, rollout: Option<&Rollout>, current: Option<&Desired>) -> Result<Option<Config>, CycleError> {
+    async fn brought(
+        &self,
+        rollout: Option<&Rollout>,
+        current: Option<&Desired>,
+    ) -> Result<Option<Config>, CycleError> {
         let Some(digest) = rollout.and_then(|rollout| rollout.digest) else { return Ok(None) };
         self.kept(Some(digest), &[current.and_then(|current| current.document.config())]).await
     }
 
     /// The document with this digest: one of those at hand, or the one that was kept.
-    async fn kept(&self, digest: Option<Digest>, at_hand: &[Option<&Config>]) -> Result<Option<Config>, CycleError> {
+    async fn kept(
+        &self,
+        digest: Option<Digest>,
+        at_hand: &[Option<&Config>],
+    ) -> Result<Option<Config>, CycleError> {
         let Some(digest) = digest else { return Ok(None) };
         if let Some(config) = at_hand.iter().flatten().find(|config| config.digest() == digest) {
             return Ok(Some((*config).clone()));

@@ -54,12 +54,14 @@ impl Cycle<'_> {
     pub(super) async fn remember(&self, now: Timestamp) -> Result<Memory, CycleError> {
         let record = &self.shared.record;
         let loaded = record.load(self.name).await?;
-        let (state, version) = loaded.unwrap_or_else(|| (EnvironmentState::new(self.name.clone()), Version(0)));
+        let (state, version) =
+            loaded.unwrap_or_else(|| (EnvironmentState::new(self.name.clone()), Version(0)));
         let open = record.journal_open(self.name).await?;
         let under_way = state.rollout_under_way().map(|rollout| rollout.id);
         let interrupted = open.iter().rev().find(|step| step.rollout.is_some() && step.rollout == under_way);
         let interrupted = interrupted.map(|step| step.step.clone());
-        let (heeded, intents): (Vec<_>, Vec<_>) = record.pending_intents(self.name).await?.into_iter().unzip();
+        let (heeded, intents): (Vec<_>, Vec<_>) =
+            record.pending_intents(self.name).await?.into_iter().unzip();
         let with_wishes = heed(state, &intents, now);
         Ok(Memory {
             state: with_wishes.state,

@@ -15,9 +15,9 @@ use moorline_plan::axes::{Looked, SourceReading, note_axes};
 use moorline_plan::drift::settle;
 use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings};
 
+use super::Cycle;
 use super::desired::Wanted;
 use super::memory::Memory;
-use super::Cycle;
 use crate::clock;
 use crate::fleet::Fleet;
 use crate::source::Report;
@@ -49,13 +49,17 @@ impl Cycle<'_> {
                     let replicas = fleet.read(expected).await;
                     (fleet, replicas)
                 }
-                Err(error) => (Fleet::default(), unreadable(&declared.environment, &crate::chain::of(&error))),
+                Err(error) => {
+                    (Fleet::default(), unreadable(&declared.environment, &crate::chain::of(&error)))
+                }
             },
             None => (Fleet::default(), Vec::new()),
         };
         let blocked = self.blocked();
         let plan = match &blocked {
-            None if self.is_due(memory, wanted, Lane::Terraform, now) => self.scheduled_plan(memory, wanted).await,
+            None if self.is_due(memory, wanted, Lane::Terraform, now) => {
+                self.scheduled_plan(memory, wanted).await
+            }
             _ => None,
         };
         let aws = match self.is_due(memory, wanted, Lane::Aws, now) {
@@ -73,12 +77,17 @@ impl Cycle<'_> {
             return false;
         }
         let (is_declared, schedule) = match lane {
-            Lane::Terraform => (declared.environment.terraform.is_some(), &declared.environment.schedule.plan),
+            Lane::Terraform => {
+                (declared.environment.terraform.is_some(), &declared.environment.schedule.plan)
+            }
             Lane::Aws => (declared.environment.aws.is_some(), &declared.environment.schedule.drift),
             Lane::Gateway => (true, &declared.environment.schedule.drift),
         };
         let last = state.looked.get(&lane).copied();
-        let waits = state.drift.iter().any(|drift| drift.finding.lane == lane && drift.state == DriftState::Suspected);
+        let waits = state
+            .drift
+            .iter()
+            .any(|drift| drift.finding.lane == lane && drift.state == DriftState::Suspected);
         let second = waits && last.is_none_or(|last| now.duration_since(last) >= SECOND_READ_AFTER);
         is_declared && (second || schedule.is_due(last, now))
     }
@@ -155,7 +164,12 @@ impl Memory {
 }
 
 /// The lanes that were read, and what they found.
-fn findings(state: &mut EnvironmentState, wanted: &Wanted, live: &Live, now: Timestamp) -> (Vec<Lane>, Vec<Finding>) {
+fn findings(
+    state: &mut EnvironmentState,
+    wanted: &Wanted,
+    live: &Live,
+    now: Timestamp,
+) -> (Vec<Lane>, Vec<Finding>) {
     let mut lanes = Vec::new();
     let mut findings = Vec::new();
     if let (Some(expected), Some(document)) = (expectation(state), &wanted.in_force)
@@ -210,7 +224,9 @@ fn replica(reading: &ReplicaReading, now: Timestamp) -> Replica {
 fn unreadable(environment: &moorline_model::declaration::Environment, error: &str) -> Vec<ReplicaReading> {
     let endpoints = match &environment.gateway.endpoints {
         moorline_model::declaration::Endpoints::Urls(urls) => urls.clone(),
-        moorline_model::declaration::Endpoints::Ecs { ecs } => vec![format!("ecs:{}/{}", ecs.cluster, ecs.service)],
+        moorline_model::declaration::Endpoints::Ecs { ecs } => {
+            vec![format!("ecs:{}/{}", ecs.cluster, ecs.service)]
+        }
     };
     let reading = |endpoint| ReplicaReading { endpoint, result: Err(error.to_owned()) };
     endpoints.into_iter().map(reading).collect()

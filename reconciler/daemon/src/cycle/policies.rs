@@ -24,7 +24,8 @@ pub(super) async fn denials(
     let mut files = Vec::new();
     for folder in &current.policies {
         let paths = repository.files(commit, folder).await.map_err(|error| crate::chain::of(&error))?;
-        for path in paths.into_iter().filter(|path| path.ends_with(".rego") && !path.ends_with("_test.rego")) {
+        for path in paths.into_iter().filter(|path| path.ends_with(".rego") && !path.ends_with("_test.rego"))
+        {
             let bytes = repository.read(commit, &path).await.map_err(|error| crate::chain::of(&error))?;
             let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
             files.push((path.clone(), text.ok_or_else(|| format!("{path} is not UTF-8 text"))?));

@@ -32,7 +32,8 @@ impl Cycle<'_> {
         for id in memory.left_open.iter().filter(|id| Some(**id) != journal) {
             shared.record.journal_end(shared.fence, *id, "interrupted").await?;
         }
-        let channels = wanted.declared().map(|declared| outbox::channels(&declared.notifications)).unwrap_or_default();
+        let channels =
+            wanted.declared().map(|declared| outbox::channels(&declared.notifications)).unwrap_or_default();
         let notifications: Vec<Addressed> = memory
             .notifications
             .iter()

@@ -1,7 +1,7 @@
 //! Which Terraform a decision is about, and what an apply handed over.
 
-use moorline_model::declaration::{Document, Environment};
 use moorline_model::Revision;
+use moorline_model::declaration::{Document, Environment};
 use moorline_plan::advance::Acted;
 use moorline_plan::decide::Decision;
 use moorline_plan::desired::Desired;
@@ -37,7 +37,12 @@ impl Cycle<'_> {
     }
 
     /// The environment's Terraform at a commit; `None` when it declares none. `run` tells its folder from others'.
-    pub(super) fn terraform(&self, environment: &Environment, revision: &Revision, run: String) -> Option<Terraform<'_>> {
+    pub(super) fn terraform(
+        &self,
+        environment: &Environment,
+        revision: &Revision,
+        run: String,
+    ) -> Option<Terraform<'_>> {
         let shared = self.shared;
         Some(Terraform {
             runner: shared.runner.as_ref(),

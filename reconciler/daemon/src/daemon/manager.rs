@@ -41,7 +41,8 @@ impl Manager {
             let declaration = self.declaration();
             if let Some(declaration) = declaration {
                 self.documents.send_replace(Some(self.documents_of(&declaration)));
-                let names: BTreeSet<_> = declaration.environments.iter().map(|found| found.name.clone()).collect();
+                let names: BTreeSet<_> =
+                    declaration.environments.iter().map(|found| found.name.clone()).collect();
                 keepers.retain(|name, keeper| {
                     let is_declared = names.contains(name);
                     if !is_declared {

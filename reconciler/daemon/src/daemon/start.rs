@@ -88,7 +88,9 @@ pub(super) async fn start(
     let explanations = Arc::new(Explanations::default());
     let (documents, documents_seen) = watch::channel(None);
     let listener = listen(&bootstrap).await?;
-    let address = listener.local_addr().map_err(|source| StartError::Listen { address: bootstrap.listen.clone(), source })?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| StartError::Listen { address: bootstrap.listen.clone(), source })?;
     let console = bootstrap.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let web = Web {
         record: record.clone(),
@@ -153,10 +155,13 @@ fn watch_repository(
     let bell = bells.source();
     let files = repository.watch_path().and_then(|folder| {
         watch_files(&folder, Arc::clone(&bell))
-            .inspect_err(|error| tracing::warn!("{} cannot be watched, polling only: {error}", folder.display()))
+            .inspect_err(|error| {
+                tracing::warn!("{} cannot be watched, polling only: {error}", folder.display())
+            })
             .ok()
     });
-    let watcher = Watcher { repository, path: settings.path.clone(), bell, poll: settings.poll.get(), reports };
+    let watcher =
+        Watcher { repository, path: settings.path.clone(), bell, poll: settings.poll.get(), reports };
     let cancel = cancel.clone();
     tasks.spawn(async move {
         watcher.run(cancel).await;
@@ -213,7 +218,10 @@ fn holder(work_dir: &Path) -> String {
 async fn open_repository(settings: &RepositorySettings, work_dir: &Path) -> Result<Repository, StartError> {
     let wrong = |error: &(dyn std::error::Error + 'static)| StartError::Repository(chain::of(error));
     let file = |path: &Option<String>| {
-        path.as_ref().map(|path| SshFile::try_from(PathBuf::from(path))).transpose().map_err(|error| wrong(&error))
+        path.as_ref()
+            .map(|path| SshFile::try_from(PathBuf::from(path)))
+            .transpose()
+            .map_err(|error| wrong(&error))
     };
     let config = RepositoryConfig {
         url: settings.url.parse::<RemoteUrl>().map_err(|error| wrong(&error))?,

@@ -39,10 +39,12 @@ pub async fn start(tasks: &TaskTracker, cancel: CancellationToken) -> std::io::R
 
 async fn chat(Json(request): Json<Value>) -> Response {
     let Some(model) = request.get("model").and_then(Value::as_str) else {
-        let error = json!({"error": {"message": "model is required", "type": "invalid_request_error", "code": null}});
+        let error =
+            json!({"error": {"message": "model is required", "type": "invalid_request_error", "code": null}});
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     };
-    let usage = json!({"prompt_tokens": 9, "completion_tokens": WORDS.len(), "total_tokens": 9 + WORDS.len()});
+    let usage =
+        json!({"prompt_tokens": 9, "completion_tokens": WORDS.len(), "total_tokens": 9 + WORDS.len()});
     if request.get("stream").and_then(Value::as_bool) != Some(true) {
         let message = json!({"role": "assistant", "content": WORDS.concat()});
         let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});

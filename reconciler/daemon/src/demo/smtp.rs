@@ -78,7 +78,9 @@ async fn converse(stream: TcpStream, mails: &mpsc::Sender<Mail>) -> std::io::Res
     Ok(())
 }
 
-async fn message<R: tokio::io::AsyncBufRead + Unpin>(lines: &mut tokio::io::Lines<R>) -> std::io::Result<Mail> {
+async fn message<R: tokio::io::AsyncBufRead + Unpin>(
+    lines: &mut tokio::io::Lines<R>,
+) -> std::io::Result<Mail> {
     let mut mail = String::new();
     while let Some(line) = lines.next_line().await? {
         if line == "." {

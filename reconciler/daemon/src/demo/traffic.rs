@@ -93,12 +93,20 @@ pub fn start(
     Ok(tally)
 }
 
-async fn ask(http: &reqwest::Client, url: &str, key: &str, model: &str, is_stream: bool) -> Result<(), String> {
+async fn ask(
+    http: &reqwest::Client,
+    url: &str,
+    key: &str,
+    model: &str,
+    is_stream: bool,
+) -> Result<(), String> {
     let body = json!({"model": model, "stream": is_stream, "messages": [{"role": "user", "content": "How is the mooring?"}]});
-    let answer = http.post(url).bearer_auth(key).json(&body).send().await.map_err(|error| crate::chain::of(&error))?;
+    let answer =
+        http.post(url).bearer_auth(key).json(&body).send().await.map_err(|error| crate::chain::of(&error))?;
     let status = answer.status();
     let text = answer.text().await.map_err(|error| crate::chain::of(&error))?;
-    let is_whole = if is_stream { text.ends_with("data: [DONE]\n\n") } else { text.contains("\"finish_reason\"") };
+    let is_whole =
+        if is_stream { text.ends_with("data: [DONE]\n\n") } else { text.contains("\"finish_reason\"") };
     match (status.is_success(), is_whole) {
         (true, true) => Ok(()),
         (true, false) => Err(format!("{status}, but the answer is cut off")),

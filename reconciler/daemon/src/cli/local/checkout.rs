@@ -18,7 +18,10 @@ impl Checkout {
     /// Reads the declaration, or says every mistake in it.
     pub(super) fn open(root: &Path, file: &str) -> Result<Self, Vec<String>> {
         let text = std::fs::read_to_string(root.join(file)).map_err(|error| {
-            vec![format!("{} cannot be read: {error}. `moorline init` writes one.", root.join(file).display())]
+            vec![format!(
+                "{} cannot be read: {error}. `moorline init` writes one.",
+                root.join(file).display()
+            )]
         })?;
         let declaration = Declaration::parse(file, &text)
             .map_err(|mistakes| mistakes.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
@@ -55,12 +58,11 @@ impl Checkout {
             }
             for file in &terraform.var_files {
                 if !directory.join(file).is_file() {
-                    mistakes.push(format!("{}/{file}: terraform.var_files names no file", terraform.directory));
+                    mistakes
+                        .push(format!("{}/{file}: terraform.var_files names no file", terraform.directory));
                 }
             }
-            if let Err(refusals) =
-                moorline_terraform::gate::inspect(&self.root, terraform)
-            {
+            if let Err(refusals) = moorline_terraform::gate::inspect(&self.root, terraform) {
                 mistakes.extend(refusals.to_string().lines().map(str::to_owned));
             }
         }
@@ -85,11 +87,13 @@ pub(super) fn read_policies(folder: &Path) -> Result<Vec<(String, String)>, Stri
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+        let entries = std::fs::read_dir(&folder)
+            .map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
         for entry in entries {
             let entry = entry.map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
             let path = entry.path();
-            let kind = entry.file_type().map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            let kind =
+                entry.file_type().map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "rego") {

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use super::super::{Exit, output};
 
-const FILES: [(&str, &str); 2] =
-    [("moorline.yaml", include_str!("init/moorline.yaml")), ("gateway.yaml", include_str!("init/gateway.yaml"))];
+const FILES: [(&str, &str); 2] = [
+    ("moorline.yaml", include_str!("init/moorline.yaml")),
+    ("gateway.yaml", include_str!("init/gateway.yaml")),
+];
 
 /// Writes the files that are not there yet; what is there is left alone.
 pub(in super::super) fn init(directory: &Path) -> Exit {

@@ -26,8 +26,13 @@ const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 /// Plans one environment of a checkout.
 pub(super) async fn plan(checkout: &Checkout, arguments: &PlanArguments, format: Output) -> Exit {
     let Some(environment) = checkout.declaration.environment(&arguments.environment) else {
-        let known: Vec<_> = checkout.declaration.environments.iter().map(|found| found.name.to_string()).collect();
-        output::say(format!("error: no environment `{}`: there is {}", arguments.environment, known.join(", ")));
+        let known: Vec<_> =
+            checkout.declaration.environments.iter().map(|found| found.name.to_string()).collect();
+        output::say(format!(
+            "error: no environment `{}`: there is {}",
+            arguments.environment,
+            known.join(", ")
+        ));
         return Exit::Error;
     };
     let document = match checkout.document(environment) {
@@ -69,7 +74,12 @@ fn print(terraform: Option<&PlanSummary>, changes: &Result<Vec<Change>, String>)
     if let Some(plan) = terraform {
         output::line(format!("terraform: {}", plan.headline()));
         for change in &plan.changes {
-            output::line(format!("  {:?} {} ({})", change.action, change.address, change.attributes.join(", ")));
+            output::line(format!(
+                "  {:?} {} ({})",
+                change.action,
+                change.address,
+                change.attributes.join(", ")
+            ));
         }
     }
     match changes {
