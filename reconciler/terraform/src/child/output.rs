@@ -110,3 +110,18 @@ impl Tail {
         String::from_utf8_lossy(&self.bytes.into_iter().collect::<Vec<u8>>()).into_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_is_kept_however_much_comes() {
+        let mut tail = Tail::new(8);
+        for chunk in ["abc", "defghijklmnop", "", "q", "rs"] {
+            tail.push(chunk.as_bytes());
+            assert!(tail.bytes.len() <= 8);
+        }
+        assert_eq!(tail.into_text(), "lmnopqrs");
+    }
+}

