@@ -88,10 +88,11 @@ pub(super) async fn respond(
     let endpoint = Endpoint::at(request.uri().path()).filter(|endpoint| endpoint.takes(request.method()));
     let is_last = mark.is_last() || worker.drain.is_cancelled();
     let mut response = match endpoint {
-        Some(Endpoint::Alive) if !mark.is_doubtful() => plain(StatusCode::OK, "ok\n", mark),
+        Some(Endpoint::Alive) if !mark.is_doubtful() => {
+            plain(&worker, request.headers(), (StatusCode::OK, "ok\n"), mark)
+        }
         Some(Endpoint::Ready) if !mark.is_doubtful() => {
-            let (status, text) = readiness(&worker);
-            plain(status, text, mark)
+            plain(&worker, request.headers(), readiness(&worker), mark)
         }
         _ => Box::pin(api(&worker, mark, request)).await,
     };
@@ -111,11 +112,24 @@ fn readiness(worker: &Worker) -> (StatusCode, &'static str) {
     }
 }
 
-fn plain(status: StatusCode, text: &'static str, mark: Arc<Mark>) -> Response<ReplyBody> {
+/// An answer about the gateway itself. It is not counted: probes come often and say nothing of a document.
+fn plain(
+    worker: &Worker,
+    asked: &HeaderMap,
+    (status, text): (StatusCode, &'static str),
+    mark: Arc<Mark>,
+) -> Response<ReplyBody> {
     let body = ReplyBody::whole(Parts::from(Bytes::from_static(text.as_bytes())), mark);
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if let Some(generation) = pick(worker, asked) {
+        headers.insert(GENERATION, HeaderValue::from(generation.number.0));
+    }
+    if let Ok(id) = HeaderValue::try_from(request_id(asked, &worker.dice)) {
+        headers.insert(REQUEST_ID, id);
+    }
     response
 }
 

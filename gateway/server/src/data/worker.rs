@@ -106,6 +106,10 @@ async fn accept(worker: &Arc<Worker>, listener: &TcpListener, connections: &Task
             Ok((stream, slot)) => {
                 connections.spawn(connection(Arc::clone(worker), stream, slot));
             }
+            // A caller that left while it waited in the queue is no reason to let the others wait.
+            Err(error) if is_callers(&error) => {
+                tracing::trace!(%error, "a caller left before it was accepted")
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -121,8 +125,15 @@ async fn accept_one(
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::trace!(%error, "a caller left as it was accepted");
+    }
     Ok((stream, slot))
+}
+
+fn is_callers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 async fn connection(worker: Arc<Worker>, stream: TcpStream, _slot: OwnedSemaphorePermit) {

@@ -89,7 +89,9 @@ async fn health_needs_no_key_and_readiness_a_document() {
     }
     let provider = Provider::start().await;
     let gateway = Gateway::start(&document(&provider));
-    assert_eq!(finish(client().get(gateway.url("/readyz"))).await.status, 200);
+    let ready = finish(client().get(gateway.url("/readyz"))).await;
+    assert_eq!((ready.status, ready.header("x-moorline-generation")), (200, Some("1")));
+    assert!(ready.header("x-request-id").is_some());
     empty.swap(&document(&provider));
     assert_eq!(finish(client().get(empty.url("/readyz"))).await.status, 200);
 }
