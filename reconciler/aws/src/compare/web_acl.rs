@@ -1,0 +1,69 @@
+//! Web ACLs.
+
+use aws_sdk_wafv2::types::WebAcl as LiveWebAcl;
+use moorline_model::drift::{DriftKind, Finding, Severity};
+
+use super::{changed, missing};
+use crate::fields::{Difference, Fields};
+use crate::managed::WebAcl;
+use crate::normalise::keyed;
+use crate::normalise::web_acl::{ACTION, PRIORITY, STATEMENT, live as live_form};
+
+/// How rules begin that Shield and Firewall Manager put into a web ACL. They are not ours, so they are no drift.
+const FOREIGN: [&str; 3] = ["ShieldMitigationRuleGroup_", "PREFMManaged-", "POSTFMManaged-"];
+
+/// What a web ACL that may not be there differs in.
+pub(crate) fn findings(declared: &WebAcl, live: Option<&LiveWebAcl>) -> Vec<Finding> {
+    let Some(live) = live else {
+        return vec![missing(
+            &declared.address,
+            format!("web ACL {} ({})", declared.at.name, declared.at.id),
+        )];
+    };
+    let live = live_form(live);
+    let own = declared.form.fields.differences(&live.fields).into_iter();
+    let mut findings: Vec<Finding> =
+        own.map(|difference| changed(&declared.address, difference, Severity::Critical)).collect();
+    for (name, rule) in &declared.form.rules {
+        let path = keyed("rule", name);
+        match live.rules.get(name) {
+            Some(live) => findings.extend(rule_differences(&declared.address, &path, rule, live)),
+            None => findings.push(Finding { path, ..missing(&declared.address, summary(rule)) }),
+        }
+    }
+    for (name, rule) in live.rules.iter().filter(|(name, _)| !declared.form.rules.contains_key(*name)) {
+        if !FOREIGN.iter().any(|start| name.starts_with(start)) {
+            findings.push(unmanaged(&declared.address, name, rule));
+        }
+    }
+    findings
+}
+
+fn rule_differences<'a>(
+    address: &'a str,
+    path: &'a str,
+    declared: &Fields,
+    live: &Fields,
+) -> impl Iterator<Item = Finding> + 'a {
+    declared.differences(live).into_iter().map(move |difference| {
+        // The order of rules decides which of them speaks first, and so does everything else.
+        let path = format!("{path}.{}", difference.path);
+        changed(address, Difference { path, ..difference }, Severity::Critical)
+    })
+}
+
+/// A rule that nobody declared. One that lets requests in passes by all that come after it.
+fn unmanaged(address: &str, name: &str, rule: &Fields) -> Finding {
+    let severity = if rule.get(ACTION) == Some("allow") { Severity::Critical } else { Severity::Warning };
+    let difference = Difference { path: keyed("rule", name), declared: None, live: Some(summary(rule)) };
+    Finding { kind: DriftKind::Unmanaged, ..changed(address, difference, severity) }
+}
+
+/// A rule in a few words.
+fn summary(rule: &Fields) -> String {
+    let part = |path: &str| rule.get(path).unwrap_or("none");
+    crate::fields::shown(&format!("{} on {}, priority {}", part(ACTION), part(STATEMENT), part(PRIORITY)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! The AWS lane over the wire: against an emulator, and against answers that AWS gives on bad days.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
+
+mod bad_days;
+mod canned;
+mod emulator;
+mod live;
+mod world;
