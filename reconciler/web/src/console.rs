@@ -73,6 +73,9 @@ pub(crate) async fn environment(
     let events = app.web.record.history(&state.name, HISTORY_ROWS_ALONE, None).await?;
     let rollouts = app.web.record.rollouts(&state.name, HISTORY_ROWS).await?;
     let mut html = Html::default();
+    html.raw("<h1><a href=\"/\">Environments</a> <span class=\"soft\">›</span> ")
+        .text(&state.name)
+        .raw("</h1>");
     environment_part::write(&mut html, &state, &events, now);
     rollout_part::list(&mut html, &state.name, &rollouts, now);
     Ok(page(&app, &format!("{} · Moorline", state.name), &html))
@@ -88,9 +91,11 @@ pub(crate) async fn rollout(
     let id: RolloutId = id.parse().map_err(|_| unknown())?;
     let rollout = app.web.record.rollout(&state.name, id).await?.ok_or_else(unknown)?;
     let mut html = Html::default();
-    html.raw("<h1><a href=\"/environments/").segment(state.name.as_str()).raw("\">").text(&state.name);
-    html.raw("</a></h1>");
+    html.raw("<h1><a href=\"/\">Environments</a> <span class=\"soft\">›</span> <a href=\"/environments/");
+    html.segment(state.name.as_str()).raw("\">").text(&state.name);
+    html.raw("</a> <span class=\"soft\">›</span> rollout</h1><article class=\"environment\">");
     rollout_part::write(&mut html, &state.name, &rollout, (app.web.clock)());
+    html.raw("</article>");
     Ok(page(&app, &format!("Rollout · {} · Moorline", state.name), &html))
 }
 

@@ -44,7 +44,7 @@ pub(super) fn write(html: &mut Html, environment: &EnvironmentName, rollout: &Ro
     html.raw("<dl class=\"facts\"><div><dt>Phase</dt><dd>")
         .text(&rollout.phase)
         .raw(", for <span class=\"age\">");
-    wording::ago(html, rollout.phase_since, now);
+    wording::span(html, rollout.phase_since, now);
     html.raw("</span></dd></div><div><dt>Brings</dt><dd>");
     wording::commit(html, Some(rollout.revision.commit.as_str()));
     html.raw(" ")

@@ -49,7 +49,8 @@ pub(super) fn ago(html: &mut Html, then: Timestamp, now: Timestamp) {
     html.raw(" ago");
 }
 
-fn span(html: &mut Html, then: Timestamp, now: Timestamp) {
+/// `3 min`, with the exact time on hover.
+pub(super) fn span(html: &mut Html, then: Timestamp, now: Timestamp) {
     let exact = then.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     html.raw("<time datetime=\"").text(then).raw("\" title=\"").text(exact).raw("\">");
     html.text(age(then, now)).raw("</time>");
