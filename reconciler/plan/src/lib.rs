@@ -18,6 +18,8 @@ pub mod gates;
 pub mod gateway;
 pub mod intent;
 pub mod policy;
+#[cfg(test)]
+mod sample;
 pub mod verify;
 
 pub use advance::{Acted, Advance, Inputs, advance};

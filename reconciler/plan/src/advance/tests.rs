@@ -1,1 +1,143 @@
+use super::*;
 
+use jiff::SignedDuration;
+use moorline_model::notification::Transition;
+use moorline_model::rollout::{Phase, Undo, Verdict};
+use serde_json::json;
+
+use crate::sample::{commit, declared, in_force, inputs, now, rolling, rollout};
+
+fn inconclusive(state: &EnvironmentState, at: Timestamp) -> Evidence {
+    Evidence {
+        phase: state.rollout.as_ref().unwrap().phase.clone(),
+        verdict: Verdict::Inconclusive { because: "0 of 50 requests seen".to_owned() },
+        facts: BTreeMap::new(),
+        at,
+        errors_in_a_row: 0,
+        wrong_probes_in_a_row: 0,
+    }
+}
+
+#[test]
+fn a_person_is_asked_once_when_there_is_no_verdict_for_too_long() {
+    let desired = declared("c2", &json!({}));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
+    let mut told = Vec::new();
+    for minutes in [29, 31, 40] {
+        let at = now() + SignedDuration::from_mins(minutes);
+        let next = witness(&state, inconclusive(&state, at), at);
+        state = next.state;
+        told.extend(next.notifications.into_iter().map(|message| (minutes, message.transition)));
+    }
+    assert_eq!(told, [(31, Transition::CannotCheck)]);
+}
+
+#[test]
+fn evidence_of_a_phase_that_is_over_is_dropped() {
+    let desired = declared("c2", &json!({}));
+    let staging = rolling(&in_force("c1"), &desired, Phase::Staging);
+    let evidence = inconclusive(&staging, now());
+    let baking = rolling(&in_force("c1"), &desired, Phase::Baking);
+    assert_eq!(witness(&baking, evidence, now()).state, baking);
+}
+
+#[test]
+fn success_moves_what_was_verified_to_what_was_verified_before() {
+    let desired = declared("c2", &json!({}));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
+    rollout(&mut state).promoted = true;
+    let decision = Decision::Finish { phase: Phase::Succeeded, because: None };
+    let next = advance(&state, &decision, Acted::Rested, &inputs(&desired), now());
+    let commits = |deployed: &[moorline_model::rollout::Deployed]| {
+        deployed.iter().map(|deployed| deployed.revision.commit.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(next.state.verified.as_ref().unwrap().revision.commit, commit("c2"));
+    assert_eq!(commits(&next.state.verified_before), [commit("c1")]);
+    let [message] = next.notifications.as_slice() else { panic!("{:?}", next.notifications) };
+    assert_eq!(message.transition, Transition::Resolved);
+    assert_eq!(message.incident.to_string(), "rollout/prod/00000000-0000-7000-8000-000000000001");
+}
+
+#[test]
+fn a_plan_that_fails_for_a_passing_reason_is_tried_four_times_in_all() {
+    let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Planning);
+    let mut waits = Vec::new();
+    let mut told = 0;
+    for _ in 0..4 {
+        let acted = Acted::PlanFailed { reason: "state is locked".to_owned(), transient: true };
+        let next = advance(&state, &Decision::PlanTerraform, acted, &inputs(&desired), now());
+        state = next.state;
+        told += next.notifications.len();
+        if let Some(at) = rollout(&mut state).retry_at {
+            waits.push(at.duration_since(now()).as_secs());
+        }
+    }
+    assert_eq!(waits, [60, 120, 240]);
+    assert_eq!((rollout(&mut state).phase.clone(), told), (Phase::Failed, 1));
+}
+
+#[test]
+fn a_failed_apply_is_undone_and_its_tree_forgotten() {
+    let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
+    let mut before = in_force("c1");
+    before.applied.as_mut().unwrap().terraform_tree = Some("tree-c1".to_owned());
+    let state = rolling(&before, &desired, Phase::Applying);
+    let acted = Acted::ApplyFailed { reason: "quota".to_owned() };
+    let mut next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
+    assert_eq!(rollout(&mut next.state).phase, Phase::RollingBack { undo: Undo::Plan });
+    assert!(rollout(&mut next.state).terraform_applied);
+    assert_eq!(next.state.applied.unwrap().terraform_tree, None);
+    assert_eq!(next.notifications[0].transition, Transition::RollingBack);
+    assert!(next.notifications[0].headline.contains("terraform apply failed: quota"));
+}
+
+#[test]
+fn a_rollback_that_is_not_automatic_freezes() {
+    let sections = json!({"terraform": {"directory": "infra"}, "rollback": {"automatic": false}});
+    let desired = declared("c2", &sections);
+    let state = rolling(&in_force("c1"), &desired, Phase::Applying);
+    let acted = Acted::ApplyFailed { reason: "quota".to_owned() };
+    let next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
+    assert!(next.state.frozen.as_ref().unwrap().contains("rollback.automatic is false"));
+    assert_eq!(next.notifications[0].transition, Transition::Frozen);
+    assert_eq!(next.notifications[0].action.as_deref(), Some("moorline release prod"));
+}
+
+#[test]
+fn a_stale_plan_is_forgotten_and_nothing_counts_as_applied() {
+    let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Applying);
+    rollout(&mut state).terraform = Some(crate::sample::plan("c2", &[]));
+    let acted = Acted::PlanStale { reason: "the state's serial is 8 and not 7".to_owned() };
+    let mut next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
+    let rollout = rollout(&mut next.state);
+    assert_eq!((&rollout.phase, rollout.stale_plans), (&Phase::Planning, 1));
+    assert!(rollout.terraform.is_none() && !rollout.terraform_applied);
+}
+
+#[test]
+fn a_promotion_is_remembered_before_it_is_tried() {
+    let desired = declared("c2", &json!({}));
+    let state = rolling(&in_force("c1"), &desired, Phase::Staging);
+    let decision = Decision::Move { phase: Phase::Promoting, because: String::new() };
+    let mut next = advance(&state, &decision, Acted::Rested, &inputs(&desired), now());
+    assert!(rollout(&mut next.state).promoted);
+}
+
+#[test]
+fn an_outcome_that_does_not_belong_to_the_decision_changes_nothing() {
+    let desired = declared("c2", &json!({}));
+    let state = rolling(&in_force("c1"), &desired, Phase::Staging);
+    let next = advance(&state, &Decision::Stage, Acted::Promoted, &inputs(&desired), now());
+    assert_eq!((next.state, next.events.len()), (state, 0));
+}
+
+#[test]
+fn a_new_head_is_history_once() {
+    let mut state = in_force("c1");
+    let head = crate::sample::revision("c2");
+    let event = saw_head(&mut state, &head, now()).unwrap();
+    assert_eq!(event.message, "c200000000 by ann: change c2");
+    assert_eq!(saw_head(&mut state, &head, now()), None);
+}

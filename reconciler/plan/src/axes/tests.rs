@@ -1,1 +1,68 @@
+use super::*;
 
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::sample::{declared, document, in_force, now, replica, rolling};
+
+/// What is told when the source is read like this, twice a minute.
+fn told(readings: &[Option<&str>]) -> Vec<Transition> {
+    let mut state = in_force("c1");
+    let head = crate::sample::revision("c1");
+    let mut all = Vec::new();
+    for (index, error) in (0..).zip(readings) {
+        let source = error.map_or(SourceReading::Valid(&head), SourceReading::Unreachable);
+        let looked = Looked { source: Some(source), ..Looked::default() };
+        let at = now() + SignedDuration::from_secs(30 * index);
+        all.extend(note_axes(&mut state, &looked, at).notifications);
+    }
+    all.into_iter().map(|message| message.transition).collect()
+}
+
+#[test]
+fn one_failed_look_is_no_news_the_second_is_and_so_is_the_end() {
+    let dark = Some("connection refused");
+    assert_eq!(told(&[None, dark, None]), []);
+    assert_eq!(told(&[None, dark, dark, dark, None]), [Transition::CannotCheck, Transition::Resolved]);
+    assert_eq!(told(&[dark, dark]), [Transition::CannotCheck]);
+}
+
+#[test]
+fn an_axis_that_was_not_looked_at_keeps_its_reading_and_its_age() {
+    let mut state = in_force("c1");
+    let replicas = [replica("a", Some(document("c1").digest()), None)];
+    let looked = Looked { replicas: Some(&replicas), ..Looked::default() };
+    let _first = note_axes(&mut state, &looked, now());
+    let later = now() + SignedDuration::from_mins(1);
+    let _second = note_axes(&mut state, &Looked::default(), later);
+    assert_eq!(state.axes.0[&Axis::Health].checked_at, now());
+    assert_eq!(state.axes.standing(Axis::Source), Standing::Unknown);
+}
+
+// Invariant 9.
+#[test]
+fn health_is_not_known_while_a_replica_cannot_be_read() {
+    let mut state = in_force("c1");
+    let mut dark = replica("b", None, None);
+    dark.result = Err("no answer".to_owned());
+    let well = replica("a", Some(document("c1").digest()), None);
+    let mut standing = |replicas: &[ReplicaReading]| {
+        let looked = Looked { replicas: Some(replicas), ..Looked::default() };
+        let _told = note_axes(&mut state, &looked, now());
+        state.axes.standing(Axis::Health)
+    };
+    assert_eq!(standing(std::slice::from_ref(&well)), Standing::Good);
+    assert_eq!(standing(&[well, dark]), Standing::CannotCheck);
+    assert_eq!(standing(&[]), Standing::CannotCheck);
+    assert_eq!(standing(&[replica("a", Some(document("c2").digest()), None)]), Standing::Bad);
+}
+
+#[test]
+fn while_a_document_is_tried_health_is_busy() {
+    let desired = declared("c2", &json!({}));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
+    let replicas = [replica("a", Some(document("c2").digest()), None)];
+    let looked = Looked { replicas: Some(&replicas), ..Looked::default() };
+    let _told = note_axes(&mut state, &looked, now());
+    assert_eq!(state.axes.standing(Axis::Health), Standing::Busy);
+}

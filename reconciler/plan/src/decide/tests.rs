@@ -1,1 +1,169 @@
+use super::*;
 
+use jiff::SignedDuration;
+use moorline_model::drift::{Drift, DriftKind, DriftState, Finding, Lane, Severity};
+use moorline_model::rollout::{Evidence, Undo, Verdict};
+use serde_json::json;
+
+use crate::sample::{commit, declared, document, in_force, now, replica, rolling, rollout, situation};
+
+fn verdict(state: &mut EnvironmentState, verdict: Verdict) {
+    let rollout = rollout(state);
+    rollout.evidence = Some(Evidence {
+        phase: rollout.phase.clone(),
+        verdict,
+        facts: Default::default(),
+        at: now(),
+        errors_in_a_row: 0,
+        wrong_probes_in_a_row: 0,
+    });
+}
+
+fn canary() -> Desired {
+    let steps = json!([{"weight": "10%", "hold": "1m"}, {"weight": "50%", "hold": "1m"}]);
+    declared("c2", &json!({"rollout": {"strategy": "canary", "steps": steps}}))
+}
+
+#[test]
+fn a_passed_verdict_on_another_step_is_worth_nothing() {
+    let desired = canary();
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Shifting { step: 0 });
+    verdict(&mut state, Verdict::Passed);
+    rollout(&mut state).phase = Phase::Shifting { step: 1 };
+    let digest = document("c2").digest();
+    let replicas = [replica("a", Some(document("c1").digest()), Some((digest, 50)))];
+    assert_eq!(decide(&state, &situation(&desired, &replicas), now()), Decision::Watch);
+}
+
+#[test]
+fn the_weight_is_set_until_every_replica_has_it() {
+    let desired = canary();
+    let state = rolling(&in_force("c1"), &desired, Phase::Shifting { step: 0 });
+    let (stable, digest) = (document("c1").digest(), document("c2").digest());
+    let replicas =
+        [replica("a", Some(stable), Some((digest, 10))), replica("b", Some(stable), Some((digest, 0)))];
+    let decision = decide(&state, &situation(&desired, &replicas), now());
+    assert_eq!(decision, Decision::Shift { weight: Percent::whole(10) });
+}
+
+#[test]
+fn a_replica_that_lost_its_candidate_gets_it_again() {
+    let desired = canary();
+    let state = rolling(&in_force("c1"), &desired, Phase::Shifting { step: 0 });
+    let replicas = [replica("a", Some(document("c1").digest()), None)];
+    assert_eq!(decide(&state, &situation(&desired, &replicas), now()), Decision::Stage);
+}
+
+#[test]
+fn no_replica_at_all_is_no_success() {
+    let desired = declared("c2", &json!({}));
+    for phase in [Phase::Staging, Phase::Promoting] {
+        let state = rolling(&in_force("c1"), &desired, phase);
+        assert!(matches!(decide(&state, &situation(&desired, &[]), now()), Decision::Rest { .. }));
+    }
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
+    verdict(&mut state, Verdict::Passed);
+    assert_eq!(decide(&state, &situation(&desired, &[]), now()), Decision::Watch);
+}
+
+#[test]
+fn a_failed_verdict_outweighs_a_newer_commit() {
+    let (desired, newer) = (canary(), declared("c3", &json!({})));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Shifting { step: 0 });
+    verdict(&mut state, Verdict::Failed { reasons: vec!["sick".to_owned()] });
+    let situation = Situation { head: Some(Ok(&newer)), ..situation(&desired, &[]) };
+    let undo = Phase::RollingBack { undo: Undo::Document };
+    assert!(matches!(decide(&state, &situation, now()), Decision::Move { phase, .. } if phase == undo));
+}
+
+#[test]
+fn a_newer_commit_supersedes_unless_it_is_held_or_something_is_applied() {
+    let (desired, newer) = (canary(), declared("c3", &json!({})));
+    let situation = Situation { head: Some(Ok(&newer)), ..situation(&desired, &[]) };
+    for (phase, supersedes) in [
+        (Phase::Pending, true),
+        (Phase::Shifting { step: 1 }, true),
+        (Phase::Baking, true),
+        (Phase::Applying, false),
+        (Phase::Promoting, false),
+        (Phase::RollingBack { undo: Undo::Attest }, false),
+    ] {
+        let mut state = rolling(&in_force("c1"), &desired, phase.clone());
+        let does =
+            |state: &EnvironmentState| matches!(decide(state, &situation, now()), Decision::Supersede { .. });
+        assert_eq!(does(&state), supersedes, "{phase}");
+        crate::advance::hold(&mut state, Some(commit("c3")), String::new(), "bob".to_owned(), now());
+        assert!(!does(&state), "{phase}, held");
+    }
+}
+
+#[test]
+fn after_the_document_terraform_is_undone_where_an_earlier_rollout_left_it_changed() {
+    // c2 applied Terraform and was superseded before its document went further.
+    let desired = declared("c3", &json!({"terraform": {"directory": "infra"}}));
+    let mut before = in_force("c1");
+    before.verified.as_mut().unwrap().terraform_tree = Some("tree-c1".to_owned());
+    before.applied.as_mut().unwrap().terraform_tree = Some("tree-c2".to_owned());
+    let mut state = rolling(&before, &desired, Phase::RollingBack { undo: Undo::Document });
+    let rollout = rollout(&mut state).clone();
+    assert!(terraform_is_to_be_undone(&state, &rollout));
+    state.applied.as_mut().unwrap().terraform_tree = Some("tree-c1".to_owned());
+    assert!(!terraform_is_to_be_undone(&state, &rollout));
+}
+
+fn open(address: &str) -> Drift {
+    let finding = Finding {
+        lane: Lane::Gateway,
+        address: address.to_owned(),
+        path: "tags".to_owned(),
+        kind: DriftKind::Changed,
+        severity: Severity::Critical,
+        declared: None,
+        live: None,
+        note: None,
+    };
+    let fingerprint = finding.fingerprint();
+    Drift { finding, fingerprint, state: DriftState::Open, first_seen: now(), last_seen: now() }
+}
+
+#[test]
+fn open_drift_is_healed_where_declared_and_ever_more_slowly_when_it_comes_back() {
+    let heal = declared("c1", &json!({"drift": {"heal": ["gateway"]}}));
+    let alert = declared("c1", &json!({}));
+    let replicas = [replica("a", Some(document("edited").digest()), None)];
+    let mut state = in_force("c1");
+    state.drift = vec![open("http://a:1")];
+    let healed = Decision::Heal { endpoints: vec!["http://a:1".to_owned()] };
+    assert!(matches!(decide(&state, &situation(&alert, &replicas), now()), Decision::Rest { .. }));
+    let mut at = now();
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let since = at;
+        while decide(&state, &situation(&heal, &replicas), at) != healed {
+            at += SignedDuration::from_secs(1);
+        }
+        waits.push(at.duration_since(since).as_secs());
+        let inputs = crate::sample::inputs(&heal);
+        state = crate::advance(&state, &healed, crate::Acted::Healed, &inputs, at).state;
+    }
+    assert_eq!(waits, [0, 10, 20, 40]);
+}
+
+// Invariant 5: healing applies the commit in force.
+#[test]
+fn what_is_held_is_not_healed_either() {
+    let heal = declared("c1", &json!({"drift": {"heal": ["gateway"]}}));
+    let mut state = in_force("c1");
+    state.drift = vec![open("http://a:1")];
+    crate::advance::hold(&mut state, None, String::new(), "bob".to_owned(), now());
+    let replicas = [replica("a", None, None)];
+    assert!(matches!(decide(&state, &situation(&heal, &replicas), now()), Decision::Rest { .. }));
+}
+
+#[test]
+fn a_head_that_cannot_be_read_leaves_everything_as_it_is() {
+    let desired = declared("c2", &json!({}));
+    let invalid = Situation { head: Some(Err("gateway.yaml:3: unknown field")), ..situation(&desired, &[]) };
+    let Decision::Rest { because, .. } = decide(&in_force("c1"), &invalid, now()) else { panic!() };
+    assert!(because.contains("gateway.yaml:3"), "{because}");
+}

@@ -318,20 +318,19 @@ impl World {
         let rollout = self.state.rollout.clone();
         let digest = rollout.as_ref().and_then(|rollout| rollout.digest);
         let reached = self.replicas.iter().all(|replica| replica.is_up);
-        let lost = || Acted::ActFailed { reason: "a replica does not answer".to_owned() };
         let (commit, from) = rollout.map_or((None, None), |rollout| {
             (Some(rollout.revision.commit), rollout.from.map(|from| from.revision.commit))
         });
-        match decision {
+        // One replica after the other: those that answer are changed, whatever the others do.
+        let acted = match decision {
             Decision::PlanTerraform => self.plan(&commit.unwrap(), Acted::Planned),
             Decision::UndoPlan => self.plan(&from.unwrap(), Acted::UndoPlanned),
             Decision::ApplyTerraform => self.apply(false),
             Decision::UndoApply => self.apply(true),
             Decision::Heal { endpoints } => self.heal(endpoints),
-            _ if !reached => lost(),
             Decision::Stage => {
                 let digest = digest.unwrap();
-                for replica in &mut self.replicas {
+                for replica in self.replicas.iter_mut().filter(|replica| replica.is_up) {
                     let holds = replica.stable.as_ref().is_some_and(|(stable, _)| *stable == digest)
                         || replica.candidate.is_some_and(|(candidate, _)| candidate == digest);
                     if !holds {
@@ -341,7 +340,7 @@ impl World {
                 Acted::Staged { generations: BTreeMap::new() }
             }
             Decision::Shift { weight } => {
-                for replica in &mut self.replicas {
+                for replica in self.replicas.iter_mut().filter(|replica| replica.is_up) {
                     replica.candidate = replica.candidate.map(|(digest, _)| (digest, *weight));
                 }
                 Acted::Shifted
@@ -352,7 +351,7 @@ impl World {
                 Acted::Promoted
             }
             Decision::UndoDocument { restore } => {
-                for replica in &mut self.replicas {
+                for replica in self.replicas.iter_mut().filter(|replica| replica.is_up) {
                     replica.candidate = None;
                 }
                 if let Some(digest) = restore {
@@ -361,17 +360,29 @@ impl World {
                 Acted::Undone
             }
             Decision::Supersede { .. } => {
-                for replica in &mut self.replicas {
+                for replica in self.replicas.iter_mut().filter(|replica| replica.is_up) {
                     replica.candidate = None;
                 }
                 Acted::Superseded
             }
             _ => Acted::Rested,
+        };
+        let is_on_gateways = matches!(
+            decision,
+            Decision::Stage
+                | Decision::Shift { .. }
+                | Decision::Promote
+                | Decision::UndoDocument { .. }
+                | Decision::Supersede { .. }
+        );
+        if is_on_gateways && !reached {
+            return Acted::ActFailed { reason: "a replica does not answer".to_owned() };
         }
+        acted
     }
 
     fn put_everywhere(&mut self, digest: Digest) {
-        for replica in &mut self.replicas {
+        for replica in self.replicas.iter_mut().filter(|replica| replica.is_up) {
             if replica.stable.as_ref().is_none_or(|(stable, _)| *stable != digest) {
                 replica.stable = Some((digest, "git".to_owned()));
                 replica.generation += 1;

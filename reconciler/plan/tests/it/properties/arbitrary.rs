@@ -192,32 +192,34 @@ prop_compose! {
 }
 
 fn reading(name: &'static str) -> impl Strategy<Value = ReplicaReading> {
-    let status = (option::of(digest()), option::of((digest(), 0_u16..101))).prop_map(|(stable, candidate)| {
-        Ok(ReplicaStatus {
-            instance: "i".to_owned(),
-            stable: stable.map(|digest| Serving {
-                digest,
-                commit: None,
-                generation: 1,
-                origin: "git".to_owned(),
-                actor: None,
-                reason: None,
-                since: now(),
-            }),
-            candidate: candidate.map(|(digest, weight)| CandidateServing {
-                digest,
-                generation: 2,
-                weight: Percent::whole(weight),
-            }),
-            document: None,
-        })
-    });
+    let status =
+        (option::of(digest()), option::of((digest(), 0_u16..101))).prop_map(|(stable, candidate)| {
+            Ok(ReplicaStatus {
+                instance: "i".to_owned(),
+                stable: stable.map(|digest| Serving {
+                    digest,
+                    commit: None,
+                    generation: 1,
+                    origin: "git".to_owned(),
+                    actor: None,
+                    reason: None,
+                    since: now(),
+                }),
+                candidate: candidate.map(|(digest, weight)| CandidateServing {
+                    digest,
+                    generation: 2,
+                    weight: Percent::whole(weight),
+                }),
+                document: None,
+            })
+        });
     let result = prop_oneof![4 => status, 1 => Just(Err("no answer".to_owned()))];
     result.prop_map(move |result| ReplicaReading { endpoint: format!("http://{name}:1"), result })
 }
 
 pub(crate) fn readings() -> impl Strategy<Value = Vec<ReplicaReading>> {
-    (reading("a"), reading("b"), 0_usize..3).prop_map(|(a, b, count)| [a, b].into_iter().take(count).collect())
+    (reading("a"), reading("b"), 0_usize..3)
+        .prop_map(|(a, b, count)| [a, b].into_iter().take(count).collect())
 }
 
 pub(crate) fn acted() -> impl Strategy<Value = Acted> {
