@@ -4,6 +4,7 @@
 //! happens, and is safe to repeat: a crash between the two only repeats it.
 
 mod gateway;
+mod runs;
 mod terraform;
 
 use moorline_config::Config;
@@ -15,6 +16,7 @@ use moorline_plan::decide::Decision;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_record::{Fence, FencedError, JournalId, Record};
 
+pub use runs::{Runs, data_dir};
 pub use terraform::{RunFailed, Terraform};
 
 use crate::fleet::Fleet;

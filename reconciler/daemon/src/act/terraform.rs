@@ -16,6 +16,7 @@ use moorline_terraform::{Event, Job, Progress, RunError, Runner, SavedPlan};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::runs::{Runs, data_dir};
 use crate::clock;
 use crate::secrets::{ResolveError, Secrets};
 
@@ -99,23 +100,19 @@ impl Terraform<'_> {
 
     /// Removes the run's folder: its checkout and whatever plan is in it.
     pub fn tidy(&self) {
-        let folder = self.folder();
-        if let Err(error) = std::fs::remove_dir_all(&folder)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(folder = %folder.display(), error = &error as &dyn std::error::Error, "cannot be removed");
-        }
+        self.runs().remove(&self.run);
     }
 
-    fn folder(&self) -> PathBuf {
-        self.work_dir.join("runs").join(self.name.as_str()).join(&self.run)
+    fn runs(&self) -> Runs {
+        Runs::of(self.work_dir, self.name, &self.declared)
     }
 
     async fn job(&self, tree: Tree) -> Result<Job, JobError> {
-        let folder = self.folder();
+        let folder = self.runs().folder(&self.run);
         let checkout = folder.join("tree");
         if tree == Tree::Fresh || !checkout.is_dir() {
-            self.tidy();
+            let failed = |source| JobError::Folder { path: folder.clone(), source };
+            self.runs().make_room(&self.run).map_err(failed)?;
             private_folder(&folder)?;
             let limits = CheckoutLimits::default();
             self.repository
@@ -129,7 +126,7 @@ impl Terraform<'_> {
             let value = value.map_err(|source| JobError::Variable { name: name.clone(), source })?;
             variables.insert(name.clone(), value);
         }
-        let data_dir = self.work_dir.join("terraform").join(self.name.as_str());
+        let data_dir = data_dir(self.work_dir, self.name);
         private_folder(&data_dir)?;
         Ok(Job {
             tree: checkout,

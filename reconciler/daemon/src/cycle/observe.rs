@@ -18,6 +18,7 @@ use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings};
 use super::Cycle;
 use super::desired::Wanted;
 use super::memory::Memory;
+use crate::act::data_dir;
 use crate::clock;
 use crate::fleet::Fleet;
 use crate::source::Report;
@@ -115,7 +116,7 @@ impl Cycle<'_> {
 
     /// Terraform's state that could not be written after an apply: nothing runs before a person pushed it.
     fn blocked(&self) -> Option<String> {
-        let folder = self.shared.work_dir.join("terraform").join(self.name.as_str());
+        let folder = data_dir(&self.shared.work_dir, self.name);
         let kept = moorline_terraform::unwritten_state(&folder)?;
         Some(format!(
             "a state could not be written and is kept at {}: push it with `terraform state push`, then remove it",

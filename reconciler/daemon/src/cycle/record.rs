@@ -43,7 +43,8 @@ impl Cycle<'_> {
             tracing::info!(environment = %self.name, message = %event.message, "history");
         }
         let has_mail = !notifications.is_empty() && !channels.is_empty();
-        let is_tidy = memory.state.rollout_under_way().is_none();
+        let has_ended =
+            memory.state.rollout_under_way().is_none() && !matches!(decision, Decision::Rest { .. });
         let write = Write {
             state: &memory.state,
             expected: memory.version,
@@ -61,8 +62,8 @@ impl Cycle<'_> {
         if has_mail {
             shared.outbox.notify_one();
         }
-        if is_tidy && step.is_some() {
-            self.tidy_runs();
+        if has_ended {
+            self.tidy_runs(wanted);
         }
         Ok(self.next(&memory.state, wanted, decision, now))
     }

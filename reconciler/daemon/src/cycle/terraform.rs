@@ -9,7 +9,7 @@ use moorline_plan::desired::Desired;
 use super::desired::Wanted;
 use super::memory::Memory;
 use super::{Cycle, CycleError};
-use crate::act::Terraform;
+use crate::act::{Runs, Terraform};
 use crate::source::declaration;
 
 impl Cycle<'_> {
@@ -74,12 +74,10 @@ impl Cycle<'_> {
     }
 
     /// Removes the folders of runs that no rollout needs any more.
-    pub(super) fn tidy_runs(&self) {
-        let folder = self.shared.work_dir.join("runs").join(self.name.as_str());
-        if let Err(error) = std::fs::remove_dir_all(&folder)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(folder = %folder.display(), error = &error as &dyn std::error::Error, "cannot be removed");
+    pub(super) fn tidy_runs(&self, wanted: &Wanted) {
+        let terraform = wanted.declared().and_then(|declared| declared.environment.terraform.as_ref());
+        if let Some(terraform) = terraform {
+            Runs::of(&self.shared.work_dir, self.name, terraform).remove_all();
         }
     }
 }

@@ -156,7 +156,7 @@ fn watch_repository(
     let files = repository.watch_path().and_then(|folder| {
         watch_files(&folder, Arc::clone(&bell))
             .inspect_err(|error| {
-                tracing::warn!("{} cannot be watched, polling only: {error}", folder.display())
+                tracing::warn!("{} cannot be watched, polling only: {error}", folder.display());
             })
             .ok()
     });

@@ -79,12 +79,11 @@ impl Process {
 
     /// Asks the process to end, and kills it when it does not.
     pub async fn stop(mut self) {
-        if let Some(id) =
-            self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
-        {
-            if rustix::process::kill_process(id, rustix::process::Signal::TERM).is_err() {
-                tracing::debug!("the process had ended");
-            }
+        let id =
+            self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let signalled = id.map(|id| rustix::process::kill_process(id, rustix::process::Signal::TERM));
+        if matches!(signalled, Some(Err(_))) {
+            tracing::debug!("the process had ended");
         }
         if tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
             drop(self.child.kill().await);

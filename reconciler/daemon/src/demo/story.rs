@@ -61,7 +61,7 @@ impl<'a> Story<'a> {
         self.hand_edit(&watch).await?;
         let second = self.merged_change(&watch, &first).await?;
         self.bad_change(&watch, &second).await?;
-        self.reckoning(&tally).await
+        self.reckoning(&tally)
     }
 
     async fn first_sync(&self, watch: &Watch<'_>) -> Result<String, String> {
@@ -134,7 +134,7 @@ impl<'a> Story<'a> {
         watch.mail("rollout", "ROLLED BACK", PATIENCE).await
     }
 
-    async fn reckoning(&self, tally: &Arc<Tally>) -> Result<(), String> {
+    fn reckoning(&self, tally: &Arc<Tally>) -> Result<(), String> {
         self.teller.step("5. And the callers?");
         self.cancel.cancel();
         self.teller.happened(&format!("{} requests answered, {} failed", tally.served(), tally.failed()));

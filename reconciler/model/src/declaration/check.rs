@@ -100,13 +100,10 @@ fn check_gateway(environment: &Environment, at: &str, problems: &mut Problems) {
                 }
             }
         }
-        Endpoints::Ecs { .. } if environment.aws.is_none() => {
-            problems.add(
-                format!("{at}.gateway.endpoints.ecs"),
-                "the environment has no `aws` to look the service up in",
-            );
+        Endpoints::Ecs { .. } => {
+            let problem = "an ECS service is not looked up by this release: list the replicas' admin URLs";
+            problems.add(format!("{at}.gateway.endpoints.ecs"), problem);
         }
-        Endpoints::Ecs { .. } => {}
     }
 }
 

@@ -1,0 +1,128 @@
+//! The folders in which Terraform runs: `runs/ENV/RUN`, with the checkout in `tree` and the saved plan in `run`.
+//!
+//! An apply outlives a daemon that is killed, and leaves a state that it could not write in its checkout. So a folder
+//! is never removed before that state was looked for, and never taken from under an apply that may still run.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use moorline_model::{EnvironmentName, declaration};
+use moorline_terraform::embedded::rescue_state;
+use uuid::Uuid;
+
+/// One environment's runs.
+pub struct Runs {
+    folder: PathBuf,
+    data_dir: PathBuf,
+    directory: String,
+}
+
+impl Runs {
+    /// The runs of an environment.
+    #[must_use]
+    pub fn of(work_dir: &Path, name: &EnvironmentName, terraform: &declaration::Terraform) -> Self {
+        Self {
+            folder: work_dir.join("runs").join(name.as_str()),
+            data_dir: data_dir(work_dir, name),
+            directory: terraform.directory.clone(),
+        }
+    }
+
+    /// The folder of one run.
+    #[must_use]
+    pub fn folder(&self, run: &str) -> PathBuf {
+        self.folder.join(run)
+    }
+
+    /// Makes room for a run: a folder of that name is moved aside, where an apply that still runs in it goes on.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn make_room(&self, run: &str) -> io::Result<()> {
+        let folder = self.folder(run);
+        match std::fs::rename(&folder, self.folder.join(format!("left-{}", Uuid::now_v7()))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Removes the folder of one run.
+    pub fn remove(&self, run: &str) {
+        self.remove_folder(&self.folder(run));
+    }
+
+    /// Removes the folders of all runs. Only when no rollout is under way: its plan would be gone.
+    pub fn remove_all(&self) {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => return tracing::warn!(folder = %self.folder.display(), %error, "cannot be read"),
+        };
+        for entry in entries.flatten() {
+            self.remove_folder(&entry.path());
+        }
+    }
+
+    fn remove_folder(&self, folder: &Path) {
+        match rescue_state(&folder.join("tree"), &self.directory, &self.data_dir) {
+            Ok(None) => {}
+            Ok(Some(kept)) => {
+                tracing::error!(kept = %kept.display(), "Terraform left a state that it could not write");
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                return tracing::error!(folder = %folder.display(), error, "left as it is: its state cannot be kept");
+            }
+        }
+        if let Err(error) = std::fs::remove_dir_all(folder)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(folder = %folder.display(), %error, "cannot be removed");
+        }
+    }
+}
+
+/// The folder that outlives an environment's runs.
+#[must_use]
+pub fn data_dir(work_dir: &Path, name: &EnvironmentName) -> PathBuf {
+    work_dir.join("terraform").join(name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(work_dir: &Path) -> Runs {
+        let declaration = "version: 1\nenvironments: [{name: prod, gateway: {document: [g.yaml], endpoints: ['http://a'], \
+            admin_token: 'env:A'}, terraform: {directory: infra}}]";
+        let declared = declaration::Declaration::parse("moorline.yaml", declaration).unwrap();
+        let environment = &declared.environments[0];
+        Runs::of(work_dir, &environment.name, environment.terraform.as_ref().unwrap())
+    }
+
+    #[test]
+    fn a_state_that_an_apply_left_is_kept_before_its_folder_goes() {
+        let work_dir = tempfile::tempdir().unwrap();
+        let runs = runs(work_dir.path());
+        let infra = runs.folder("one").join("tree/infra");
+        std::fs::create_dir_all(&infra).unwrap();
+        runs.make_room("one").unwrap();
+        assert!(!runs.folder("one").exists(), "moved aside");
+        let left =
+            std::fs::read_dir(work_dir.path().join("runs/prod")).unwrap().next().unwrap().unwrap().path();
+        std::fs::write(left.join("tree/infra/errored.tfstate"), "{}").unwrap();
+        runs.remove_all();
+        assert!(!left.exists());
+        let kept = moorline_terraform::unwritten_state(&work_dir.path().join("terraform/prod"));
+        assert!(kept.is_some_and(|kept| kept.is_file()));
+    }
+
+    #[test]
+    fn what_is_not_there_is_no_error() {
+        let work_dir = tempfile::tempdir().unwrap();
+        let runs = runs(work_dir.path());
+        runs.make_room("one").unwrap();
+        runs.remove("one");
+        runs.remove_all();
+    }
+}
