@@ -108,7 +108,7 @@ async fn accept(worker: &Arc<Worker>, listener: &TcpListener, connections: &Task
             }
             // A caller that left while it waited in the queue is no reason to let the others wait.
             Err(error) if is_callers(&error) => {
-                tracing::trace!(%error, "a caller left before it was accepted")
+                tracing::trace!(%error, "a caller left before it was accepted");
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
