@@ -1,6 +1,7 @@
 //! A rollout begins.
 
 use moorline_model::Revision;
+use moorline_model::config::Digest;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::EventKind;
 use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind};
@@ -57,7 +58,7 @@ fn rollout(
         terraform: None,
         terraform_applied: false,
         approval: None,
-        digest: desired.document.config().map(|config| config.digest()),
+        digest: digest(state, revision, kind, desired),
         generations: std::collections::BTreeMap::new(),
         promoted: false,
         evidence: None,
@@ -67,6 +68,24 @@ fn rollout(
         stale_plans: 0,
         person_asked_at: None,
     }
+}
+
+/// The document as far as it is known. A rollback brings the one that verified at its commit: what Terraform handed
+/// over last belongs to the commit that is left.
+fn digest(
+    state: &EnvironmentState,
+    revision: &Revision,
+    kind: &RolloutKind,
+    desired: &Desired,
+) -> Option<Digest> {
+    let verified = || {
+        let known = state.verified.iter().chain(&state.verified_before);
+        known
+            .filter(|_| matches!(kind, RolloutKind::Rollback { .. }))
+            .find(|deployed| deployed.revision.commit == revision.commit)
+            .map(|deployed| deployed.digest)
+    };
+    verified().or_else(|| desired.document.config().map(|config| config.digest()))
 }
 
 /// What was verified last, unless it is the very commit that begins, or one that a person does not want.

@@ -122,7 +122,7 @@ fn pending(
     if let Some(closed) = gates::policy_gate(situation.denials) {
         return back(state, rollout, &closed.because);
     }
-    if current.document.config().is_some_and(|config| deliver::is_live(state, config.digest(), situation)) {
+    if rollout.digest.is_some_and(|digest| deliver::is_live(state, digest, situation)) {
         let because = Some("it changes nothing here".to_owned());
         return Decision::Finish { phase: Phase::Succeeded, because };
     }

@@ -156,3 +156,14 @@ fn each_shipped_rule_can_deny_and_can_pass() {
         []
     );
 }
+
+#[test]
+fn the_input_is_what_the_readme_says() {
+    let desired = crate::sample::declared("c2", &json!({}));
+    let plan = crate::sample::plan("c2", &[("aws_lb.main", moorline_model::plan::Action::Replace)]);
+    let input = policy_input(&desired, Some(&plan), desired.document.config(), crate::sample::now());
+    let names: Vec<_> = input.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["author", "commit", "document", "environment", "now", "plan"]);
+    let denials = Policies::compile(&shipped()).unwrap().evaluate(&input).unwrap();
+    assert_eq!(denials[0].message, "the plan would replace aws_lb.main");
+}

@@ -1,5 +1,10 @@
 //! The deciding half in a small world: commits, replicas and a Terraform that do what they are told, and a daemon's
 //! cycle around them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in tests a panic is the report, also in what they share"
+)]
 
 mod properties;
 mod scenarios;

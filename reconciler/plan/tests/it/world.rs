@@ -81,7 +81,11 @@ pub(crate) struct World {
     plans: u64,
     rollouts: u64,
     kept_plan: Option<PlanSummary>,
+    read: Vec<(Key, Desired)>,
 }
+
+/// What is read at a commit depends on this: the commit, what is declared, and the document handed over.
+type Key = (CommitId, String, Option<Value>);
 
 /// What a cycle came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +131,7 @@ impl World {
             plans: 0,
             rollouts: 0,
             kept_plan: None,
+            read: Vec::new(),
         }
     }
 
@@ -174,8 +179,13 @@ impl World {
         plan.map(|plan| plan.binding.plan_sha256.clone()).unwrap_or_default()
     }
 
-    fn desired_at(&self, commit: &CommitId) -> Option<Desired> {
+    fn desired_at(&mut self, commit: &CommitId) -> Option<Desired> {
         let commit = self.commits.values().find(|known| known.revision.commit == *commit)?;
+        // Reading is most of a cycle's work here, and nothing about it changes between two cycles.
+        let key = (commit.revision.commit.clone(), self.options.to_string(), self.handed_over.clone());
+        if let Some((_, desired)) = self.read.iter().find(|(known, _)| *known == key) {
+            return Some(desired.clone());
+        }
         let mut environment = json!({
             "name": "prod",
             "gateway": {
@@ -189,8 +199,10 @@ impl World {
         let declaration = Declaration::parse("moorline.yaml", &text).unwrap();
         let files = vec![("gateway.yaml".to_owned(), commit.document.value().to_string())];
         let name = &self.state.name;
-        let revision = commit.revision.clone();
-        desired(revision, name, &declaration, &files, self.handed_over.as_ref(), commit.tree.clone()).ok()
+        let (revision, tree) = (commit.revision.clone(), commit.tree.clone());
+        let desired = desired(revision, name, &declaration, &files, self.handed_over.as_ref(), tree).ok()?;
+        self.read.push((key, desired.clone()));
+        Some(desired)
     }
 
     pub(crate) fn readings(&self, expected: Option<Digest>) -> Vec<ReplicaReading> {
