@@ -108,6 +108,18 @@ async fn an_answer_without_the_service_is_not_absence_unless_it_says_so() {
 }
 
 #[tokio::test]
+async fn an_empty_answer_is_not_absence() {
+    const NO_RULES: &str = "<DescribeRulesResponse><DescribeRulesResult><Rules/></DescribeRulesResult>\
+        <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></DescribeRulesResponse>";
+    let rules = Managed { listener_rules: all().listener_rules, ..Managed::default() };
+    let web_acls = Managed { web_acls: all().web_acls, ..Managed::default() };
+    for (body, managed) in [(NO_RULES, rules), ("{}", web_acls)] {
+        let (found, _) = found(Answer::Body(body), &managed).await;
+        assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [DriftKind::Unverifiable]);
+    }
+}
+
+#[tokio::test]
 async fn each_service_has_its_own_word_for_absence() {
     let kinds = async |code| {
         let (found, _) = found(Answer::Error(400, code), &all()).await;
