@@ -45,7 +45,7 @@ impl EcsReads for aws_sdk_ecs::Client {
         }
         let failure = answer.failures.into_iter().flatten().next();
         match failure.as_ref().and_then(|failure| failure.reason.as_deref()) {
-            Some(_) => Ok(None),
+            Some("MISSING") => Ok(None),
             Some(reason) => Err(ReadError::Failed {
                 operation: OPERATION,
                 code: reason.to_owned(),
