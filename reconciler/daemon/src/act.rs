@@ -17,6 +17,7 @@ use moorline_plan::gateway::ReplicaReading;
 use moorline_record::{Fence, FencedError, JournalId, Record};
 
 pub use runs::{Runs, data_dir};
+pub(crate) use gateway::staged_by;
 pub use terraform::{RunFailed, Terraform};
 
 use crate::fleet::Fleet;

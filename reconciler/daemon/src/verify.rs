@@ -29,7 +29,7 @@ pub async fn verify(
     let document = document?;
     let attested = fleet.read(Some(document.digest())).await;
     let probes = match rollout.phase {
-        Phase::Staging | Phase::Baking => probe::all(rollout, document, fleet, secrets).await,
+        Phase::Staging | Phase::Baking => probe::all(rollout, document, fleet, &attested, secrets).await,
         _ => Vec::new(),
     };
     let (candidate, stable) = match rollout.phase {

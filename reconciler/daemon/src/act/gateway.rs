@@ -26,7 +26,7 @@ pub(super) struct Replicas<'a> {
 /// Puts the document beside the stable one, with no share of requests, where it neither serves nor waits already.
 pub(super) async fn stage(replicas: Replicas<'_>, document: &Config, rollout: Option<&Rollout>) -> Acted {
     let digest = document.digest();
-    let options = &written_by(rollout.map(|rollout| &rollout.revision.commit), is_first(rollout));
+    let options = &staged_by(rollout);
     let staged = replicas.each(|client, reading| async move {
         let candidate = reading.candidate().filter(|candidate| candidate.digest == digest);
         let stable = reading.stable().filter(|stable| stable.digest == digest);
@@ -61,7 +61,7 @@ pub(super) async fn shift(replicas: Replicas<'_>, candidate: Digest, weight: Per
 /// document directly.
 pub(super) async fn promote(replicas: Replicas<'_>, document: &Config, rollout: Option<&Rollout>) -> Acted {
     let digest = document.digest();
-    let options = &written_by(rollout.map(|rollout| &rollout.revision.commit), is_first(rollout));
+    let options = &staged_by(rollout);
     let promoted = replicas.each(|client, reading| async move {
         if reading.stable().is_some_and(|stable| stable.digest == digest) && reading.candidate().is_none() {
             return Ok(());
@@ -133,6 +133,11 @@ enum Ownership {
 /// The first rollout takes a gateway over that was started from a file; later ones find their own document there.
 fn is_first(rollout: Option<&Rollout>) -> Ownership {
     if rollout.is_some_and(|rollout| rollout.from.is_none()) { Ownership::Taken } else { Ownership::Ours }
+}
+
+/// What a rollout's writes say of themselves. Staging the same document again says the same again.
+pub(crate) fn staged_by(rollout: Option<&Rollout>) -> WriteOptions {
+    written_by(rollout.map(|rollout| &rollout.revision.commit), is_first(rollout))
 }
 
 fn written_by(commit: Option<&CommitId>, ownership: Ownership) -> WriteOptions {

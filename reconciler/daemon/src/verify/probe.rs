@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use moorline_admin::{Client, Origin, WriteOptions};
+use moorline_admin::Client;
 use moorline_config::{Config, Percent, Secret};
 use moorline_model::declaration::Probe;
-use moorline_model::rollout::{Phase, Rollout};
+use moorline_model::rollout::Rollout;
+use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::verify::ProbeResult;
 
+use crate::act::staged_by;
 use crate::fleet::Fleet;
 use crate::secrets::Secrets;
 
@@ -17,19 +19,22 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The most tokens a probe asks for: it shall not cost.
 const PROBE_TOKENS_MAX: u32 = 8;
 
-/// Sends every declared probe to every replica.
+/// Sends every declared probe to every replica that holds the document. Asking never puts it there: that is a step of
+/// its own, written down before it is done.
 pub(super) async fn all(
     rollout: &Rollout,
     document: &Config,
     fleet: &Fleet,
+    attested: &[ReplicaReading],
     secrets: &Secrets,
 ) -> Vec<ProbeResult> {
     if rollout.verify.probes.is_empty() {
         return Vec::new();
     }
-    let replicas = fleet.replicas.iter().map(|(endpoint, client)| {
-        let (endpoint, client) = (endpoint.clone(), client.clone());
-        async move { replica(rollout, document, endpoint, &client, secrets).await }
+    let holding = fleet.replicas.iter().zip(attested).filter(|(_, reading)| reading.holds(document.digest()));
+    let replicas = holding.map(|((endpoint, client), reading)| {
+        let is_candidate = !reading.serves(document.digest());
+        async move { replica(rollout, document, endpoint, client, is_candidate, secrets).await }
     });
     join_all(replicas).await.into_iter().flatten().collect()
 }
@@ -38,14 +43,12 @@ pub(super) async fn all(
 async fn replica(
     rollout: &Rollout,
     document: &Config,
-    endpoint: String,
+    endpoint: &str,
     client: &Client,
+    is_candidate: bool,
     secrets: &Secrets,
 ) -> Vec<ProbeResult> {
-    let pin = match rollout.phase {
-        Phase::Staging => pin(client, document).await.map(Some),
-        _ => Ok(None),
-    };
+    let pin = if is_candidate { pin(client, document, rollout).await.map(Some) } else { Ok(None) };
     let data = data_address(client).await;
     let mut results = Vec::new();
     for probe in &rollout.verify.probes {
@@ -55,7 +58,7 @@ async fn replica(
         };
         results.push(ProbeResult {
             model: probe.model.clone(),
-            endpoint: endpoint.clone(),
+            endpoint: endpoint.to_owned(),
             outcome,
             expected: probe.expect_status,
         });
@@ -64,9 +67,8 @@ async fn replica(
 }
 
 /// The key that pins a request to the candidate. Staging again what is staged changes nothing and answers with it.
-async fn pin(client: &Client, document: &Config) -> Result<Secret, String> {
-    let options = WriteOptions { origin: Some(Origin::Git), ..WriteOptions::default() };
-    let staged = client.stage(document.value(), Percent::ZERO, &options).await;
+async fn pin(client: &Client, document: &Config, rollout: &Rollout) -> Result<Secret, String> {
+    let staged = client.stage(document.value(), Percent::ZERO, &staged_by(Some(rollout))).await;
     staged.map(|staged| Secret::new(staged.probe_key)).map_err(|error| crate::chain::of(&error))
 }
 
