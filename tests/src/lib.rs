@@ -1,1 +1,37 @@
 //! System tests: the real binaries against real parts.
+//!
+//! [`World`] is what most tests need: two gateways, a provider, a mail server, a Git repository and a daemon, all real
+//! processes and sockets in a folder of their own. The other modules are its parts, for tests that need less. Nothing
+//! here waits for a fixed time: [`wait`] looks until a deadline.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what a test needs and does not get is its report"
+)]
+
+pub mod api;
+pub mod cli;
+pub mod daemon;
+pub mod declared;
+pub mod gateway;
+pub mod hcl;
+pub mod mail;
+pub mod process;
+pub mod provider;
+pub mod repository;
+pub mod slack;
+pub mod tasks;
+pub mod traffic;
+pub mod wait;
+pub mod world;
+
+pub use api::Api;
+pub use daemon::Daemon;
+pub use gateway::Gateway;
+pub use provider::{Fault, Provider};
+pub use repository::{Files, Repository};
+pub use traffic::Traffic;
+pub use wait::{in_time, until};
+pub use world::World;

@@ -1,0 +1,48 @@
+//! The command line as people and scripts use it.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::process::program;
+use crate::wait::in_time;
+
+/// How a command ended and what it said.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// The exit code.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it told people.
+    pub stderr: String,
+}
+
+impl Said {
+    /// What it printed, as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Runs `moorline` with these arguments and variables.
+///
+/// # Panics
+/// When it cannot be run or does not end.
+pub async fn moorline(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+    let mut command = Command::new(program("moorline"));
+    command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.envs(variables.iter().copied());
+    let output = in_time("moorline ends", command.output()).await.unwrap();
+    Said {
+        code: output.status.code().expect("it ended by itself"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}

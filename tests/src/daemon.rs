@@ -1,0 +1,153 @@
+//! The daemon: the real `moorline daemon`, with its settings in a file, started again as often as a test likes.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::process::{Process, program};
+
+/// May do everything.
+pub const ADMIN_TOKEN: &str = "daemon-admin-token-of-tests";
+/// May act, but not read the audit.
+pub const OPERATOR_TOKEN: &str = "daemon-operator-token-of-tests";
+/// May look.
+pub const VIEWER_TOKEN: &str = "daemon-viewer-token-of-tests";
+/// What webhooks are signed with.
+pub const HOOK_SECRET: &str = "hook-secret-of-tests";
+
+/// A daemon and what it needs to be started again.
+#[derive(Debug)]
+pub struct Daemon {
+    folder: PathBuf,
+    /// `moorlined.yaml`, written at each start.
+    pub settings: Value,
+    variables: Vec<(String, String)>,
+    name: String,
+    process: Option<Process>,
+    base: String,
+}
+
+impl Daemon {
+    /// A daemon of this repository, whose files are in `folder` under its name. It is not started.
+    #[must_use]
+    pub fn new(folder: &Path, name: &str, repository: &Path) -> Self {
+        let at = |path: &str| folder.join(path).display().to_string();
+        let settings = json!({
+            "repository": {
+                "url": repository.display().to_string(),
+                "poll": "1s",
+                "webhook_secret": "env:HOOK_SECRET",
+            },
+            "store": format!("sqlite:{}", at("moorline.db")),
+            "work_dir": at(&format!("{name}.work")),
+            "listen": "127.0.0.1:0",
+            "tokens": {"admin": "env:ADMIN_TOKEN", "operator": "env:OPERATOR_TOKEN", "viewer": "env:VIEWER_TOKEN"},
+        });
+        let own = [
+            ("ADMIN_TOKEN", ADMIN_TOKEN),
+            ("OPERATOR_TOKEN", OPERATOR_TOKEN),
+            ("VIEWER_TOKEN", VIEWER_TOKEN),
+            ("HOOK_SECRET", HOOK_SECRET),
+            ("RUST_LOG", "info,moorline=debug"),
+            ("NO_COLOR", "1"),
+        ];
+        let variables = own.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let (folder, name) = (folder.to_owned(), name.to_owned());
+        Self { folder, settings, variables, name, process: None, base: String::new() }
+    }
+
+    /// Adds a variable of its environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Starts it.
+    pub async fn start(&mut self) {
+        self.start_with(&[]).await;
+    }
+
+    /// Starts it so that it kills itself when it gets to `STEP:MOMENT` (debug builds only).
+    pub async fn start_to_be_killed_at(&mut self, moment: &str) {
+        self.start_with(&[("MOORLINE_KILL_AT", moment)]).await;
+    }
+
+    async fn start_with(&mut self, more: &[(&str, &str)]) {
+        let file = self.folder.join(format!("{}.yaml", self.name));
+        std::fs::write(&file, self.settings.to_string()).unwrap();
+        let arguments = ["daemon".to_owned(), "--config".to_owned(), file.display().to_string()];
+        let mut variables = self.variables.clone();
+        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let log = self.folder.join(format!("{}.log", self.name));
+        let mut process = Process::start(&program("moorline"), &arguments, &variables, &log);
+        self.base = format!("http://{}", process.listening().await.as_str().unwrap());
+        self.process = Some(process);
+        // Terraform's provider is told by this file where the document endpoint is.
+        std::fs::write(self.folder.join("document-endpoint"), self.document_url()).unwrap();
+    }
+
+    /// Where Terraform hands the document over.
+    #[must_use]
+    pub fn document_url(&self) -> String {
+        format!("{}/api/v1/environments/{}/document", self.base, crate::declared::ENVIRONMENT)
+    }
+
+    /// Its API, with everything allowed.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::new(&self.base, Some(ADMIN_TOKEN))
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Everything it logged, in all its lives.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join(format!("{}.log", self.name))).unwrap_or_default()
+    }
+
+    /// The process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().expect("the daemon runs")
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the daemon runs");
+        process.ended().await
+    }
+
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.process.take().expect("the daemon runs").stop().await
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn kill(&mut self) {
+        self.process.take().expect("the daemon runs").kill().await;
+    }
+
+    /// Stops it, and starts it again.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.start().await;
+    }
+}

@@ -1,0 +1,10 @@
+//! The main job, seen from outside: the real daemon, gateways and Terraform against real repositories, callers and
+//! mail.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what a test needs and does not get is its report"
+)]
+
+mod line;
