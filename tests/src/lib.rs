@@ -12,6 +12,7 @@
 )]
 
 pub mod api;
+pub mod aws;
 pub mod cli;
 pub mod daemon;
 pub mod declared;

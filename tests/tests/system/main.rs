@@ -7,4 +7,7 @@
     reason = "what a test needs and does not get is its report"
 )]
 
+mod aws;
+mod crash;
 mod line;
+mod terraform;
