@@ -3,9 +3,8 @@
 use moorline_config::Config;
 use moorline_model::rollout::Rollout;
 use moorline_plan::desired::Desired;
-use moorline_plan::policy::{Denial, Policies};
+use moorline_plan::policy::{Denial, Policies, policy_input};
 use moorline_source::Repository;
-use serde_json::json;
 
 use crate::clock;
 
@@ -32,12 +31,6 @@ pub(super) async fn denials(
         }
     }
     let policies = Policies::compile(&files).map_err(|error| crate::chain::of(&error))?;
-    let input = json!({
-        "environment": current.environment.name,
-        "commit": current.revision,
-        "plan": rollout.terraform,
-        "document": document.map(Config::value),
-        "now": clock::now(),
-    });
+    let input = policy_input(current, rollout.terraform.as_ref(), document, clock::now());
     policies.evaluate(&input).map_err(|error| crate::chain::of(&error))
 }
