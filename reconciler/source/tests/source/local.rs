@@ -47,7 +47,8 @@ async fn what_is_pushed_is_fetched_and_read() {
 #[tokio::test]
 async fn the_files_below_a_directory_are_listed() {
     let (origin, work) = (Origin::new(), directory());
-    let commit = origin.commit("main", &[("policies/b.rego", "1"), ("policies/tests/a.rego", "1"), ("policies.md", "")]);
+    let commit = origin
+        .commit("main", &[("policies/b.rego", "1"), ("policies/tests/a.rego", "1"), ("policies.md", "")]);
     let repository = open(&origin.url(), &work).await;
     repository.fetch().await.unwrap();
     let files = repository.files(&commit, "policies/").await.unwrap();
