@@ -17,7 +17,7 @@ use moorline_model::environment::{EnvironmentState, Healing};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::Notification;
 use moorline_model::plan::PlanSummary;
-use moorline_model::rollout::Evidence;
+use moorline_model::rollout::{Evidence, Phase};
 use moorline_model::{Revision, RolloutId};
 
 use self::ledger::Ledger;
@@ -115,7 +115,12 @@ pub fn advance(
         Decision::Rest { .. } if state.rollout_under_way().is_none() => ledger.state.sync = None,
         Decision::Rest { .. } | Decision::Watch => {}
         Decision::Begin { revision, kind } => begin::begin(&mut ledger, revision, kind, inputs),
-        Decision::Move { phase, because } => ledger.enter(phase, because),
+        Decision::Move { phase, because } => {
+            if *phase == Phase::Staging {
+                begin::know_document(&mut ledger, inputs);
+            }
+            ledger.enter(phase, because);
+        }
         Decision::Finish { phase, because } => ledger.finish(phase, because.as_deref()),
         Decision::Heal { endpoints } => healed(&mut ledger, endpoints, &acted),
         Decision::Supersede { by } => step::supersede(&mut ledger, by, &acted),

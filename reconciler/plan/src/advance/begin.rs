@@ -88,6 +88,23 @@ fn digest(
     verified().or_else(|| desired.document.config().map(|config| config.digest()))
 }
 
+/// On the way to Staging: which document the commit declares by now. Terraform may have handed it over since the rollout
+/// began, also in an apply whose end an earlier life of the daemon did not see.
+pub(super) fn know_document(ledger: &mut Ledger, inputs: &Inputs<'_>) {
+    let Some(rollout) = ledger.rollout() else { return };
+    let desired = inputs.desired.filter(|desired| desired.revision.commit == rollout.revision.commit);
+    let Some(config) = desired.and_then(|desired| desired.document.config()) else { return };
+    let is_known = match rollout.phase {
+        Phase::Planning => false,
+        // A rollback without a plan brings what verified at its commit.
+        Phase::Pending => matches!(rollout.kind, RolloutKind::Rollback { .. }),
+        _ => true,
+    };
+    if !is_known {
+        rollout.digest = Some(config.digest());
+    }
+}
+
 /// What was verified last, unless it is the very commit that begins, or one that a person does not want.
 fn way_back(state: &EnvironmentState, revision: &Revision) -> Option<Deployed> {
     let verified = state.verified.as_ref()?;

@@ -2,7 +2,7 @@ use super::*;
 
 use jiff::SignedDuration;
 use moorline_model::notification::Transition;
-use moorline_model::rollout::{Phase, Undo, Verdict};
+use moorline_model::rollout::{Undo, Verdict};
 use serde_json::json;
 
 use crate::sample::{commit, declared, in_force, inputs, now, rolling, rollout};

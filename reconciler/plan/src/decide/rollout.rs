@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use moorline_model::Revision;
 use moorline_model::environment::EnvironmentState;
-use moorline_model::rollout::{Phase, Rollout, Undo, Verdict};
+use moorline_model::rollout::{Phase, Rollout, RolloutKind, Undo, Verdict};
 
 use super::{Decision, Situation, deliver, go, heal, rest, rest_until, terraform, undo};
 use crate::desired::{Desired, DesiredDocument};
@@ -122,7 +122,10 @@ fn pending(
     if let Some(closed) = gates::policy_gate(situation.denials) {
         return back(state, rollout, &closed.because);
     }
-    if rollout.digest.is_some_and(|digest| deliver::is_live(state, digest, situation)) {
+    // What Terraform handed over since the rollout began is taken up on the way to Staging.
+    let is_current = rollout.kind != RolloutKind::Deploy
+        || current.document.config().map(|config| config.digest()) == rollout.digest;
+    if is_current && rollout.digest.is_some_and(|digest| deliver::is_live(state, digest, situation)) {
         let because = Some("it changes nothing here".to_owned());
         return Decision::Finish { phase: Phase::Succeeded, because };
     }

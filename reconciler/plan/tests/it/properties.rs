@@ -177,7 +177,7 @@ fn steps(taken: &[Decision]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     // Invariants 2 and 5, and that no plan is applied twice, whatever happened before.
     #[test]
@@ -207,7 +207,7 @@ proptest! {
 
 proptest! {
     // Each plays a whole history.
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     // Invariant 5: what failed is rolled back, held, and not tried again by itself.
     #[test]

@@ -13,6 +13,7 @@ use moorline_model::intent::{Intent, Wish};
 use moorline_model::notification::Notification;
 use moorline_model::plan::PlanSummary;
 use moorline_model::{CommitId, Revision};
+use moorline_plan::decide::foreign;
 use moorline_plan::drift::settle;
 use moorline_plan::gateway::{
     CandidateServing, ReplicaReading, ReplicaStatus, Serving, expectation, gateway_findings,
@@ -75,6 +76,8 @@ pub(crate) struct World {
     pub(crate) crash: Option<Crash>,
     pub(crate) traffic_per_second: u64,
     journal: Option<String>,
+    /// Replicas that refuse a rollout's writes: somebody else's document is there.
+    refusing: BTreeSet<String>,
     pub(crate) intents: Vec<Intent>,
     pub(crate) applied_plans: Vec<String>,
     pub(crate) begun: Vec<CommitId>,
@@ -125,6 +128,7 @@ impl World {
             crash: None,
             traffic_per_second: 100,
             journal: None,
+            refusing: BTreeSet::new(),
             intents: Vec::new(),
             applied_plans: Vec::new(),
             begun: Vec::new(),
@@ -265,6 +269,11 @@ impl World {
             interrupted: self.journal.as_deref(),
             blocked: self.blocked.as_deref(),
         };
+        let rollout = self.state.rollout_under_way();
+        let refuses = |reading: &&ReplicaReading| {
+            rollout.is_some_and(|rollout| foreign(&self.state, rollout, &situation, reading).is_some())
+        };
+        self.refusing = readings.iter().filter(refuses).map(|reading| reading.endpoint.clone()).collect();
         let decision = heeded.begin.unwrap_or_else(|| decide(&self.state, &situation, self.now));
         let Some(acted) = self.act(&decision) else {
             self.state = saved;

@@ -7,7 +7,7 @@ use moorline_model::config::{Digest, Percent};
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
 use moorline_plan::{Acted, Decision};
 
-use super::{Crash, PlanOutcome, World};
+use super::{Crash, PlanOutcome, Replica, World};
 
 impl World {
     /// Carries a decision out; `None` when the daemon died over it.
@@ -95,6 +95,10 @@ impl World {
                 | Decision::UndoDocument { .. }
                 | Decision::Supersede { .. }
         );
+        let writes = matches!(decision, Decision::Stage | Decision::Promote);
+        if writes && !self.refusing.is_empty() {
+            return Acted::ActFailed { reason: "the document is owned by another".to_owned() };
+        }
         if is_on_gateways && !reached {
             return Acted::ActFailed { reason: "a replica does not answer".to_owned() };
         }
@@ -102,7 +106,9 @@ impl World {
     }
 
     fn put_everywhere(&mut self, digest: Digest) {
-        for replica in self.replicas.iter_mut().filter(|replica| replica.is_up) {
+        let refusing = &self.refusing;
+        let may = |replica: &&mut Replica| replica.is_up && !refusing.contains(&replica.endpoint);
+        for replica in self.replicas.iter_mut().filter(may) {
             if replica.stable.as_ref().is_none_or(|(stable, _)| *stable != digest) {
                 replica.stable = Some((digest, "git".to_owned()));
                 replica.generation += 1;
