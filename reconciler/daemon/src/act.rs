@@ -16,8 +16,8 @@ use moorline_plan::decide::Decision;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_record::{Fence, FencedError, JournalId, Record};
 
-pub use runs::{Runs, data_dir};
 pub(crate) use gateway::staged_by;
+pub use runs::{Runs, data_dir};
 pub use terraform::{RunFailed, Terraform};
 
 use crate::fleet::Fleet;
@@ -37,6 +37,8 @@ pub struct Acting<'a> {
     pub fleet: &'a Fleet,
     /// What they attested at the beginning of the cycle.
     pub readings: &'a [ReplicaReading],
+    /// Those that serve what somebody else put there and that may not be written over.
+    pub foreign: &'a [String],
     /// Terraform of the commit that the decision is about.
     pub terraform: Option<&'a Terraform<'a>>,
 }
@@ -107,7 +109,7 @@ fn effect(decision: &Decision) -> Option<(&'static str, String)> {
 
 async fn carry_out(decision: &Decision, acting: &Acting<'_>) -> Acted {
     let rollout = acting.state.rollout_under_way();
-    let replicas = Replicas { fleet: acting.fleet, readings: acting.readings };
+    let replicas = Replicas { fleet: acting.fleet, readings: acting.readings, foreign: acting.foreign };
     match decision {
         Decision::PlanTerraform => terraform::plan(acting.terraform).await,
         Decision::ApplyTerraform => terraform::apply(acting.terraform, rollout).await,

@@ -102,12 +102,14 @@ impl Cycle<'_> {
         decision: &Decision,
     ) -> Result<Effect, FencedError> {
         let terraform = self.terraform_for(memory, wanted, decision).await;
+        let foreign = wanted.foreign(memory, live);
         let acting = Acting {
             name: self.name,
             state: &memory.state,
             document: wanted.document_for(decision),
             fleet: &live.fleet,
             readings: &live.replicas,
+            foreign: &foreign,
             terraform: terraform.as_ref(),
         };
         act(&self.shared.record, self.shared.fence, decision, &acting).await

@@ -5,6 +5,7 @@
 
 mod begin;
 mod deliver;
+mod foreign;
 mod heal;
 mod rollout;
 mod terraform;
@@ -20,6 +21,8 @@ use crate::desired::Desired;
 use crate::gateway::ReplicaReading;
 use crate::policy::Denial;
 
+pub(crate) use foreign::first as first_foreign;
+pub use foreign::foreign;
 pub(crate) use rollout::back;
 pub use terraform::PLAN_AGE_MAX;
 pub(crate) use terraform::STALE_PLANS_MAX;

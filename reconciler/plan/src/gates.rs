@@ -10,7 +10,7 @@ use moorline_model::plan::{PlanSummary, ResourceChange};
 use moorline_model::rollout::{Phase, Rollout, RolloutKind};
 use serde::Serialize;
 
-use crate::decide::Situation;
+use crate::decide::{Situation, first_foreign};
 use crate::desired::Desired;
 use crate::policy::Denial;
 
@@ -30,6 +30,8 @@ pub enum Gate {
     Window,
     /// Terraform's state is not in doubt.
     Blocked,
+    /// No replica serves what somebody else put there, or that may be written over.
+    Owner,
     /// No policy refuses.
     Policy,
     /// No protected resource would be destroyed or replaced.
@@ -137,6 +139,7 @@ pub fn why(state: &EnvironmentState, situation: &Situation<'_>, now: Timestamp) 
         None => readings.push(GateReading::of(Gate::Frozen, frozen_gate(state))),
     }
     readings.push(GateReading::of(Gate::Blocked, blocked_gate(state, situation.blocked)));
+    readings.push(GateReading::of(Gate::Owner, owner_gate(state, situation)));
     readings.push(GateReading::of(Gate::Policy, policy_gate(situation.denials)));
     let plan = rollout.and_then(|rollout| rollout.terraform.as_ref());
     if let (Some(plan), Some(terraform)) =
@@ -229,6 +232,17 @@ fn blocked_gate(state: &EnvironmentState, blocked: Option<&str>) -> Option<Close
         gate: Gate::Blocked,
         because: format!("Terraform is blocked: {}", blocked?),
         opened_by: format!("a person who puts the state in order, then {}", release(state)),
+        opens_at: None,
+    })
+}
+
+/// What somebody else put on a replica is written over only where that is declared, or when a person asks for it.
+pub(crate) fn owner_gate(state: &EnvironmentState, situation: &Situation<'_>) -> Option<Closed> {
+    let (endpoint, serving) = first_foreign(state, state.rollout_under_way()?, situation)?;
+    Some(Closed {
+        gate: Gate::Owner,
+        because: format!("{endpoint} serves what is not Git's: {}", serving.written_by()),
+        opened_by: format!("`moorline sync {}`, which writes over it, or drift.heal: [gateway]", state.name),
         opens_at: None,
     })
 }

@@ -64,6 +64,18 @@ pub struct CandidateServing {
     pub weight: Percent,
 }
 
+impl Serving {
+    /// Who wrote it, when and why: `written by hand (jane) at 2026-11-21T07:03:25Z: quick fix`.
+    #[must_use]
+    pub fn written_by(&self) -> String {
+        let actor = self.actor.as_deref().map(|actor| format!(" ({actor})")).unwrap_or_default();
+        let reason = self.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let how = if self.origin == "manual" { "hand" } else { &self.origin };
+        let since = self.since.strftime("%Y-%m-%dT%H:%M:%SZ");
+        format!("written by {how}{actor} at {since}{reason}")
+    }
+}
+
 impl ReplicaReading {
     /// What it serves, when it could be read and serves something.
     #[must_use]
@@ -166,7 +178,7 @@ fn stable_findings(declared: &Config, reading: &ReplicaReading, status: &Replica
     if serving.digest == declared.digest() {
         return Vec::new();
     }
-    let note = Some(written_by(serving));
+    let note = Some(serving.written_by());
     let fields =
         status.document.as_ref().map(|live| fields::fields(declared.value(), live)).unwrap_or_default();
     if fields.is_empty() || fields.len() > FIELDS_MAX {
@@ -199,13 +211,6 @@ fn stable_findings(declared: &Config, reading: &ReplicaReading, status: &Replica
 fn severity(path: &str) -> Severity {
     let is_label = path.starts_with("tags") || path.starts_with("location");
     if is_label { Severity::Warning } else { Severity::Critical }
-}
-
-fn written_by(serving: &Serving) -> String {
-    let actor = serving.actor.as_deref().map(|actor| format!(" ({actor})")).unwrap_or_default();
-    let reason = serving.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let how = if serving.origin == "manual" { "hand" } else { &serving.origin };
-    format!("written by {how}{actor} at {}{reason}", serving.since)
 }
 
 fn candidate_finding(

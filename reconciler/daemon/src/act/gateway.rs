@@ -21,12 +21,13 @@ pub(super) struct Replicas<'a> {
     pub(super) fleet: &'a Fleet,
     /// Their readings, in the same order.
     pub(super) readings: &'a [ReplicaReading],
+    /// Those that serve what somebody else put there and that may not be written over.
+    pub(super) foreign: &'a [String],
 }
 
 /// Puts the document beside the stable one, with no share of requests, where it neither serves nor waits already.
 pub(super) async fn stage(replicas: Replicas<'_>, document: &Config, rollout: Option<&Rollout>) -> Acted {
     let digest = document.digest();
-    let options = &staged_by(rollout);
     let staged = replicas.each(|client, reading| async move {
         let candidate = reading.candidate().filter(|candidate| candidate.digest == digest);
         let stable = reading.stable().filter(|stable| stable.digest == digest);
@@ -35,7 +36,8 @@ pub(super) async fn stage(replicas: Replicas<'_>, document: &Config, rollout: Op
         {
             return Ok(generation);
         }
-        let staged = client.stage(document.value(), Percent::ZERO, options).await?;
+        let options = replicas.options(rollout, &reading);
+        let staged = client.stage(document.value(), Percent::ZERO, &options).await?;
         Ok(staged.candidate.attestation.generation.0)
     });
     match staged.await {
@@ -61,14 +63,14 @@ pub(super) async fn shift(replicas: Replicas<'_>, candidate: Digest, weight: Per
 /// document directly.
 pub(super) async fn promote(replicas: Replicas<'_>, document: &Config, rollout: Option<&Rollout>) -> Acted {
     let digest = document.digest();
-    let options = &staged_by(rollout);
     let promoted = replicas.each(|client, reading| async move {
         if reading.stable().is_some_and(|stable| stable.digest == digest) && reading.candidate().is_none() {
             return Ok(());
         }
         match client.promote(digest).await {
             Err(error) if error.problem().is_some_and(|problem| problem.is("no-candidate")) => {
-                client.put_config(document.value(), options).await.map(drop)
+                let options = replicas.options(rollout, &reading);
+                client.put_config(document.value(), &options).await.map(drop)
             }
             other => other.map(drop),
         }
@@ -83,18 +85,18 @@ pub(super) async fn discard(replicas: Replicas<'_>) -> Acted {
 }
 
 /// Takes a failed rollout's document back: drops the candidate, and puts `restore` back as stable where another
-/// serves.
+/// serves. What somebody else put on a replica is left alone.
 pub(super) async fn undo(
     replicas: Replicas<'_>,
     restore: Option<&Config>,
     rollout: Option<&Rollout>,
 ) -> Acted {
     let from = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| &from.revision.commit);
-    let options = &written_by(from, Ownership::Ours);
+    let options = &written_by(from);
     let undone = replicas.each(|client, reading| async move {
         client.discard().await?;
         match restore {
-            Some(document) if reading.stable().is_none_or(|stable| stable.digest != document.digest()) => {
+            Some(document) if !reading.serves(document.digest()) && !replicas.is_foreign(&reading) => {
                 client.put_config(document.value(), options).await.map(drop)
             }
             _ => Ok(()),
@@ -110,7 +112,7 @@ pub(super) async fn heal(
     commit: Option<&CommitId>,
     endpoints: &[String],
 ) -> Acted {
-    let options = &written_by(commit, Ownership::Taken);
+    let options = &written_by(commit);
     let healed = replicas.each(|client, reading| async move {
         if !endpoints.contains(&reading.endpoint) {
             return Ok(());
@@ -121,35 +123,32 @@ pub(super) async fn heal(
     healed.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Healed)
 }
 
-/// Whether a write may take the document over from another owner.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ownership {
-    /// It is ours, or it is refused.
-    Ours,
-    /// It is taken, whoever owns it.
-    Taken,
-}
-
-/// The first rollout takes a gateway over that was started from a file; later ones find their own document there.
-fn is_first(rollout: Option<&Rollout>) -> Ownership {
-    if rollout.is_some_and(|rollout| rollout.from.is_none()) { Ownership::Taken } else { Ownership::Ours }
-}
-
 /// What a rollout's writes say of themselves. Staging the same document again says the same again.
 pub(crate) fn staged_by(rollout: Option<&Rollout>) -> WriteOptions {
-    written_by(rollout.map(|rollout| &rollout.revision.commit), is_first(rollout))
+    written_by(rollout.map(|rollout| &rollout.revision.commit))
 }
 
-fn written_by(commit: Option<&CommitId>, ownership: Ownership) -> WriteOptions {
+/// A write of ours, which takes the document over from whoever owned it.
+fn written_by(commit: Option<&CommitId>) -> WriteOptions {
     WriteOptions {
         commit: commit.map(ToString::to_string),
         origin: Some(Origin::Git),
-        take_over: ownership == Ownership::Taken,
+        take_over: true,
         ..WriteOptions::default()
     }
 }
 
 impl Replicas<'_> {
+    fn is_foreign(self, reading: &ReplicaReading) -> bool {
+        self.foreign.contains(&reading.endpoint)
+    }
+
+    /// What a rollout's write to this replica says of itself. Where it may not write over what is there, the gateway
+    /// refuses: the rollout should have waited.
+    fn options(self, rollout: Option<&Rollout>, reading: &ReplicaReading) -> WriteOptions {
+        WriteOptions { take_over: !self.is_foreign(reading), ..staged_by(rollout) }
+    }
+
     /// Does the same on every replica at once. All errors are named, not only the first.
     async fn each<T, F>(
         self,

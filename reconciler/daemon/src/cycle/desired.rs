@@ -6,8 +6,9 @@ use moorline_config::{Config, Digest};
 use moorline_model::declaration::{Declaration, Document};
 use moorline_model::rollout::{Phase, Rollout};
 use moorline_model::{EnvironmentName, Revision};
-use moorline_plan::decide::{Decision, Situation};
+use moorline_plan::decide::{Decision, Situation, foreign};
 use moorline_plan::desired::{Desired, desired};
+use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::policy::Denial;
 use serde_json::Value;
 
@@ -24,6 +25,9 @@ pub(super) struct Wanted {
     pub(super) current: Option<Desired>,
     /// The commit of a rollback that a person just asked for.
     pub(super) asked: Option<Desired>,
+    /// The commit in force, read only while neither the head nor a rollout says what is declared: a mistake in the head
+    /// must not end the watch on what serves.
+    pub(super) standing: Option<Desired>,
     /// The document that the rollout under way brings.
     pub(super) brought: Option<Config>,
     /// The document in force.
@@ -45,6 +49,15 @@ impl Wanted {
             interrupted: memory.interrupted.as_deref(),
             blocked: live.blocked.as_deref(),
         }
+    }
+
+    /// Replicas that the rollout may not write over.
+    pub(super) fn foreign(&self, memory: &Memory, live: &Live) -> Vec<String> {
+        let Some(rollout) = memory.state.rollout_under_way() else { return Vec::new() };
+        let situation = self.situation(memory, live);
+        let is_foreign =
+            |reading: &&ReplicaReading| foreign(&memory.state, rollout, &situation, reading).is_some();
+        live.replicas.iter().filter(is_foreign).map(|reading| reading.endpoint.clone()).collect()
     }
 
     /// The document that a decision is about.
@@ -69,10 +82,10 @@ impl Wanted {
             .find(|desired| desired.revision.commit == revision.commit)
     }
 
-    /// What the environment declares now: at the commit being brought, else at the head.
+    /// What the environment declares now: at the commit being brought, else at the head, else at the commit in force.
     pub(super) fn declared(&self) -> Option<&Desired> {
         let head = self.head.as_ref().and_then(|head| head.as_ref().ok());
-        self.current.as_ref().or(head)
+        self.current.as_ref().or(head).or(self.standing.as_ref())
     }
 }
 
@@ -103,6 +116,12 @@ impl Cycle<'_> {
             }
             _ => None,
         };
+        let standing = match (&current, &head, &memory.state.applied) {
+            (None, None | Some(Err(_)), Some(applied)) => {
+                self.at_commit(&applied.revision, None, handed_over.as_ref()).await
+            }
+            _ => None,
+        };
         let brought = self.brought(rollout, current.as_ref()).await?;
         let in_force = memory.state.applied.as_ref().map(|applied| applied.digest);
         let verified = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| from.digest);
@@ -113,6 +132,7 @@ impl Cycle<'_> {
             head,
             current,
             asked,
+            standing,
             brought,
             denials,
         })

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use moorline_model::drift::{DriftKind, DriftState, Lane};
 use moorline_model::environment::EnvironmentState;
 
+use super::foreign::heals_gateways;
 use super::{Decision, Situation};
 
 /// Wait after a first try at healing that did not make the drift go away; doubled for each further one.
@@ -43,11 +44,6 @@ fn empty_replicas(situation: &Situation<'_>) -> BTreeSet<String> {
         reading.result.as_ref().is_ok_and(|status| status.stable.is_none())
     };
     situation.replicas.iter().filter(is_empty).map(|reading| reading.endpoint.clone()).collect()
-}
-
-fn heals_gateways(situation: &Situation<'_>) -> bool {
-    let declared = situation.head.and_then(Result::ok).or(situation.current);
-    declared.is_some_and(|desired| desired.environment.drift.heal.contains(&Lane::Gateway))
 }
 
 fn decision(state: &EnvironmentState, endpoints: BTreeSet<String>, now: Timestamp) -> Option<Decision> {

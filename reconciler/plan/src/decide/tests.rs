@@ -167,3 +167,45 @@ fn a_head_that_cannot_be_read_leaves_everything_as_it_is() {
     let Decision::Rest { because, .. } = decide(&in_force("c1"), &invalid, now()) else { panic!() };
     assert!(because.contains("gateway.yaml:3"), "{because}");
 }
+
+/// A replica on which a person wrote by hand.
+fn edited(name: &str) -> crate::gateway::ReplicaReading {
+    let mut reading = replica(name, Some(document("edited").digest()), None);
+    let stable = reading.result.as_mut().unwrap().stable.as_mut().unwrap();
+    stable.origin = "manual".to_owned();
+    stable.actor = Some("jane".to_owned());
+    reading
+}
+
+#[test]
+fn a_rollout_waits_before_it_writes_over_what_a_person_wrote() {
+    let desired = declared("c2", &json!({}));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Staging);
+    let replicas = [replica("a", Some(document("c1").digest()), None), edited("b")];
+    let Decision::Rest { because, .. } = decide(&state, &situation(&desired, &replicas), now()) else {
+        panic!()
+    };
+    assert!(because.contains("http://b:1") && because.contains("by hand (jane)"), "{because}");
+    let healed = declared("c2", &json!({"drift": {"heal": ["gateway"]}}));
+    assert_eq!(decide(&state, &situation(&healed, &replicas), now()), Decision::Stage);
+    rollout(&mut state).asked = Some(moorline_model::environment::Ask { actor: "bob".to_owned(), at: now() });
+    assert_eq!(decide(&state, &situation(&desired, &replicas), now()), Decision::Stage);
+}
+
+#[test]
+fn a_gateway_started_from_a_file_with_what_is_in_force_is_taken_over() {
+    let desired = declared("c2", &json!({}));
+    let state = rolling(&in_force("c1"), &desired, Phase::Staging);
+    let mut reading = replica("a", Some(document("c1").digest()), None);
+    reading.result.as_mut().unwrap().stable.as_mut().unwrap().origin = "file".to_owned();
+    assert_eq!(decide(&state, &situation(&desired, &[reading]), now()), Decision::Stage);
+}
+
+#[test]
+fn a_rollback_leaves_what_a_person_wrote_and_ends() {
+    let desired = declared("c2", &json!({}));
+    let state = rolling(&in_force("c1"), &desired, Phase::RollingBack { undo: Undo::Attest });
+    let replicas = [replica("a", Some(document("c1").digest()), None), edited("b")];
+    let end = Decision::Finish { phase: Phase::RolledBack, because: None };
+    assert_eq!(decide(&state, &situation(&desired, &replicas), now()), end);
+}

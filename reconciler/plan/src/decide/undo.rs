@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Deployed, Phase, Rollout, Undo};
 
-use super::{Decision, Situation, rest, rest_until};
+use super::{Decision, Situation, foreign, rest, rest_until};
+use crate::gateway::ReplicaReading;
 
 /// Longest wait for every replica to attest the document that was put back. Then people are called: a replica that
 /// cannot be read for so long may serve anything.
@@ -32,19 +33,28 @@ pub(super) fn next(
             because: "the apply was interrupted; planning again".to_owned(),
         },
         Undo::Apply => Decision::UndoApply,
-        Undo::Attest => attest(rollout, situation, now),
+        Undo::Attest => attest(state, rollout, situation, now),
     }
 }
 
-fn attest(rollout: &Rollout, situation: &Situation<'_>, now: Timestamp) -> Decision {
+fn attest(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Decision {
     let Some(from) = &rollout.from else {
         return frozen("there is no verified commit to attest");
     };
     let replicas = situation.replicas;
-    if !replicas.is_empty() && replicas.iter().all(|reading| reading.serves(from.digest)) {
+    // What somebody else put there is not ours to take back; drift names it.
+    let is_back = |reading: &ReplicaReading| {
+        reading.serves(from.digest) || foreign(state, rollout, situation, reading).is_some()
+    };
+    if !replicas.is_empty() && replicas.iter().all(is_back) {
         return Decision::Finish { phase: Phase::RolledBack, because: None };
     }
-    if replicas.iter().any(|reading| reading.result.is_ok() && !reading.serves(from.digest)) {
+    if replicas.iter().any(|reading| reading.result.is_ok() && !is_back(reading)) {
         return Decision::UndoDocument { restore: Some(from.digest) };
     }
     let unread: Vec<_> = replicas
