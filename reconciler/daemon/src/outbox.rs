@@ -6,15 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moorline_model::EnvironmentName;
 use moorline_model::declaration::Notifications;
 use moorline_notify::{Email, SendError, Slack};
 use moorline_record::{Channel, OutboxItem, Record, StoreError};
+use moorline_source::Repository;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::secrets::Secrets;
-use crate::source::Report;
+use crate::source::{Report, declaration};
 
 /// The pause after the first failed try; doubled for each further one.
 const PAUSE_MIN: Duration = Duration::from_secs(5);
@@ -35,6 +37,10 @@ pub struct Outbox {
     pub secrets: Secrets,
     /// Says, in the head's declaration, where people are told.
     pub source: watch::Receiver<Option<Report>>,
+    /// Says the same at the commit in force, while the head is not valid.
+    pub repository: Repository,
+    /// The declaration's path in it.
+    pub declaration_path: String,
     /// Rung when a message waits.
     pub bell: Arc<Notify>,
     /// The console's address, for links.
@@ -65,21 +71,29 @@ impl Outbox {
 
     async fn deliver_due(&self, cancel: &CancellationToken) -> Result<usize, StoreError> {
         let due = self.record.outbox_due(clock::now(), BATCH).await?;
-        let Some(told) = self.declared() else { return Ok(0) };
+        let mut delivered = 0;
         for item in &due {
             if cancel.is_cancelled() {
                 break;
             }
+            let Some(told) = self.declared(&item.notification.environment).await? else { continue };
             self.deliver(item, &told).await?;
+            delivered += 1;
         }
-        Ok(due.len())
+        Ok(delivered)
     }
 
-    /// Where people are told, by the head's declaration.
-    fn declared(&self) -> Option<Notifications> {
-        let report = self.source.borrow();
-        let head = report.as_ref()?.head.as_ref()?;
-        head.declaration.as_ref().ok().map(|declaration| declaration.notifications.clone())
+    /// Where people are told: by the head's declaration, or while that is not valid by the one in force. The message
+    /// that the head is not valid goes out that way.
+    async fn declared(&self, environment: &EnvironmentName) -> Result<Option<Notifications>, StoreError> {
+        let head = self.source.borrow().as_ref().and_then(|report| report.head.clone());
+        if let Some(Ok(declaration)) = head.map(|head| head.declaration) {
+            return Ok(Some(declaration.notifications.clone()));
+        }
+        let state = self.record.load(environment).await?.map(|(state, _)| state);
+        let Some(applied) = state.and_then(|state| state.applied) else { return Ok(None) };
+        let in_force = declaration(&self.repository, &applied.revision.commit, &self.declaration_path).await;
+        Ok(in_force.ok().map(|declaration| declaration.notifications.clone()))
     }
 
     async fn deliver(&self, item: &OutboxItem, told: &Notifications) -> Result<(), StoreError> {

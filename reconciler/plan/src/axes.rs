@@ -65,7 +65,7 @@ pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timesta
         let (standing, because) = health(state, replicas);
         state.axes.note(Axis::Health, standing, because, now);
     }
-    let (standing, because) = drift(state);
+    let (standing, because) = drift(state, looked);
     state.axes.note(Axis::Drift, standing, because, now);
     note_hold(state, now);
     told
@@ -117,11 +117,15 @@ fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, S
     (if serving == all { Standing::Good } else { Standing::Bad }, because)
 }
 
-fn drift(state: &EnvironmentState) -> (Standing, String) {
+fn drift(state: &EnvironmentState, looked: &Looked<'_>) -> (Standing, String) {
     let open = || state.drift.iter().filter(|drift| drift.state == DriftState::Open);
     let unread = open().filter(|drift| drift.finding.kind == DriftKind::Unverifiable).count();
     let differ = open().count() - unread;
+    let nobody_asked = state.applied.is_some() && looked.replicas.is_some_and(<[_]>::is_empty);
     match (differ, unread) {
+        (0, 0) if nobody_asked => {
+            (Standing::CannotCheck, "no replica was found that could be compared".to_owned())
+        }
         (0, 0) => (Standing::Good, "nothing differs".to_owned()),
         (0, _) => (Standing::CannotCheck, format!("{unread} could not be read")),
         (_, 0) => (Standing::Attention, format!("{differ} differ")),

@@ -148,7 +148,7 @@ impl Cycle<'_> {
         memory.state.replicas = live.replicas.iter().map(|reading| replica(reading, clock::now())).collect();
         memory.tell(told);
         let looked = Looked {
-            source: source.and_then(|report| source_reading(report, wanted)),
+            source: source.and_then(|report| source_reading(&memory.state, report, wanted)),
             plan: live.plan.as_ref().map(|plan| plan.as_ref().map_err(String::as_str)),
             replicas: Some(&live.replicas),
         };
@@ -195,15 +195,24 @@ fn findings(
     (lanes, findings)
 }
 
-fn source_reading<'a>(report: &'a Report, wanted: &'a Wanted) -> Option<SourceReading<'a>> {
+/// What the last fetch came to; `None` when that was noted before: many cycles may read one fetch, and the axis' age is
+/// the fetch's.
+fn source_reading<'a>(
+    state: &EnvironmentState,
+    report: &'a Report,
+    wanted: &'a Wanted,
+) -> Option<SourceReading<'a>> {
+    let noted = state.axes.0.get(&Axis::Source);
+    let is_new = noted.is_none_or(|reading| reading.checked_at < report.checked_at);
     if let Some(error) = &report.error {
-        return Some(SourceReading::Unreachable(error));
+        return is_new.then_some(SourceReading::Unreachable(error));
     }
     let head = report.head.as_ref()?;
-    Some(match wanted.head.as_ref()? {
-        Ok(_) => SourceReading::Valid(&head.revision),
-        Err(mistakes) => SourceReading::Invalid(mistakes),
-    })
+    match wanted.head.as_ref()? {
+        Ok(_) => is_new.then_some(SourceReading::Valid(&head.revision)),
+        // A mistake does not go away by looking again: the second reading of it may follow at once.
+        Err(mistakes) => Some(SourceReading::Invalid(mistakes)),
+    }
 }
 
 fn replica(reading: &ReplicaReading, now: Timestamp) -> Replica {

@@ -135,7 +135,15 @@ pub(super) async fn start(
         explanations,
         outbox: Arc::clone(&outbox_bell),
     });
-    let outbox = Outbox { record, secrets, source: source.clone(), bell: outbox_bell, console };
+    let outbox = Outbox {
+        record,
+        secrets,
+        source: source.clone(),
+        repository: repository.clone(),
+        declaration_path: bootstrap.repository.path.clone(),
+        bell: outbox_bell,
+        console,
+    };
     tasks.spawn(outbox.run(cancel.clone()));
     let manager = Manager { shared, bells: bells.clone(), source, documents, tasks: tasks.clone() };
     tasks.spawn(manager.run(known, cancel.clone()));

@@ -57,6 +57,15 @@ fn health_is_not_known_while_a_replica_cannot_be_read() {
     assert_eq!(standing(&[replica("a", Some(document("c2").digest()), None)]), Standing::Bad);
 }
 
+// Invariant 9.
+#[test]
+fn drift_is_not_known_while_there_is_no_replica_to_compare() {
+    let mut state = in_force("c1");
+    let looked = Looked { replicas: Some(&[]), ..Looked::default() };
+    let _told = note_axes(&mut state, &looked, now());
+    assert_eq!(state.axes.standing(Axis::Drift), Standing::CannotCheck);
+}
+
 #[test]
 fn while_a_document_is_tried_health_is_busy() {
     let desired = declared("c2", &json!({}));
