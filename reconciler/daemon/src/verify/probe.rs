@@ -33,8 +33,9 @@ pub(super) async fn all(
     }
     let holding = fleet.replicas.iter().zip(attested).filter(|(_, reading)| reading.holds(document.digest()));
     let replicas = holding.map(|((endpoint, client), reading)| {
-        let is_candidate = !reading.serves(document.digest());
-        async move { replica(rollout, document, endpoint, client, is_candidate, secrets).await }
+        // Where it serves already there is nothing to pin to; elsewhere asking leaves the candidate's share as it is.
+        let share = reading.candidate().filter(|_| !reading.serves(document.digest())).map(|found| found.weight);
+        async move { replica(rollout, document, endpoint, client, share, secrets).await }
     });
     join_all(replicas).await.into_iter().flatten().collect()
 }
@@ -45,10 +46,13 @@ async fn replica(
     document: &Config,
     endpoint: &str,
     client: &Client,
-    is_candidate: bool,
+    share: Option<Percent>,
     secrets: &Secrets,
 ) -> Vec<ProbeResult> {
-    let pin = if is_candidate { pin(client, document, rollout).await.map(Some) } else { Ok(None) };
+    let pin = match share {
+        Some(share) => pin(client, document, share, rollout).await.map(Some),
+        None => Ok(None),
+    };
     let data = data_address(client).await;
     let mut results = Vec::new();
     for probe in &rollout.verify.probes {
@@ -67,8 +71,8 @@ async fn replica(
 }
 
 /// The key that pins a request to the candidate. Staging again what is staged changes nothing and answers with it.
-async fn pin(client: &Client, document: &Config, rollout: &Rollout) -> Result<Secret, String> {
-    let staged = client.stage(document.value(), Percent::ZERO, &staged_by(Some(rollout))).await;
+async fn pin(client: &Client, document: &Config, share: Percent, rollout: &Rollout) -> Result<Secret, String> {
+    let staged = client.stage(document.value(), share, &staged_by(Some(rollout))).await;
     staged.map(|staged| Secret::new(staged.probe_key)).map_err(|error| crate::chain::of(&error))
 }
 
