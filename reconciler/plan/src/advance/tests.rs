@@ -141,3 +141,33 @@ fn a_new_head_is_history_once() {
     assert_eq!(event.message, "c200000000 by ann: change c2");
     assert_eq!(saw_head(&mut state, &head, now()), None);
 }
+
+#[test]
+fn an_interrupted_apply_counts_as_applied_and_its_plan_and_tree_are_forgotten() {
+    let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
+    let mut before = in_force("c1");
+    before.applied.as_mut().unwrap().terraform_tree = Some("tree-c1".to_owned());
+    let mut state = rolling(&before, &desired, Phase::Applying);
+    rollout(&mut state).terraform = Some(crate::sample::plan("c2", &[]));
+    let decision = Decision::Move { phase: Phase::Planning, because: "interrupted".to_owned() };
+    let mut next = advance(&state, &decision, Acted::Rested, &inputs(&desired), now());
+    // Also where the next rollout declares the old tree again: what Terraform made of the world is not known.
+    assert_eq!(next.state.applied.as_ref().unwrap().terraform_tree, None);
+    let rollout = rollout(&mut next.state);
+    assert!(rollout.terraform_applied && rollout.terraform.is_none());
+    assert_eq!(rollout.stale_plans, 1);
+}
+
+// Invariant 5: undoing would bring a held commit back.
+#[test]
+fn a_rollout_does_not_go_back_to_what_a_person_left() {
+    use moorline_model::intent::{Intent, Wish};
+    let mut state = in_force("c1");
+    state.verified_before = vec![crate::sample::deployed("c0")];
+    let wish: Intent = crate::sample::intent(Wish::Rollback { commit: None });
+    let heeded = crate::intent::heed(state, &[wish], now());
+    let desired = declared("c0", &json!({}));
+    let begin = heeded.begin.unwrap();
+    let mut next = advance(&heeded.state, &begin, Acted::Rested, &inputs(&desired), now());
+    assert_eq!(rollout(&mut next.state).from, None);
+}
