@@ -10,4 +10,7 @@
 mod aws;
 mod crash;
 mod line;
+mod refusals;
+mod secrets;
+mod swap;
 mod terraform;

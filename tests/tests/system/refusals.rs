@@ -1,0 +1,195 @@
+//! Bad input is refused with a clear error and changes nothing.
+
+use hmac::{Hmac, Mac as _};
+use moorline_tests::cli::moorline;
+use moorline_tests::daemon::{HOOK_SECRET, OPERATOR_TOKEN, VIEWER_TOKEN};
+use moorline_tests::{Api, Fault, World, declared, until};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+/// A declaration with five mistakes, each on its own line.
+const FIVE_MISTAKES: &str = "\
+version: 1
+environments:
+  - name: test
+    gateway:
+      document: [gateway.yaml]
+      endpoints: [\"http://127.0.0.1:8788\"]
+      admin_token: swordfish
+    shedule: {drift: 30s}
+    rollout: {strategy: blue}
+    verify: {window: fast}
+policies: [../policies]
+";
+
+/// Where each mistake stands: its line and its path.
+const PLACES: [(&str, &str); 5] = [
+    (":7:", "environments[0].gateway.admin_token"),
+    (":8:", "environments[0].shedule"),
+    (":9:", "environments[0].rollout.strategy"),
+    (":10:", "environments[0].verify.window"),
+    (":11:", "policies[0]"),
+];
+
+fn assert_all_named(said: &str) {
+    for (line, path) in PLACES {
+        let is_named = said.lines().any(|text| text.contains(line) && text.contains(path));
+        assert!(is_named, "{path} at line {line} is not named:\n{said}");
+    }
+    assert!(!said.contains("swordfish"), "what may be a secret is not repeated:\n{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validate_names_all_five_mistakes_with_line_and_path() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("moorline.yaml"), FIVE_MISTAKES).unwrap();
+    let said = moorline(&["validate", folder.path().to_str().unwrap()], &[]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_all_named(&format!("{}{}", said.stdout, said.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
+    let mut world = World::new().await;
+    let good = world.settle().await;
+    let before = (world.digests().await, world.audit().await);
+    let mut tree = world.tree();
+    tree.insert("moorline.yaml".to_owned(), FIVE_MISTAKES.to_owned());
+    world.repository.push(&tree, "five mistakes");
+    let is_bad = |environment: &Value| environment["axes"]["source"]["standing"] == "bad";
+    let environment = world.when("the source is bad", is_bad).await;
+    assert_all_named(environment["axes"]["source"]["because"].as_str().unwrap());
+    assert_eq!(environment["applied"]["revision"]["commit"], good);
+    assert_eq!(environment["status"]["word"], "failed");
+    assert_eq!((world.digests().await, world.audit().await), before);
+
+    // What serves is watched and healed all the same.
+    world.gateways[0].edit(|document| document["location"] = json!("elsewhere")).await;
+    let healed = || async { (world.digests().await == before.0).then_some(()) };
+    until("healed by the commit in force", healed).await;
+
+    let repaired = world.push_model("second");
+    world.verified(&repaired).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_gateway_document_fails_before_anything_changes() {
+    let mut world = World::new().await;
+    let good = world.settle().await;
+    let before = world.digests().await;
+    let right = world.document.clone();
+    let mistakes: [(&str, &dyn Fn(&mut Value), &str); 2] = [
+        (
+            "an unknown provider",
+            &|document| document["models"]["small"]["targets"][0]["provider"] = json!("lcoal"),
+            "models.small.targets[0].provider",
+        ),
+        (
+            "a literal secret",
+            &|document| document["providers"]["local"]["api_key"] = json!("sk-swordfish"),
+            "providers.local.api_key",
+        ),
+    ];
+    for (what, make, path) in mistakes {
+        world.document = right.clone();
+        make(&mut world.document);
+        let bad = world.push(what);
+        let is_named = |environment: &Value| {
+            let axes = &environment["axes"];
+            let says =
+                |axis: &str| axes[axis]["because"].as_str().is_some_and(|because| because.contains(path));
+            environment["wanted"]["commit"] == bad && (says("source") || says("apply"))
+        };
+        let environment = world.when(what, is_named).await;
+        assert_eq!(environment["applied"]["revision"]["commit"], good);
+        assert!(!environment.to_string().contains("swordfish"));
+        assert_eq!(world.digests().await, before);
+    }
+    assert!(!world.daemon.log().contains("swordfish"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_rings_only_with_the_right_signature() {
+    let mut world = World::new().await;
+    world.settle().await;
+    let body = br#"{"ref": "refs/heads/main"}"#;
+    let signed = |secret: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(body);
+        format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+    };
+    let api = Api::new(world.daemon.base(), None);
+    let ring = async |signature: Option<String>| {
+        let mut request = api.http().post(format!("{}/hooks/generic", api.base())).body(&body[..]);
+        if let Some(signature) = signature {
+            request = request.header("x-moorline-signature", signature);
+        }
+        api.send(request).await.unwrap().status
+    };
+    assert_eq!(ring(None).await, 401);
+    assert_eq!(ring(Some(signed("another secret"))).await, 401);
+    assert_eq!(ring(Some("sha256=00".to_owned())).await, 401);
+    assert_eq!(ring(Some(signed(HOOK_SECRET))).await, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_acts_without_a_token_that_may() {
+    let mut world = World::new().await;
+    world.settle().await;
+    let base = world.daemon.base().to_owned();
+    let as_who = |token| Api::new(&base, token);
+    let hold = "/environments/test/hold";
+    let because = json!({"reason": "a test"});
+    assert_eq!(as_who(None).post(hold, &because).await.status, 401);
+    assert_eq!(as_who(Some("wrong")).post(hold, &because).await.status, 401);
+    assert_eq!(as_who(Some(VIEWER_TOKEN)).post(hold, &because).await.status, 403);
+    assert!(as_who(None).read("/environments/test").await.is_none());
+    assert!(as_who(Some(OPERATOR_TOKEN)).read("/audit").await.is_none());
+    assert_eq!(world.environment().await.unwrap()["holds"], json!([]));
+
+    // Nor at a gateway.
+    let admin = Api::new(&world.gateways[0].admin, None);
+    let put = |token: Option<&str>| {
+        let request = admin.http().put(format!("{}/admin/v1/config", admin.base()));
+        let request = request.json(&declared::document("http://127.0.0.1:1/v1"));
+        match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    };
+    let before = world.digests().await;
+    assert_eq!(admin.send(put(None)).await.unwrap().status, 401);
+    assert_eq!(admin.send(put(Some("wrong"))).await.unwrap().status, 401);
+    assert_eq!(world.digests().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_disappears_leaves_everything_as_it_is_and_is_said() {
+    let mut world = World::new().await;
+    let good = world.settle().await;
+    let before = world.digests().await;
+    let (path, away) = (world.repository.path().to_owned(), world.folder.path().join("away.git"));
+    std::fs::rename(&path, &away).unwrap();
+    let cannot = |environment: &Value| environment["axes"]["source"]["standing"] == "cannot_check";
+    let environment = world.when("the source cannot be checked", cannot).await;
+    assert_eq!(environment["status"]["word"], "cannot check");
+    assert_eq!(environment["applied"]["revision"]["commit"], good);
+    assert_eq!(world.digests().await, before);
+
+    std::fs::rename(&away, &path).unwrap();
+    let second = world.push_model("second");
+    world.verified(&second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_hangs_fails_verification_and_not_the_daemon() {
+    let mut world = World::new().await;
+    // The gateway gives up on it well before the probe's own deadline.
+    world.document["routes"][0]["timeouts"] = json!({"headers": "1s"});
+    world.settle().await;
+    let before = world.digests().await;
+    world.provider.set(Fault::Hang);
+    let second = world.push_model("second");
+    world.ends(&second, "rolled_back").await;
+    assert_eq!(world.digests().await, before);
+}
