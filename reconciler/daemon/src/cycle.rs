@@ -4,6 +4,7 @@
 //! input and moves a rollout by at most one step, so a crash anywhere repeats at most one idempotent effect.
 
 mod desired;
+mod identity;
 mod memory;
 mod observe;
 mod policies;
@@ -20,10 +21,12 @@ use moorline_record::{CommitError, FencedError, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::identity::Identities;
+
 use self::desired::Wanted;
 use self::memory::Memory;
 use self::observe::Live;
-use crate::act::{Acting, Effect, act};
+use crate::act::{ActError, Acting, Effect, act};
 use crate::clock;
 use crate::shared::Shared;
 use crate::source::Report;
@@ -35,9 +38,9 @@ pub enum CycleError {
     /// The record could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Another daemon leads, or the journal could not be written.
+    /// The decision has no outcome.
     #[error(transparent)]
-    Fenced(#[from] FencedError),
+    Act(#[from] ActError),
     /// The outcome could not be committed.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -100,7 +103,7 @@ impl Cycle<'_> {
         wanted: &Wanted,
         live: &Live,
         decision: &Decision,
-    ) -> Result<Effect, FencedError> {
+    ) -> Result<Effect, ActError> {
         let terraform = self.terraform_for(memory, wanted, decision).await;
         let foreign = wanted.foreign(memory, live);
         let acting = Acting {

@@ -8,6 +8,7 @@ use moorline_source::Repository;
 use moorline_terraform::Runner;
 use tokio::sync::Notify;
 
+use crate::cycle::Identities;
 use crate::explanations::Explanations;
 use crate::fleet::Clients;
 use crate::metrics::Metrics;
@@ -35,6 +36,8 @@ pub struct Shared {
     pub mirror: Option<PathBuf>,
     /// The daemon's own figures.
     pub metrics: Arc<Metrics>,
+    /// What each commit's Terraform is, to know whether there is something new to plan.
+    pub identities: Identities,
     /// Why changes are not applied, for people who ask.
     pub explanations: Arc<Explanations>,
     /// Rung when a message waits in the outbox.

@@ -184,10 +184,8 @@ impl Cycle<'_> {
         }
         let mut tree = None;
         if let Some(terraform) = environment.and_then(|environment| environment.terraform.as_ref()) {
-            let digest = repository.tree_digest(&revision.commit, &terraform.directory).await;
-            let digest = digest.map_err(|error| crate::chain::of(&error))?;
-            let absent = || format!("{} is no folder of the repository", terraform.directory);
-            tree = Some(digest.ok_or_else(absent)?.to_string());
+            let identity = self.shared.identities.of(repository, &revision.commit, terraform).await;
+            tree = Some(identity.map_err(|error| crate::chain::of(&error))?);
         }
         desired(revision.clone(), self.name, declaration, &files, handed_over, tree)
             .map_err(|error| crate::chain::of(&error))

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::{lease, manager::Manager};
 use crate::bell::Bells;
 use crate::cli::say_listening;
+use crate::cycle::Identities;
 use crate::explanations::Explanations;
 use crate::fleet::Clients;
 use crate::metrics::Metrics;
@@ -132,6 +133,7 @@ pub(super) async fn start(
         work_dir,
         mirror: bootstrap.terraform.mirror.as_ref().map(PathBuf::from),
         metrics,
+        identities: Identities::default(),
         explanations,
         outbox: Arc::clone(&outbox_bell),
     });
