@@ -193,7 +193,7 @@ pub struct Deployed {
     pub revision: Revision,
     /// The gateway document's identity.
     pub digest: Digest,
-    /// Git tree id of the Terraform directory; absent when the environment has none.
+    /// Identity of its Terraform; absent when the environment has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terraform_tree: Option<String>,
     /// Since when.
@@ -225,7 +225,7 @@ pub struct Rollout {
     /// What happens when it is not, as declared at its commit when it began.
     #[serde(default)]
     pub rollback: Rollback,
-    /// Git tree id of the Terraform directory at its commit.
+    /// Identity of its Terraform at its commit: the same, and there is nothing new to plan.
     #[serde(default)]
     pub terraform_tree: Option<String>,
     /// Who asked for it now; opens the gate of `apply.auto: false`.

@@ -21,7 +21,7 @@ pub struct Desired {
     pub policies: Vec<String>,
     /// The gateway document.
     pub document: DesiredDocument,
-    /// Git tree id of the Terraform directory; absent when the environment has none.
+    /// Identity of its Terraform; absent when the environment has none.
     pub terraform_tree: Option<String>,
 }
 
