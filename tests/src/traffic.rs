@@ -40,6 +40,18 @@ impl Caller {
         Self { http, url: format!("{data}/v1/chat/completions") }
     }
 
+    /// Asks once, for a measurement: the answer is read whole and not looked into.
+    ///
+    /// # Panics
+    /// When it is not answered with 200.
+    pub async fn post(&self) {
+        let body = r#"{"model": "small", "messages": [{"role": "user", "content": "How is the mooring?"}]}"#;
+        let request = self.http.post(&self.url).bearer_auth(CALLER_KEY).body(body);
+        let answer = request.header(http::header::CONTENT_TYPE, "application/json").send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+        answer.bytes().await.unwrap();
+    }
+
     /// Asks once.
     ///
     /// # Errors

@@ -8,7 +8,9 @@
 )]
 
 mod aws;
+mod cli;
 mod crash;
+mod leadership;
 mod line;
 mod refusals;
 mod secrets;

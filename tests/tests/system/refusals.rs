@@ -3,7 +3,7 @@
 use hmac::{Hmac, Mac as _};
 use moorline_tests::cli::moorline;
 use moorline_tests::daemon::{HOOK_SECRET, OPERATOR_TOKEN, VIEWER_TOKEN};
-use moorline_tests::{Api, Fault, World, declared, until};
+use moorline_tests::{Api, Fault, World, declared};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -63,10 +63,10 @@ async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
     assert_eq!(environment["status"]["word"], "failed");
     assert_eq!((world.digests().await, world.audit().await), before);
 
-    // What serves is watched and healed all the same.
+    // What serves is watched all the same.
     world.gateways[0].edit(|document| document["location"] = json!("elsewhere")).await;
-    let healed = || async { (world.digests().await == before.0).then_some(()) };
-    until("healed by the commit in force", healed).await;
+    world.when("drift is seen", |environment| environment["drift"]["open"] == 1).await;
+    world.mailed("differs from what is declared").await;
 
     let repaired = world.push_model("second");
     world.verified(&repaired).await;
@@ -78,21 +78,19 @@ async fn a_bad_gateway_document_fails_before_anything_changes() {
     let good = world.settle().await;
     let before = world.digests().await;
     let right = world.document.clone();
-    let mistakes: [(&str, &dyn Fn(&mut Value), &str); 2] = [
+    // What is wrong, where it is written, what is written there, and the path that the message names.
+    let mistakes = [
         (
             "an unknown provider",
-            &|document| document["models"]["small"]["targets"][0]["provider"] = json!("lcoal"),
+            "/models/small/targets/0/provider",
+            "lcoal",
             "models.small.targets[0].provider",
         ),
-        (
-            "a literal secret",
-            &|document| document["providers"]["local"]["api_key"] = json!("sk-swordfish"),
-            "providers.local.api_key",
-        ),
+        ("a literal secret", "/providers/local/api_key", "sk-swordfish", "providers.local.api_key"),
     ];
-    for (what, make, path) in mistakes {
+    for (what, pointer, wrong, path) in mistakes {
         world.document = right.clone();
-        make(&mut world.document);
+        *world.document.pointer_mut(pointer).unwrap() = json!(wrong);
         let bad = world.push(what);
         let is_named = |environment: &Value| {
             let axes = &environment["axes"];

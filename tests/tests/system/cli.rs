@@ -1,0 +1,114 @@
+//! The command line against a running daemon: what it says and how it ends.
+
+use moorline_tests::World;
+use moorline_tests::cli::{Said, moorline};
+use moorline_tests::daemon::{OPERATOR_TOKEN, VIEWER_TOKEN};
+use serde_json::{Value, json};
+
+/// Runs a command as somebody who may act.
+async fn run(world: &World, arguments: &[&str]) -> Said {
+    moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_see_how_it_stands_and_scripts_get_the_exit_codes() {
+    let mut world = World::new().await;
+    // Drift stays, so that it can be looked at.
+    world.declaration["environments"][0]["drift"]["heal"] = json!([]);
+    let first = world.settle().await;
+
+    let status = run(&world, &["status"]).await;
+    assert_eq!(status.code, 0, "{status:?}");
+    assert!(status.stdout.contains("in sync"), "{status:?}");
+    for axis in ["source", "plan", "apply", "health", "drift", "hold"] {
+        assert!(status.stdout.contains(axis), "{axis}: {status:?}");
+    }
+    let status = run(&world, &["status", "test", "--output", "json"]).await.json();
+    assert_eq!(status["verified"]["revision"]["commit"], first);
+    let history = run(&world, &["history", "test", "--limit", "3"]).await;
+    assert_eq!((history.code, history.stdout.lines().count()), (0, 3), "{history:?}");
+    assert!(history.stdout.lines().next().unwrap().contains("is in force"), "newest first: {history:?}");
+    assert_eq!(run(&world, &["why", "test"]).await.code, 0);
+    assert_eq!(run(&world, &["drift", "test"]).await.code, 0);
+
+    world.gateways[1].edit(|document| document["location"] = json!("elsewhere")).await;
+    world.when("drifted", |environment| environment["status"]["word"] == "drifted").await;
+    assert_eq!(run(&world, &["status", "test"]).await.code, 2);
+    let drift = run(&world, &["drift", "test"]).await;
+    assert_eq!(drift.code, 2, "{drift:?}");
+    assert!(drift.stdout.contains("location") && drift.stdout.contains("elsewhere"), "{drift:?}");
+
+    world.gateways[1].freeze();
+    world.when("cannot check", |environment| environment["status"]["word"] == "cannot check").await;
+    assert_eq!(run(&world, &["status", "test"]).await.code, 6);
+    world.gateways[1].thaw();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_hold_release_sync_and_roll_back() {
+    let mut world = World::new().await;
+    let first = world.settle().await;
+
+    let held = run(&world, &["hold", "test", "--reason", "a freeze of ours"]).await;
+    assert_eq!(held.code, 0, "{held:?}");
+    world.when("held", |environment| environment["holds"] != json!([])).await;
+    let second = world.push_model("second");
+    world.when("seen", |environment| environment["wanted"]["commit"] == second).await;
+    world.when("held", |environment| environment["status"]["word"] == "held").await;
+    let why = run(&world, &["why", "test"]).await;
+    assert_eq!(why.code, 5, "{why:?}");
+    assert!(format!("{}{}", why.stdout, why.stderr).contains("a freeze of ours"), "{why:?}");
+    assert_eq!(run(&world, &["status", "test"]).await.code, 5);
+
+    let released = run(&world, &["release", "test", "--wait", "60"]).await;
+    assert_eq!(released.code, 0, "{released:?}");
+    world.verified(&second).await;
+    assert_eq!(run(&world, &["sync", "test", "--wait", "60"]).await.code, 0);
+
+    let back = run(&world, &["rollback", "test", "--reason", "it is dearer", "--wait", "60"]).await;
+    let environment = world.verified(&first).await;
+    assert_eq!(environment["holds"][0]["commit"], second, "{environment}");
+    // It is done, and the head is held: that is what a script is told.
+    assert_eq!(back.code, 5, "{back:?}");
+    let said = |message: &String| message.contains("it is dearer");
+    assert!(world.history().await.iter().any(said), "{:?}", world.history().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_done_has_its_own_exit_code() {
+    let mut world = World::new().await;
+    world.settle().await;
+    let base = world.daemon.base().to_owned();
+    let without = moorline(&["status", "--server", &base], &[]).await;
+    assert_eq!(without.code, 4, "{without:?}");
+    assert!(without.stderr.contains("--token"), "{without:?}");
+    let viewer = [("MOORLINE_TOKEN", VIEWER_TOKEN), ("MOORLINE_SERVER", base.as_str())];
+    assert_eq!(moorline(&["status"], &viewer).await.code, 0);
+    assert_eq!(moorline(&["hold", "test", "--reason", "no"], &viewer).await.code, 4);
+    assert_eq!(run(&world, &["status", "no-such-environment"]).await.code, 1);
+    assert_eq!(run(&world, &["hold", "test"]).await.code, 1, "a hold needs a reason");
+    assert_eq!(run(&world, &["approve", "test"]).await.code, 1, "no plan waits");
+    assert_eq!(run(&world, &["no-such-command"]).await.code, 64);
+    let nobody = moorline(&["status", "--server", "http://127.0.0.1:1"], &[]).await;
+    assert_eq!(nobody.code, 6, "{nobody:?}");
+    let empty: Value = world.environment().await.unwrap()["holds"].clone();
+    assert_eq!(empty, json!([]));
+}
+
+#[tokio::test]
+async fn schemas_completions_and_a_first_checkout_need_no_daemon() {
+    for document in ["gateway", "repository", "daemon"] {
+        let schema = moorline(&["schema", document], &[]).await;
+        assert_eq!(schema.code, 0, "{schema:?}");
+        assert!(schema.json()["properties"].is_object(), "{document}");
+    }
+    assert!(moorline(&["completions", "bash"], &[]).await.stdout.contains("moorline"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    assert_eq!(moorline(&["init", path], &[]).await.code, 0);
+    let valid = moorline(&["validate", path], &[]).await;
+    assert_eq!(valid.code, 0, "what init writes is valid: {valid:?}");
+    let policies = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
+    let tested = moorline(&["policy", "test", policies], &[]).await;
+    assert_eq!(tested.code, 0, "{tested:?}");
+}

@@ -1,0 +1,54 @@
+//! Two daemons on one store: one leads and acts; one that slept through its lease is refused.
+
+use moorline_tests::gateway::ADMIN_TOKEN;
+use moorline_tests::{Daemon, World, declared, until};
+use rustix::process::Signal;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_leads_and_a_leader_that_slept_too_long_writes_nothing_more() {
+    let mut world = World::with_canary().await;
+    // Long enough to fall asleep in.
+    for step in world.declaration["environments"][0]["rollout"]["steps"].as_array_mut().unwrap() {
+        step["hold"] = "2s".into();
+    }
+    world.settle().await;
+    let mut follower = Daemon::new(world.folder.path(), "follower", world.repository.path());
+    for (name, value) in [
+        ("GATEWAY_TOKEN", ADMIN_TOKEN),
+        ("CALLER_KEY", declared::CALLER_KEY),
+        ("SMTP_URL", &world.mail.url()),
+    ] {
+        follower.set(name, value);
+    }
+    follower.start().await;
+    let follows = || async { follower.log().contains("another daemon leads").then_some(()) };
+    until("the second one follows", follows).await;
+    let seen = follower.api().read("/environments/test").await.unwrap();
+    assert_eq!(seen["status"]["word"], "in sync", "a follower serves the console");
+
+    // The leader falls asleep in the middle of a rollout.
+    let second = world.push_model("second");
+    world.ends(&second, "shifting").await;
+    world.daemon.process().signal(Signal::STOP);
+    let by_the_other = || async {
+        let environment = follower.api().read("/environments/test").await?;
+        (environment["verified"]["revision"]["commit"] == second).then_some(environment)
+    };
+    let before = until("the other one takes over and ends the rollout", by_the_other).await;
+    let audit = follower.api().read("/audit?limit=1000").await.unwrap();
+    let digests = world.digests().await;
+
+    // It wakes up in the middle of what it was about to do, and is refused.
+    world.daemon.process().signal(Signal::CONT);
+    let status = world.daemon.ended().await;
+    assert_eq!(status.code(), Some(1), "{}", world.daemon.log());
+    let after = follower.api().read("/environments/test").await.unwrap();
+    assert_eq!(after["rollout"], before["rollout"]);
+    assert_eq!(follower.api().read("/audit?limit=1000").await.unwrap(), audit, "no effect was even begun");
+    assert_eq!(world.digests().await, digests);
+    for mail in world.mail.mails() {
+        let id = mail.header("Message-ID").unwrap().to_owned();
+        let same = world.mail.mails().iter().filter(|other| other.header("Message-ID") == Some(&id)).count();
+        assert_eq!(same, 1, "{id} came {same} times");
+    }
+}

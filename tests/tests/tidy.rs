@@ -1,0 +1,201 @@
+//! What holds of the repository as a whole: who may know whom, how files are named and opened, that links lead
+//! somewhere and dashboards show what there is.
+
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not get is its report")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use moorline_tests::World;
+use serde_json::Value;
+
+/// Longest file of code, in lines, its unit tests not counted.
+const LINES_MAX: usize = 500;
+
+/// Who may depend on whom, by package; the design's section 2. No other edges.
+fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let reconciler = [
+        "moorline-model",
+        "moorline-source",
+        "moorline-terraform",
+        "moorline-aws",
+        "moorline-plan",
+        "moorline-record",
+        "moorline-notify",
+        "moorline-web",
+    ];
+    let mut allowed = BTreeMap::from([
+        ("moorline-config", vec![]),
+        ("moorline-translate", vec!["moorline-config"]),
+        ("moorline-admin", vec!["moorline-config"]),
+        ("moorline-gateway", vec!["moorline-config", "moorline-translate", "moorline-admin"]),
+        ("terraform-provider-moorline", vec!["moorline-config", "moorline-admin"]),
+        ("moorline-model", vec!["moorline-config"]),
+        ("moorline-web", vec!["moorline-model", "moorline-record"]),
+        ("moorline", [&reconciler[..], &["moorline-config", "moorline-admin"]].concat()),
+    ]);
+    for name in &reconciler[1..7] {
+        allowed.insert(name, vec!["moorline-model"]);
+    }
+    allowed
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// The files that Git knows or would add.
+fn tracked(ends: &str) -> Vec<PathBuf> {
+    let repository = git2::Repository::open(root()).unwrap();
+    let mut options = git2::StatusOptions::new();
+    options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false);
+    let mut names: BTreeSet<PathBuf> = BTreeSet::new();
+    for entry in repository.index().unwrap().iter() {
+        names.insert(String::from_utf8(entry.path).unwrap().into());
+    }
+    for status in repository.statuses(Some(&mut options)).unwrap().iter() {
+        names.insert(status.path().unwrap().into());
+    }
+    let is_wanted = |path: &PathBuf| path.to_string_lossy().ends_with(ends) && root().join(path).is_file();
+    names.into_iter().filter(is_wanted).collect()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+#[test]
+fn crates_know_only_whom_they_may() {
+    let mut metadata = Command::new(env!("CARGO"));
+    metadata.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root());
+    let metadata: Value = serde_json::from_slice(&metadata.output().unwrap().stdout).unwrap();
+    let allowed = allowed();
+    let mut seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        if name == "moorline-tests" {
+            continue;
+        }
+        seen.insert(name);
+        let may = allowed.get(name).unwrap_or_else(|| panic!("{name} is in no edge of the design"));
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let other = dependency["name"].as_str().unwrap();
+            if dependency["path"].is_string() && !may.contains(&other) {
+                wrong.push(format!("{name} -> {other}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(seen, allowed.keys().copied().collect());
+}
+
+#[test]
+fn nothing_is_named_after_what_it_is_not() {
+    let meaningless = ["utils", "util", "common", "misc", "helpers", "helper", "mod.rs"];
+    let is_meaningless = |path: &PathBuf| {
+        let parts = path.iter().map(|part| part.to_string_lossy().into_owned());
+        let mut named = parts.filter(|part| {
+            meaningless.contains(&part.as_str()) || meaningless.contains(&part.trim_end_matches(".rs"))
+        });
+        named.next().is_some()
+    };
+    let found: Vec<_> = tracked("").into_iter().filter(is_meaningless).collect();
+    assert_eq!(found, Vec::<PathBuf>::new());
+}
+
+#[test]
+fn every_module_opens_by_saying_what_it_is_for() {
+    // A module's unit tests need no more than their name.
+    let silent = |path: &PathBuf| !path.ends_with("tests.rs") && !read(path).starts_with("//!");
+    let found: Vec<_> = tracked(".rs").into_iter().filter(silent).collect();
+    assert_eq!(found, Vec::<PathBuf>::new());
+}
+
+#[test]
+fn no_file_holds_more_than_one_idea() {
+    let mut found = Vec::new();
+    for path in tracked(".rs") {
+        let text = read(&path);
+        let own = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines().count();
+        let is_test = path.iter().any(|part| part == "tests" || part == "tests.rs");
+        if own > LINES_MAX && (!is_test || path.starts_with("tests/src")) {
+            found.push(format!("{}: {own} lines", path.display()));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn every_policy_has_tests() {
+    let policies: Vec<_> =
+        tracked(".rego").into_iter().filter(|path| path.parent() == Some(Path::new("policies"))).collect();
+    assert!(policies.len() >= 3, "{policies:?}");
+    for policy in policies {
+        let name = policy.file_stem().unwrap().to_string_lossy().into_owned();
+        let tests = root().join(format!("policies/tests/{name}_test.rego"));
+        let text = std::fs::read_to_string(&tests).unwrap_or_else(|_| panic!("{name} has no tests"));
+        assert!(text.contains("test_"), "{name} has no tests");
+    }
+}
+
+#[test]
+fn links_in_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    let mut links = 0;
+    for path in tracked(".md") {
+        let text = read(&path);
+        for rest in text.split("](").skip(1) {
+            let target = rest.split([')', ' ']).next().unwrap_or_default();
+            let file = target.split('#').next().unwrap_or_default();
+            if file.is_empty() || file.contains("://") || file.starts_with("mailto:") {
+                continue;
+            }
+            links += 1;
+            if !root().join(path.parent().unwrap()).join(file).exists() {
+                broken.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+    assert!(links > 0, "no link was found at all");
+}
+
+/// Names of metrics that a dashboard or a rule asks for.
+fn asked(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("moorline_")).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_of_the_dashboards_is_there() {
+    let mut world = World::with_canary().await;
+    world.settle().await;
+    let traffic = world.traffic(2);
+    traffic.serves("first", 4).await;
+    world.gateways[1].freeze();
+    world.when("cannot check", |environment| environment["status"]["word"] == "cannot check").await;
+    world.gateways[1].thaw();
+    let mut there = world.daemon.api().text("/metrics").await.unwrap();
+    let gateway =
+        moorline_tests::Api::new(&world.gateways[0].admin, Some(moorline_tests::gateway::ADMIN_TOKEN));
+    there.push_str(&gateway.text("/metrics").await.unwrap());
+    let there: BTreeSet<String> = there
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ").or(Some(line)).filter(|line| !line.starts_with('#')))
+        .map(|line| line.split([' ', '{']).next().unwrap_or_default().to_owned())
+        .collect();
+    assert!(there.len() > 10, "{there:?}");
+
+    let files: Vec<_> = tracked("").into_iter().filter(|path| path.starts_with("dashboards")).collect();
+    assert!(files.iter().any(|path| path.extension().is_some_and(|ends| ends == "json")), "{files:?}");
+    let mut missing = Vec::new();
+    for path in files.iter().filter(|path| path.extension().is_some_and(|ends| ends != "md")) {
+        let asked = asked(&read(path)).into_iter();
+        missing.extend(
+            asked.filter(|name| !there.contains(name)).map(|name| format!("{}: {name}", path.display())),
+        );
+    }
+    assert_eq!(missing, Vec::<String>::new(), "of {there:#?}");
+}
