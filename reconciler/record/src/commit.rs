@@ -13,6 +13,8 @@ use crate::{Record, audit, documents, intents, journal, retention};
 
 /// What a step's journal row says when its result is in the committed state.
 const OUTCOME_COMMITTED: &str = "committed";
+/// What it says when its result was never seen, and the committed state knows that.
+const OUTCOME_INTERRUPTED: &str = "interrupted";
 
 /// What one cycle leaves behind.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub struct Write<'a> {
     pub consumed: Vec<IntentId>,
     /// The journal step whose result the state holds.
     pub journal_end: Option<JournalId>,
+    /// Steps that were left open: the state takes into account that their result was never seen.
+    pub interrupted: Vec<JournalId>,
     /// Documents to keep.
     pub documents: Vec<KeptDocument>,
 }
@@ -47,6 +51,7 @@ impl<'a> Write<'a> {
             audit: Vec::new(),
             consumed: Vec::new(),
             journal_end: None,
+            interrupted: Vec::new(),
             documents: Vec::new(),
         }
     }
@@ -128,6 +133,9 @@ async fn append(connection: &mut Connection, write: &Write<'_>, version: Version
     }
     if let Some(id) = write.journal_end {
         journal::end(connection, id, OUTCOME_COMMITTED).await?;
+    }
+    for id in &write.interrupted {
+        journal::end(connection, *id, OUTCOME_INTERRUPTED).await?;
     }
     Ok(())
 }

@@ -58,18 +58,6 @@ impl Record {
         Ok(JournalId::from_sql(id))
     }
 
-    /// Notes a step's outcome apart from a commit: for a step that was given up, or found interrupted.
-    ///
-    /// # Errors
-    /// [`FencedError::StaleLease`] when another leads.
-    pub async fn journal_end(&self, fence: Fence, id: JournalId, outcome: &str) -> Result<(), FencedError> {
-        const ATTEMPT: &str = "end a step in the journal";
-        let mut transaction = self.store.begin(ATTEMPT).await?;
-        self.check(ATTEMPT, fence, &mut transaction).await?;
-        end(&mut transaction, id, outcome).await.map_err(self.store.failed(ATTEMPT))?;
-        Ok(self.store.finish(ATTEMPT, transaction).await?)
-    }
-
     /// An environment's steps without an outcome, oldest first.
     ///
     /// # Errors

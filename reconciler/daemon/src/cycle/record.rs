@@ -29,9 +29,6 @@ impl Cycle<'_> {
     ) -> Result<Next, CycleError> {
         let now = clock::now();
         let shared = self.shared;
-        for id in memory.left_open.iter().filter(|id| Some(**id) != journal) {
-            shared.record.journal_end(shared.fence, *id, "interrupted").await?;
-        }
         let channels =
             wanted.declared().map(|declared| outbox::channels(&declared.notifications)).unwrap_or_default();
         let notifications: Vec<Addressed> = memory
@@ -53,6 +50,7 @@ impl Cycle<'_> {
             audit: Vec::new(),
             consumed: memory.heeded,
             journal_end: journal,
+            interrupted: memory.left_open,
             documents: documents(wanted, decision, now),
         };
         shared.record.commit(shared.fence, write).await?;

@@ -127,7 +127,7 @@ fn stale(ledger: &mut Ledger, reason: &str) {
         let because = format!("undoing failed: its plan turned out stale {} times", rollout.stale_plans);
         return ledger.finish(&Phase::Frozen, Some(&because));
     }
-    let because = format!("the plan is stale: {reason}");
+    let because = format!("nothing was applied: {reason}");
     if is_undo {
         ledger.enter(&Phase::RollingBack { undo: Undo::Plan }, &because);
     } else {

@@ -15,12 +15,14 @@ pub(super) fn next(
     situation: &Situation<'_>,
     now: Timestamp,
 ) -> Decision {
+    // Before anything else: this cycle ends the journal's line, and no later one would know of it.
+    if situation.interrupted.is_some()
+        && let Some(phase) = planned_anew(&rollout.phase)
+    {
+        return go(phase, "the apply was interrupted; planning again");
+    }
     if let Phase::RollingBack { undo } = rollout.phase {
         return waiting(rollout, now).unwrap_or_else(|| undo::next(state, rollout, undo, situation, now));
-    }
-    if rollout.phase == Phase::Applying && situation.interrupted.is_some() {
-        // What the apply got done is not known; the saved plan is never run twice.
-        return go(Phase::Planning, "the apply was interrupted; planning again");
     }
     if let Some(decision) = stopped(state, rollout) {
         return decision;
@@ -46,6 +48,15 @@ pub(super) fn next(
         | Phase::Frozen
         | Phase::Failed
         | Phase::Superseded => rest("the rollout is over"),
+    }
+}
+
+/// Where an interrupted apply goes back to: what it got done is not known, and a saved plan is never run twice.
+const fn planned_anew(phase: &Phase) -> Option<Phase> {
+    match phase {
+        Phase::Applying => Some(Phase::Planning),
+        Phase::RollingBack { undo: Undo::Apply } => Some(Phase::RollingBack { undo: Undo::Plan }),
+        _ => None,
     }
 }
 

@@ -209,3 +209,22 @@ fn a_rollback_leaves_what_a_person_wrote_and_ends() {
     let end = Decision::Finish { phase: Phase::RolledBack, because: None };
     assert_eq!(decide(&state, &situation(&desired, &replicas), now()), end);
 }
+
+#[test]
+fn an_interrupted_apply_is_planned_anew_even_while_something_else_makes_it_wait() {
+    let desired = declared("c2", &json!({}));
+    for (apply, plan) in [
+        (Phase::Applying, Phase::Planning),
+        (Phase::RollingBack { undo: Undo::Apply }, Phase::RollingBack { undo: Undo::Plan }),
+    ] {
+        let mut state = rolling(&in_force("c1"), &desired, apply);
+        rollout(&mut state).retry_at = Some(now() + SignedDuration::from_mins(1));
+        let situation = Situation {
+            interrupted: Some("terraform.apply"),
+            blocked: Some("a state could not be written"),
+            ..situation(&desired, &[])
+        };
+        let decision = decide(&state, &situation, now());
+        assert!(matches!(&decision, Decision::Move { phase, .. } if *phase == plan), "{decision:?}");
+    }
+}

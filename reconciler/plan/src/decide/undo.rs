@@ -28,10 +28,6 @@ pub(super) fn next(
             rest(format!("Terraform is blocked: {}", situation.blocked.unwrap_or_default()))
         }
         Undo::Plan => Decision::UndoPlan,
-        Undo::Apply if situation.interrupted.is_some() => Decision::Move {
-            phase: Phase::RollingBack { undo: Undo::Plan },
-            because: "the apply was interrupted; planning again".to_owned(),
-        },
         Undo::Apply => Decision::UndoApply,
         Undo::Attest => attest(state, rollout, situation, now),
     }

@@ -57,10 +57,7 @@ async fn a_killed_process_leaves_whole_commits_only() {
         assert_eq!(due.len() as u64, 2 * version.0);
         // Every step has its audit, whether its commit came or not; at most the last step of each life is open.
         let open = record.journal_open(&prod()).await.unwrap();
-        for step in &open {
-            record.journal_end(lead(&record, "a", 0).await, step.id, "interrupted").await.unwrap();
-        }
-        assert!(open.len() <= 1, "{open:?}");
+        assert!(open.len() <= usize::try_from(life + 1).unwrap(), "{open:?}");
         record.verify_audit().await.unwrap();
         record.close().await;
         whole(&folder.path().join("moorline.db")).await;
