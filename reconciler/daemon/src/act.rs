@@ -18,7 +18,7 @@ use moorline_record::{Fence, FencedError, JournalId, Record};
 
 pub(crate) use gateway::staged_by;
 pub use runs::{Runs, data_dir};
-pub use terraform::{RunFailed, Terraform};
+pub use terraform::{Interrupted, RunFailed, Terraform};
 
 use crate::fleet::Fleet;
 use crate::{clock, failpoint};
@@ -53,16 +53,27 @@ pub struct Effect {
     pub step: Option<&'static str>,
 }
 
+/// Why a decision has no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// The journal could not be written, or another daemon leads: nothing was done.
+    #[error(transparent)]
+    Fenced(#[from] FencedError),
+    /// It was cut short.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
 /// Carries out a decision.
 ///
 /// # Errors
-/// The journal could not be written, or another daemon leads; then nothing was done.
+/// See [`ActError`].
 pub async fn act(
     record: &Record,
     fence: Fence,
     decision: &Decision,
     acting: &Acting<'_>,
-) -> Result<Effect, FencedError> {
+) -> Result<Effect, ActError> {
     let Some((step, detail)) = effect(decision) else {
         return Ok(Effect { acted: Acted::Rested, journal: None, step: None });
     };
@@ -79,7 +90,7 @@ pub async fn act(
     let journal =
         record.journal_begin(fence, acting.name, rollout.map(|rollout| rollout.id), step, audit).await?;
     failpoint::reach(step, "begun");
-    let acted = Box::pin(carry_out(decision, acting)).await;
+    let acted = Box::pin(carry_out(decision, acting)).await?;
     failpoint::reach(step, "done");
     Ok(Effect { acted, journal: Some(journal), step: Some(step) })
 }
@@ -107,14 +118,14 @@ fn effect(decision: &Decision) -> Option<(&'static str, String)> {
     })
 }
 
-async fn carry_out(decision: &Decision, acting: &Acting<'_>) -> Acted {
+async fn carry_out(decision: &Decision, acting: &Acting<'_>) -> Result<Acted, Interrupted> {
     let rollout = acting.state.rollout_under_way();
     let replicas = Replicas { fleet: acting.fleet, readings: acting.readings, foreign: acting.foreign };
-    match decision {
-        Decision::PlanTerraform => terraform::plan(acting.terraform).await,
-        Decision::ApplyTerraform => terraform::apply(acting.terraform, rollout).await,
-        Decision::UndoPlan => terraform::plan_back(acting.terraform).await,
-        Decision::UndoApply => terraform::apply_back(acting.terraform, rollout).await,
+    Ok(match decision {
+        Decision::PlanTerraform => terraform::plan(acting.terraform).await?,
+        Decision::ApplyTerraform => terraform::apply(acting.terraform, rollout).await?,
+        Decision::UndoPlan => terraform::plan_back(acting.terraform).await?,
+        Decision::UndoApply => terraform::apply_back(acting.terraform, rollout).await?,
         Decision::Supersede { .. } => gateway::discard(replicas).await,
         Decision::UndoDocument { restore: None } => gateway::undo(replicas, None, rollout).await,
         Decision::Stage
@@ -123,7 +134,7 @@ async fn carry_out(decision: &Decision, acting: &Acting<'_>) -> Acted {
         | Decision::UndoDocument { restore: Some(_) }
         | Decision::Heal { .. } => {
             let Some(document) = acting.document else {
-                return Acted::ActFailed { reason: "the document is not known (any more)".to_owned() };
+                return Ok(Acted::ActFailed { reason: "the document is not known (any more)".to_owned() });
             };
             with_document(decision, acting, replicas, document).await
         }
@@ -132,7 +143,7 @@ async fn carry_out(decision: &Decision, acting: &Acting<'_>) -> Acted {
         | Decision::Begin { .. }
         | Decision::Move { .. }
         | Decision::Finish { .. } => Acted::Rested,
-    }
+    })
 }
 
 async fn with_document(

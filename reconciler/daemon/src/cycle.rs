@@ -17,7 +17,7 @@ use moorline_model::rollout::Evidence;
 use moorline_plan::advance::{Inputs, advance};
 use moorline_plan::decide::{Decision, decide};
 use moorline_plan::gates::why;
-use moorline_record::{CommitError, FencedError, StoreError};
+use moorline_record::{CommitError, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +64,7 @@ pub struct Cycle<'a> {
     /// What the repository says.
     pub source: &'a watch::Receiver<Option<Report>>,
     /// Set when the daemon stops.
-    pub cancel: &'a CancellationToken,
+    pub stopping: &'a CancellationToken,
 }
 
 impl Cycle<'_> {

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::act::ActError;
 use crate::clock;
-use crate::cycle::{Cycle, Next};
+use crate::cycle::{Cycle, CycleError, Next};
 use crate::shared::Shared;
 use crate::source::Report;
 
@@ -33,17 +34,26 @@ pub struct Keeper {
     pub bell: Arc<Notify>,
     /// What the repository says.
     pub source: watch::Receiver<Option<Report>>,
+    /// Held while it runs: an environment that goes and comes back has one keeper at a time.
+    pub turn: Arc<Mutex<()>>,
+    /// Set when the daemon stops: then a Terraform that runs is interrupted.
+    pub stopping: CancellationToken,
 }
 
 impl Keeper {
-    /// Keeps the environment until cancelled. A cycle that has begun is finished: an apply that is cut off leaves a
-    /// mess.
+    /// Keeps the environment until cancelled. A cycle that has begun is finished, and only the stop of the whole daemon
+    /// interrupts its Terraform: a commit that drops the environment cuts no apply off.
     pub async fn run(mut self, cancel: CancellationToken) {
+        let turn = Arc::clone(&self.turn);
+        let _turn = tokio::select! {
+            turn = turn.lock() => turn,
+            () = cancel.cancelled() => return,
+        };
         let mut pause = PAUSE_MIN;
         while !cancel.is_cancelled() {
             let began = clock::now();
-            let cycle =
-                Cycle { name: &self.name, shared: &self.shared, source: &self.source, cancel: &cancel };
+            let (source, stopping) = (&self.source, &self.stopping);
+            let cycle = Cycle { name: &self.name, shared: &self.shared, source, stopping };
             let result = Box::pin(cycle.run()).await;
             self.shared.metrics.cycle(&self.name, began, clock::now(), result.is_ok());
             match result {
@@ -52,6 +62,10 @@ impl Keeper {
                     if let Next::At(time) = next {
                         self.wait(until(time), &cancel).await;
                     }
+                }
+                Err(CycleError::Act(ActError::Interrupted(interrupted))) => {
+                    tracing::info!(environment = %self.name, "{interrupted}");
+                    return;
                 }
                 Err(error) => {
                     let error = crate::chain::of(&error);

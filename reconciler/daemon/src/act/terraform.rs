@@ -161,6 +161,28 @@ pub enum RunFailed {
     Run(#[from] RunError),
 }
 
+impl RunFailed {
+    /// Whether it was stopped because the daemon stops. That says nothing about the commit.
+    #[must_use]
+    pub const fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Run(RunError::Cancelled { .. }))
+    }
+
+    fn may_have_changed(&self) -> bool {
+        matches!(self, Self::Run(error) if error.may_have_changed())
+    }
+
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Run(error) if error.is_transient())
+    }
+}
+
+/// The daemon stops in the middle of a step. Its journal line stays open, as after a crash, and the next life of the
+/// daemon goes on from there.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted: the daemon is stopping")]
+pub struct Interrupted;
+
 fn private_folder(path: &Path) -> Result<(), JobError> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -177,53 +199,95 @@ impl Progress for Told<'_> {
 }
 
 /// Plans for a rollout.
-pub(super) async fn plan(terraform: Option<&Terraform<'_>>) -> Acted {
-    let Some(terraform) = terraform else { return no_terraform() };
+pub(super) async fn plan(terraform: Option<&Terraform<'_>>) -> Result<Acted, Interrupted> {
+    let Some(terraform) = terraform else { return Ok(no_terraform()) };
     match terraform.plan().await {
-        Ok(summary) => Acted::Planned(summary),
-        Err(error) => Acted::PlanFailed { reason: crate::chain::of(&error), transient: is_transient(&error) },
+        Ok(summary) => Ok(Acted::Planned(summary)),
+        Err(error) if error.is_interrupted() => Err(Interrupted),
+        Err(error) => {
+            Ok(Acted::PlanFailed { reason: crate::chain::of(&error), transient: error.is_transient() })
+        }
     }
 }
 
-/// Applies a rollout's plan.
-pub(super) async fn apply(terraform: Option<&Terraform<'_>>, rollout: Option<&Rollout>) -> Acted {
-    let Some(terraform) = terraform else { return no_terraform() };
+/// Applies a rollout's plan. One that could not even begin has changed nothing: it is planned anew.
+pub(super) async fn apply(
+    terraform: Option<&Terraform<'_>>,
+    rollout: Option<&Rollout>,
+) -> Result<Acted, Interrupted> {
+    let Some(terraform) = terraform else { return Ok(no_terraform()) };
     let Some(plan) = rollout.and_then(|rollout| rollout.terraform.as_ref()) else {
-        return Acted::PlanStale { reason: "there is no plan".to_owned() };
+        return Ok(Acted::PlanStale { reason: "there is no plan".to_owned() });
     };
-    match terraform.apply(&plan.binding).await {
-        Ok(()) => Acted::Applied { digest: None },
-        Err(RunFailed::Run(error @ RunError::PlanStale { .. })) => {
-            Acted::PlanStale { reason: crate::chain::of(&error) }
-        }
-        Err(error) => Acted::ApplyFailed { reason: crate::chain::of(&error) },
+    applied(terraform.apply(&plan.binding).await)
+}
+
+fn applied(result: Result<(), RunFailed>) -> Result<Acted, Interrupted> {
+    match result {
+        Ok(()) => Ok(Acted::Applied { digest: None }),
+        Err(error) if error.is_interrupted() => Err(Interrupted),
+        Err(error) if error.may_have_changed() => Ok(Acted::ApplyFailed { reason: crate::chain::of(&error) }),
+        Err(error) => Ok(Acted::PlanStale { reason: crate::chain::of(&error) }),
     }
 }
 
 /// Plans the way back.
-pub(super) async fn plan_back(terraform: Option<&Terraform<'_>>) -> Acted {
-    let Some(terraform) = terraform else { return no_terraform() };
+pub(super) async fn plan_back(terraform: Option<&Terraform<'_>>) -> Result<Acted, Interrupted> {
+    let Some(terraform) = terraform else { return Ok(no_terraform()) };
     match terraform.plan().await {
-        Ok(summary) => Acted::UndoPlanned(summary),
-        Err(error) => Acted::ActFailed { reason: crate::chain::of(&error) },
+        Ok(summary) => Ok(Acted::UndoPlanned(summary)),
+        Err(error) if error.is_interrupted() => Err(Interrupted),
+        Err(error) => Ok(Acted::ActFailed { reason: crate::chain::of(&error) }),
     }
 }
 
 /// Applies the plan of the way back.
-pub(super) async fn apply_back(terraform: Option<&Terraform<'_>>, rollout: Option<&Rollout>) -> Acted {
-    match apply(terraform, rollout).await {
-        Acted::Applied { .. } => Acted::UndoApplied,
-        other => other,
-    }
-}
-
-fn is_transient(error: &RunFailed) -> bool {
-    match error {
-        RunFailed::Job(_) => false,
-        RunFailed::Run(error) => error.is_transient(),
+pub(super) async fn apply_back(
+    terraform: Option<&Terraform<'_>>,
+    rollout: Option<&Rollout>,
+) -> Result<Acted, Interrupted> {
+    match apply(terraform, rollout).await? {
+        Acted::Applied { .. } => Ok(Acted::UndoApplied),
+        other => Ok(other),
     }
 }
 
 fn no_terraform() -> Acted {
     Acted::ActFailed { reason: "the environment declares no Terraform at this commit".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_terraform::error::{Failure, LockHolder, Stale, Step};
+
+    use super::*;
+
+    fn acted(error: RunError) -> Result<Acted, Interrupted> {
+        applied(Err(error.into()))
+    }
+
+    #[test]
+    fn an_apply_that_the_daemons_stop_cut_short_is_no_failed_one() {
+        for step in [Step::Init, Step::Apply] {
+            assert!(matches!(acted(RunError::Cancelled { step }), Err(Interrupted)), "{step}");
+        }
+    }
+
+    #[test]
+    fn an_apply_that_could_not_begin_has_changed_nothing() {
+        let failure = || Failure { exit_code: Some(1), diagnostics: Vec::new() };
+        let unset = ResolveError::Unset("env:KEY".parse().unwrap());
+        let nothing: [RunFailed; 4] = [
+            RunError::PlanStale(Stale::StateChanged).into(),
+            RunError::Locked { step: Step::Apply, holder: LockHolder::default() }.into(),
+            RunError::Failed { step: Step::Init, failure: failure() }.into(),
+            JobError::Variable { name: "KEY".to_owned(), source: unset }.into(),
+        ];
+        for error in nothing {
+            let text = error.to_string();
+            assert!(matches!(applied(Err(error)), Ok(Acted::PlanStale { .. })), "{text}");
+        }
+        let failed = acted(RunError::Failed { step: Step::Apply, failure: failure() });
+        assert!(matches!(failed, Ok(Acted::ApplyFailed { .. })));
+    }
 }

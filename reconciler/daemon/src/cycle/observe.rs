@@ -18,7 +18,7 @@ use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings};
 use super::Cycle;
 use super::desired::Wanted;
 use super::memory::Memory;
-use crate::act::data_dir;
+use crate::act::{RunFailed, data_dir};
 use crate::clock;
 use crate::fleet::Fleet;
 use crate::source::Report;
@@ -98,9 +98,9 @@ impl Cycle<'_> {
         let declared = wanted.declared()?;
         let in_force = memory.state.applied.as_ref()?;
         let terraform = self.terraform(&declared.environment, &in_force.revision, "scheduled".to_owned())?;
-        let planned = terraform.plan().await.map_err(|error| crate::chain::of(&error));
+        let planned = terraform.plan().await;
         terraform.tidy();
-        Some(planned)
+        looked(planned)
     }
 
     /// Compares AWS with Terraform's state.
@@ -111,7 +111,7 @@ impl Cycle<'_> {
         let state = terraform.state().await;
         terraform.tidy();
         let aws = declared.environment.aws.as_ref()?;
-        Some(crate::aws::findings(aws, state.map_err(|error| crate::chain::of(&error))).await)
+        Some(crate::aws::findings(aws, looked(state)?).await)
     }
 
     /// Terraform's state that could not be written after an apply: nothing runs before a person pushed it.
@@ -161,6 +161,14 @@ impl Memory {
     fn tell(&mut self, told: Told) {
         self.events.extend(told.events);
         self.notifications.extend(told.notifications);
+    }
+}
+
+/// What a look came to. One that the daemon's stop cut short was none.
+fn looked<T>(result: Result<T, RunFailed>) -> Option<Result<T, String>> {
+    match result {
+        Err(error) if error.is_interrupted() => None,
+        other => Some(other.map_err(|error| crate::chain::of(&error))),
     }
 }
 

@@ -54,7 +54,7 @@ impl Cycle<'_> {
             work_dir: &shared.work_dir,
             run,
             mirror: shared.mirror.clone(),
-            cancel: self.cancel,
+            cancel: self.stopping,
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::{Declaration, Document};
 use moorline_web::{DeclaredDocument, Delivery, Documents, TokenHash};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,11 +29,20 @@ pub(super) struct Manager {
     pub(super) tasks: TaskTracker,
 }
 
+/// The keepers that were started.
+#[derive(Default)]
+struct Keepers {
+    /// What stops each that runs.
+    running: BTreeMap<EnvironmentName, CancellationToken>,
+    /// What each holds while it runs, also after it was told to stop.
+    turns: BTreeMap<EnvironmentName, Arc<Mutex<()>>>,
+}
+
 impl Manager {
     /// Follows the repository until cancelled. Environments that the record knows are kept from the start, so that a
     /// repository which cannot be read does not make drift invisible.
     pub(super) async fn run(mut self, known: Vec<EnvironmentName>, cancel: CancellationToken) {
-        let mut keepers: BTreeMap<EnvironmentName, CancellationToken> = BTreeMap::new();
+        let mut keepers = Keepers::default();
         for name in known {
             self.start(&mut keepers, name, &cancel);
         }
@@ -43,7 +52,7 @@ impl Manager {
                 self.documents.send_replace(Some(self.documents_of(&declaration)));
                 let names: BTreeSet<_> =
                     declaration.environments.iter().map(|found| found.name.clone()).collect();
-                keepers.retain(|name, keeper| {
+                keepers.running.retain(|name, keeper| {
                     let is_declared = names.contains(name);
                     if !is_declared {
                         tracing::info!(environment = %name, "not declared any more: it is left as it is");
@@ -69,13 +78,8 @@ impl Manager {
         report.as_ref()?.head.as_ref()?.declaration.as_ref().ok().map(Arc::clone)
     }
 
-    fn start(
-        &self,
-        keepers: &mut BTreeMap<EnvironmentName, CancellationToken>,
-        name: EnvironmentName,
-        cancel: &CancellationToken,
-    ) {
-        if keepers.contains_key(&name) {
+    fn start(&self, keepers: &mut Keepers, name: EnvironmentName, cancel: &CancellationToken) {
+        if keepers.running.contains_key(&name) {
             return;
         }
         let token = cancel.child_token();
@@ -84,9 +88,11 @@ impl Manager {
             shared: Arc::clone(&self.shared),
             bell: self.bells.environment(&name),
             source: self.source.clone(),
+            turn: Arc::clone(keepers.turns.entry(name.clone()).or_default()),
+            stopping: cancel.clone(),
         };
         self.tasks.spawn(keeper.run(token.clone()));
-        keepers.insert(name, token);
+        keepers.running.insert(name, token);
     }
 
     fn documents_of(&self, declaration: &Declaration) -> Documents {
