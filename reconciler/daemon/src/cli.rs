@@ -1,6 +1,7 @@
 //! The command line.
 
 mod api;
+mod commit;
 mod environment;
 mod exit;
 mod local;
@@ -9,8 +10,9 @@ mod output;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use moorline_model::{CommitId, EnvironmentName};
+use moorline_model::EnvironmentName;
 
+pub use commit::Prefix;
 pub use exit::Exit;
 
 /// Keeps an AI gateway moored to what Git declares.
@@ -66,18 +68,18 @@ pub enum Command {
         /// Which environment, where, and why.
         #[command(flatten)]
         action: ActionArguments,
-        /// The commit to go to (40 digits). Default: the last verified before the present one.
+        /// The commit to go to; its first digits are enough. Default: the last verified before the present one.
         #[arg(long)]
-        to: Option<CommitId>,
+        to: Option<Prefix>,
     },
     /// Apply nothing until released.
     Hold {
         /// Which environment, where, and why.
         #[command(flatten)]
         action: ActionArguments,
-        /// Hold this commit only (40 digits).
+        /// Hold this commit only; its first digits are enough.
         #[arg(long)]
-        commit: Option<CommitId>,
+        commit: Option<Prefix>,
     },
     /// Lift holds and a freeze.
     Release(ActionArguments),

@@ -27,6 +27,12 @@ pub(super) enum ApiError {
         #[source]
         source: reqwest::Error,
     },
+    /// No plan waits.
+    #[error("nothing of {0} waits for approval; `moorline status {0}` shows how it stands")]
+    NothingToApprove(String),
+    /// The commit is not known, or not the only one.
+    #[error("{0}")]
+    Commit(String),
     /// The daemon said no.
     #[error("{title}: {detail}")]
     Refused {
@@ -38,7 +44,7 @@ pub(super) enum ApiError {
         detail: String,
     },
     /// The answer makes no sense.
-    #[error("{url} answered with something else than a Moorline daemon would")]
+    #[error("{url} does not answer as a Moorline daemon would; is --server or MOORLINE_SERVER its address?")]
     Unreadable {
         /// The address.
         url: Url,
@@ -51,13 +57,20 @@ impl ApiError {
         output::say(format!("error: {}", crate::chain::of(self)));
         match self {
             Self::Refused { status: 401 | 403, .. } => {
-                output::say("Give a token with --token or MOORLINE_TOKEN.");
+                output::say(
+                    "Give one of the daemon's tokens, of a role that may, with --token or MOORLINE_TOKEN.",
+                );
                 Exit::SignIn
+            }
+            Self::Refused { status: 404, .. } => {
+                output::say("`moorline status` lists what there is.");
+                Exit::Error
             }
             Self::Refused { status: 409 | 423, .. } => Exit::Blocked,
             Self::Server(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::CannotCheck,
             Self::Refused { .. } | Self::Unreadable { .. } => Exit::Error,
+            Self::NothingToApprove(_) | Self::Commit(_) => Exit::Error,
         }
     }
 }
@@ -110,7 +123,8 @@ impl Api {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        let unreachable = |source| ApiError::Unreachable { url: url.clone(), source };
+        let unreachable =
+            |source: reqwest::Error| ApiError::Unreachable { url: url.clone(), source: source.without_url() };
         let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let mut bytes = Vec::new();

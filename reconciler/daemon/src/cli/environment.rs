@@ -3,10 +3,10 @@
 mod watch;
 mod wording;
 
-use moorline_model::CommitId;
 use serde_json::{Value, json};
 
 use super::api::{Api, ApiError};
+use super::commit::Prefix;
 use super::{ActionArguments, EnvironmentArguments, Exit, Output, StatusArguments, output};
 use wording::{text_at, word_line};
 
@@ -27,9 +27,9 @@ pub(super) async fn status(arguments: &StatusArguments, format: Output) -> Exit 
     match format {
         Output::Json => output::json(&answer),
         Output::Text if environments.is_empty() => {
-            output::say(
-                "No environment is known yet: has the daemon read the repository? Try `moorline why`.",
-            );
+            let because =
+                text_at(&answer, "/waits_for").unwrap_or("the daemon has read no moorline.yaml yet");
+            output::say(format!("No environment is known yet: {because}"));
         }
         Output::Text => environments.iter().for_each(print_status),
     }
@@ -55,14 +55,19 @@ fn print_status(environment: &Value) {
         let age = at("age_seconds").as_i64().map_or_else(|| "never checked".to_owned(), wording::ago);
         output::line(format!(
             "  {axis:<7} {standing:<13} {age:<12} {}",
-            at("because").as_str().unwrap_or("")
+            wording::indented(at("because").as_str().unwrap_or(""), 37)
         ));
     }
+    if let Some(rollout) = wording::rollout(environment) {
+        output::line(format!("  rollout {rollout}"));
+    }
     for replica in wording::list(environment, "replicas") {
-        let digest = text_at(&replica, "/digest")
-            .map_or("serves nothing", |digest| digest.get(..19).unwrap_or(digest));
-        let error = text_at(&replica, "/error").unwrap_or("");
-        output::line(format!("  replica {} {digest} {error}", text_at(&replica, "/endpoint").unwrap_or("?")));
+        let serves = match (text_at(&replica, "/error"), text_at(&replica, "/digest")) {
+            (Some(error), _) => format!("cannot be read: {error}"),
+            (None, Some(digest)) => format!("serves {}", digest.get(..19).unwrap_or(digest)),
+            (None, None) => "serves nothing".to_owned(),
+        };
+        output::line(format!("  replica {} {serves}", text_at(&replica, "/endpoint").unwrap_or("?")));
     }
 }
 
@@ -87,7 +92,7 @@ pub(super) async fn drift(arguments: &EnvironmentArguments, format: Output) -> E
             Exit::Done
         }
         count => {
-            output::say(format!("{count} open finding(s)."));
+            output::say(format!("{count} open {}.", if count == 1 { "finding" } else { "findings" }));
             Exit::Changes
         }
     }
@@ -104,30 +109,28 @@ pub(super) async fn history(arguments: &EnvironmentArguments, limit: u32, format
         Output::Json => output::json(&answer),
         Output::Text => {
             for event in &wording::list(&answer, "events") {
-                let at = text_at(event, "/at").unwrap_or("");
-                output::line(format!(
-                    "{at} {:<8} {}",
-                    text_at(event, "/kind").unwrap_or(""),
-                    text_at(event, "/message").unwrap_or("")
-                ));
+                let at = wording::time(text_at(event, "/at").unwrap_or(""));
+                let message = wording::indented(text_at(event, "/message").unwrap_or(""), at.len() + 10);
+                output::line(format!("{at} {:<8} {message}", text_at(event, "/kind").unwrap_or("")));
             }
         }
     }
     Exit::Done
 }
 
-/// `moorline why`: the gates in order, the first closed one first.
+/// `moorline why`: the closed gates with who opens them, then the open ones, then what happens.
 pub(super) async fn why(arguments: &EnvironmentArguments, format: Output) -> Exit {
-    let answer = match read(&arguments.server, &format!("/environments/{}/why", arguments.environment)).await
-    {
-        Ok(answer) => answer,
-        Err(error) => return error.report(),
+    let path = format!("/environments/{}", arguments.environment);
+    let answers =
+        (read(&arguments.server, &format!("{path}/why")).await, read(&arguments.server, &path).await);
+    let (answer, environment) = match answers {
+        (Ok(answer), Ok(environment)) => (answer, environment),
+        (Err(error), _) | (_, Err(error)) => return error.report(),
     };
     let gates = wording::list(&answer, "gates");
-    if format == Output::Json {
-        output::json(&answer);
-    } else {
-        gates.iter().for_each(|gate| output::line(wording::gate(gate)));
+    match format {
+        Output::Json => output::json(&answer),
+        Output::Text => wording::gates(&gates).iter().for_each(output::line),
     }
     let closed = gates.iter().find(|gate| text_at(gate, "/state") == Some("closed"));
     match closed {
@@ -136,15 +139,12 @@ pub(super) async fn why(arguments: &EnvironmentArguments, format: Output) -> Exi
             Exit::CannotCheck
         }
         Some(gate) => {
-            output::say(format!(
-                "Closed: {}. {}",
-                text_at(gate, "/because").unwrap_or(""),
-                text_at(gate, "/opened_by").unwrap_or("")
-            ));
+            let name = wording::gate_name(text_at(gate, "/gate").unwrap_or("?"));
+            output::say(format!("{} waits at the gate `{name}`.", arguments.environment));
             Exit::Blocked
         }
         None => {
-            output::say("Every gate is open.");
+            output::say(wording::no_gate(&environment));
             Exit::Done
         }
     }
@@ -154,9 +154,16 @@ pub(super) async fn why(arguments: &EnvironmentArguments, format: Output) -> Exi
 pub(super) async fn act(
     wish: &str,
     arguments: &ActionArguments,
-    commit: Option<CommitId>,
+    commit: Option<Prefix>,
     format: Output,
 ) -> Exit {
+    if matches!(wish, "rollback") && arguments.reason.trim().is_empty() {
+        output::say(format!(
+            "error: say why, people will read it in the history: moorline {wish} {} --reason \"…\"",
+            arguments.environment
+        ));
+        return Exit::Usage;
+    }
     let asked = ask(wish, arguments, commit).await;
     let (api, answer) = match asked {
         Ok(asked) => asked,
@@ -165,7 +172,7 @@ pub(super) async fn act(
     if format == Output::Json {
         output::json(&answer);
     }
-    output::say(format!("Asked {} to {wish}.", arguments.environment));
+    output::say(wording::asked(wish, arguments.environment.as_str()));
     match arguments.wait {
         Some(seconds) => watch::until_settled(&api, &arguments.environment, seconds).await,
         None => Exit::Done,
@@ -175,19 +182,21 @@ pub(super) async fn act(
 async fn ask(
     wish: &str,
     arguments: &ActionArguments,
-    commit: Option<CommitId>,
+    commit: Option<Prefix>,
 ) -> Result<(Api, Value), ApiError> {
     let api = Api::new(&arguments.server)?;
     let path = format!("/environments/{}", arguments.environment);
     let mut body = json!({ "reason": arguments.reason });
-    if let Some(commit) = commit {
-        body["commit"] = json!(commit);
+    if let Some(prefix) = commit {
+        body["commit"] = json!(prefix.complete(&api, &path).await?);
     }
     if wish == "approve" {
         // What is approved is the plan that waits now; were another made meanwhile, the daemon would refuse.
         let environment = api.get(&path).await?;
-        let plan = environment.pointer("/rollout/terraform/binding/plan_sha256").cloned();
-        body["plan_sha256"] = plan.unwrap_or_default();
+        let waits = text_at(&environment, "/rollout/phase/phase") == Some("awaiting_approval");
+        let plan = environment.pointer("/rollout/terraform/binding/plan_sha256").filter(|_| waits);
+        let nothing = || ApiError::NothingToApprove(arguments.environment.to_string());
+        body["plan_sha256"] = plan.cloned().ok_or_else(nothing)?;
     }
     let answer = api.post(&format!("{path}/{wish}"), &body).await?;
     Ok((api, answer))

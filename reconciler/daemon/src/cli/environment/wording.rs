@@ -1,5 +1,7 @@
 //! Lines for people, made from what the API answers.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 /// The text at a JSON pointer.
@@ -12,16 +14,16 @@ pub(super) fn list(value: &Value, field: &str) -> Vec<Value> {
     value.get(field).and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
-/// `prod  drifted  since 2 min ago  at 0123456789`.
+/// `prod  drifted for 2 min  applied 0123456789, verified 0123456789`.
 pub(super) fn word_line(environment: &Value) -> String {
     let name = text_at(environment, "/name").unwrap_or("?");
     let word = text_at(environment, "/status/word").unwrap_or("cannot check");
-    let age =
-        environment.pointer("/status/age_seconds").and_then(Value::as_i64).map_or_else(String::new, ago);
+    let age = environment.pointer("/status/age_seconds").and_then(Value::as_i64);
+    let age = age.map_or_else(String::new, |seconds| format!(" for {}", span(seconds)));
     let commit = |field: &str| text_at(environment, &format!("/{field}/revision/commit")).map(short);
     let applied = commit("applied").unwrap_or("nothing");
     let verified = commit("verified").unwrap_or("nothing");
-    let mut line = format!("{name}  {word}  {age}  applied {applied}, verified {verified}");
+    let mut line = format!("{name}  {word}{age}  applied {applied}, verified {verified}");
     if let Some(phase) = text_at(environment, "/rollout/phase/phase").filter(|phase| is_under_way(phase)) {
         let bringing = text_at(environment, "/rollout/revision/commit").map_or("?", short);
         line.push_str(&format!(", bringing {bringing}: {}", phase.replace('_', " ")));
@@ -29,12 +31,35 @@ pub(super) fn word_line(environment: &Value) -> String {
     line
 }
 
+/// What the rollout under way waits for: `shifting, step 2 for 4 s: 4s of 1m watched`. `None`: there is none.
+pub(super) fn rollout(environment: &Value) -> Option<String> {
+    let phase = text_at(environment, "/rollout/phase/phase").filter(|phase| is_under_way(phase))?;
+    let mut line = phase.replace('_', " ");
+    if let Some(step) = environment.pointer("/rollout/phase/step").and_then(Value::as_u64) {
+        line.push_str(&format!(", step {}", step + 1));
+    }
+    let seconds = |pointer: &str| text_at(environment, pointer)?.parse::<Timestamp>().ok();
+    if let (Some(since), Some(now)) = (seconds("/rollout/phase_since"), seconds("/now")) {
+        line.push_str(&format!(" for {}", span(now.as_second() - since.as_second())));
+    }
+    let evidence = |field: &str| environment.pointer(&format!("/rollout/evidence/{field}"));
+    let verdict = evidence("verdict").and_then(Value::as_str).unwrap_or_default();
+    let reasons = evidence("reasons")
+        .and_then(Value::as_array)
+        .map(|reasons| reasons.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "));
+    let because = evidence("because").and_then(Value::as_str).map(str::to_owned).or(reasons);
+    if let Some(because) = because.filter(|_| verdict != "passed") {
+        line.push_str(&format!(": {because}"));
+    }
+    Some(line)
+}
+
 /// Whether a rollout in this phase is not over.
 pub(super) fn is_under_way(phase: &str) -> bool {
     !matches!(phase, "succeeded" | "rolled_back" | "frozen" | "failed" | "superseded")
 }
 
-/// One finding on one line.
+/// One finding on two lines: where and what, then the values, who and since when.
 pub(super) fn finding(finding: &Value) -> String {
     let text = |field: &str| text_at(finding, &format!("/{field}")).unwrap_or("");
     let mut line =
@@ -42,40 +67,121 @@ pub(super) fn finding(finding: &Value) -> String {
     if !text("path").is_empty() {
         line.push_str(&format!(" {}", text("path")));
     }
-    if finding.get("declared").is_some() || finding.get("live").is_some() {
+    line.push_str("\n          ");
+    let is_unread = text("kind") == "unverifiable";
+    if !is_unread && (!text("declared").is_empty() || !text("live").is_empty()) {
         let or_nothing = |field: &str| text_at(finding, &format!("/{field}")).unwrap_or("nothing").to_owned();
-        line.push_str(&format!(": declared {}, live {}", or_nothing("declared"), or_nothing("live")));
+        line.push_str(&format!("declared {}, live {}; ", or_nothing("declared"), or_nothing("live")));
     }
     if !text("note").is_empty() {
-        line.push_str(&format!(" ({})", text("note")));
+        line.push_str(&format!("{}; ", text("note")));
     }
-    line.push_str(&format!(", since {}", text("first_seen")));
+    line.push_str(&format!("seen since {}", time(text("first_seen"))));
     line
 }
 
-/// One gate on one line.
-pub(super) fn gate(gate: &Value) -> String {
-    let text = |field: &str| text_at(gate, &format!("/{field}")).unwrap_or("");
-    if text("state") != "closed" {
-        return format!("open    {}", text("gate").replace('_', " "));
+/// What was asked for, and when it happens.
+pub(super) fn asked(wish: &str, environment: &str) -> String {
+    let what = match wish {
+        "sync" => "a look and a try now",
+        "approve" => "the plan to be applied",
+        "rollback" => "the way back",
+        "hold" => "a hold",
+        "release" => "every hold and freeze to be lifted",
+        other => other,
+    };
+    format!("Asked for {what} in {environment}. `moorline status {environment}` shows what comes of it.")
+}
+
+/// A gate's name as people say it.
+pub(super) fn gate_name(gate: &str) -> String {
+    match gate {
+        "frozen" => "freeze".to_owned(),
+        "blocked" => "terraform state".to_owned(),
+        "auto" => "automatic apply".to_owned(),
+        other => other.replace('_', " "),
     }
-    let mut line = format!("CLOSED  {}: {}", text("gate").replace('_', " "), text("because"));
+}
+
+/// The closed gates, each with who opens it, and the open ones on one line.
+pub(super) fn gates(gates: &[Value]) -> Vec<String> {
+    let (closed, open): (Vec<_>, Vec<_>) =
+        gates.iter().partition(|gate| text_at(gate, "/state") == Some("closed"));
+    let mut lines: Vec<_> = closed.into_iter().map(gate).collect();
+    let open: Vec<_> = open.into_iter().filter_map(|gate| text_at(gate, "/gate")).map(gate_name).collect();
+    if !open.is_empty() {
+        lines.push(format!("open    {}", open.join(", ")));
+    }
+    lines
+}
+
+/// What happens when no gate is closed.
+pub(super) fn no_gate(environment: &Value) -> String {
+    if let Some(rollout) = rollout(environment) {
+        let commit = text_at(environment, "/rollout/revision/commit").map_or("?", short);
+        return format!("No gate is closed: {commit} is {rollout}");
+    }
+    let trouble = ["source", "health", "drift", "plan", "apply"].into_iter().find(|axis| {
+        matches!(text_at(environment, &format!("/axes/{axis}/standing")), Some("bad" | "cannot_check"))
+    });
+    match trouble {
+        Some(axis) => {
+            let because = text_at(environment, &format!("/axes/{axis}/because")).unwrap_or("");
+            let word = text_at(environment, "/status/word").unwrap_or("cannot check");
+            format!("No gate is closed; the word is `{word}` for the {axis}: {because}")
+        }
+        None => {
+            let commit = text_at(environment, "/applied/revision/commit").map_or("nothing", short);
+            format!("No gate is closed: {commit} is in force.")
+        }
+    }
+}
+
+/// One closed gate.
+fn gate(gate: &Value) -> String {
+    let text = |field: &str| text_at(gate, &format!("/{field}")).unwrap_or("");
+    let because = indented(text("because"), 8);
+    let mut line = format!("CLOSED  {}: {because}", gate_name(text("gate")));
     if !text("opened_by").is_empty() {
-        line.push_str(&format!("; opened by {}", text("opened_by")));
+        line.push_str(&format!("\n        opened by {}", text("opened_by")));
     }
     if !text("opens_at").is_empty() {
-        line.push_str(&format!(", at {}", text("opens_at")));
+        line.push_str(&format!("\n        opens at {}", time(text("opens_at"))));
     }
     line
+}
+
+/// Further lines of a text, set in below the first.
+pub(super) fn indented(text: &str, by: usize) -> String {
+    text.trim_end().replace('\n', &format!("\n{}", " ".repeat(by)))
+}
+
+/// A moment as this machine's clock on the wall shows it, with the zone's offset; whole seconds are enough for people.
+pub(super) fn time(text: &str) -> String {
+    time_in(text, TimeZone::system())
+}
+
+fn time_in(text: &str, zone: TimeZone) -> String {
+    let Ok(moment) = text.parse::<Timestamp>() else { return text.to_owned() };
+    let local = moment.to_zoned(zone);
+    match local.offset().is_zero() {
+        true => local.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        false => local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+    }
 }
 
 /// `12 s ago`.
 pub(super) fn ago(seconds: i64) -> String {
+    format!("{} ago", span(seconds))
+}
+
+/// `12 s`.
+fn span(seconds: i64) -> String {
     match seconds {
-        ..60 => format!("{} s ago", seconds.max(0)),
-        60..3600 => format!("{} min ago", seconds / 60),
-        3600..86400 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} d ago", seconds / 86400),
+        ..60 => format!("{} s", seconds.max(0)),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86400),
     }
 }
 
@@ -100,13 +206,36 @@ mod tests {
         });
         assert_eq!(
             word_line(&environment),
-            "prod  verifying  1 min ago  applied 0123456789, verified nothing, bringing ffffffffff: shifting"
+            "prod  verifying for 1 min  applied 0123456789, verified nothing, bringing ffffffffff: shifting"
         );
     }
 
     #[test]
     fn a_closed_gate_says_who_opens_it() {
         let closed = json!({"gate": "hold", "state": "closed", "because": "held", "opened_by": "moorline release prod"});
-        assert_eq!(gate(&closed), "CLOSED  hold: held; opened by moorline release prod");
+        assert_eq!(gate(&closed), "CLOSED  hold: held\n        opened by moorline release prod");
+    }
+
+    #[test]
+    fn a_rollout_under_way_says_what_it_waits_for() {
+        let environment = json!({
+            "now": "2026-11-21T12:00:09.5Z",
+            "rollout": {
+                "phase": {"phase": "shifting", "step": 1},
+                "phase_since": "2026-11-21T12:00:05Z",
+                "evidence": {"verdict": "inconclusive", "because": "4s of 1m watched"},
+            },
+        });
+        assert_eq!(rollout(&environment).unwrap(), "shifting, step 2 for 4 s: 4s of 1m watched");
+        assert_eq!(rollout(&json!({"rollout": {"phase": {"phase": "succeeded"}}})), None);
+    }
+
+    #[test]
+    fn times_are_whole_seconds_with_a_zone() {
+        let moment = "2026-11-21T12:00:09.513Z";
+        assert_eq!(time_in(moment, TimeZone::UTC), "2026-11-21T12:00:09Z");
+        let berlin = TimeZone::fixed(jiff::tz::offset(1));
+        assert_eq!(time_in(moment, berlin), "2026-11-21T13:00:09+01:00");
+        assert_eq!(time_in("soon", TimeZone::UTC), "soon");
     }
 }
