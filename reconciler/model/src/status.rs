@@ -78,6 +78,12 @@ pub fn word(state: &EnvironmentState) -> (Word, Option<Timestamp>) {
         match rollout.phase {
             Phase::Frozen | Phase::Failed => return (Word::Failed, at),
             Phase::Staging | Phase::Shifting { .. } | Phase::Baking => return (Word::Verifying, at),
+            // Attention there says that a gate is closed.
+            Phase::Pending | Phase::AwaitingApproval
+                if state.axes.standing(Axis::Apply) == Standing::Attention =>
+            {
+                return (Word::Held, since(Axis::Apply));
+            }
             Phase::Pending | Phase::Planning | Phase::AwaitingApproval => return (Word::Applying, at),
             Phase::Applying | Phase::Promoting | Phase::RollingBack { .. } => return (Word::Applying, at),
             Phase::Succeeded | Phase::RolledBack | Phase::Superseded => {}

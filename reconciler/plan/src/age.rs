@@ -19,6 +19,12 @@ pub fn age(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// `, for 4m 10s`; nothing for what was only just seen.
+#[must_use]
+pub fn lasting(since: Timestamp, now: Timestamp) -> String {
+    if now.duration_since(since).as_secs() < 1 { String::new() } else { format!(", for {}", age(since, now)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +35,13 @@ mod tests {
         let ages = [0, 59, 60, 250, 3_600, 7_530, 100_000, 864_000]
             .map(|seconds| age(now - jiff::SignedDuration::from_secs(seconds), now));
         assert_eq!(ages, ["0s", "59s", "1m", "4m 10s", "1h", "2h 5m", "1d 3h", "10d"]);
+    }
+
+    #[test]
+    fn what_was_only_just_seen_has_no_age() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        assert_eq!(lasting(now, now), "");
+        assert_eq!(lasting(now - jiff::SignedDuration::from_secs(30), now), ", for 30s");
     }
 
     #[test]

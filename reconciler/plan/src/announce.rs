@@ -8,7 +8,7 @@ use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::{Notification, Transition};
 use moorline_model::{EnvironmentName, IncidentKey};
 
-use crate::age::age;
+use crate::age::{age, lasting};
 use crate::drift::Settled;
 
 /// Most findings named in one message; the console has all of them.
@@ -106,7 +106,7 @@ fn headline(
     now: Timestamp,
 ) -> String {
     let since = shown.iter().map(|drift| drift.first_seen).min().unwrap_or(now);
-    let age = age(since, now);
+    let (age, lasting) = (age(since, now), lasting(since, now));
     let note = shown.iter().find_map(|drift| drift.finding.note.as_deref());
     let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
     let fields = match shown.len() {
@@ -121,8 +121,8 @@ fn headline(
             format!("{environment}: {address} can be read again, after {age}")
         }
         Transition::Resolved => format!("{environment}: {address} is as declared again, after {age}"),
-        Transition::CannotCheck => format!("{environment}: {address} cannot be read, since {age}{note}"),
-        _ => format!("{environment}: {address} differs from what is declared{fields}, since {age}{note}"),
+        Transition::CannotCheck => format!("{environment}: {address} cannot be read{lasting}{note}"),
+        _ => format!("{environment}: {address} differs from what is declared{fields}{lasting}{note}"),
     }
 }
 

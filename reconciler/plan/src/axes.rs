@@ -13,7 +13,7 @@ use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Verdict};
 use moorline_model::{IncidentKey, Revision};
 
-use crate::age::age;
+use crate::age::{age, lasting};
 use crate::announce::Told;
 use crate::gateway::ReplicaReading;
 
@@ -160,7 +160,7 @@ fn note_and_tell(
         (was_told(&before) && !is_trouble(standing)).then_some(Transition::Resolved)
     };
     if let Some(transition) = transition {
-        tell(state, axis, transition, because, &age(before.since, now), now, told);
+        tell(state, axis, transition, because, &before, now, told);
     }
 }
 
@@ -169,17 +169,21 @@ fn tell(
     axis: Axis,
     transition: Transition,
     because: &str,
-    age: &str,
+    before: &Reading,
     now: Timestamp,
     told: &mut Told,
 ) {
     let environment = &state.name;
-    let headline = match transition {
-        Transition::Resolved => {
+    let (age, lasting) = (age(before.since, now), lasting(before.since, now));
+    let headline = match (transition, before.standing) {
+        (Transition::Resolved, Standing::Bad) => {
+            format!("{environment}: the {axis} is right again, after {age}")
+        }
+        (Transition::Resolved, _) => {
             format!("{environment}: the {axis} can be checked again and is well, after {age}")
         }
-        Transition::CannotCheck => format!("{environment}: the {axis} cannot be checked, since {age}"),
-        _ => format!("{environment}: the {axis} is wrong, since {age}"),
+        (Transition::CannotCheck, _) => format!("{environment}: the {axis} cannot be checked{lasting}"),
+        _ => format!("{environment}: the {axis} has mistakes{lasting}"),
     };
     told.events.push(Event {
         at: now,

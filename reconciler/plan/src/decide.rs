@@ -33,7 +33,8 @@ pub(crate) use undo::{obstacle, terraform_is_to_be_undone};
 pub struct Situation<'a> {
     /// The branch's head: what it declares, or why it declares nothing. `None`: it was not read.
     pub head: Option<Result<&'a Desired, &'a str>>,
-    /// What the commit of the rollout under way declares. `None`: there is none, or it cannot be read.
+    /// What the commit of the rollout under way declares; without one, and while the head declares nothing, what the
+    /// commit in force does. `None`: there is none, or it cannot be read.
     pub current: Option<&'a Desired>,
     /// The gateway replicas, all of them.
     pub replicas: &'a [ReplicaReading],

@@ -221,8 +221,10 @@ pub(crate) fn window_gate(rollout: Option<&Rollout>, desired: &Desired, now: Tim
     Some(Closed {
         gate: Gate::Window,
         because: format!("outside of the windows {}", names.join(", ")),
-        opened_by: opens_at
-            .map_or_else(|| "a change of the windows".to_owned(), |at| format!("time, at {at}")),
+        opened_by: opens_at.map_or_else(
+            || "a change of the windows".to_owned(),
+            |_| "itself, when a window opens".to_owned(),
+        ),
         opens_at,
     })
 }

@@ -25,8 +25,8 @@ pub(super) struct Wanted {
     pub(super) current: Option<Desired>,
     /// The commit of a rollback that a person just asked for.
     pub(super) asked: Option<Desired>,
-    /// The commit in force, read only while neither the head nor a rollout says what is declared: a mistake in the head
-    /// must not end the watch on what serves.
+    /// The commit in force, while no rollout is under way: its Terraform is what the scheduled lanes look at, and a
+    /// mistake in the head must not end the watch on what serves.
     pub(super) standing: Option<Desired>,
     /// The document that the rollout under way brings.
     pub(super) brought: Option<Config>,
@@ -41,9 +41,11 @@ pub(super) struct Wanted {
 impl Wanted {
     /// What the decision needs to see.
     pub(super) fn situation<'a>(&'a self, memory: &'a Memory, live: &'a Live) -> Situation<'a> {
+        // While the head says nothing, what is in force says what is healed; a rollout is never judged by another commit.
+        let standing = self.standing.as_ref().filter(|_| memory.state.rollout_under_way().is_none());
         Situation {
             head: self.head.as_ref().map(|head| head.as_ref().map_err(String::as_str)),
-            current: self.current.as_ref(),
+            current: self.current.as_ref().or(standing),
             replicas: &live.replicas,
             denials: self.denials.as_ref().map(Vec::as_slice).map_err(String::as_str),
             interrupted: memory.interrupted.as_deref(),
@@ -116,9 +118,9 @@ impl Cycle<'_> {
             }
             _ => None,
         };
-        let standing = match (&current, &head, &memory.state.applied) {
-            (None, None | Some(Err(_)), Some(applied)) => {
-                self.at_commit(&applied.revision, None, handed_over.as_ref()).await
+        let standing = match (rollout, &memory.state.applied) {
+            (None, Some(applied)) => {
+                self.at_commit(&applied.revision, head.as_ref(), handed_over.as_ref()).await
             }
             _ => None,
         };

@@ -198,6 +198,15 @@ impl Ledger {
         self.state.axes.note(Axis::Apply, standing, because, self.now);
     }
 
+    /// A rollout that rests before anything was changed is kept from being applied, and says by what.
+    pub(super) fn note_waiting(&mut self, because: &str) {
+        let Some(rollout) = self.state.rollout_under_way() else { return };
+        if matches!(rollout.phase, Phase::Pending | Phase::AwaitingApproval) {
+            let because = format!("{} waits: {because}", rollout.revision.commit.short());
+            self.state.axes.note(Axis::Apply, Standing::Attention, because, self.now);
+        }
+    }
+
     fn note_hold_axis(&mut self) {
         crate::axes::note_hold(&mut self.state, self.now);
     }

@@ -171,3 +171,15 @@ fn a_rollout_does_not_go_back_to_what_a_person_left() {
     let mut next = advance(&heeded.state, &begin, Acted::Rested, &inputs(&desired), now());
     assert_eq!(rollout(&mut next.state).from, None);
 }
+
+#[test]
+fn a_rollout_behind_a_closed_gate_is_held_and_says_by_what() {
+    let desired = declared("c2", &json!({"apply": {"auto": false}}));
+    let state = rolling(&in_force("c1"), &desired, Phase::Pending);
+    assert_eq!(moorline_model::status::word(&state).0.as_str(), "applying");
+    let decision = crate::decide(&state, &crate::sample::situation(&desired, &[]), now());
+    let state = advance(&state, &decision, Acted::Rested, &inputs(&desired), now()).state;
+    assert_eq!(moorline_model::status::word(&state).0.as_str(), "held");
+    let apply = &state.axes.0[&moorline_model::axis::Axis::Apply];
+    assert!(apply.because.contains("c200000000 waits: apply.auto is false"), "{}", apply.because);
+}

@@ -161,6 +161,16 @@ fn what_is_held_is_not_healed_either() {
 }
 
 #[test]
+fn drift_is_healed_while_the_head_has_a_mistake() {
+    let in_effect = declared("c1", &json!({"drift": {"heal": ["gateway"]}}));
+    let mut state = in_force("c1");
+    state.drift = vec![open("http://a:1")];
+    let replicas = [replica("a", Some(document("edited").digest()), None)];
+    let invalid = Situation { head: Some(Err("gateway.yaml:3")), ..situation(&in_effect, &replicas) };
+    assert!(matches!(decide(&state, &invalid, now()), Decision::Heal { .. }));
+}
+
+#[test]
 fn a_head_that_cannot_be_read_leaves_everything_as_it_is() {
     let desired = declared("c2", &json!({}));
     let invalid = Situation { head: Some(Err("gateway.yaml:3: unknown field")), ..situation(&desired, &[]) };
