@@ -47,10 +47,8 @@ pub struct Acting<'a> {
 pub struct Effect {
     /// What came of it.
     pub acted: Acted,
-    /// The journal line; closed in the same transaction that records the outcome.
-    pub journal: Option<JournalId>,
-    /// The effect's name in the journal.
-    pub step: Option<&'static str>,
+    /// The journal line and the effect's name in it; closed in the same transaction that records the outcome.
+    pub journal: Option<(JournalId, &'static str)>,
 }
 
 /// Why a decision has no outcome.
@@ -75,7 +73,7 @@ pub async fn act(
     acting: &Acting<'_>,
 ) -> Result<Effect, ActError> {
     let Some((step, detail)) = effect(decision) else {
-        return Ok(Effect { acted: Acted::Rested, journal: None, step: None });
+        return Ok(Effect { acted: Acted::Rested, journal: None });
     };
     let rollout = acting.state.rollout_under_way();
     let in_force = acting.state.applied.as_ref().map(|applied| &applied.revision.commit);
@@ -92,7 +90,7 @@ pub async fn act(
     failpoint::reach(step, "begun");
     let acted = Box::pin(carry_out(decision, acting)).await?;
     failpoint::reach(step, "done");
-    Ok(Effect { acted, journal: Some(journal), step: Some(step) })
+    Ok(Effect { acted, journal: Some((journal, step)) })
 }
 
 /// The journal's name of a decision's effect, and a sentence for the audit. `None`: it has no effect.

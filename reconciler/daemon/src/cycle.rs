@@ -9,6 +9,7 @@ mod memory;
 mod observe;
 mod policies;
 mod record;
+mod schedule;
 mod terraform;
 
 use jiff::Timestamp;
@@ -86,7 +87,7 @@ impl Cycle<'_> {
         memory.take(advance(&memory.state, &decision, acted, &inputs, clock::now()));
         let evidence = Box::pin(self.verify(&memory, &wanted, &live)).await;
         memory.witness(evidence, clock::now());
-        self.record(memory, &wanted, &decision, effect.journal, effect.step).await
+        self.record(memory, &wanted, &live, &decision, effect.journal).await
     }
 
     /// A rollback that a person asked for takes the place of this cycle's own decision.

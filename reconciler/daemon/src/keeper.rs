@@ -21,6 +21,8 @@ use crate::source::Report;
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause after a cycle that failed.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// The shortest sleep after a cycle in which nothing moved, however tight a schedule is.
+const SLEEP_MIN: Duration = Duration::from_millis(100);
 /// The longest sleep: whatever was missed is seen after it.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
 
@@ -90,5 +92,5 @@ impl Keeper {
 }
 
 fn until(time: Timestamp) -> Duration {
-    Duration::try_from(time.duration_since(clock::now())).unwrap_or(Duration::ZERO).min(SLEEP_MAX)
+    Duration::try_from(time.duration_since(clock::now())).unwrap_or_default().clamp(SLEEP_MIN, SLEEP_MAX)
 }

@@ -25,8 +25,8 @@ pub(super) struct Wanted {
     pub(super) current: Option<Desired>,
     /// The commit of a rollback that a person just asked for.
     pub(super) asked: Option<Desired>,
-    /// The commit in force, while no rollout is under way: its Terraform is what the scheduled lanes look at, and a
-    /// mistake in the head must not end the watch on what serves.
+    /// The commit in force, unless a rollout says what is declared: its Terraform is what the scheduled lanes look at,
+    /// and a mistake in the head must not end the watch on what serves.
     pub(super) standing: Option<Desired>,
     /// The document that the rollout under way brings.
     pub(super) brought: Option<Config>,
@@ -118,7 +118,7 @@ impl Cycle<'_> {
             }
             _ => None,
         };
-        let standing = match (rollout, &memory.state.applied) {
+        let standing = match (&current, &memory.state.applied) {
             (None, Some(applied)) => {
                 self.at_commit(&applied.revision, head.as_ref(), handed_over.as_ref()).await
             }

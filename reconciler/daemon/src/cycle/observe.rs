@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use moorline_model::axis::Axis;
-use moorline_model::drift::{DriftState, Finding, Lane};
+use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::plan::PlanSummary;
 use moorline_plan::announce::{self, Told};
@@ -18,13 +18,11 @@ use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings};
 use super::Cycle;
 use super::desired::Wanted;
 use super::memory::Memory;
+use super::schedule;
 use crate::act::{RunFailed, data_dir};
 use crate::clock;
 use crate::fleet::Fleet;
 use crate::source::Report;
-
-/// The pause before a suspected finding of an expensive lane is read a second time.
-const SECOND_READ_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
 
 /// What is live.
 pub(super) struct Live {
@@ -58,59 +56,40 @@ impl Cycle<'_> {
         };
         let blocked = self.blocked();
         let plan = match &blocked {
-            None if self.is_due(memory, wanted, Lane::Terraform, now) => {
-                self.scheduled_plan(memory, wanted).await
-            }
+            None if Self::is_due(memory, wanted, Lane::Terraform, now) => self.scheduled_plan(wanted).await,
             _ => None,
         };
-        let aws = match self.is_due(memory, wanted, Lane::Aws, now) {
-            true => self.read_aws(memory, wanted).await,
+        let aws = match Self::is_due(memory, wanted, Lane::Aws, now) {
+            true => self.read_aws(wanted).await,
             false => None,
         };
         Live { fleet, replicas, plan, aws, blocked }
     }
 
     /// Whether a lane with a schedule is to be read now.
-    fn is_due(&self, memory: &Memory, wanted: &Wanted, lane: Lane, now: Timestamp) -> bool {
-        let state = &memory.state;
-        let Some(declared) = wanted.declared() else { return false };
-        if state.rollout_under_way().is_some() || state.applied.is_none() || memory.begin.is_some() {
-            return false;
-        }
-        let (is_declared, schedule) = match lane {
-            Lane::Terraform => {
-                (declared.environment.terraform.is_some(), &declared.environment.schedule.plan)
-            }
-            Lane::Aws => (declared.environment.aws.is_some(), &declared.environment.schedule.drift),
-            Lane::Gateway => (true, &declared.environment.schedule.drift),
-        };
-        let last = state.looked.get(&lane).copied();
-        let waits = state
-            .drift
-            .iter()
-            .any(|drift| drift.finding.lane == lane && drift.state == DriftState::Suspected);
-        let second = waits && last.is_none_or(|last| now.duration_since(last) >= SECOND_READ_AFTER);
-        is_declared && (second || schedule.is_due(last, now))
+    fn is_due(memory: &Memory, wanted: &Wanted, lane: Lane, now: Timestamp) -> bool {
+        let in_force = wanted.standing.as_ref().filter(|_| memory.begin.is_none());
+        in_force
+            .and_then(|in_force| schedule::lane(&memory.state, &in_force.environment, lane))
+            .is_some_and(|due| due <= now)
     }
 
     /// Plans what is in force, to see whether live has moved away from it.
-    async fn scheduled_plan(&self, memory: &Memory, wanted: &Wanted) -> Option<Result<PlanSummary, String>> {
-        let declared = wanted.declared()?;
-        let in_force = memory.state.applied.as_ref()?;
-        let terraform = self.terraform(&declared.environment, &in_force.revision, "scheduled".to_owned())?;
+    async fn scheduled_plan(&self, wanted: &Wanted) -> Option<Result<PlanSummary, String>> {
+        let in_force = wanted.standing.as_ref()?;
+        let terraform = self.terraform(&in_force.environment, &in_force.revision, "scheduled".to_owned())?;
         let planned = terraform.plan().await;
         terraform.tidy();
         looked(planned)
     }
 
     /// Compares AWS with Terraform's state.
-    async fn read_aws(&self, memory: &Memory, wanted: &Wanted) -> Option<Vec<Finding>> {
-        let declared = wanted.declared()?;
-        let in_force = memory.state.applied.as_ref()?;
-        let terraform = self.terraform(&declared.environment, &in_force.revision, "state".to_owned())?;
+    async fn read_aws(&self, wanted: &Wanted) -> Option<Vec<Finding>> {
+        let in_force = wanted.standing.as_ref()?;
+        let aws = in_force.environment.aws.as_ref()?;
+        let terraform = self.terraform(&in_force.environment, &in_force.revision, "state".to_owned())?;
         let state = terraform.state().await;
         terraform.tidy();
-        let aws = declared.environment.aws.as_ref()?;
         Some(crate::aws::findings(aws, looked(state)?).await)
     }
 
@@ -250,14 +229,15 @@ fn unreadable(environment: &moorline_model::declaration::Environment, error: &st
     endpoints.into_iter().map(reading).collect()
 }
 
-/// When each axis is looked at again, as far as schedules say.
-pub(super) fn next_look(state: &EnvironmentState, wanted: &Wanted, now: Timestamp) -> Option<Timestamp> {
-    let declared = wanted.declared()?;
-    let schedule = &declared.environment.schedule;
-    let drift_checked = state.axes.0.get(&Axis::Health).map_or(now, |reading| reading.checked_at);
-    let plan = declared.environment.terraform.as_ref().and_then(|_| {
-        let last = state.looked.get(&Lane::Terraform).copied().unwrap_or(now);
-        schedule.plan.next_after(last)
-    });
-    [schedule.drift.next_after(drift_checked), plan].into_iter().flatten().min()
+/// When something is looked at again, as far as schedules say.
+pub(super) fn next_look(
+    state: &EnvironmentState,
+    wanted: &Wanted,
+    is_blocked: bool,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let replicas = schedule::replicas(state, &wanted.declared()?.environment, now);
+    let lane = |lane| schedule::lane(state, &wanted.standing.as_ref()?.environment, lane);
+    let plan = lane(Lane::Terraform).filter(|_| !is_blocked);
+    [replicas, plan, lane(Lane::Aws)].into_iter().flatten().min()
 }

@@ -1,21 +1,18 @@
 //! The end of a cycle: one transaction, and when the next one is due.
 
 use jiff::{SignedDuration, Timestamp};
-use moorline_model::drift::DriftState;
-use moorline_model::environment::KeptDocument;
+use moorline_model::environment::{EnvironmentState, KeptDocument};
 use moorline_plan::decide::Decision;
 use moorline_record::{Addressed, JournalId, Write};
 
 use super::desired::Wanted;
 use super::memory::Memory;
-use super::observe::next_look;
+use super::observe::{Live, next_look};
 use super::{Cycle, CycleError, Next};
 use crate::{clock, failpoint, outbox};
 
 /// The pause between two cycles while a rollout is verified.
 const VERIFY_EVERY: SignedDuration = SignedDuration::from_millis(500);
-/// The pause before a suspected finding is read a second time.
-const CONFIRM_AFTER: SignedDuration = SignedDuration::from_millis(500);
 
 impl Cycle<'_> {
     /// Records the cycle: state, history, messages, wishes and the journal line's end, all or nothing.
@@ -23,9 +20,9 @@ impl Cycle<'_> {
         &self,
         memory: Memory,
         wanted: &Wanted,
+        live: &Live,
         decision: &Decision,
-        journal: Option<JournalId>,
-        step: Option<&'static str>,
+        journal: Option<(JournalId, &'static str)>,
     ) -> Result<Next, CycleError> {
         let now = clock::now();
         let shared = self.shared;
@@ -49,12 +46,12 @@ impl Cycle<'_> {
             notifications,
             audit: Vec::new(),
             consumed: memory.heeded,
-            journal_end: journal,
+            journal_end: journal.map(|(id, _)| id),
             interrupted: memory.left_open,
             documents: documents(wanted, decision, now),
         };
         shared.record.commit(shared.fence, write).await?;
-        if let Some(step) = step {
+        if let Some((_, step)) = journal {
             failpoint::reach(step, "recorded");
         }
         if has_mail {
@@ -63,32 +60,24 @@ impl Cycle<'_> {
         if has_ended {
             self.tidy_runs(wanted);
         }
-        Ok(self.next(&memory.state, wanted, decision, now))
+        Ok(next(&memory.state, wanted, live, decision, now))
     }
+}
 
-    fn next(
-        &self,
-        state: &moorline_model::environment::EnvironmentState,
-        wanted: &Wanted,
-        decision: &Decision,
-        now: Timestamp,
-    ) -> Next {
-        let after = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
-        let mut at = next_look(state, wanted, now).unwrap_or_else(|| after(SignedDuration::from_secs(30)));
-        match decision {
-            Decision::Rest { until, .. } => at = until.map_or(at, |until| at.min(until)),
-            Decision::Watch => at = at.min(after(VERIFY_EVERY)),
-            // A step that failed is tried again when the rollout says so, and not at once.
-            _ => match state.rollout_under_way().and_then(|rollout| rollout.retry_at) {
-                Some(retry_at) if retry_at > now => at = at.min(retry_at),
-                _ => return Next::Again,
-            },
-        }
-        if state.drift.iter().any(|drift| drift.state == DriftState::Suspected) {
-            at = at.min(after(CONFIRM_AFTER));
-        }
-        Next::At(at)
+fn next(state: &EnvironmentState, wanted: &Wanted, live: &Live, decision: &Decision, now: Timestamp) -> Next {
+    let after = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
+    let look = next_look(state, wanted, live.blocked.is_some(), now);
+    let mut at = look.unwrap_or_else(|| after(SignedDuration::from_secs(30)));
+    match decision {
+        Decision::Rest { until, .. } => at = until.map_or(at, |until| at.min(until)),
+        Decision::Watch => at = at.min(after(VERIFY_EVERY)),
+        // A step that failed is tried again when the rollout says so, and not at once.
+        _ => match state.rollout_under_way().and_then(|rollout| rollout.retry_at) {
+            Some(retry_at) if retry_at > now => at = at.min(retry_at),
+            _ => return Next::Again,
+        },
     }
+    Next::At(at)
 }
 
 /// The document that a rollout brings is kept before it is staged, so that a later rollback finds it.
