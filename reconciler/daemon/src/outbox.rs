@@ -9,7 +9,7 @@ use std::time::Duration;
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::Notifications;
 use moorline_notify::{Email, SendError, Slack};
-use moorline_record::{Channel, OutboxItem, Record, StoreError};
+use moorline_record::{Channel, Fence, FencedError, OutboxItem, Record, StoreError};
 use moorline_source::Repository;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ const BATCH: usize = 32;
 pub struct Outbox {
     /// Where messages wait.
     pub record: Record,
+    /// Shown before each delivery: this daemon leads.
+    pub fence: Fence,
     /// Who resolves references.
     pub secrets: Secrets,
     /// Says, in the head's declaration, where people are told.
@@ -69,7 +71,7 @@ impl Outbox {
         }
     }
 
-    async fn deliver_due(&self, cancel: &CancellationToken) -> Result<usize, StoreError> {
+    async fn deliver_due(&self, cancel: &CancellationToken) -> Result<usize, FencedError> {
         let due = self.record.outbox_due(clock::now(), BATCH).await?;
         let mut delivered = 0;
         for item in &due {
@@ -96,15 +98,15 @@ impl Outbox {
         Ok(in_force.ok().map(|declaration| declaration.notifications.clone()))
     }
 
-    async fn deliver(&self, item: &OutboxItem, told: &Notifications) -> Result<(), StoreError> {
+    async fn deliver(&self, item: &OutboxItem, told: &Notifications) -> Result<(), FencedError> {
         let thread = self.record.thread(&item.notification.incident, item.channel).await?;
-        self.record.outbox_begin(item.id).await?;
+        self.record.outbox_begin(self.fence, item.id).await?;
         match self.send(item, told, thread.as_deref()).await {
             Ok(new_thread) => {
                 if thread.is_none() {
                     self.record.set_thread(&item.notification.incident, item.channel, &new_thread).await?;
                 }
-                self.record.outbox_delivered(item.id).await
+                self.record.outbox_delivered(item.id).await?;
             }
             Err(error) if error.is_transient() && item.attempt < ATTEMPTS_MAX => {
                 let pause = PAUSE_MIN.saturating_mul(1 << item.attempt.min(10)).min(PAUSE_MAX);
@@ -115,14 +117,15 @@ impl Outbox {
                     "not delivered; trying again in {pause:?}"
                 );
                 let retry_at = clock::now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
-                self.record.outbox_failed(item.id, retry_at, &text).await
+                self.record.outbox_failed(item.id, retry_at, &text).await?;
             }
             Err(error) => {
                 let text = crate::chain::of(&error);
                 tracing::error!(channel = item.channel.as_str(), error = text, "not delivered, and given up");
-                self.record.outbox_given_up(item.id, &text).await
+                self.record.outbox_given_up(item.id, &text).await?;
             }
         }
+        Ok(())
     }
 
     async fn send(

@@ -10,8 +10,8 @@ use moorline_model::notification::Notification;
 use serde::{Deserialize, Serialize};
 
 use crate::Record;
-use crate::error::StoreError;
-use crate::number::{OutboxId, Version};
+use crate::error::{FencedError, StoreError};
+use crate::number::{Fence, OutboxId, Version};
 use crate::store::{Connection, from_json, limit, to_json};
 
 /// By which way a message goes.
@@ -135,18 +135,21 @@ impl Record {
             .map_err(self.store.failed(attempt))
     }
 
-    /// Notes that a delivery begins; until its end is noted, [`OutboxItem::unsettled`] says so.
+    /// Notes that a delivery begins; until its end is noted, [`OutboxItem::unsettled`] says so. Only after this returns
+    /// may the delivery begin: a leader that slept through its lease would send what its successor sends.
     ///
     /// # Errors
-    /// The store could not be written.
-    pub async fn outbox_begin(&self, id: OutboxId) -> Result<(), StoreError> {
-        self.settle(
-            id,
-            "UPDATE outbox SET unsettled = 1 WHERE id = $1 AND $2 IS NULL AND $3 IS NULL",
-            None,
-            None,
-        )
-        .await
+    /// [`FencedError::StaleLease`] when another leads.
+    pub async fn outbox_begin(&self, fence: Fence, id: OutboxId) -> Result<(), FencedError> {
+        const ATTEMPT: &str = "note that a message's delivery begins";
+        let mut transaction = self.store.begin(ATTEMPT).await?;
+        self.check(ATTEMPT, fence, &mut transaction).await?;
+        sqlx::query("UPDATE outbox SET unsettled = 1 WHERE id = $1")
+            .bind(id.to_sql())
+            .execute(&mut *transaction)
+            .await
+            .map_err(self.store.failed(ATTEMPT))?;
+        Ok(self.store.finish(ATTEMPT, transaction).await?)
     }
 
     /// Notes that a message has gone out.

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{lease, manager::Manager};
+use super::{Leading, lease, manager::Manager};
 use crate::bell::Bells;
 use crate::cli::say_listening;
 use crate::cycle::Identities;
@@ -79,6 +79,7 @@ pub(super) async fn start(
     bootstrap: Bootstrap,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
+    leading: &Leading,
 ) -> Result<(), StartError> {
     let work_dir = PathBuf::from(&bootstrap.work_dir);
     make_private(&work_dir)?;
@@ -117,7 +118,7 @@ pub(super) async fn start(
     let lease = lease::lead(&record, &holder(&work_dir)).await?;
     let fence = lease.token;
     tracing::info!(%fence, "leading");
-    tasks.spawn(lease::keep(record.clone(), lease, cancel.clone()));
+    leading.tasks.spawn(lease::keep(record.clone(), lease, cancel.clone(), leading.drained.clone()));
 
     let (reports, source) = watch::channel::<Option<Report>>(None);
     let outbox_bell = Arc::new(Notify::new());
@@ -139,6 +140,7 @@ pub(super) async fn start(
     });
     let outbox = Outbox {
         record,
+        fence,
         secrets,
         source: source.clone(),
         repository: repository.clone(),

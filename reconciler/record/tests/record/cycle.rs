@@ -178,7 +178,7 @@ async fn a_message_is_queued_once_a_channel_and_goes_in_its_incidents_order() {
     let slack = &due[0];
     assert_eq!((slack.channel, slack.key.as_str()), (Channel::Slack, "drift/prod/1#opened#1#slack"));
 
-    record.outbox_begin(slack.id).await.unwrap();
+    record.outbox_begin(fence, slack.id).await.unwrap();
     assert!(record.outbox_due(at(0), 1).await.unwrap()[0].unsettled, "a delivery cut short is seen");
     record.outbox_failed(slack.id, at(60), "no route").await.unwrap();
     assert!(record.outbox_due(at(59), 10).await.unwrap().iter().all(|item| item.channel == Channel::Email));
@@ -192,6 +192,12 @@ async fn a_message_is_queued_once_a_channel_and_goes_in_its_incidents_order() {
     record.outbox_given_up(next.id, "channel is gone").await.unwrap();
     assert_eq!(record.outbox_pending().await.unwrap(), [(Channel::Email, 2)]);
     assert_eq!(record.outbox_next().await.unwrap(), Some(at(0)));
+
+    let waiting = record.outbox_due(at(60), 1).await.unwrap().remove(0);
+    record.lease("another", TTL, at(1_000_000)).await.unwrap().unwrap();
+    let refused = record.outbox_begin(fence, waiting.id).await;
+    assert!(matches!(refused, Err(FencedError::StaleLease(_))), "who leads no more begins no delivery");
+    assert!(!record.outbox_due(at(60), 1).await.unwrap()[0].unsettled);
 }
 
 #[tokio::test]
