@@ -162,7 +162,7 @@ fn transition(id: &str) -> String {
     ];
     let id = id.replace("rolling.back", "rolling_back").replace("rolled.back", "rolled_back");
     let word = id.split('.').find(|word| known.contains(word));
-    word.unwrap_or(&id.as_str()).to_string()
+    word.unwrap_or(id.as_str()).to_owned()
 }
 
 /// Kills the scenario at every moment of these steps.
