@@ -73,9 +73,17 @@ pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timesta
 
 /// Notes the hold axis.
 pub(crate) fn note_hold(state: &mut EnvironmentState, now: Timestamp) {
-    let (standing, because) = match state.holds.as_slice() {
-        [] => (Standing::Good, "nothing is held".to_owned()),
-        holds => {
+    let wanted = state.wanted.as_ref().map(|wanted| &wanted.commit);
+    let (here, past): (Vec<_>, Vec<_>) =
+        state.holds.iter().partition(|hold| hold.commit.is_none() || hold.commit.as_ref() == wanted);
+    let (standing, because) = match (here.as_slice(), past.len()) {
+        ([], 0) => (Standing::Good, "nothing is held".to_owned()),
+        ([], _) => {
+            let past: Vec<_> = past.iter().filter_map(|hold| hold.commit.as_ref()).collect();
+            let commits: Vec<_> = past.into_iter().map(|commit| commit.short()).collect();
+            (Standing::Good, format!("nothing that is wanted is held; {} stays out", commits.join(", ")))
+        }
+        (holds, _) => {
             let each = holds.iter().map(|hold| {
                 let what = hold.commit.as_ref().map_or("everything", |commit| commit.short());
                 format!("{what} by {}: {}", hold.by, hold.reason)

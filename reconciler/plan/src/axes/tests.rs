@@ -57,6 +57,24 @@ fn health_is_not_known_while_a_replica_cannot_be_read() {
     assert_eq!(standing(&[replica("a", Some(document("c2").digest()), None)]), Standing::Bad);
 }
 
+#[test]
+fn a_hold_on_a_commit_that_nobody_wants_any_more_is_no_worry() {
+    let mut state = in_force("c1");
+    crate::advance::hold(
+        &mut state,
+        Some(crate::sample::commit("c2")),
+        "bad".to_owned(),
+        "m".to_owned(),
+        now(),
+    );
+    note_hold(&mut state, now());
+    assert_eq!(state.axes.standing(Axis::Hold), Standing::Good);
+    assert!(state.axes.0[&Axis::Hold].because.contains("c200000000 stays out"));
+    state.wanted = Some(crate::sample::revision("c2"));
+    note_hold(&mut state, now());
+    assert_eq!(state.axes.standing(Axis::Hold), Standing::Attention);
+}
+
 // Invariant 9.
 #[test]
 fn drift_is_not_known_while_there_is_no_replica_to_compare() {
