@@ -10,13 +10,19 @@ use moorline_model::environment::EnvironmentState;
 use moorline_plan::gates::GateReading;
 use serde_json::Value;
 
-/// The gates of every environment, as last read.
+/// The gates of every environment, as last read, and what the daemon waits for while there is none.
 #[derive(Debug, Default)]
 pub struct Explanations {
+    waits_for: Mutex<Option<String>>,
     gates: Mutex<BTreeMap<EnvironmentName, Value>>,
 }
 
 impl Explanations {
+    /// Notes why no declaration is known; `None` when one is.
+    pub fn waits_for(&self, why: Option<String>) {
+        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
     /// Notes the gates of an environment.
     pub fn note(&self, name: &EnvironmentName, gates: &[GateReading]) {
         let Ok(gates) = serde_json::to_value(gates) else { return };
@@ -27,5 +33,9 @@ impl Explanations {
 impl moorline_web::Gates for Explanations {
     fn why(&self, state: &EnvironmentState, _now: Timestamp) -> Option<Value> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner).get(&state.name).cloned()
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -70,6 +70,8 @@ pub(crate) async fn openapi() -> Response {
 #[derive(Serialize)]
 struct Environments<'a> {
     environments: Vec<EnvironmentView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<String>,
 }
 
 /// `GET /environments`
@@ -77,7 +79,8 @@ pub(crate) async fn environments(State(app): State<Arc<App>>) -> Result<Response
     let now = (app.web.clock)();
     let states = app.web.record.environments().await?;
     let environments = states.iter().map(|state| EnvironmentView::of(state, now)).collect();
-    Ok(Json(Environments { environments }).into_response())
+    let waits_for = states.is_empty().then(|| app.web.gates.waits_for()).flatten();
+    Ok(Json(Environments { environments, waits_for }).into_response())
 }
 
 /// `GET /environments/{name}`

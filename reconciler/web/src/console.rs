@@ -49,9 +49,13 @@ pub(crate) async fn overview(State(app): State<Arc<App>>) -> Result<Response, Pr
     let mut html = Html::default();
     html.raw("<h1>Environments</h1>");
     if states.is_empty() {
+        html.raw("<p class=\"empty\">No environment is known yet.");
+        if let Some(waits_for) = app.web.gates.waits_for() {
+            html.raw(" ").text(waits_for);
+        }
         html.raw(
-            "<p class=\"empty\">No environment has been read yet. The first cycle begins as soon as the repository \
-             can be fetched; <code>moorline why</code> and the daemon's log say what it waits for.</p>",
+            "</p><p class=\"hint\">The first cycle begins as soon as the repository can be fetched and its \
+             declaration is valid. <code>moorline init</code> writes one, <code>moorline validate</code> checks it.</p>",
         );
     } else {
         table(&mut html, &states, now);

@@ -20,6 +20,11 @@ pub trait Gates: Send + Sync {
     /// The environment's gates as a JSON list, the closed ones first; each has `gate`, `state` (`open`, `closed`) and,
     /// when closed, `because`, `opened_by` and perhaps `opens_at`. `None`: no cycle has looked yet.
     fn why(&self, state: &EnvironmentState, now: Timestamp) -> Option<serde_json::Value>;
+
+    /// While no environment is known: what the daemon waits for, in a sentence or as the mistakes of the declaration.
+    fn waits_for(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Adds the daemon's own figures to `/metrics`.

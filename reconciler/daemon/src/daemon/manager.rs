@@ -75,6 +75,7 @@ impl Manager {
     /// The head's declaration, when it has a valid one.
     fn declaration(&mut self) -> Option<Arc<Declaration>> {
         let report = self.source.borrow_and_update();
+        self.shared.explanations.waits_for(waits_for(report.as_ref()));
         report.as_ref()?.head.as_ref()?.declaration.as_ref().ok().map(Arc::clone)
     }
 
@@ -112,5 +113,17 @@ impl Manager {
             (environment.name.clone(), DeclaredDocument { delivery, token, endpoint: None })
         });
         documents.collect()
+    }
+}
+
+/// Why no declaration is known; `None` when one is.
+fn waits_for(report: Option<&Report>) -> Option<String> {
+    let Some(report) = report else { return Some("The repository is being fetched.".to_owned()) };
+    match (&report.head, &report.error) {
+        (Some(head), _) => head.declaration.as_ref().err().map(|mistakes| {
+            format!("The declaration at {} has mistakes:\n{mistakes}", head.revision.commit.short())
+        }),
+        (None, Some(error)) => Some(format!("The repository cannot be fetched: {error}")),
+        (None, None) => Some("The repository has no commit yet.".to_owned()),
     }
 }

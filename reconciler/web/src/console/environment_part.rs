@@ -40,12 +40,16 @@ pub(super) fn write(html: &mut Html, state: &EnvironmentState, events: &[Recorde
 
 fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
     if let Some(frozen) = &state.frozen {
-        html.raw("<p class=\"notice bad\" role=\"alert\"><strong>Frozen.</strong> ").text(frozen);
-        html.raw(" Nothing is done by itself until <code>moorline release ")
+        html.raw("<p class=\"notice bad\" role=\"alert\"><strong>Frozen</strong>: ")
+            .text(frozen.trim_end_matches('.'));
+        html.raw(". Nothing is done by itself until <code>moorline release ")
             .text(&state.name)
             .raw("</code>.</p>");
     }
-    for hold in &state.holds {
+    let wanted = state.wanted.as_ref().map(|wanted| &wanted.commit);
+    let (here, past): (Vec<_>, Vec<_>) =
+        state.holds.iter().partition(|hold| hold.commit.is_none() || hold.commit.as_ref() == wanted);
+    for hold in here {
         html.raw("<p class=\"notice attention\"><strong>Held</strong>");
         match &hold.commit {
             Some(commit) => {
@@ -58,8 +62,16 @@ fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
         }
         html.raw(", by ").text(&hold.by).raw(", ");
         wording::ago(html, hold.since, now);
-        html.raw(". ").text(&hold.reason).raw(" Lift it with <code>moorline release ").text(&state.name);
-        html.raw("</code>.</p>");
+        html.raw(": ").text(hold.reason.trim_end_matches('.'));
+        html.raw(". Lift it with <code>moorline release ").text(&state.name).raw("</code>.</p>");
+    }
+    if !past.is_empty() {
+        html.raw("<p class=\"hint\">Held, and no longer wanted:");
+        for commit in past.iter().filter_map(|hold| hold.commit.as_ref()) {
+            html.raw(" ");
+            wording::commit(html, Some(commit.as_str()));
+        }
+        html.raw("</p>");
     }
 }
 

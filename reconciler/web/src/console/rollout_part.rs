@@ -60,7 +60,7 @@ pub(super) fn write(html: &mut Html, environment: &EnvironmentName, rollout: &Ro
     html.raw("<div><dt>Began</dt><dd>");
     wording::ago(html, rollout.started_at, now);
     html.raw(", <a href=\"/environments/").segment(environment.as_str()).raw("/rollouts/");
-    html.segment(&rollout.id.to_string()).raw("\">").text(rollout.id).raw("</a></dd></div>");
+    html.segment(&rollout.id.to_string()).raw("\">this rollout's page</a></dd></div>");
     manner(html, rollout);
     if let Some(from) = &rollout.from {
         html.raw("<div><dt>Goes back to</dt><dd>");

@@ -130,7 +130,7 @@ async fn the_console_shows_all_there_is_to_know_of_an_environment() {
     let page = rig.page("/").await;
     for expected in [
         "failed",
-        "Frozen.",
+        "Frozen</strong>",
         "<th scope=\"row\">source</th>",
         "<th scope=\"row\">hold</th>",
         "0123456789</code>",
@@ -151,6 +151,17 @@ async fn the_console_shows_all_there_is_to_know_of_an_environment() {
     for path in ["/environments/nowhere", "/environments/prod/rollouts/x"] {
         assert_eq!(rig.get(path, "viewer").await.status(), StatusCode::NOT_FOUND, "{path}");
     }
+}
+
+#[tokio::test]
+async fn before_the_first_environment_it_says_what_is_waited_for() {
+    let rig = Rig::start().await;
+    assert!(rig.page("/").await.contains("The repository cannot be fetched: &lt;gone&gt;"));
+    let answer: serde_json::Value = rig.get("/api/v1/environments", "viewer").await.json().await.unwrap();
+    assert_eq!(answer["waits_for"], "The repository cannot be fetched: <gone>");
+    rig.commit(&poisoned("some text"), &[]).await;
+    let answer: serde_json::Value = rig.get("/api/v1/environments", "viewer").await.json().await.unwrap();
+    assert!(answer.get("waits_for").is_none(), "{answer}");
 }
 
 #[tokio::test]

@@ -51,6 +51,10 @@ impl Bell for Rings {
 struct Daemon;
 
 impl Gates for Daemon {
+    fn waits_for(&self) -> Option<String> {
+        Some("The repository cannot be fetched: <gone>".to_owned())
+    }
+
     fn why(&self, _: &EnvironmentState, _: Timestamp) -> Option<Value> {
         Some(serde_json::json!([{ "gate": "hold", "state": "open" }]))
     }
