@@ -19,6 +19,8 @@ pub mod fleet;
 pub mod keeper;
 pub mod metrics;
 pub mod outbox;
+#[cfg(test)]
+mod sample;
 pub mod secrets;
 pub mod settings;
 pub mod shared;
