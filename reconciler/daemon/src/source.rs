@@ -95,8 +95,8 @@ impl Watcher {
     async fn succeeded(&self, revision: Revision) -> Report {
         let known = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
         let head = match known {
-            // The same commit says the same.
-            Some(head) if head.revision.commit == revision.commit => head,
+            // The same commit says the same; but what could not be read may be readable now.
+            Some(head) if head.revision.commit == revision.commit && head.declaration.is_ok() => head,
             _ => {
                 tracing::info!(commit = %revision.commit, message = %revision.message, "new head");
                 let declaration = declaration(&self.repository, &revision.commit, &self.path).await;
@@ -129,4 +129,29 @@ pub fn watch_files(folder: &Path, bell: Arc<Notify>) -> Result<notify::Recommend
     watcher.watch(folder, notify::RecursiveMode::NonRecursive)?;
     watcher.watch(&folder.join("refs"), notify::RecursiveMode::Recursive)?;
     Ok(watcher)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_declaration_that_could_not_be_read_is_read_again_at_the_same_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "version: 1\nenvironments: [{name: prod, gateway: {document: [g.yaml], endpoints: ['http://a'], \
+            admin_token: 'env:A'}}]";
+        let (repository, revision) =
+            crate::sample::repository(folder.path(), &[("moorline.yaml", text)]).await;
+        let unread = Head { revision: revision.clone(), declaration: Err("the disk was slow".to_owned()) };
+        let report = Report { head: Some(unread), error: None, checked_at: clock::now() };
+        let watcher = Watcher {
+            repository,
+            path: "moorline.yaml".to_owned(),
+            bell: Arc::new(Notify::new()),
+            poll: std::time::Duration::from_secs(30),
+            reports: watch::Sender::new(Some(report)),
+        };
+        let report = watcher.succeeded(revision).await;
+        assert!(report.head.unwrap().declaration.is_ok());
+    }
 }
