@@ -53,26 +53,49 @@ impl Runs {
 
     /// Removes the folders of all runs. Only when no rollout is under way: its plan would be gone.
     pub fn remove_all(&self) {
-        let entries = match std::fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => return tracing::warn!(folder = %self.folder.display(), %error, "cannot be read"),
-        };
-        for entry in entries.flatten() {
-            self.remove_folder(&entry.path());
+        for folder in self.folders() {
+            self.remove_folder(&folder);
+        }
+    }
+
+    /// Takes the states that applies left in any of the folders: one that we did not see the end of may have ended
+    /// since, and nothing may be planned without knowing of it.
+    pub fn rescue_all(&self) {
+        for folder in self.folders() {
+            self.rescue(&folder);
+        }
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                tracing::warn!(folder = %self.folder.display(), %error, "cannot be read");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether nothing is left in the folder that must be kept.
+    fn rescue(&self, folder: &Path) -> bool {
+        match rescue_state(&folder.join("tree"), &self.directory, &self.data_dir) {
+            Ok(None) => true,
+            Ok(Some(kept)) => {
+                tracing::error!(kept = %kept.display(), "Terraform left a state that it could not write");
+                true
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(folder = %folder.display(), error, "its state cannot be kept");
+                false
+            }
         }
     }
 
     fn remove_folder(&self, folder: &Path) {
-        match rescue_state(&folder.join("tree"), &self.directory, &self.data_dir) {
-            Ok(None) => {}
-            Ok(Some(kept)) => {
-                tracing::error!(kept = %kept.display(), "Terraform left a state that it could not write");
-            }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                return tracing::error!(folder = %folder.display(), error, "left as it is: its state cannot be kept");
-            }
+        if !self.rescue(folder) {
+            return;
         }
         if let Err(error) = std::fs::remove_dir_all(folder)
             && error.kind() != io::ErrorKind::NotFound
@@ -111,10 +134,11 @@ mod tests {
         let left =
             std::fs::read_dir(work_dir.path().join("runs/prod")).unwrap().next().unwrap().unwrap().path();
         std::fs::write(left.join("tree/infra/errored.tfstate"), "{}").unwrap();
+        runs.rescue_all();
+        let kept = moorline_terraform::unwritten_state(&work_dir.path().join("terraform/prod"));
+        assert!(kept.is_some_and(|kept| kept.is_file()), "it blocks while the folder is still there");
         runs.remove_all();
         assert!(!left.exists());
-        let kept = moorline_terraform::unwritten_state(&work_dir.path().join("terraform/prod"));
-        assert!(kept.is_some_and(|kept| kept.is_file()));
     }
 
     #[test]

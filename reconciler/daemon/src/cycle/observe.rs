@@ -19,7 +19,7 @@ use super::Cycle;
 use super::desired::Wanted;
 use super::memory::Memory;
 use super::schedule;
-use crate::act::{RunFailed, data_dir};
+use crate::act::{RunFailed, Runs, data_dir};
 use crate::clock;
 use crate::fleet::Fleet;
 use crate::source::Report;
@@ -54,7 +54,7 @@ impl Cycle<'_> {
             },
             None => (Fleet::default(), Vec::new()),
         };
-        let blocked = self.blocked();
+        let blocked = self.blocked(wanted);
         let plan = match &blocked {
             None if Self::is_due(memory, wanted, Lane::Terraform, now) => self.scheduled_plan(wanted).await,
             _ => None,
@@ -94,7 +94,12 @@ impl Cycle<'_> {
     }
 
     /// Terraform's state that could not be written after an apply: nothing runs before a person pushed it.
-    fn blocked(&self) -> Option<String> {
+    fn blocked(&self, wanted: &Wanted) -> Option<String> {
+        if let Some(terraform) =
+            wanted.declared().and_then(|declared| declared.environment.terraform.as_ref())
+        {
+            Runs::of(&self.shared.work_dir, self.name, terraform).rescue_all();
+        }
         let folder = data_dir(&self.shared.work_dir, self.name);
         let kept = moorline_terraform::unwritten_state(&folder)?;
         Some(format!(
