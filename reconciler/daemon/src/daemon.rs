@@ -1,7 +1,7 @@
 //! The daemon: settings → record → web → lease → repository → keepers → wait → drain.
 //!
 //! Tasks: the web; the lease's renewal; the source's watcher; one keeper an environment, started and stopped by the
-//! [`manager`]; the outbox. All hang on one tracker and one token. Bells wake them, `watch` channels carry what the
+//! [`manager`]; the outbox. All hang on one tracker and one token, but the lease, which outlives the others. Bells wake them, `watch` channels carry what the
 //! repository says; nothing else passes between them but the record.
 
 mod lease;
@@ -32,9 +32,10 @@ pub async fn run(config: Option<&Path>) -> Exit {
     };
     let cancel = CancellationToken::new();
     let tasks = TaskTracker::new();
+    let leading = Leading::default();
     let exit = tokio::select! {
         // Starting is cut off by a signal; what has started by then is drained like the rest.
-        result = Box::pin(start::start(bootstrap, &tasks, &cancel)) => match result {
+        result = Box::pin(start::start(bootstrap, &tasks, &cancel, &leading)) => match result {
             Ok(()) => wait(&cancel).await,
             Err(error) => {
                 tracing::error!("{}", chain::of(&error));
@@ -45,11 +46,31 @@ pub async fn run(config: Option<&Path>) -> Exit {
     };
     cancel.cancel();
     tasks.close();
+    let drained = async {
+        tasks.wait().await;
+        leading.end().await;
+    };
     tokio::select! {
-        () = tasks.wait() => exit,
+        () = drained => exit,
         // The second signal forces.
         () = stop_signal() => Exit::Interrupted,
         () = tokio::time::sleep(DRAIN_TIMEOUT) => Exit::Error,
+    }
+}
+
+/// Leadership, which ends after everything that it allows: another daemon that led while an apply here is still being
+/// interrupted would act beside it.
+#[derive(Default)]
+struct Leading {
+    tasks: TaskTracker,
+    drained: CancellationToken,
+}
+
+impl Leading {
+    async fn end(&self) {
+        self.drained.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 }
 

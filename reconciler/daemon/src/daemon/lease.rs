@@ -27,12 +27,17 @@ pub(super) async fn lead(record: &Record, holder: &str) -> Result<Lease, StoreEr
     }
 }
 
-/// Renews the lease until cancelled, then gives it back. When another took it, or it ran out, everything stops: every
-/// further write would be refused anyway.
-pub(super) async fn keep(record: Record, mut lease: Lease, cancel: CancellationToken) {
+/// Renews the lease until all that it allows has ended, then gives it back. When another took it, or it ran out,
+/// everything stops (`cancel`): every further write would be refused anyway.
+pub(super) async fn keep(
+    record: Record,
+    mut lease: Lease,
+    cancel: CancellationToken,
+    drained: CancellationToken,
+) {
     loop {
         tokio::select! {
-            () = cancel.cancelled() => break,
+            () = drained.cancelled() => break,
             () = tokio::time::sleep(RENEW_EVERY) => {}
         }
         match record.renew(&lease, LEASE_TTL, clock::now()).await {
@@ -53,5 +58,28 @@ pub(super) async fn keep(record: Record, mut lease: Lease, cancel: CancellationT
     }
     if let Err(error) = record.release(&lease).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be given back");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_lease_outlives_the_stop_until_everything_has_ended() {
+        let record = Record::open("sqlite::memory:").await.unwrap();
+        let lease = lead(&record, "a").await.unwrap();
+        let (cancel, drained) = (CancellationToken::new(), CancellationToken::new());
+        let tasks = tokio_util::task::TaskTracker::new();
+        tasks.spawn(keep(record.clone(), lease, cancel.clone(), drained.clone()));
+        tasks.close();
+        cancel.cancel();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(record.lease("b", LEASE_TTL, clock::now()).await.unwrap(), None);
+        drained.cancel();
+        tokio::time::timeout(LEASE_TTL, tasks.wait()).await.unwrap();
+        assert!(record.lease("b", LEASE_TTL, clock::now()).await.unwrap().is_some());
     }
 }
