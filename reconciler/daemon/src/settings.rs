@@ -50,12 +50,21 @@ pub fn load(
     Bootstrap::parse(&sources).map_err(SettingsError::Invalid)
 }
 
+/// Whether a variable of this name is one of the settings.
+pub(crate) fn is_setting(variable: &str) -> bool {
+    setting(variable).is_some()
+}
+
+/// The setting's path that a variable names.
+fn setting(variable: &str) -> Option<Vec<String>> {
+    let path: Vec<_> = variable.strip_prefix("MOORLINE_")?.split("__").map(str::to_ascii_lowercase).collect();
+    path.first().is_some_and(|first| KEYS.contains(&first.as_str())).then_some(path)
+}
+
 fn from_variables(variables: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
     let mut overlay = Map::new();
     for (name, value) in variables {
-        let Some(rest) = name.strip_prefix("MOORLINE_") else { continue };
-        let path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
-        if path.first().is_some_and(|first| KEYS.contains(&first.as_str())) {
+        if let Some(path) = setting(&name) {
             insert(&mut overlay, &path, value);
         }
     }
