@@ -197,3 +197,14 @@ async fn a_replica_that_does_not_answer_is_unverifiable_and_never_missing_or_in_
     assert_eq!(mails.len(), 2, "{mails:#?}");
     assert!(!world.audit().await.contains(&"gateway.heal".to_owned()), "what is not known is not healed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rewritten_branch_is_followed_like_any_other_head() {
+    let mut world = World::new().await;
+    world.settle().await;
+    declared::aim(&mut world.document, "rewritten");
+    let commit = world.repository.force_push(&world.tree(), "a history of its own");
+    world.verified(&commit).await;
+    let digest = declared::digest(&world.document);
+    assert_eq!(world.digests().await, [digest.clone(), digest]);
+}

@@ -12,6 +12,7 @@ mod cli;
 mod crash;
 mod leadership;
 mod line;
+mod notify;
 mod refusals;
 mod secrets;
 mod swap;
