@@ -34,7 +34,8 @@ pub(super) async fn all(
     let holding = fleet.replicas.iter().zip(attested).filter(|(_, reading)| reading.holds(document.digest()));
     let replicas = holding.map(|((endpoint, client), reading)| {
         // Where it serves already there is nothing to pin to; elsewhere asking leaves the candidate's share as it is.
-        let share = reading.candidate().filter(|_| !reading.serves(document.digest())).map(|found| found.weight);
+        let share =
+            reading.candidate().filter(|_| !reading.serves(document.digest())).map(|found| found.weight);
         async move { replica(rollout, document, endpoint, client, share, secrets).await }
     });
     join_all(replicas).await.into_iter().flatten().collect()
@@ -71,7 +72,12 @@ async fn replica(
 }
 
 /// The key that pins a request to the candidate. Staging again what is staged changes nothing and answers with it.
-async fn pin(client: &Client, document: &Config, share: Percent, rollout: &Rollout) -> Result<Secret, String> {
+async fn pin(
+    client: &Client,
+    document: &Config,
+    share: Percent,
+    rollout: &Rollout,
+) -> Result<Secret, String> {
     let staged = client.stage(document.value(), share, &staged_by(Some(rollout))).await;
     staged.map(|staged| Secret::new(staged.probe_key)).map_err(|error| crate::chain::of(&error))
 }
