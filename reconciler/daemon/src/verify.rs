@@ -27,7 +27,7 @@ pub async fn verify(
         return None;
     }
     let document = document?;
-    let attested = fleet.read(Some(document.digest())).await;
+    let mut attested = fleet.read(Some(document.digest())).await;
     // While people's requests are compared, ours would only blur them; without any, ours are all there is.
     let asks = !matches!(rollout.phase, Phase::Shifting { .. }) || rollout.verify.min_requests == 0;
     let probes = match asks {
@@ -36,7 +36,11 @@ pub async fn verify(
     };
     let (candidate, stable) = match rollout.phase {
         Phase::Staging => (Sample::default(), None),
-        _ => sample::take(rollout, fleet, &attested, document.digest()).await,
+        _ => {
+            let (since, compares) = (rollout.phase_since, rollout.phase != Phase::Baking);
+            let question = sample::Question { expected: document.digest(), since, compares };
+            sample::take(question, fleet, &mut attested).await
+        }
     };
     let hold = match rollout.phase {
         Phase::Shifting { step } => rollout.plan.steps.get(step).map(|step| step.hold.get()),

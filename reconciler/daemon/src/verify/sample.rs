@@ -6,23 +6,32 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use moorline_admin::{Client, Generation, Stats};
 use moorline_config::Digest;
-use moorline_model::rollout::{Phase, Rollout};
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::verify::Sample;
 
 use crate::fleet::Fleet;
 
-/// Reads what candidate and stable counted since the phase began. While baking the document is stable itself, and
-/// there is nothing beside it to compare with.
+/// What is asked of the replicas.
+#[derive(Clone, Copy)]
+pub(super) struct Question {
+    /// The rollout's document.
+    pub(super) expected: Digest,
+    /// Since when is counted.
+    pub(super) since: Timestamp,
+    /// Whether another document beside it is to be compared with. While baking the document is stable itself, and
+    /// there is none.
+    pub(super) compares: bool,
+}
+
+/// Reads what candidate and stable counted since the phase began. A replica that does not say counts as one that cannot
+/// be read: what it served is not known to be well.
 pub(super) async fn take(
-    rollout: &Rollout,
+    question: Question,
     fleet: &Fleet,
-    attested: &[ReplicaReading],
-    expected: Digest,
+    attested: &mut [ReplicaReading],
 ) -> (Sample, Option<Sample>) {
-    let since = rollout.phase_since;
-    let compares = rollout.phase != Phase::Baking;
-    let reads = fleet.replicas.iter().zip(attested).map(|((_, client), reading)| {
+    let Question { expected, since, compares } = question;
+    let reads = fleet.replicas.iter().zip(&*attested).map(|((_, client), reading)| {
         let serving = reading.stable().map(|stable| (stable.digest, stable.generation));
         let tried = reading.candidate().map(|candidate| (candidate.digest, candidate.generation));
         let mine = [tried, serving].into_iter().flatten().find(|(digest, _)| *digest == expected);
@@ -30,31 +39,39 @@ pub(super) async fn take(
         let client = client.clone();
         async move { (read(&client, mine, since).await, read(&client, beside, since).await) }
     });
-    let (candidates, stables): (Vec<_>, Vec<_>) = join_all(reads).await.into_iter().unzip();
-    let candidate = merged(candidates).unwrap_or_default();
-    (candidate, merged(stables))
-}
-
-/// What a generation counted on one replica; `None` when it is not there or could not be asked.
-async fn read(client: &Client, generation: Option<(Digest, u64)>, since: Timestamp) -> Option<Stats> {
-    let (_, number) = generation?;
-    client.stats(Generation(number), Some(since)).await.ok()
-}
-
-/// One sample of the replicas' statistics; `None` when no replica gave any.
-fn merged(stats: Vec<Option<Stats>>) -> Option<Sample> {
-    let mut all: Option<Stats> = None;
-    for one in stats.into_iter().flatten() {
-        match &mut all {
-            None => all = Some(one),
-            Some(sum) => {
-                sum.total.merge(&one.total);
-                for (model, usage) in one.models {
-                    sum.models.entry(model).or_default().merge(&usage);
-                }
+    let counted = join_all(reads).await;
+    let (mut candidates, mut stables) = (Vec::new(), Vec::new());
+    for (reading, (mine, beside)) in attested.iter_mut().zip(counted) {
+        for (stats, all) in [(mine, &mut candidates), (beside, &mut stables)] {
+            match stats {
+                Ok(stats) => all.extend(stats),
+                Err(error) => reading.result = Err(format!("its statistics: {error}")),
             }
         }
     }
+    (merged(candidates).unwrap_or_default(), merged(stables))
+}
+
+/// What a generation counted on one replica; `None` when it is not there.
+async fn read(
+    client: &Client,
+    generation: Option<(Digest, u64)>,
+    since: Timestamp,
+) -> Result<Option<Stats>, String> {
+    let Some((_, number)) = generation else { return Ok(None) };
+    let stats = client.stats(Generation(number), Some(since)).await;
+    stats.map(Some).map_err(|error| crate::chain::of(&error))
+}
+
+/// One sample of the replicas' statistics; `None` when no replica gave any.
+fn merged(stats: Vec<Stats>) -> Option<Sample> {
+    let all = stats.into_iter().reduce(|mut sum, one| {
+        sum.total.merge(&one.total);
+        for (model, usage) in one.models {
+            sum.models.entry(model).or_default().merge(&usage);
+        }
+        sum
+    });
     all.map(|stats| sample(&stats))
 }
 
@@ -74,5 +91,29 @@ fn sample(stats: &Stats) -> Sample {
         p99_ms: quantile_ms(0.99),
         cost_micros: stats.total.cost_micros,
         faults_by_model,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_plan::gateway::{ReplicaStatus, Serving};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replica_that_does_not_tell_its_statistics_is_not_taken_for_well() {
+        let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let endpoint = format!("http://{gone}");
+        let client = Client::new(&endpoint, None).unwrap();
+        let fleet = Fleet { replicas: vec![(endpoint.clone(), client)] };
+        let expected: Digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
+        let since = Timestamp::UNIX_EPOCH;
+        let (commit, actor, reason) = (None, None, None);
+        let origin = "git".to_owned();
+        let stable = Some(Serving { digest: expected, commit, generation: 1, origin, actor, reason, since });
+        let status = ReplicaStatus { instance: "a".to_owned(), stable, candidate: None, document: None };
+        let mut attested = [ReplicaReading { endpoint, result: Ok(status) }];
+        take(Question { expected, since, compares: false }, &fleet, &mut attested).await;
+        assert!(attested[0].result.is_err());
     }
 }
