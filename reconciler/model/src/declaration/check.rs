@@ -1,6 +1,6 @@
 //! The rules of `moorline.yaml` that its types cannot say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_config::Percent;
 use moorline_config::check::Problem;
@@ -13,13 +13,14 @@ pub(super) fn check(declaration: &Declaration) -> Vec<Problem> {
     if declaration.environments.is_empty() {
         problems.add("environments".to_owned(), "expected at least one environment");
     }
-    let mut names = BTreeSet::new();
+    let (mut names, mut gateways) = (BTreeSet::new(), BTreeMap::new());
     for (index, environment) in declaration.environments.iter().enumerate() {
         let at = format!("environments[{index}]");
         if !names.insert(&environment.name) {
             problems.add(format!("{at}.name"), format!("`{}` is declared twice", environment.name));
         }
         check_gateway(environment, &at, &mut problems);
+        check_owner(environment, &at, &mut gateways, &mut problems);
         if let Some(terraform) = &environment.terraform {
             check_terraform(terraform, &format!("{at}.terraform"), &mut problems);
         }
@@ -91,6 +92,7 @@ fn check_gateway(environment: &Environment, at: &str, problems: &mut Problems) {
                     matches!(url.scheme(), "http" | "https")
                         && url.host().is_some()
                         && url.username().is_empty()
+                        && url.password().is_none()
                 });
                 if !is_http {
                     problems.add(
@@ -103,6 +105,23 @@ fn check_gateway(environment: &Environment, at: &str, problems: &mut Problems) {
         Endpoints::Ecs { .. } => {
             let problem = "an ECS service is not looked up by this release: list the replicas' admin URLs";
             problems.add(format!("{at}.gateway.endpoints.ecs"), problem);
+        }
+    }
+}
+
+/// A gateway serves one document: two environments that share one would heal each other's without end.
+fn check_owner<'a>(
+    environment: &'a Environment,
+    at: &str,
+    owners: &mut BTreeMap<String, &'a Environment>,
+    problems: &mut Problems,
+) {
+    let Endpoints::Urls(urls) = &environment.gateway.endpoints else { return };
+    for (index, text) in urls.iter().enumerate() {
+        let url = url::Url::parse(text).map_or_else(|_| text.clone(), |url| url.to_string());
+        if let Some(owner) = owners.insert(url.trim_end_matches('/').to_owned(), environment) {
+            let problem = format!("`{text}` is a gateway of `{}` already", owner.name);
+            problems.add(format!("{at}.gateway.endpoints[{index}]"), problem);
         }
     }
 }
@@ -174,5 +193,42 @@ fn check_aws(environment: &Environment, at: &str, problems: &mut Problems) {
         && !url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
     {
         problems.add(format!("{at}.aws.endpoint_url"), "expected an http:// or https:// URL");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(environments: &[(&str, &str)]) -> Vec<String> {
+        let environments: Vec<_> = environments
+            .iter()
+            .map(|(name, endpoints)| {
+                format!(
+                    "{{name: {name}, gateway: {{document: [g.yaml], endpoints: [{endpoints}], admin_token: 'env:A'}}}}"
+                )
+            })
+            .collect();
+        let text = format!("version: 1\nenvironments: [{}]", environments.join(", "));
+        match Declaration::parse("moorline.yaml", &text) {
+            Ok(_) => Vec::new(),
+            Err(mistakes) => mistakes.to_string().lines().map(str::to_owned).collect(),
+        }
+    }
+
+    #[test]
+    fn a_gateway_has_one_environment() {
+        assert!(problems(&[("dev", "'http://a:1'"), ("prod", "'http://a:2', 'http://b:1'")]).is_empty());
+        for shared in ["'http://a:1/'", "'http://A:1'", "'http://b:1', 'http://b:1'"] {
+            let problems = problems(&[("dev", "'http://a:1'"), ("prod", shared)]).join("\n");
+            assert!(problems.contains("is a gateway of"), "{shared}: {problems}");
+        }
+    }
+
+    #[test]
+    fn an_address_holds_no_secret() {
+        for address in ["'http://me@a:1'", "'http://me:hunter2@a:1'", "'http://:hunter2@a:1'"] {
+            assert!(!problems(&[("dev", address)]).is_empty(), "{address}");
+        }
     }
 }
