@@ -16,12 +16,18 @@ const RENEW_EVERY: Duration = Duration::from_secs(5);
 pub(super) async fn lead(record: &Record, holder: &str) -> Result<Lease, StoreError> {
     let mut said = false;
     loop {
-        if let Some(lease) = record.lease(holder, LEASE_TTL, clock::now()).await? {
-            return Ok(lease);
-        }
-        if !said {
-            tracing::info!("another daemon leads; following");
-            said = true;
+        match record.lease(holder, LEASE_TTL, clock::now()).await {
+            Ok(Some(lease)) => return Ok(lease),
+            Ok(None) if !said => {
+                tracing::info!("another daemon leads; following");
+                said = true;
+            }
+            Ok(None) => {}
+            // The leader may be writing just now.
+            Err(error) if error.is_transient() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the lease cannot be taken");
+            }
+            Err(error) => return Err(error),
         }
         tokio::time::sleep(RENEW_EVERY).await;
     }
