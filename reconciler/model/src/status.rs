@@ -77,13 +77,13 @@ pub fn word(state: &EnvironmentState) -> (Word, Option<Timestamp>) {
         let at = Some(rollout.phase_since);
         match rollout.phase {
             Phase::Frozen | Phase::Failed => return (Word::Failed, at),
-            Phase::Staging | Phase::Shifting { .. } | Phase::Baking => return (Word::Verifying, at),
             // Attention there says that a gate is closed.
-            Phase::Pending | Phase::AwaitingApproval
+            Phase::Pending | Phase::AwaitingApproval | Phase::Staging
                 if state.axes.standing(Axis::Apply) == Standing::Attention =>
             {
                 return (Word::Held, since(Axis::Apply));
             }
+            Phase::Staging | Phase::Shifting { .. } | Phase::Baking => return (Word::Verifying, at),
             Phase::Pending | Phase::Planning | Phase::AwaitingApproval => return (Word::Applying, at),
             Phase::Applying | Phase::Promoting | Phase::RollingBack { .. } => return (Word::Applying, at),
             Phase::Succeeded | Phase::RolledBack | Phase::Superseded => {}

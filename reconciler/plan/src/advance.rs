@@ -113,7 +113,7 @@ pub fn advance(
     match decision {
         // A sync that found nothing to do is answered; it must not start some later commit.
         Decision::Rest { .. } if state.rollout_under_way().is_none() => ledger.state.sync = None,
-        Decision::Rest { because, .. } => ledger.note_waiting(because),
+        Decision::Rest { because, until } => ledger.note_waiting(because, *until),
         Decision::Watch => {}
         Decision::Begin { revision, kind } => begin::begin(&mut ledger, revision, kind, inputs),
         Decision::Move { phase, because } => {

@@ -136,8 +136,9 @@ fn drift(state: &EnvironmentState, looked: &Looked<'_>) -> (Standing, String) {
         }
         (0, 0) => (Standing::Good, "nothing differs".to_owned()),
         (0, _) => (Standing::CannotCheck, format!("{unread} could not be read")),
-        (_, 0) => (Standing::Attention, format!("{differ} differ")),
-        _ => (Standing::Attention, format!("{differ} differ, {unread} could not be read")),
+        (1, 0) => (Standing::Attention, "1 difference".to_owned()),
+        (_, 0) => (Standing::Attention, format!("{differ} differences")),
+        _ => (Standing::Attention, format!("{differ} different, {unread} could not be read")),
     }
 }
 

@@ -198,10 +198,16 @@ impl Ledger {
         self.state.axes.note(Axis::Apply, standing, because, self.now);
     }
 
-    /// A rollout that rests before anything was changed is kept from being applied, and says by what.
-    pub(super) fn note_waiting(&mut self, because: &str) {
+    /// A rollout that rests before its document got anywhere is kept from being applied, and says by what. A pause
+    /// between two tries is none of that.
+    pub(super) fn note_waiting(&mut self, because: &str, until: Option<Timestamp>) {
         let Some(rollout) = self.state.rollout_under_way() else { return };
-        if matches!(rollout.phase, Phase::Pending | Phase::AwaitingApproval) {
+        let waits = match rollout.phase {
+            Phase::Pending | Phase::AwaitingApproval => true,
+            Phase::Staging => until.is_none(),
+            _ => false,
+        };
+        if waits {
             let because = format!("{} waits: {because}", rollout.revision.commit.short());
             self.state.axes.note(Axis::Apply, Standing::Attention, because, self.now);
         }

@@ -57,6 +57,7 @@ pub(super) fn took(ledger: &mut Ledger, decision: &Decision, acted: Acted) {
                 rollout.generations.extend(generations);
                 tried(rollout);
             }
+            ledger.note_apply_axis();
         }
         (Decision::Shift { weight }, Acted::Shifted) => {
             if let Some(rollout) = ledger.rollout() {

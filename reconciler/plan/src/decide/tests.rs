@@ -196,6 +196,13 @@ fn a_rollout_waits_before_it_writes_over_what_a_person_wrote() {
         panic!()
     };
     assert!(because.contains("http://b:1") && because.contains("by hand (jane)"), "{because}");
+    let decision = decide(&state, &situation(&desired, &replicas), now());
+    let inputs = crate::sample::inputs(&desired);
+    let waiting = crate::advance(&state, &decision, crate::Acted::Rested, &inputs, now()).state;
+    assert_eq!(moorline_model::status::word(&waiting).0.as_str(), "held");
+    let staged = crate::Acted::Staged { generations: Default::default() };
+    let going = crate::advance(&waiting, &Decision::Stage, staged, &inputs, now()).state;
+    assert_eq!(moorline_model::status::word(&going).0.as_str(), "verifying");
     let healed = declared("c2", &json!({"drift": {"heal": ["gateway"]}}));
     assert_eq!(decide(&state, &situation(&healed, &replicas), now()), Decision::Stage);
     rollout(&mut state).asked = Some(moorline_model::environment::Ask { actor: "bob".to_owned(), at: now() });
