@@ -1,5 +1,7 @@
 //! A rollout: how far it is, and what its verdict rests on.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::RolloutStrategy;
@@ -62,7 +64,7 @@ pub(super) fn write(html: &mut Html, environment: &EnvironmentName, rollout: &Ro
     html.raw(", <a href=\"/environments/").segment(environment.as_str()).raw("/rollouts/");
     html.segment(&rollout.id.to_string()).raw("\">this rollout's page</a></dd></div>");
     manner(html, rollout);
-    if let Some(from) = &rollout.from {
+    if let Some(from) = rollout.from.as_ref().filter(|_| !rollout.phase.is_over()) {
         html.raw("<div><dt>Goes back to</dt><dd>");
         wording::commit(html, Some(from.revision.commit.as_str()));
         html.raw(" if it fails</dd></div>");
@@ -154,9 +156,42 @@ fn verdict(html: &mut Html, evidence: &Evidence, now: Timestamp) {
             html.text(because).raw("</p>");
         }
     }
+    numbers(html, evidence);
+}
+
+/// What the verdict rests on: candidate and stable side by side, then what is counted once.
+fn numbers(html: &mut Html, evidence: &Evidence) {
+    let of = |side: &str, name: &str| evidence.facts.get(&format!("{side}.{name}"));
+    let names: BTreeSet<&str> = evidence
+        .facts
+        .keys()
+        .filter_map(|name| name.strip_prefix("candidate.").or_else(|| name.strip_prefix("stable.")))
+        .collect();
+    if !names.is_empty() {
+        html.raw(
+            "<table><thead><tr><th scope=\"col\">Measure</th><th scope=\"col\">Candidate</th>\
+             <th scope=\"col\">Stable</th></tr></thead><tbody>",
+        );
+        for name in names {
+            html.raw("<tr><th scope=\"row\">").text(name.replace('_', " ")).raw("</th>");
+            for (label, side) in [("Candidate", "candidate"), ("Stable", "stable")] {
+                html.raw("<td data-label=\"").raw(label).raw("\">");
+                match of(side, name) {
+                    Some(value) => html.text(value),
+                    None => html.raw("<span class=\"none\">none</span>"),
+                };
+                html.raw("</td>");
+            }
+            html.raw("</tr>");
+        }
+        html.raw("</tbody></table>");
+    }
     html.raw("<dl class=\"facts\">");
     for (name, value) in &evidence.facts {
-        html.raw("<div><dt>").text(name).raw("</dt><dd>").text(value).raw("</dd></div>");
+        if !name.starts_with("candidate.") && !name.starts_with("stable.") {
+            let name = name.replace(['.', '_'], " ");
+            html.raw("<div><dt>").text(name).raw("</dt><dd>").text(value).raw("</dd></div>");
+        }
     }
     html.raw("</dl>");
 }
