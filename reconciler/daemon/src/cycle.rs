@@ -45,6 +45,9 @@ pub enum CycleError {
     /// The outcome could not be committed.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// Something in it panicked; the log says where.
+    #[error("the cycle panicked, which is a defect; the log says where")]
+    Panicked,
 }
 
 /// When the next cycle is due.

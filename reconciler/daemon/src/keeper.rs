@@ -3,9 +3,11 @@
 //! It wakes when its bell is rung or its next check is due. A cycle that moved something is followed by another at
 //! once; a cycle that failed is followed by another after a growing pause. The keeper decides nothing.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use tokio::sync::{Mutex, Notify, watch};
@@ -56,7 +58,9 @@ impl Keeper {
             let began = clock::now();
             let (source, stopping) = (&self.source, &self.stopping);
             let cycle = Cycle { name: &self.name, shared: &self.shared, source, stopping };
-            let result = Box::pin(cycle.run()).await;
+            // A panic of a dependency ends its cycle, as any error does, and not the watch on the environment.
+            let result = AssertUnwindSafe(Box::pin(cycle.run())).catch_unwind().await;
+            let result = result.unwrap_or(Err(CycleError::Panicked));
             self.shared.metrics.cycle(&self.name, began, clock::now(), result.is_ok());
             match result {
                 Ok(next) => {

@@ -20,6 +20,9 @@ pub enum SettingsError {
         #[source]
         source: std::io::Error,
     },
+    /// Nothing says where the repository is.
+    #[error("no settings are given: --config moorlined.yaml, or at least MOORLINE_REPOSITORY__URL")]
+    Absent,
     /// The settings have mistakes.
     #[error("the daemon's settings have mistakes:\n{0}")]
     Invalid(Mistakes),
@@ -45,6 +48,9 @@ pub fn load(
     let overlay = from_variables(variables);
     if !overlay.is_empty() {
         texts.push(("environment".to_owned(), Value::Object(overlay).to_string()));
+    }
+    if texts.is_empty() {
+        return Err(SettingsError::Absent);
     }
     let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
     Bootstrap::parse(&sources).map_err(SettingsError::Invalid)

@@ -7,15 +7,23 @@
 mod probe;
 mod sample;
 
-use jiff::Timestamp;
-use moorline_config::Config;
+use jiff::{SignedDuration, Timestamp};
+use moorline_config::{Config, Duration};
 use moorline_model::rollout::{Evidence, Phase, Rollout};
 use moorline_plan::verify::{Observation, Sample, judge};
 
 use crate::fleet::Fleet;
 use crate::secrets::Secrets;
 
-/// Asks whether the rollout's present phase is healthy. `None` for phases that are not verified.
+/// Looks within the time that a verdict is about. Each asks the probes, which cost money.
+const LOOKS: i32 = 20;
+/// The shortest time between two looks.
+const SPACING_MIN: SignedDuration = SignedDuration::from_millis(500);
+/// The longest: a document that turns bad is not left for longer than this.
+const SPACING_MAX: SignedDuration = SignedDuration::from_secs(10);
+
+/// Asks whether the rollout's present phase is healthy. `None` for phases that are not verified, and when it was asked
+/// just now: the evidence it has still stands.
 pub async fn verify(
     rollout: &Rollout,
     document: Option<&Config>,
@@ -24,6 +32,10 @@ pub async fn verify(
     now: Timestamp,
 ) -> Option<Evidence> {
     if !matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Baking) {
+        return None;
+    }
+    let last = rollout.evidence.as_ref().filter(|evidence| evidence.phase == rollout.phase);
+    if last.is_some_and(|last| now.duration_since(last.at) < spacing(time_of_verdict(rollout))) {
         return None;
     }
     let document = document?;
@@ -58,4 +70,33 @@ pub async fn verify(
         aws: &[],
     };
     Some(judge(&rollout.verify, hold, &observation, rollout.evidence.as_ref(), now))
+}
+
+/// The time that a verdict on the present phase is about.
+fn time_of_verdict(rollout: &Rollout) -> Duration {
+    match rollout.phase {
+        Phase::Shifting { step } => {
+            rollout.plan.steps.get(step).map_or(rollout.verify.window, |step| step.hold)
+        }
+        Phase::Baking => rollout.verify.window,
+        _ => Duration::from_milliseconds(0),
+    }
+}
+
+fn spacing(time_of_verdict: Duration) -> SignedDuration {
+    let whole = SignedDuration::try_from(time_of_verdict.get()).unwrap_or(SPACING_MAX);
+    (whole / LOOKS).clamp(SPACING_MIN, SPACING_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_window_is_not_filled_with_probes_and_a_short_one_is_not_missed() {
+        let of = |text: &str| spacing(text.parse().unwrap());
+        assert_eq!(of("1s"), SPACING_MIN);
+        assert_eq!(of("2m"), SignedDuration::from_secs(6));
+        assert_eq!(of("1h"), SPACING_MAX);
+    }
 }

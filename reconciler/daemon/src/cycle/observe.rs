@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use moorline_model::axis::Axis;
+use moorline_model::axis::{Axis, Standing};
 use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::plan::PlanSummary;
@@ -136,6 +136,9 @@ impl Cycle<'_> {
             plan: live.plan.as_ref().map(|plan| plan.as_ref().map_err(String::as_str)),
             replicas: Some(&live.replicas),
         };
+        if wanted.declared().is_some_and(|declared| declared.environment.terraform.is_none()) {
+            memory.state.axes.note(Axis::Plan, Standing::Good, "no Terraform is declared", now);
+        }
         let told = note_axes(&mut memory.state, &looked, now);
         memory.tell(told);
     }
