@@ -134,6 +134,9 @@ fn drift(state: &EnvironmentState, looked: &Looked<'_>) -> (Standing, String) {
         (0, 0) if nobody_asked => {
             (Standing::CannotCheck, "no replica was found that could be compared".to_owned())
         }
+        (0, 0) if state.applied.is_none() => {
+            (Standing::Unknown, "nothing is in force yet to compare with".to_owned())
+        }
         (0, 0) => (Standing::Good, "nothing differs".to_owned()),
         (0, _) => (Standing::CannotCheck, format!("{unread} could not be read")),
         (1, 0) => (Standing::Attention, "1 difference".to_owned()),

@@ -82,6 +82,9 @@ fn drift_is_not_known_while_there_is_no_replica_to_compare() {
     let looked = Looked { replicas: Some(&[]), ..Looked::default() };
     let _told = note_axes(&mut state, &looked, now());
     assert_eq!(state.axes.standing(Axis::Drift), Standing::CannotCheck);
+    state.applied = None;
+    let _told = note_axes(&mut state, &looked, now());
+    assert_eq!(state.axes.standing(Axis::Drift), Standing::Unknown);
 }
 
 #[test]
