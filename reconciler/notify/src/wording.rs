@@ -49,7 +49,10 @@ fn topic(notification: &Notification) -> String {
     let mut parts = notification.incident.0.splitn(3, '/');
     match (parts.next(), parts.next(), parts.next()) {
         (Some("drift"), _, Some(fingerprint)) => format!("drift {fingerprint}"),
-        (Some("rollout"), _, Some(id)) => format!("rollout {}", id.get(..8).unwrap_or(id)),
+        // The first digits are the time: two rollouts of one minute share them.
+        (Some("rollout"), _, Some(id)) => {
+            format!("rollout {}", id.len().checked_sub(8).and_then(|at| id.get(at..)).unwrap_or(id))
+        }
         (Some("check"), _, Some(axis)) => format!("{axis} check"),
         _ => one_line(&notification.incident.0),
     }
