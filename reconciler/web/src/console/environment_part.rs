@@ -168,8 +168,10 @@ fn one_replica(html: &mut Html, replica: &Replica, applied: Option<Digest>, now:
         html.raw("<td data-label=\"Document\">");
         if let Some(digest) = replica.digest {
             digits(html, digest);
-            let note = if applied == Some(digest) { " as applied" } else { " not as applied" };
-            html.raw("<span class=\"age\">").raw(note).raw("</span>");
+            if let Some(applied) = applied {
+                let note = if applied == digest { " as applied" } else { " not as applied" };
+                html.raw("<span class=\"age\">").raw(note).raw("</span>");
+            }
         }
         html.raw("</td><td data-label=\"Commit\">");
         wording::commit(html, replica.commit.as_deref());
