@@ -179,7 +179,12 @@ impl Service {
             request = request.json(body);
         }
         let unreachable =
-            |source| AdminError::Unreachable { method: method.clone(), url: Box::new(url.clone()), source };
+            // The address is said once, before it.
+            |source: reqwest::Error| AdminError::Unreachable {
+                method: method.clone(),
+                url: Box::new(url.clone()),
+                source: source.without_url(),
+            };
         let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let mut bytes = Vec::new();

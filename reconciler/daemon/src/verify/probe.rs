@@ -107,6 +107,9 @@ async fn send(probe: &Probe, data: &str, pin: Option<&Secret>, secrets: &Secrets
         let key = secrets.declared(key).map_err(|error| crate::chain::of(&error))?;
         request = request.bearer_auth(key.expose());
     }
-    let answer = request.send().await.map_err(|error| crate::chain::of(&error))?;
+    let answer = request.send().await.map_err(|error| match error.is_timeout() {
+        true => format!("no answer within {} s", PROBE_TIMEOUT.as_secs()),
+        false => crate::chain::of(&error.without_url()),
+    })?;
     Ok(answer.status().as_u16())
 }
