@@ -81,7 +81,10 @@ impl Daemon {
         variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let log = self.folder.join(format!("{}.log", self.name));
         let mut process = Process::start(&program("moorline"), &arguments, &variables, &log);
-        self.base = format!("http://{}", process.listening().await.as_str().unwrap());
+        let address = process.listening().await;
+        self.base = format!("http://{}", address.as_str().unwrap());
+        // A daemon keeps its address: Terraform's state holds the document endpoint, and another one would be drift.
+        self.settings["listen"] = address;
         self.process = Some(process);
         // Terraform's provider is told by this file where the document endpoint is.
         std::fs::write(self.folder.join("document-endpoint"), self.document_url()).unwrap();
