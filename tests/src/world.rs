@@ -167,7 +167,9 @@ impl World {
             return environment;
         }
         let last = self.environment().await.unwrap_or_default();
-        panic!("not within {DEADLINE:?}: {what}\n{}\n{}", pretty(&last), tail(&self.daemon.log()));
+        let drift = self.daemon.api().read(&format!("/environments/{ENVIRONMENT}/drift")).await;
+        let (last, drift) = (pretty(&last), pretty(&drift.unwrap_or_default()));
+        panic!("not within {DEADLINE:?}: {what}\n{last}\n{drift}\n{}", tail(&self.daemon.log()));
     }
 
     /// Waits until a commit is applied and verified.

@@ -37,6 +37,8 @@ struct End {
     held: Vec<&'static str>,
     frozen: Value,
     word: String,
+    /// Findings, in words.
+    drift: Vec<String>,
     /// Transition of each mail, in order.
     told: Vec<String>,
 }
@@ -119,6 +121,7 @@ async fn end(world: &World, environment: &Value, before: &str, after: &str) -> E
         world.mail.holding(&after[..7]).iter().any(|mail| mail.body().contains(word)).then_some(())
     };
     until("the last mail", last).await;
+    let drift = world.daemon.api().read("/environments/test/drift").await.unwrap();
     let mut attested = Vec::new();
     let mut candidates = 0;
     for gateway in &world.gateways {
@@ -144,6 +147,7 @@ async fn end(world: &World, environment: &Value, before: &str, after: &str) -> E
         held: environment["holds"].as_array().unwrap().iter().map(|hold| role(&hold["commit"])).collect(),
         frozen: environment["frozen"].clone(),
         word: environment["status"]["word"].as_str().unwrap().to_owned(),
+        drift: drift["drift"].as_array().unwrap().iter().map(ToString::to_string).collect(),
         told: ids.iter().map(|id| transition(id)).collect(),
     }
 }
