@@ -31,7 +31,7 @@ use crate::act::{ActError, Acting, Effect, act};
 use crate::clock;
 use crate::shared::Shared;
 use crate::source::Report;
-use crate::verify::verify;
+use crate::verify::{Asking, verify};
 
 /// Why a cycle ended early. Nothing of it was recorded; the next one reads everything afresh.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ impl Cycle<'_> {
         let acted = self.with_document(effect.acted, &wanted).await?;
         let inputs = Inputs { id: clock::rollout_id(), desired: wanted.about(&decision) };
         memory.take(advance(&memory.state, &decision, acted, &inputs, clock::now()));
-        let evidence = Box::pin(self.verify(&memory, &wanted, &live)).await;
+        let evidence = Box::pin(self.verify(&memory, &wanted, &live, &decision)).await;
         memory.witness(evidence, clock::now());
         self.record(memory, &wanted, &live, &decision, effect.journal).await
     }
@@ -122,9 +122,19 @@ impl Cycle<'_> {
         act(&self.shared.record, self.shared.fence, decision, &acting).await
     }
 
-    async fn verify(&self, memory: &Memory, wanted: &Wanted, live: &Live) -> Option<Evidence> {
+    async fn verify(
+        &self,
+        memory: &Memory,
+        wanted: &Wanted,
+        live: &Live,
+        decision: &Decision,
+    ) -> Option<Evidence> {
         let rollout = memory.state.rollout_under_way()?;
         let document = wanted.brought.as_ref().filter(|document| Some(document.digest()) == rollout.digest);
-        verify(rollout, document, &live.fleet, &self.shared.secrets, clock::now()).await
+        let asking = match decision {
+            Decision::Watch | Decision::Rest { .. } => Asking::Again,
+            _ => Asking::AfterAStep,
+        };
+        verify(rollout, document, &live.fleet, &self.shared.secrets, asking, clock::now()).await
     }
 }

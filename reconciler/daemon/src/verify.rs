@@ -22,6 +22,15 @@ const SPACING_MIN: SignedDuration = SignedDuration::from_millis(500);
 /// The longest: a document that turns bad is not left for longer than this.
 const SPACING_MAX: SignedDuration = SignedDuration::from_secs(10);
 
+/// Why it is asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// A step was just taken: what was seen before it is worth nothing.
+    AfterAStep,
+    /// Nothing moved since.
+    Again,
+}
+
 /// Asks whether the rollout's present phase is healthy. `None` for phases that are not verified, and when it was asked
 /// just now: the evidence it has still stands.
 pub async fn verify(
@@ -29,13 +38,15 @@ pub async fn verify(
     document: Option<&Config>,
     fleet: &Fleet,
     secrets: &Secrets,
+    asking: Asking,
     now: Timestamp,
 ) -> Option<Evidence> {
     if !matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Baking) {
         return None;
     }
     let last = rollout.evidence.as_ref().filter(|evidence| evidence.phase == rollout.phase);
-    if last.is_some_and(|last| now.duration_since(last.at) < spacing(time_of_verdict(rollout))) {
+    let is_recent = |last: &Evidence| now.duration_since(last.at) < spacing(time_of_verdict(rollout));
+    if asking == Asking::Again && last.is_some_and(is_recent) {
         return None;
     }
     let document = document?;
