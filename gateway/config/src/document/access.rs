@@ -1,0 +1,45 @@
+//! Who may call: virtual keys and other proofs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Limit;
+use crate::{KeyName, ModelName};
+
+/// A virtual key. Only the SHA-256 of the key is declared, as 64 lower-case hex digits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// The key's name, in metrics and logs.
+    pub name: KeyName,
+    /// SHA-256 of the key.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    pub sha256: String,
+    /// Models the key may use. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<ModelName>>,
+    /// Limits of this key, over all routes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+}
+
+/// Ways to prove who calls, beside virtual keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// JSON Web Tokens of an identity provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<Jwt>,
+}
+
+/// Which JSON Web Tokens are accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    /// The `iss` claim, exactly.
+    pub issuer: String,
+    /// A value the `aud` claim must hold.
+    pub audience: String,
+    /// Where the issuer publishes its keys.
+    pub jwks_url: String,
+}

@@ -1,0 +1,75 @@
+//! Models as callers name them: targets, the order among them, prices.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelName, ProviderName, Usd};
+
+/// How one of a model's targets is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// In the order written.
+    #[default]
+    Priority,
+    /// In proportion to the weights.
+    Weighted,
+    /// Lowest price first.
+    Cheapest,
+    /// Lowest time to first token first.
+    Fastest,
+    /// Fewest requests under way first.
+    LeastBusy,
+}
+
+/// A model as callers name it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// How a target is chosen. Default: `priority`.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// Where requests go; at least one.
+    pub targets: Vec<Target>,
+    /// Other models to try, in order, when every target failed before the first byte.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<ModelName>,
+    /// Price for targets that carry none. Absent: requests cost nothing that we can account for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+}
+
+/// One upstream model of one provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The provider, as declared.
+    pub provider: ProviderName,
+    /// The model's name at the provider.
+    pub model: ModelName,
+    /// Share among the model's targets under `weighted`. Default: 1.
+    #[serde(default = "Target::default_weight")]
+    pub weight: u32,
+    /// This target's own price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+}
+
+impl Target {
+    const fn default_weight() -> u32 {
+        1
+    }
+}
+
+/// Prices in USD per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// A million input tokens.
+    pub input: Usd,
+    /// A million output tokens.
+    pub output: Usd,
+    /// A million input tokens read from the provider's cache. Absent: as `input`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<Usd>,
+}

@@ -1,0 +1,56 @@
+//! Upstream providers: what protocol each speaks, where it is, and where its key is found.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Reference;
+
+/// What protocol a provider speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// api.openai.com.
+    Openai,
+    /// api.anthropic.com.
+    Anthropic,
+    /// Azure OpenAI.
+    AzureOpenai,
+    /// AWS Bedrock.
+    Bedrock,
+    /// Google Gemini.
+    Gemini,
+    /// Cohere.
+    Cohere,
+    /// Any server that speaks the OpenAI protocol.
+    OpenaiCompatible,
+}
+
+impl ProviderKind {
+    /// The kind as written in a document.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Openai => "openai",
+            Self::Anthropic => "anthropic",
+            Self::AzureOpenai => "azure_openai",
+            Self::Bedrock => "bedrock",
+            Self::Gemini => "gemini",
+            Self::Cohere => "cohere",
+            Self::OpenaiCompatible => "openai_compatible",
+        }
+    }
+}
+
+/// An upstream provider. Its address comes from here and from nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// The protocol it speaks.
+    pub kind: ProviderKind,
+    /// Base of its URLs, up to and with the version (`http://10.0.3.7:8000/v1`). Absent: the kind's public one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Where its key is found. Absent: requests carry no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Reference>,
+}

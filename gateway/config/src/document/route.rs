@@ -1,0 +1,96 @@
+//! Routes: what serves the requests on a path, and under which clocks.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Limit;
+use crate::{Duration, ModelName};
+
+/// What serves the requests on a path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// An exact path, or a prefix that ends in `*` (`/v1/chat/*`).
+    pub path: String,
+    /// Models that may be asked for here. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<ModelName>>,
+    /// The model for requests that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_model: Option<ModelName>,
+    /// Limits; a request must pass all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    /// Response cache. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
+    /// Retries before the first byte. Absent: [`Retry::default`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// The five clocks of a request. Absent: [`Timeouts::default`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<Timeouts>,
+}
+
+/// Response cache of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// How long an answer is kept.
+    pub ttl: Duration,
+}
+
+/// Retries, all before the first byte reaches the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Attempts at one target, the first counted. Default: 2.
+    #[serde(default = "Retry::default_attempts")]
+    pub attempts: u32,
+    /// Wait before the second attempt, doubled for each further one. Default: 250ms.
+    #[serde(default = "Retry::default_backoff")]
+    pub backoff: Duration,
+}
+
+impl Retry {
+    const fn default_attempts() -> u32 {
+        2
+    }
+    const fn default_backoff() -> Duration {
+        Duration::from_milliseconds(250)
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: Self::default_attempts(), backoff: Self::default_backoff() }
+    }
+}
+
+/// The clocks of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// To reach the upstream. Default: 2s.
+    pub connect: Duration,
+    /// From the request's end to the upstream's response headers, each attempt. Default: 20s.
+    pub headers: Duration,
+    /// From the response headers to the first byte of the body. Default: 30s.
+    pub first_token: Duration,
+    /// Between two chunks of a stream. Default: 30s.
+    pub idle: Duration,
+    /// The whole request, with all its attempts. Default: 5m.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_seconds(2),
+            headers: Duration::from_seconds(20),
+            first_token: Duration::from_seconds(30),
+            idle: Duration::from_seconds(30),
+            total: Duration::from_seconds(300),
+        }
+    }
+}
