@@ -12,7 +12,7 @@ mod event;
 mod request;
 
 pub use answer::{Answer, Stop, Usage};
-pub use event::{Block, Event, StreamFault};
+pub use event::{Block, BrokenStream, Decoder, Event, StreamFault};
 pub use request::{
     Effort, Image, Message, Output, Part, Reasoning, Request, Role, Sampling, Tool, ToolChoice, ToolResult,
 };

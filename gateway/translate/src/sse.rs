@@ -1,11 +1,66 @@
 //! Server-sent events: where they end, and what they carry.
 //!
-//! In: bytes as they come, cut anywhere. Out: whole events as they stood, bytes untouched. [`Framer`] finds ends and
-//! [`data`] reads an event's data. An event ends at a blank line; lines end in `\n`, `\r\n` or `\r`, in any mix.
+//! In: bytes as they come, cut anywhere. Out: whole events as they stood, bytes untouched. [`Framer`] finds ends,
+//! [`data`] reads an event's data, and [`Events`] does both for a stream that is read and not passed on. An event ends at a blank line; lines end in `\n`, `\r\n` or `\r`, in any mix.
 
 use std::borrow::Cow;
 
 use memchr::{memchr2, memmem};
+
+use crate::chat::BrokenStream;
+
+/// The largest event that is held back.
+pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Takes a stream in as it comes, and hands whole events on.
+#[derive(Debug, Default)]
+pub struct Events {
+    framer: Framer,
+    held: Vec<u8>,
+}
+
+impl Events {
+    /// Takes bytes in, and calls `take` with the data of each event that is whole now and has data.
+    ///
+    /// # Errors
+    /// When an event is larger than [`EVENT_BYTES_MAX`], or `take` fails.
+    pub fn feed(
+        &mut self,
+        chunk: &[u8],
+        mut take: impl FnMut(&[u8]) -> Result<(), BrokenStream>,
+    ) -> Result<(), BrokenStream> {
+        // Chunks that hold whole events, which is nearly all, are not copied.
+        let mut held = std::mem::take(&mut self.held);
+        let buffer = if held.is_empty() {
+            chunk
+        } else {
+            held.extend_from_slice(chunk);
+            &held
+        };
+        let mut at = 0;
+        while let Some(length) = self.framer.next_end(buffer.get(at..).unwrap_or_default()) {
+            let event = buffer.get(at..at + length).unwrap_or_default();
+            if event.len() > EVENT_BYTES_MAX {
+                return Err(BrokenStream::Oversized);
+            }
+            if let Some(data) = data(event) {
+                take(&data)?;
+            }
+            at += length;
+        }
+        let rest = buffer.get(at..).unwrap_or_default();
+        if rest.len() > EVENT_BYTES_MAX {
+            return Err(BrokenStream::Oversized);
+        }
+        if held.is_empty() {
+            self.held.extend_from_slice(rest);
+        } else {
+            held.drain(..at);
+            self.held = held;
+        }
+        Ok(())
+    }
+}
 
 /// Finds the ends of events in a buffer that grows at its end and is cut at its front.
 #[derive(Debug, Clone, Default)]
@@ -154,6 +209,33 @@ mod tests {
             let (events, left) = framed(text.as_bytes(), &[]);
             assert_eq!((events.len(), left.as_slice()), (0, text.as_bytes()), "{text:?}");
         }
+    }
+
+    #[test]
+    fn data_is_the_same_however_the_stream_is_cut() {
+        let bytes = STREAM.as_bytes();
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                let (mut events, mut datas) = (Events::default(), Vec::new());
+                for piece in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
+                    let take = |data: &[u8]| {
+                        datas.push(String::from_utf8(data.to_vec()).unwrap());
+                        Ok(())
+                    };
+                    events.feed(piece, take).unwrap();
+                }
+                assert_eq!(datas, expected().into_iter().flatten().collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_that_never_ends_is_given_up() {
+        let mut events = Events::default();
+        let fed = (0..17).try_for_each(|_| events.feed(&[b'a'; 64 * 1024], |_| Ok(())));
+        assert_eq!(fed, Err(BrokenStream::Oversized));
+        let whole = [&[b'a'; EVENT_BYTES_MAX][..], b"\n\n"].concat();
+        assert_eq!(Events::default().feed(&whole, |_| Ok(())), Err(BrokenStream::Oversized));
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! Order: one [`Event::Start`]; then blocks, each opened, filled and closed, numbered from 0 in the order in which they
 //! were opened; one [`Event::End`]. Blocks of parallel tool calls may be open at the same time. An
 //! [`Event::Fault`] can stand anywhere and is the last one.
+//!
+//! A provider that signs a tool call and not a thought (Gemini) says it as a reasoning block without text that holds
+//! the signature and stands right before the call; that is how it comes back in the next turn, too. A provider that
+//! gives its calls no ids leaves them empty, and whoever writes them for the caller makes them up.
 
 use super::answer::{Stop, Usage};
 
@@ -89,4 +93,25 @@ pub struct StreamFault {
     pub kind: String,
     /// In words. It may hold what the provider thinks fit: for the caller's log, never for ours.
     pub message: String,
+}
+
+/// Reads a provider's stream, however it is cut.
+pub trait Decoder {
+    /// Takes bytes in, and puts what they say at the end of `events`. It holds back what has not ended yet, at most
+    /// [`crate::sse::EVENT_BYTES_MAX`] of it.
+    ///
+    /// # Errors
+    /// When the bytes are not what the provider's protocol says. The decoder is of no further use then.
+    fn feed(&mut self, chunk: &[u8], events: &mut Vec<Event>) -> Result<(), BrokenStream>;
+}
+
+/// Why a stream cannot be read any further. It is the provider's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenStream {
+    /// An event, or what must be held back of several, is too large.
+    #[error("the stream has an event that is too large")]
+    Oversized,
+    /// An event is not what the protocol says.
+    #[error("the stream is not what the provider's protocol says: {0}")]
+    Malformed(&'static str),
 }

@@ -61,7 +61,7 @@ pub enum Part {
     Image(Image),
     /// The model calls a tool.
     ToolCall {
-        /// The call's id.
+        /// The call's id; empty in an answer whose provider gives none.
         id: String,
         /// The tool.
         name: String,
@@ -194,4 +194,8 @@ pub enum Effort {
     Medium,
     /// Much.
     High,
+    /// More than that.
+    XHigh,
+    /// As much as the model can.
+    Max,
 }
