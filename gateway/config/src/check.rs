@@ -7,6 +7,7 @@ mod address;
 mod keys;
 mod limits;
 mod models;
+mod providers;
 mod routes;
 mod text;
 mod unserved;
@@ -32,6 +33,7 @@ pub struct Problem {
 pub fn check(document: &Document) -> Vec<Problem> {
     let mut problems = Problems::default();
     address::check(document, &mut problems);
+    providers::check(document, &mut problems);
     models::check(document, &mut problems);
     routes::check(document, &mut problems);
     keys::check(document, &mut problems);

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use access::{Auth, Jwt, Key};
 pub use limit::{Limit, Per};
 pub use model::{Model, Price, Strategy, Target};
-pub use provider::{Provider, ProviderKind};
+pub use provider::{AwsKeys, Entra, Provider, ProviderKind};
 pub use route::{Cache, Retry, Route, Timeouts};
 pub use stores::{CacheStore, InMemory, LimitStore, Redis, Stores, WhenLost};
 

@@ -12,6 +12,7 @@
 mod account;
 mod admission;
 mod answer;
+mod ask;
 mod attempts;
 mod body;
 mod dial;

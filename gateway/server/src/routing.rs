@@ -8,9 +8,11 @@
 pub mod key;
 pub mod limit;
 pub mod model;
+pub mod operation;
 pub mod price;
 pub mod route;
 pub mod upstream;
+pub mod way;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use moorline_config::{Config, ModelName, ProviderName, Reference, Secret};
 
 pub use key::{Key, KeyHash};
 pub use model::{Model, Target};
+pub use operation::{Dialect, Operation};
 pub use price::Price;
 pub use route::Route;
 pub use upstream::{Origin, Upstream};

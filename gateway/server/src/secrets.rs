@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use moorline_config::document::{CacheStore, LimitStore};
+use moorline_config::document::{CacheStore, LimitStore, Provider};
 use moorline_config::{Document, Mistake, Reference, Secret};
 
 /// The most bytes read of a secret's file.
@@ -118,10 +118,10 @@ impl Resolver {
 
 /// Every reference of a document, with its path.
 fn references(document: &Document) -> Vec<(String, &Reference)> {
-    let keys = document.providers.iter().filter_map(|(name, provider)| {
-        provider.api_key.as_ref().map(|reference| (format!("providers.{name}.api_key"), reference))
-    });
-    let mut found: Vec<_> = keys.collect();
+    let mut found = Vec::new();
+    for (name, provider) in &document.providers {
+        found.extend(of_provider(provider).map(|(field, at)| (format!("providers.{name}.{field}"), at)));
+    }
     if let Some(stores) = &document.stores {
         if let Some(LimitStore::Redis(redis)) = &stores.limits {
             found.push(("stores.limits.redis".to_owned(), &redis.redis));
@@ -131,6 +131,20 @@ fn references(document: &Document) -> Vec<(String, &Reference)> {
         }
     }
     found
+}
+
+/// Every reference of a provider, with its field.
+fn of_provider(provider: &Provider) -> impl Iterator<Item = (&'static str, &Reference)> {
+    let (entra, aws) = (provider.entra.as_ref(), provider.aws.as_ref());
+    [
+        ("api_key", provider.api_key.as_ref()),
+        ("entra.client_secret", entra.map(|entra| &entra.client_secret)),
+        ("aws.access_key_id", aws.map(|aws| &aws.access_key_id)),
+        ("aws.secret_access_key", aws.map(|aws| &aws.secret_access_key)),
+        ("aws.session_token", aws.and_then(|aws| aws.session_token.as_ref())),
+    ]
+    .into_iter()
+    .filter_map(|(field, reference)| Some((field, reference?)))
 }
 
 /// A file's content without its last line end.

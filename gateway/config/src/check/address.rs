@@ -19,10 +19,13 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
                     problems.add(format!("{path}.base_url"), problem);
                 }
             }
-            None if provider.kind == ProviderKind::OpenaiCompatible => problems.add(
-                format!("{path}.base_url"),
-                "this field must be given for an `openai_compatible` provider: it has no public address",
-            ),
+            None if matches!(provider.kind, ProviderKind::OpenaiCompatible | ProviderKind::AzureOpenai) => {
+                let kind = provider.kind.as_str();
+                problems.add(
+                    format!("{path}.base_url"),
+                    format!("this field must be given for an `{kind}` provider: it has no public address"),
+                );
+            }
             None => {}
         }
     }
@@ -36,6 +39,25 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
             }
         }
     }
+}
+
+/// An address to which a secret is sent: `https://`, or this machine.
+pub(super) fn secret_destination(path: String, url: &str, problems: &mut Problems) {
+    match http_url(url) {
+        Err(problem) => problems.add(path, problem),
+        Ok(Scheme::Http) if !is_loopback(url) => {
+            problems.add(path, "expected an address that begins with `https://`");
+        }
+        Ok(_) => {}
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.strip_prefix("http://").unwrap_or(url);
+    let host = host.split('/').next().unwrap_or(host);
+    ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|own| host.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')))
 }
 
 /// How an address is spoken to.

@@ -47,10 +47,52 @@ impl ProviderKind {
 pub struct Provider {
     /// The protocol it speaks.
     pub kind: ProviderKind,
-    /// Base of its URLs, up to and with the version (`http://10.0.3.7:8000/v1`). Absent: the kind's public one.
+    /// Base of its URLs, up to and with the version (`http://10.0.3.7:8000/v1`). Absent: the kind's public one. For
+    /// `azure_openai`: up to the host (`https://NAME.openai.azure.com`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// Where its key is found. Absent: requests carry no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Reference>,
+    /// `azure_openai`: the API version, which chooses the paths of deployments. Absent: `/openai/v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// `azure_openai`: a service principal in place of a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entra: Option<Entra>,
+    /// `bedrock`: the AWS region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// `bedrock`: keys to sign requests with. Absent, and without `api_key`: those of the process (environment, task
+    /// role).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsKeys>,
+}
+
+/// A service principal of Microsoft Entra.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Entra {
+    /// The directory's id.
+    pub tenant_id: String,
+    /// The application's id.
+    pub client_id: String,
+    /// Where its secret is found.
+    pub client_secret: Reference,
+    /// Who gives tokens out. Default: `https://login.microsoftonline.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+}
+
+/// AWS keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwsKeys {
+    /// Where the access key's id is found.
+    pub access_key_id: Reference,
+    /// Where the secret access key is found.
+    pub secret_access_key: Reference,
+    /// Where the session token is found, for temporary keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_token: Option<Reference>,
 }

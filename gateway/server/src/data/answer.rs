@@ -72,12 +72,23 @@ pub(super) struct Flow {
     pub(super) watch: Watch,
 }
 
+/// How an answer is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// As OpenAI's endpoints answer: JSON, or events up to `[DONE]`.
+    Openai(UsageEvent),
+    /// As bytes that say nothing to us, such as sound.
+    Opaque,
+}
+
 /// How the rest of an answer is watched.
 pub(super) enum Watch {
     /// As server-sent events.
     Events(Box<EventFilter>),
     /// As one JSON value: its usage, and its size so far.
     Json(Box<UsageWatch>, u64),
+    /// Not at all.
+    Opaque,
 }
 
 /// The bytes of an upstream's answer. Read to the end it gives its connection back; dropped before, it closes it.
@@ -126,7 +137,7 @@ impl Source {
 pub(super) async fn begin(
     head: Head,
     source: Source,
-    usage_event: UsageEvent,
+    reading: Reading,
     clocks: Clocks,
 ) -> Result<Answer, Failure> {
     let encoding = head.headers.get(CONTENT_ENCODING);
@@ -134,11 +145,13 @@ pub(super) async fn begin(
         return Err(Failure::Encoded);
     }
     let mut headers = returned(&head.headers);
-    let content = if head.status.is_success() && is_event_stream(&head.headers) {
-        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        first_event(source, usage_event, clocks).await?
-    } else {
-        whole(head.status, source, clocks).await?
+    let content = match reading {
+        Reading::Openai(usage_event) if head.status.is_success() && is_event_stream(&head.headers) => {
+            headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            first_event(source, usage_event, clocks).await?
+        }
+        Reading::Opaque if head.status.is_success() => first_bytes(source, clocks).await?,
+        Reading::Openai(_) | Reading::Opaque => whole(head.status, source, clocks).await?,
     };
     Ok(Answer { status: head.status, headers, content })
 }
@@ -182,6 +195,13 @@ async fn first_event(
         }
     }
     Ok(Content::Flow(Flow { ready, source, watch: Watch::Events(filter) }))
+}
+
+/// Reads up to the first bytes: that there are any is all that can be told of them.
+async fn first_bytes(mut source: Source, clocks: Clocks) -> Result<Content, Failure> {
+    let mut ready = Parts::default();
+    ready.push(source.next(clocks.first_token, Clock::FirstToken).await?.ok_or(Failure::Empty)?);
+    Ok(Content::Flow(Flow { ready, source, watch: Watch::Opaque }))
 }
 
 /// Reads a JSON answer whole, or up to where it is too large for that.

@@ -6,21 +6,19 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use moorline_admin::ErrorKind;
-use moorline_translate::splice::{Edits, UsageEvent};
-use moorline_translate::{Fields, Parts};
 use tokio::time::Instant;
 
 use super::account::Account;
 use super::answer::Answer;
+use super::ask::Ask;
 use super::dice::Dice;
 use super::outbound;
 use super::pool::ConnectError;
 use super::worker::Worker;
-use crate::routing::upstream::{ForeignOrigin, Operation, Unusable};
-use crate::routing::{Key, ModelIndex, Route, Routing, Target};
+use crate::routing::upstream::{ForeignOrigin, Unusable};
+use crate::routing::{Key, ModelIndex, Operation, Route, Routing, Target};
 
 /// The longest wait before another attempt. An upstream that asks for more is left alone.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -31,6 +29,9 @@ pub(super) enum Failure {
     /// The document lists no target that could be asked.
     #[error("no target could be asked")]
     NoTarget,
+    /// The provider has no such endpoint.
+    #[error("no provider of this model serves {}", .0.path())]
+    Unsupported(Operation),
     /// The provider cannot be sent anything.
     #[error("the provider cannot be used")]
     Unusable(#[source] Unusable),
@@ -99,6 +100,7 @@ impl Failure {
     pub(super) const fn kind(&self) -> ErrorKind {
         match self {
             Self::Slow(_) | Self::Connect(ConnectError::Timeout { .. }) => ErrorKind::UpstreamTimeout,
+            Self::Unsupported(_) => ErrorKind::BadRequest,
             _ => ErrorKind::UpstreamFailed,
         }
     }
@@ -109,6 +111,7 @@ impl Failure {
             Self::Connect(_) | Self::Broken(_) | Self::Status { .. } | Self::InBand | Self::Empty => true,
             Self::Slow(clock) => !matches!(clock, Clock::Total),
             Self::NoTarget
+            | Self::Unsupported(_)
             | Self::Unusable(_)
             | Self::Foreign(_)
             | Self::Credential(_)
@@ -142,10 +145,8 @@ pub(super) struct Call<'a> {
     pub(super) route: &'a Route,
     pub(super) key: &'a Key,
     pub(super) model: ModelIndex,
-    pub(super) operation: Operation,
     pub(super) headers: &'a HeaderMap,
-    pub(super) body: &'a Bytes,
-    pub(super) fields: &'a Fields,
+    pub(super) ask: &'a Ask,
     pub(super) deadline: Instant,
 }
 
@@ -179,28 +180,16 @@ impl Call<'_> {
             .into_iter()
             .chain(fallback.iter().filter(allowed).filter_map(|model| self.routing.model(*model)))
     }
-
-    /// The body for a target: the caller's own bytes, but for the fields that must differ.
-    fn body_for(&self, target: &Target) -> (Parts, UsageEvent) {
-        let mut edits = Edits::new();
-        edits.model(self.fields, target.model.as_str());
-        let event = if self.operation == Operation::Chat && self.fields.stream {
-            edits.include_usage(self.body, self.fields)
-        } else {
-            UsageEvent::Asked
-        };
-        (edits.apply(self.body), event)
-    }
 }
 
 /// Asks one target, as often as the route says.
 async fn ask(call: &Call<'_>, target: &Target, account: &mut Account) -> Result<Answer, Failure> {
     let retry = call.route.retry;
-    let (body, usage_event) = call.body_for(target);
+    let outgoing = call.ask.for_target(target)?;
     let mut attempt = 1;
     loop {
         account.asks(target);
-        let failure = match outbound::send(call, target, &body, usage_event, &account.request_id).await {
+        let failure = match outbound::send(call, target, &outgoing, &account.request_id).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };

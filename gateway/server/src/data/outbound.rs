@@ -8,11 +8,10 @@ use std::time::Duration;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use moorline_translate::Parts;
-use moorline_translate::splice::UsageEvent;
 use tokio::time::Instant;
 
 use super::answer::{self, Answer, Source};
+use super::ask::Outgoing;
 use super::attempts::{Call, Clock, Failure};
 use super::body::UpstreamBody;
 use super::pool::Lease;
@@ -38,16 +37,15 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) async fn send(
     call: &Call<'_>,
     target: &Target,
-    body: &Parts,
-    usage_event: UsageEvent,
+    outgoing: &Outgoing,
     request_id: &str,
 ) -> Result<Answer, Failure> {
-    let (lease, response) = exchange(call, target, body, request_id).await?;
+    let (lease, response) = exchange(call, target, outgoing, request_id).await?;
     let status = response.status();
     let (head, incoming) = response.into_parts();
     judge(status, &head.headers)?;
     let source = Source::new(incoming, lease);
-    answer::begin(head, source, usage_event, call.route.clocks).await
+    answer::begin(head, source, outgoing.reading, call.route.clocks).await
 }
 
 /// Whether an answer's head allows that it be an answer. A caller's own fault is one.
@@ -72,13 +70,13 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
 async fn exchange(
     call: &Call<'_>,
     target: &Target,
-    body: &Parts,
+    outgoing: &Outgoing,
     request_id: &str,
 ) -> Result<(Lease, Response<Incoming>), Failure> {
     let pool = &call.worker.pool;
     let origin = target.upstream.origin().map_err(Failure::Unusable)?;
     if let Some(mut lease) = pool.idle(origin).await {
-        let request = request(call, target, &lease, body, request_id)?;
+        let request = request(call, target, &lease, outgoing, request_id)?;
         match head(&mut lease, request, call.route.clocks.headers).await {
             Err(Failure::Broken(error)) if lease.is_reused && !lease.was_heard() => {
                 tracing::debug!(%error, "a kept connection was stale");
@@ -87,7 +85,7 @@ async fn exchange(
         }
     }
     let mut lease = pool.connect(origin, call.route.clocks.connect).await.map_err(Failure::Connect)?;
-    let request = request(call, target, &lease, body, request_id)?;
+    let request = request(call, target, &lease, outgoing, request_id)?;
     head(&mut lease, request, call.route.clocks.headers).await.map(|response| (lease, response))
 }
 
@@ -95,7 +93,7 @@ fn request(
     call: &Call<'_>,
     target: &Target,
     lease: &Lease,
-    body: &Parts,
+    outgoing: &Outgoing,
     request_id: &str,
 ) -> Result<Request<UpstreamBody>, Failure> {
     let mut headers = HeaderMap::with_capacity(16);
@@ -111,9 +109,9 @@ fn request(
             headers.insert(name, value.clone());
         }
     }
-    let mut request = Request::new(UpstreamBody(body.clone()));
+    let mut request = Request::new(UpstreamBody(outgoing.body.clone()));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = target.upstream.path(call.operation).map_err(Failure::Unusable)?.into();
+    *request.uri_mut() = outgoing.path.clone().into();
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = headers;
     Ok(request)

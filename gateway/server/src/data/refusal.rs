@@ -259,6 +259,9 @@ impl From<&Failure> for Refusal {
             _ if kind == ErrorKind::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::BAD_GATEWAY,
         };
+        if let Failure::Unsupported(_) = failure {
+            return Self::invalid(StatusCode::BAD_REQUEST, "unsupported_endpoint", failure.for_callers());
+        }
         // The cause in words of our own: an upstream's text may hold an address or a part of a key.
         let refusal = Self::new(status, kind, "upstream_error", kind.as_str(), failure.for_callers());
         match failure.retry_after() {

@@ -112,6 +112,7 @@ impl Relay {
                 *seen += chunk.len() as u64;
                 self.ready.push(chunk);
             }
+            Watch::Opaque => self.ready.push(chunk),
         }
         self.note();
         Ok(())
@@ -137,6 +138,7 @@ impl Relay {
                     self.account.tokens = watch.tokens();
                 }
             }
+            Watch::Opaque => {}
         }
     }
 
@@ -177,8 +179,10 @@ impl Relay {
                 };
                 self.ready.push(Bytes::from(error.to_event()));
             }
-            Watch::Json(..) if matches!(ending, Ending::Clean) => self.account.end(self.status, None),
-            Watch::Json(..) => {
+            Watch::Json(..) | Watch::Opaque if matches!(ending, Ending::Clean) => {
+                self.account.end(self.status, None)
+            }
+            Watch::Json(..) | Watch::Opaque => {
                 self.account.end(self.status, Some(ending.kind()));
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, ending.message()));
             }

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use moorline_translate::{Parts, scan};
+use moorline_translate::Parts;
 use serde_json::json;
 
 use super::account::Account;
 use super::answer::{Answer, Content};
+use super::ask::Ask;
 use super::attempts::{self, Call};
 use super::body::{self, ReplyBody};
 use super::guard::Mark;
@@ -24,8 +25,8 @@ use super::worker::Worker;
 use super::{admission, dice::Dice};
 use crate::limits::Reservation;
 use crate::recorder::Authentication;
+use crate::routing::Operation;
 use crate::routing::limit::Kind;
-use crate::routing::upstream::Operation;
 
 const GENERATION: HeaderName = HeaderName::from_static("x-moorline-generation");
 const PROBE: HeaderName = HeaderName::from_static("x-moorline-probe");
@@ -58,9 +59,8 @@ impl Endpoint {
             "/" | "/healthz" => Self::Alive,
             "/readyz" => Self::Ready,
             "/v1/models" => Self::Models,
-            "/v1/chat/completions" => Self::Upstream(Operation::Chat),
-            "/v1/embeddings" => Self::Upstream(Operation::Embeddings),
-            _ => return None,
+            // The others need a protocol of their own, or a form: not in this release.
+            _ => Self::Upstream(Operation::at(path).filter(|operation| operation.is_served())?),
         })
     }
 
@@ -205,29 +205,19 @@ async fn serve(
     account.route = Some(route.index);
     admission::readable(&head.headers)?;
     let body = body::read(body, worker.config.body_bytes_max, worker.config.deadlines).await?;
-    let fields = scan(&body)?;
-    let model = admission::model(routing, route, caller, &fields)?;
+    let ask = Ask::read(operation, body)?;
+    let model = admission::model(routing, route, caller, &ask.fields)?;
     account.model = Some(model);
     let declared = routing.model(model).ok_or_else(Refusal::no_model)?;
-    let estimate = admission::estimate(&fields);
+    let estimate = admission::estimate(&ask.fields);
     account.input_estimate = estimate.input;
     let reservation = admission::reserve(&worker.limits, route, caller, declared, estimate)?;
     mark_limits(&reservation, marks);
     account.reservation = Some(reservation);
 
     let deadline = tokio::time::Instant::from_std(account.started + route.clocks.total);
-    let call = Call {
-        worker,
-        routing,
-        route,
-        key: caller.key,
-        model,
-        operation,
-        headers: &head.headers,
-        body: &body,
-        fields: &fields,
-        deadline,
-    };
+    let call =
+        Call { worker, routing, route, key: caller.key, model, headers: &head.headers, ask: &ask, deadline };
     let answer = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
     Ok(Served::Upstream { answer: Box::new(answer), idle: route.clocks.idle, total: route.clocks.total })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use moorline_config::document::{self, Strategy};
 use moorline_config::{ModelName, ProviderName};
 
+use super::way::Ways;
 use super::{ModelIndex, Price, Upstream};
 
 /// One upstream model of one provider.
@@ -17,6 +18,8 @@ pub struct Target {
     pub model: ModelName,
     /// What it costs; nothing when no price is declared.
     pub price: Option<Price>,
+    /// How it serves each operation.
+    pub ways: Ways,
     weight: u32,
 }
 
@@ -52,8 +55,10 @@ impl Model {
             .targets
             .iter()
             .filter_map(|target| {
+                let upstream = Arc::clone(upstreams.get(&target.provider)?);
                 Some(Target {
-                    upstream: Arc::clone(upstreams.get(&target.provider)?),
+                    ways: upstream.ways(target.model.as_str()),
+                    upstream,
                     model: target.model.clone(),
                     price: target.price.as_ref().map(Price::compile).or(price_of_model),
                     weight: target.weight,

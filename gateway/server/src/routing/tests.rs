@@ -3,7 +3,6 @@
 use http::HeaderMap;
 use serde_json::json;
 
-use super::upstream::Operation;
 use super::*;
 
 fn compiled(document: &serde_json::Value) -> Routing {
@@ -101,7 +100,7 @@ fn a_credential_travels_to_its_own_origin_only() {
     let upstream = Upstream::compile(&name, &config.providers[&name], &resolve);
     let own = upstream.origin().unwrap().clone();
     assert_eq!(own.to_string(), "http://10.0.3.7:8000");
-    assert_eq!(upstream.path(Operation::Chat).unwrap(), "/v1/chat/completions");
+    assert_eq!(upstream.ways("m").of(Operation::Chat).unwrap().path, "/v1/chat/completions");
 
     let mut headers = HeaderMap::new();
     upstream.authorize(&own, &mut headers).unwrap();

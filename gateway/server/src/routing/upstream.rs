@@ -6,31 +6,12 @@
 use std::fmt;
 
 use http::header::AUTHORIZATION;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use moorline_config::document::{Provider, ProviderKind};
 use moorline_config::{ProviderName, Reference, Secret};
 use url::Url;
 
-/// What a caller asks of a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// `/chat/completions`.
-    Chat,
-    /// `/embeddings`.
-    Embeddings,
-}
-
-impl Operation {
-    const ALL: [Self; 2] = [Self::Chat, Self::Embeddings];
-
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Chat => "/chat/completions",
-            Self::Embeddings => "/embeddings",
-        }
-    }
-}
+use super::way::Ways;
 
 /// Scheme, host and port: where a connection leads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,14 +62,17 @@ pub struct ForeignOrigin {
 pub struct Upstream {
     /// Its name in the document.
     pub provider: ProviderName,
+    /// The protocol it speaks.
+    pub kind: ProviderKind,
+    version: Option<String>,
     address: Result<Address, Unusable>,
 }
 
 struct Address {
     origin: Origin,
     host_header: HeaderValue,
-    paths: [PathAndQuery; Operation::ALL.len()],
-    credential: Option<HeaderValue>,
+    prefix: String,
+    credential: Option<(HeaderName, HeaderValue)>,
 }
 
 impl fmt::Debug for Address {
@@ -103,7 +87,12 @@ impl Upstream {
         provider: &Provider,
         resolve: &dyn Fn(&Reference) -> Option<Secret>,
     ) -> Self {
-        Self { provider: name.clone(), address: address(provider, resolve) }
+        Self {
+            provider: name.clone(),
+            kind: provider.kind,
+            version: provider.api_version.clone(),
+            address: address(provider, resolve),
+        }
     }
 
     /// Where connections to it lead.
@@ -114,13 +103,11 @@ impl Upstream {
         self.address.as_ref().map(|address| &address.origin).map_err(|unusable| *unusable)
     }
 
-    /// The path of an operation there.
-    ///
-    /// # Errors
-    /// Why it cannot be sent anything.
-    pub fn path(&self, operation: Operation) -> Result<PathAndQuery, Unusable> {
-        let address = self.address.as_ref().map_err(|unusable| *unusable)?;
-        address.paths.get(operation as usize).cloned().ok_or(Unusable::Protocol)
+    /// How it serves each operation with one of its models.
+    #[must_use]
+    pub fn ways(&self, model: &str) -> Ways {
+        let prefix = self.address.as_ref().map_or("", |address| &address.prefix);
+        Ways::compile(self.kind, prefix, self.version.as_deref(), model)
     }
 
     /// Puts the host and the credential on a request that goes out on a connection to `destination`.
@@ -135,8 +122,8 @@ impl Upstream {
             return Err(ForeignOrigin { provider: self.provider.clone(), own, other: destination.clone() });
         };
         headers.insert(http::header::HOST, address.host_header.clone());
-        if let Some(credential) = &address.credential {
-            headers.insert(AUTHORIZATION, credential.clone());
+        if let Some((name, value)) = &address.credential {
+            headers.insert(name.clone(), value.clone());
         }
         Ok(())
     }
@@ -145,12 +132,11 @@ impl Upstream {
 fn address(provider: &Provider, resolve: &dyn Fn(&Reference) -> Option<Secret>) -> Result<Address, Unusable> {
     let public = match provider.kind {
         ProviderKind::Openai => Some("https://api.openai.com/v1"),
-        ProviderKind::OpenaiCompatible => None,
-        ProviderKind::Anthropic
-        | ProviderKind::AzureOpenai
-        | ProviderKind::Bedrock
-        | ProviderKind::Gemini
-        | ProviderKind::Cohere => return Err(Unusable::Protocol),
+        ProviderKind::Anthropic => Some("https://api.anthropic.com/v1"),
+        ProviderKind::OpenaiCompatible | ProviderKind::AzureOpenai => None,
+        ProviderKind::Bedrock | ProviderKind::Gemini | ProviderKind::Cohere => {
+            return Err(Unusable::Protocol);
+        }
     };
     let base = provider.base_url.as_deref().or(public).ok_or(Unusable::Address)?;
     let url = Url::parse(base).map_err(|_| Unusable::Address)?;
@@ -163,13 +149,10 @@ fn address(provider: &Provider, resolve: &dyn Fn(&Reference) -> Option<Secret>) 
     let host = written.trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = url.port_or_known_default().ok_or(Unusable::Address)?;
     let host_header = url.port().map_or_else(|| written.to_owned(), |port| format!("{written}:{port}"));
-    let prefix = url.path().trim_end_matches('/');
-    let path = |operation: Operation| PathAndQuery::try_from(format!("{prefix}{}", operation.path()));
-    let [chat, embeddings] = Operation::ALL.map(path);
     Ok(Address {
         origin: Origin { secure, host, port },
         host_header: HeaderValue::try_from(host_header).map_err(|_| Unusable::Address)?,
-        paths: [chat.map_err(|_| Unusable::Address)?, embeddings.map_err(|_| Unusable::Address)?],
+        prefix: url.path().trim_end_matches('/').to_owned(),
         credential: credential(provider, resolve)?,
     })
 }
@@ -177,11 +160,15 @@ fn address(provider: &Provider, resolve: &dyn Fn(&Reference) -> Option<Secret>) 
 fn credential(
     provider: &Provider,
     resolve: &dyn Fn(&Reference) -> Option<Secret>,
-) -> Result<Option<HeaderValue>, Unusable> {
+) -> Result<Option<(HeaderName, HeaderValue)>, Unusable> {
     let Some(reference) = &provider.api_key else { return Ok(None) };
     let secret = resolve(reference).ok_or(Unusable::Credential)?;
-    let mut value =
-        HeaderValue::try_from(format!("Bearer {}", secret.expose())).map_err(|_| Unusable::Credential)?;
+    let (name, value) = match provider.kind {
+        ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), secret.expose().to_owned()),
+        ProviderKind::AzureOpenai => (HeaderName::from_static("api-key"), secret.expose().to_owned()),
+        _ => (AUTHORIZATION, format!("Bearer {}", secret.expose())),
+    };
+    let mut value = HeaderValue::try_from(value).map_err(|_| Unusable::Credential)?;
     value.set_sensitive(true);
-    Ok(Some(value))
+    Ok(Some((name, value)))
 }

@@ -14,6 +14,7 @@ mod caller;
 mod cancel;
 mod clocks;
 mod drain;
+mod endpoints;
 mod gateway;
 mod input;
 mod limits;
