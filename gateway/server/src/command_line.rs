@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use moorline_config::{Duration, Reference};
 
+use crate::access::Destination;
+
 /// The AI gateway: OpenAI-compatible, many providers, serving exactly the document it attests.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "moorline-gateway", version)]
@@ -52,6 +54,10 @@ pub struct CommandLine {
     /// How log lines are written, to stderr. RUST_LOG chooses which.
     #[arg(long, value_name = "FORMAT", env = "MOORLINE_GATEWAY_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+
+    /// Where the access log goes, one line a request: `off`, `stderr`, or a file. A crash loses its last 100 ms.
+    #[arg(long, value_name = "WHERE", env = "MOORLINE_GATEWAY_ACCESS_LOG", default_value = "stderr")]
+    pub access_log: Destination,
 }
 
 /// How log lines are written.
@@ -88,7 +94,10 @@ mod tests {
             "env:TOKEN",
             "--drain-timeout",
             "5s",
+            "--access-log",
+            "/var/log/gateway/access.log",
         ]);
+        assert_eq!(line.access_log, Destination::File("/var/log/gateway/access.log".into()));
         assert_eq!(line.config, [PathBuf::from("base.yaml"), PathBuf::from("prod.yaml")]);
         assert_eq!(line.admin_token, Some(Reference::Env("TOKEN".to_owned())));
         assert_eq!(line.drain_timeout, Duration::from_seconds(5));

@@ -36,6 +36,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::AccessLog;
 use crate::gauges::Gauges;
 use crate::generation::Snapshot;
 use crate::limits::Limits;
@@ -68,6 +69,8 @@ pub struct DataConfig {
     pub drain_deadline: Duration,
     /// Counts what is open, for the metrics page.
     pub gauges: Arc<Gauges>,
+    /// Where each request's line goes.
+    pub access_log: AccessLog,
 }
 
 impl DataConfig {
@@ -82,6 +85,7 @@ impl DataConfig {
             deadlines: Deadlines::DEFAULT,
             drain_deadline: DRAIN_DEADLINE,
             gauges: Arc::default(),
+            access_log: AccessLog::off(),
         }
     }
 }

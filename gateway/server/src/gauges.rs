@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Numbers of all workers.
 #[derive(Debug, Default)]
-pub struct Gauges(Mutex<Vec<Arc<WorkerGauges>>>);
+pub struct Gauges {
+    workers: Mutex<Vec<Arc<WorkerGauges>>>,
+    dropped_lines: AtomicU64,
+}
 
 /// Numbers of one worker. Aligned so that two workers never share a cache line.
 #[derive(Debug, Default)]
@@ -30,7 +33,7 @@ impl Gauges {
     /// Numbers for one more worker.
     pub fn worker(&self) -> Arc<WorkerGauges> {
         let worker = Arc::<WorkerGauges>::default();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
         worker
     }
 
@@ -46,8 +49,19 @@ impl Gauges {
         self.sum(|worker| &worker.requests)
     }
 
+    /// Counts lines of the access log that were not written.
+    pub fn count_dropped_lines(&self, lines: u64) {
+        self.dropped_lines.fetch_add(lines, Ordering::Relaxed);
+    }
+
+    /// Lines of the access log that were not written.
+    #[must_use]
+    pub fn dropped_lines(&self) -> u64 {
+        self.dropped_lines.load(Ordering::Relaxed)
+    }
+
     fn sum(&self, of: fn(&WorkerGauges) -> &AtomicU64) -> u64 {
-        let workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers.iter().map(|worker| of(worker).load(Ordering::Relaxed)).sum()
     }
 }

@@ -9,6 +9,7 @@
 //! [`recorder`] (what was counted), [`admin`] (who may ask for changes), [`lifecycle`] (start to exit).
 
 // Control plane.
+pub mod access;
 pub mod admin;
 pub mod clock;
 pub mod command_line;

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use moorline_config::{Reference, Secret};
@@ -17,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::AccessLog;
 use crate::admin::{self, Admin, Endpoint, Token};
 use crate::clock;
 use crate::command_line::CommandLine;
@@ -29,6 +31,8 @@ use crate::recorder::SLICE;
 use crate::secrets::Resolver;
 use crate::state::{Proposal, Setup, State};
 
+/// How long the last lines of the access log may take to be written.
+const ACCESS_LOG_DEADLINE: Duration = Duration::from_secs(2);
 /// Exit code after a second signal, as of a process that the signal had ended.
 const FORCED: u8 = 130;
 
@@ -55,7 +59,9 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let (state, file) = open_state(&line, resolver, &tracker)?;
     let gauges = Arc::new(Gauges::default());
-    let data = start_data_plane(&line, &state, &gauges)?;
+    let (access_log, access_end) =
+        AccessLog::start(line.access_log.clone(), line.log_format, &gauges).context("--access-log")?;
+    let data = start_data_plane(&line, &state, &gauges, access_log)?;
     let data_address = data.address();
     let listener = TcpListener::bind(line.admin)
         .await
@@ -72,6 +78,9 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     announce(data_address, admin_address)?;
     tracing::info!(data = %data_address, admin = %admin_address, "listening");
     let exit = wait_and_drain(&state, data, &mut signals).await;
+    if !access_end.finish(ACCESS_LOG_DEADLINE).await {
+        tracing::warn!("nobody takes the access log: its last lines are lost");
+    }
     stop.cancel();
     tracker.close();
     tokio::select! {
@@ -123,11 +132,13 @@ fn start_data_plane(
     line: &CommandLine,
     state: &Arc<State>,
     gauges: &Arc<Gauges>,
+    access_log: AccessLog,
 ) -> anyhow::Result<DataPlane> {
     let config = DataConfig {
         workers: line.workers.map(usize::from),
         drain_deadline: line.drain_timeout.get(),
         gauges: Arc::clone(gauges),
+        access_log,
         ..DataConfig::new(line.listen)
     };
     let serving: Arc<dyn Serving> = Arc::clone(state) as _;

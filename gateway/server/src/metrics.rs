@@ -51,6 +51,12 @@ fn process(page: &mut Page, state: &State, gauges: &Gauges) {
     page.sample(&[], gauges.connections());
     page.family("requests_in_flight", Kind::Gauge, "Requests under way.");
     page.sample(&[], gauges.requests());
+    page.family(
+        "access_log_dropped_total",
+        Kind::Counter,
+        "Lines of the access log that were not written, because nobody took them in time.",
+    );
+    page.sample(&[], gauges.dropped_lines());
 }
 
 fn documents(page: &mut Page, state: &State) {

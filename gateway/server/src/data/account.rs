@@ -10,6 +10,9 @@ use http::Method;
 use moorline_admin::ErrorKind;
 use moorline_translate::Tokens;
 
+use super::worker::Worker;
+use crate::access::{Line, Sheet};
+use crate::clock;
 use crate::gauges::OpenRequest;
 use crate::generation::Generation;
 use crate::limits::{Reservation, Use};
@@ -18,6 +21,9 @@ use crate::routing::{ModelIndex, Price, Target};
 
 /// The status of a request whose caller went away.
 const CLIENT_CLOSED: u16 = 499;
+
+/// The most of a method that is logged.
+const METHOD_BYTES_MAX: usize = 16;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +55,7 @@ pub(super) struct Account {
     pub(super) first_token: Option<Duration>,
     served_by: Option<ServedBy>,
     end: Option<End>,
+    access: Option<Arc<Sheet>>,
     _under_way: OpenRequest,
 }
 
@@ -59,12 +66,12 @@ struct ServedBy {
 }
 
 impl Account {
-    pub(super) const fn open(
+    pub(super) fn open(
+        worker: &Worker,
         started: Instant,
         request_id: String,
         method: Method,
         path: String,
-        under_way: OpenRequest,
     ) -> Self {
         Self {
             started,
@@ -84,7 +91,8 @@ impl Account {
             first_token: None,
             served_by: None,
             end: None,
-            _under_way: under_way,
+            access: worker.access.clone(),
+            _under_way: worker.gauges.request(),
         }
     }
 
@@ -153,28 +161,28 @@ impl Account {
                 authentication: self.authentication,
             });
         }
-        // No body, no key, no header: only what we named ourselves, and the path.
-        tracing::info!(
-            target: "access",
-            id = %self.request_id,
-            method = %self.method,
-            path = %self.path,
-            status = end.status,
-            error = end.error.map(ErrorKind::as_str),
-            generation = generation.map(|generation| generation.number.0),
-            key = self.key.as_deref(),
-            model = model.map(|name| name.as_str()),
-            provider = self.served_by.as_ref().map(|by| by.provider.as_str()),
-            upstream_model = self.served_by.as_ref().map(|by| by.model.as_str()),
-            attempts = self.attempts,
-            input_tokens = tokens.input,
-            output_tokens = tokens.output,
-            tokens_estimated = self.tokens.is_none() && tokens.total() > 0,
+        let Some(access) = &self.access else { return };
+        access.write(&Line {
+            time_micros: clock::now().as_microsecond(),
+            id: &self.request_id,
+            method: shortened(self.method.as_str()),
+            path: &self.path,
+            status: end.status,
+            error: end.error.map(ErrorKind::as_str),
+            generation: generation.map(|generation| generation.number.0),
+            key: self.key.as_deref(),
+            model: model.map(|name| name.as_str()),
+            provider: self.served_by.as_ref().map(|by| by.provider.as_str()),
+            upstream_model: self.served_by.as_ref().map(|by| by.model.as_str()),
+            attempts: self.attempts,
+            input_tokens: tokens.input,
+            output_tokens: tokens.output,
+            tokens_estimated: self.tokens.is_none() && tokens.total() > 0,
             cost_micros,
-            latency_micros = micros(latency),
-            first_token_micros = self.first_token.map(micros),
-            "request"
-        );
+            latency,
+            first_token: self.first_token,
+            ..Line::default()
+        });
     }
 }
 
@@ -182,6 +190,11 @@ impl Drop for Account {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// A method as far as it is one: callers make some up.
+fn shortened(method: &str) -> &str {
+    method.get(..METHOD_BYTES_MAX).unwrap_or(method)
 }
 
 fn micros(duration: Duration) -> u64 {

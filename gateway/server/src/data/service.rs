@@ -138,8 +138,7 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
     let started = Instant::now();
     let request_id = request_id(request.headers(), &worker.dice);
     let path: String = request.uri().path().chars().take(PATH_BYTES_MAX).collect();
-    let under_way = worker.gauges.request();
-    let mut account = Account::open(started, request_id.clone(), request.method().clone(), path, under_way);
+    let mut account = Account::open(worker, started, request_id.clone(), request.method().clone(), path);
     let mut marks = HeaderMap::with_capacity(8);
     let served = if mark.is_doubtful() {
         Err(Refusal::doubtful())

@@ -22,6 +22,7 @@ use super::dice::Dice;
 use super::guard::{Guarded, Mark};
 use super::pool::Pool;
 use super::{DataConfig, Serving, service};
+use crate::access::Sheet;
 use crate::gauges::WorkerGauges;
 use crate::limits::Limits;
 
@@ -40,6 +41,7 @@ pub(super) struct Worker {
     pub(super) pool: Arc<Pool>,
     pub(super) dice: Dice,
     pub(super) gauges: Arc<WorkerGauges>,
+    pub(super) access: Option<Arc<Sheet>>,
     pub(super) drain: CancellationToken,
 }
 
@@ -52,7 +54,8 @@ impl Worker {
         drain: CancellationToken,
     ) -> Self {
         let (pool, gauges) = (Arc::new(Pool::new(tls)), config.gauges.worker());
-        Self { config, serving, limits, pool, dice: Dice::new(), gauges, drain }
+        let access = config.access_log.sheet();
+        Self { config, serving, limits, pool, dice: Dice::new(), gauges, access, drain }
     }
 }
 

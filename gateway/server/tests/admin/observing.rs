@@ -2,7 +2,10 @@
 
 use moorline_admin::{Event, Generation, Weight};
 
-use crate::harness::{DEADLINE, Home, TOKEN, UPSTREAM_KEY, document, git, in_time};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::{DEADLINE, Gateway, Home, TOKEN, UPSTREAM_KEY, document, git, in_time};
 
 #[tokio::test]
 async fn events_tell_of_what_was_taken_and_what_was_refused() {
@@ -97,4 +100,38 @@ async fn no_secret_is_in_any_answer_file_or_log_line() {
     for secret in [TOKEN, UPSTREAM_KEY, &staged.probe_key] {
         assert!(!told.contains(secret), "{secret} is told in\n{told}");
     }
+}
+
+/// Asks for a path that nothing serves.
+async fn not_found(gateway: &Gateway, query: &str) -> u16 {
+    let url = format!("{}/v1/nothing{query}", gateway.data);
+    in_time(reqwest::Client::new().get(url).send()).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn the_access_log_goes_where_the_command_line_says_and_is_whole_at_the_end() {
+    let home = Home::new();
+    let path = home.path("access.log");
+    let gateway = home.start(&["--access-log", path.to_str().unwrap(), "--log-format", "json"]).await;
+    gateway.client.put_config(&document("a"), &git("c1")).await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(not_found(&gateway, "?key=marker-query").await, 404);
+    }
+    let metrics = gateway.raw("GET", "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("moorline_gateway_access_log_dropped_total 0\n"), "{metrics}");
+    gateway.signal(Signal::TERM);
+    assert!(gateway.ended().await.success());
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 50);
+    for line in text.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["path"], &line["status"]), (&json!("/v1/nothing"), &json!(404)));
+    }
+    assert!(!text.contains("marker"), "{text}");
+
+    let gateway = home.start(&["--access-log", "off"]).await;
+    not_found(&gateway, "").await;
+    gateway.signal(Signal::TERM);
+    assert!(gateway.ended().await.success());
+    assert!(!std::fs::read_to_string(home.path("log")).unwrap().contains("/v1/nothing"));
 }
