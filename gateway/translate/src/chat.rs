@@ -39,6 +39,9 @@ pub enum Unreadable {
     /// It is not the JSON its protocol says.
     #[error("the answer is not what the provider's protocol says")]
     Json(#[from] serde_json::Error),
+    /// It is JSON, but not what its protocol says.
+    #[error("the answer is not what the provider's protocol says: {0}")]
+    Protocol(&'static str),
     /// It has nothing in it that could be an answer.
     #[error("the answer holds no content")]
     Empty,

@@ -3,13 +3,17 @@
 //! A request that needs no translation is never parsed into a tree: [`scan`] checks it in one pass and notes where
 //! the few fields stand that a gateway decides on, [`splice`] replaces those and leaves every other byte alone.
 //! A request that does need one goes through [`chat`], the vocabulary that all chat protocols share.
-//! [`faults`] tells what a provider's refusal means.
+//! [`embeddings`], [`rerank`] and [`multipart`] do the same for what is no chat. [`faults`] tells what a provider's refusal means.
 //! [`sse`] finds the events in a stream however it is cut, [`usage`] reads the tokens an answer used, and [`error`]
 //! writes refusals in the caller's dialect.
 
 pub mod chat;
+pub mod embeddings;
 pub mod error;
 pub mod faults;
+pub mod multipart;
+mod outgoing;
+pub mod rerank;
 pub mod scan;
 pub mod splice;
 pub mod sse;
@@ -18,6 +22,7 @@ pub mod usage;
 mod wire;
 
 pub use error::ErrorBody;
+pub use outgoing::Outgoing;
 pub use scan::{Fields, ScanError, Span, scan};
 pub use splice::{Edits, Parts};
 pub use usage::{Tokens, UsageWatch};

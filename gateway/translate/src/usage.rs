@@ -53,6 +53,17 @@ impl Tokens {
     }
 }
 
+/// A count that a provider writes as a float (`12.0`). What is no count is 0.
+pub(crate) const fn whole(count: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` saturates, and NaN is 0"
+    )]
+    let whole = count as u64;
+    whole
+}
+
 /// Watches the bytes of one JSON value for its outermost `usage`.
 #[derive(Debug, Clone, Default)]
 pub struct UsageWatch {
