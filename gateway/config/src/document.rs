@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Auth, Jwt, Key};
-pub use limit::{Limit, Per};
+pub use limit::{Algorithm, ByHeader, Each, Limit, Per};
 pub use model::{Model, Price, Strategy, Target};
 pub use provider::{AwsKeys, Entra, Provider, ProviderKind};
 pub use route::{Cache, Retry, Route, Timeouts};

@@ -34,6 +34,6 @@ pub use digest::Digest;
 pub use document::Document;
 pub use layer::layer;
 pub use mistake::{Mistake, Mistakes};
-pub use name::{GatewayName, KeyName, ModelName, ProviderName};
+pub use name::{GatewayName, KeyName, ModelName, ProviderName, TeamName};
 pub use secret::{Reference, Secret};
 pub use units::{ByteSize, Duration, Percent, Usd};

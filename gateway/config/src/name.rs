@@ -130,6 +130,10 @@ name_type! {
     /// A virtual key's name; the key itself is never declared.
     KeyName
 }
+name_type! {
+    /// A team's name: what the keys of one team have in common.
+    TeamName
+}
 
 #[cfg(test)]
 mod tests {

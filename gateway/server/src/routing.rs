@@ -28,7 +28,7 @@ pub use upstream::{Origin, Upstream};
 
 /// A model's place in [`Routing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ModelIndex(usize);
+pub struct ModelIndex(pub(crate) usize);
 
 /// A key's place in [`Routing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,13 +60,16 @@ impl Routing {
             .iter()
             .map(|(name, model)| Model::compile(name, model, &upstreams, &models_by_name))
             .collect();
+        let names: Vec<&ModelName> = config.models.keys().collect();
+        let declared = limit::Declared { keys: &config.keys, models: &names };
         let routes = config
             .routes
             .iter()
             .enumerate()
-            .map(|(index, route)| Route::compile(index, route, &models_by_name, &config.keys))
+            .map(|(index, route)| Route::compile(index, route, &models_by_name, declared))
             .collect();
-        let keys: Vec<Key> = config.keys.iter().map(|key| Key::compile(key, &models_by_name)).collect();
+        let keys: Vec<Key> =
+            config.keys.iter().map(|key| Key::compile(key, &models_by_name, declared)).collect();
         let keys_by_hash = config
             .keys
             .iter()

@@ -23,7 +23,8 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
         if let Some(models) = &key.models {
             problems.models(document, &format!("{path}.models"), models);
         }
-        limits::check(&format!("{path}.limits"), &key.limits, problems);
+        let of = if key.team.is_some() { limits::Of::KeyInTeam } else { limits::Of::KeyAlone };
+        limits::check(&format!("{path}.limits"), &key.limits, of, problems);
     }
 }
 

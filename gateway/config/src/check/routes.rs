@@ -18,7 +18,7 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
             problems.add(format!("{path}.path"), problem);
         }
         models(document, &path, route, problems);
-        limits::check(&format!("{path}.limits"), &route.limits, problems);
+        limits::check(&format!("{path}.limits"), &route.limits, limits::Of::Route, problems);
         if route.cache.is_some_and(|cache| cache.ttl.as_milliseconds() == 0) {
             problems.add(format!("{path}.cache.ttl"), "expected a time longer than 0");
         }

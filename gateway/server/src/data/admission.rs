@@ -7,6 +7,7 @@ use moorline_translate::{Fields, Tokens};
 use super::refusal::Refusal;
 use crate::limits::{self, Demand, Limits, Reservation};
 use crate::recorder::Authentication;
+use crate::routing::limit::Subject;
 use crate::routing::{Key, KeyHash, KeyIndex, Model, ModelIndex, Route, Routing};
 
 /// Bytes of a prompt that are taken for a token before the upstream has counted.
@@ -84,14 +85,15 @@ pub(super) fn estimate(fields: &Fields) -> Tokens {
 pub(super) fn reserve(
     limits: &Limits,
     route: &Route,
-    caller: Caller<'_>,
+    key: &Key,
+    subject: &Subject<'_>,
     model: &Model,
     estimate: Tokens,
 ) -> Result<Reservation, Refusal> {
-    let declared = caller.key.limits.iter().chain(&route.limits);
+    let declared = key.limits.iter().chain(&route.limits);
     let cost_micros = model.price_estimate().map_or(0, |price| price.cost_micros(estimate));
     let demand = Demand { tokens: estimate.total(), cost_micros };
-    Ok(limits::reserve(limits, declared, caller.index, demand)?)
+    Ok(limits::reserve(limits, declared, subject, demand)?)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! answer it reads nothing but the news that the caller went away. That news is what cancels a request.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,6 +50,8 @@ impl Deadlines {
 /// What a connection's guard and its requests tell each other.
 #[derive(Debug)]
 pub(super) struct Mark {
+    /// Who is at the other end.
+    peer: IpAddr,
     opened: Instant,
     /// When the present request was answered, in milliseconds since `opened`, and one more. 0: not yet.
     answered: AtomicU64,
@@ -61,14 +64,20 @@ pub(super) struct Mark {
 
 impl Mark {
     /// Of a connection that was just accepted.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(peer: IpAddr) -> Self {
         Self {
+            peer,
             opened: Instant::now(),
             answered: AtomicU64::new(0),
             doubtful: AtomicBool::new(false),
             last: AtomicBool::new(false),
             reader: Mutex::new(None),
         }
+    }
+
+    /// The address at the other end, as the kernel knows it.
+    pub(super) const fn peer(&self) -> IpAddr {
+        self.peer
     }
 
     /// When the present request was answered, said once.

@@ -11,7 +11,7 @@ use moorline_translate::{ErrorBody, ScanError};
 use super::attempts::Failure;
 use super::body::ReadError;
 use crate::limits::{Refused, Standing};
-use crate::routing::limit::{Kind, Scope};
+use crate::routing::limit::Kind;
 
 /// A refused request.
 #[derive(Debug)]
@@ -191,29 +191,26 @@ impl From<ScanError> for Refusal {
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         let Refused { scope, kind, window, needed, standing } = refused;
-        let whose = match &scope {
-            Scope::Route { path } => format!("of route {path}"),
-            Scope::RouteKey { path, key } => format!("of key {key} on route {path}"),
-            Scope::Key { key } => format!("of key {key}"),
-        };
+        let stretch = window.map(|window| format!(" in {window}")).unwrap_or_default();
         let numbers = match kind {
-            Kind::Requests => format!("{} requests in {window}", standing.most),
+            Kind::Requests => format!("{} requests{stretch}", standing.most),
             Kind::Tokens => format!(
-                "{} tokens in {window}, {} left, about {needed} needed",
+                "{} tokens{stretch}, {} left, about {needed} needed",
                 standing.most, standing.remaining
             ),
             Kind::Budget => {
-                format!("{} in {window}, {} left", dollars(standing.most), dollars(standing.remaining))
+                format!("{}{stretch}, {} left", dollars(standing.most), dollars(standing.remaining))
             }
+            Kind::Concurrency => format!("{} requests at the same time", standing.most),
         };
         let (class, code) = match kind {
-            Kind::Requests => ("requests", "rate_limit_exceeded"),
+            Kind::Requests | Kind::Concurrency => ("requests", "rate_limit_exceeded"),
             Kind::Tokens => ("tokens", "rate_limit_exceeded"),
             Kind::Budget => ("insufficient_quota", "budget_exceeded"),
         };
         let seconds = standing.reset.div_ceil(1_000).max(1);
         let message =
-            format!("The {} limit {whose} is reached: {numbers}. Try again in {seconds}s.", kind.as_str());
+            format!("The {} limit {scope} is reached: {numbers}. Try again in {seconds}s.", kind.as_str());
         let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorKind::Limited, class, code, message)
             .with(RETRY_AFTER, HeaderValue::from(seconds));
         refusal.headers.extend(standing_headers(kind, standing));
@@ -221,7 +218,7 @@ impl From<Refused> for Refusal {
     }
 }
 
-/// How a limit stands, in the headers clients know. They know none for budgets.
+/// How a limit stands, in the headers clients know. They know none for the other kinds.
 pub(super) fn standing_headers(
     kind: Kind,
     standing: Standing,
@@ -233,12 +230,12 @@ pub(super) fn standing_headers(
         Kind::Tokens => {
             ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]
         }
-        Kind::Budget => [""; 3],
+        Kind::Budget | Kind::Concurrency => [""; 3],
     };
     let Standing { most, remaining, reset } = standing;
     let reset = HeaderValue::try_from(format!("{}s", reset.div_ceil(1_000))).ok();
     let values = [Some(HeaderValue::from(most)), Some(HeaderValue::from(remaining)), reset];
-    let is_known = kind != Kind::Budget;
+    let is_known = matches!(kind, Kind::Requests | Kind::Tokens);
     names
         .into_iter()
         .zip(values)

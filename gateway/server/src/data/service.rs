@@ -3,6 +3,7 @@
 //! `pick → authenticate → route → read → scan → admit → ask → answer`: each word is a line of [`serve`]. A request
 //! picks its generation once, when it arrives, and keeps it to its end.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,7 +27,7 @@ use super::{admission, dice::Dice};
 use crate::limits::Reservation;
 use crate::recorder::Authentication;
 use crate::routing::Operation;
-use crate::routing::limit::Kind;
+use crate::routing::limit::{Kind, Subject};
 
 const GENERATION: HeaderName = HeaderName::from_static("x-moorline-generation");
 const PROBE: HeaderName = HeaderName::from_static("x-moorline-probe");
@@ -143,7 +144,7 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
     let served = if mark.is_doubtful() {
         Err(Refusal::doubtful())
     } else {
-        serve(worker, request, &mut account, &mut marks).await
+        serve(worker, mark.peer(), request, &mut account, &mut marks).await
     };
     let reply = match served {
         Ok(served) => accept(served, account, started),
@@ -176,6 +177,7 @@ enum Served {
 /// Decides on a request, and asks for its answer.
 async fn serve(
     worker: &Worker,
+    peer: IpAddr,
     request: Request<Incoming>,
     account: &mut Account,
     marks: &mut HeaderMap,
@@ -210,7 +212,8 @@ async fn serve(
     let declared = routing.model(model).ok_or_else(Refusal::no_model)?;
     let estimate = admission::estimate(&ask.fields);
     account.input_estimate = estimate.input;
-    let reservation = admission::reserve(&worker.limits, route, caller, declared, estimate)?;
+    let subject = Subject { key: caller.index, model, peer, headers: &head.headers };
+    let reservation = admission::reserve(&worker.limits, route, caller.key, &subject, declared, estimate)?;
     mark_limits(&reservation, marks);
     account.reservation = Some(reservation);
 

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -106,8 +107,8 @@ async fn accept(worker: &Arc<Worker>, listener: &TcpListener, connections: &Task
             accepted = accept_one(listener, &slots) => accepted,
         };
         match accepted {
-            Ok((stream, slot)) => {
-                connections.spawn(connection(Arc::clone(worker), stream, slot));
+            Ok((stream, peer, slot)) => {
+                connections.spawn(connection(Arc::clone(worker), stream, peer, slot));
             }
             // A caller that left while it waited in the queue is no reason to let the others wait.
             Err(error) if is_callers(&error) => {
@@ -125,13 +126,13 @@ async fn accept(worker: &Arc<Worker>, listener: &TcpListener, connections: &Task
 async fn accept_one(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::trace!(%error, "a caller left as it was accepted");
     }
-    Ok((stream, slot))
+    Ok((stream, peer.ip(), slot))
 }
 
 fn is_callers(error: &io::Error) -> bool {
@@ -139,9 +140,9 @@ fn is_callers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-async fn connection(worker: Arc<Worker>, stream: TcpStream, _slot: OwnedSemaphorePermit) {
+async fn connection(worker: Arc<Worker>, stream: TcpStream, peer: IpAddr, _slot: OwnedSemaphorePermit) {
     let _open = worker.gauges.connection();
-    let mark = Arc::new(Mark::new());
+    let mark = Arc::new(Mark::new(peer));
     let stream = TokioIo::new(Guarded::new(stream, Arc::clone(&mark), worker.config.deadlines));
     let respond = service_fn(|request| {
         let (worker, mark) = (Arc::clone(&worker), Arc::clone(&mark));

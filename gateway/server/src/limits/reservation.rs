@@ -1,10 +1,7 @@
 //! Reserving from several limits at once, and settling them together.
 
-use std::sync::Arc;
-
-use super::{Counter, Hold, Limits, Millis};
-use crate::routing::KeyIndex;
-use crate::routing::limit::{Kind, Limit, Scope};
+use super::{Hold, Limits, Millis};
+use crate::routing::limit::{Kind, Limit, Scope, Subject};
 
 /// What a request is expected to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +30,7 @@ pub struct Standing {
     pub most: u64,
     /// What is left.
     pub remaining: u64,
-    /// Until the window ends.
+    /// Until the window ends, or as much of it as is asked for is free. 0: nobody knows.
     pub reset: Millis,
 }
 
@@ -44,8 +41,8 @@ pub struct Refused {
     pub scope: Scope,
     /// What it counts.
     pub kind: Kind,
-    /// Length of its window.
-    pub window: moorline_config::Duration,
+    /// Length of its window; none for what runs now.
+    pub window: Option<moorline_config::Duration>,
     /// What the request would have needed.
     pub needed: u64,
     /// How the limit stands.
@@ -55,18 +52,11 @@ pub struct Refused {
 /// Everything a request holds. Dropping it gives all of it back.
 #[derive(Debug, Default)]
 pub struct Reservation {
-    taken: Vec<Taken>,
+    taken: Vec<(Kind, Hold)>,
     /// The request limit with the least left.
     pub requests: Option<Standing>,
     /// The token limit with the least left.
     pub tokens: Option<Standing>,
-}
-
-#[derive(Debug)]
-struct Taken {
-    kind: Kind,
-    counter: Arc<Counter>,
-    hold: Hold,
 }
 
 /// Reserves a demand from every limit, or from none.
@@ -76,16 +66,16 @@ struct Taken {
 pub fn reserve<'a>(
     limits: &Limits,
     declared: impl Iterator<Item = &'a Limit>,
-    key: KeyIndex,
+    subject: &Subject<'_>,
     demand: Demand,
 ) -> Result<Reservation, Refused> {
     let mut reservation = Reservation::default();
     let mut now = None;
     for limit in declared {
         let now = *now.get_or_insert_with(|| limits.now());
-        let Some((scope, counter)) = limit.counter(key, limits) else { continue };
+        let Some((scope, counter)) = limit.counter(subject, limits, now) else { continue };
         let needed = match limit.kind {
-            Kind::Requests => 1,
+            Kind::Requests | Kind::Concurrency => 1,
             Kind::Tokens => demand.tokens,
             Kind::Budget => demand.cost_micros,
         };
@@ -97,45 +87,35 @@ pub fn reserve<'a>(
             needed,
             standing: Standing { most: limit.most, remaining: full.remaining, reset: full.reset },
         })?;
-        reservation.note(limit, hold);
-        reservation.taken.push(Taken { kind: limit.kind, counter: Arc::clone(counter), hold });
+        reservation.note(limit, &hold);
+        reservation.taken.push((limit.kind, hold));
     }
     Ok(reservation)
 }
 
 impl Reservation {
-    fn note(&mut self, limit: &Limit, hold: Hold) {
+    fn note(&mut self, limit: &Limit, hold: &Hold) {
         let standing = Standing { most: limit.most, remaining: hold.remaining, reset: hold.reset };
         let least = match limit.kind {
             Kind::Requests => &mut self.requests,
             Kind::Tokens => &mut self.tokens,
-            Kind::Budget => return,
+            Kind::Budget | Kind::Concurrency => return,
         };
         if least.is_none_or(|least| standing.remaining < least.remaining) {
             *least = Some(standing);
         }
     }
 
-    /// Exchanges everything held for what was used.
-    pub fn settle(mut self, used: Use) {
-        self.settle_all(used);
-    }
-
-    fn settle_all(&mut self, used: Use) {
-        for Taken { kind, counter, hold } in self.taken.drain(..) {
-            let amount = match kind {
+    /// Exchanges everything held for what was used. What only ran ends.
+    pub fn settle(self, used: Use) {
+        for (kind, hold) in self.taken {
+            hold.settle(match kind {
                 Kind::Requests => used.requests,
                 Kind::Tokens => used.tokens,
                 Kind::Budget => used.cost_micros,
-            };
-            counter.settle(hold, amount);
+                Kind::Concurrency => 0,
+            });
         }
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.settle_all(Use::default());
     }
 }
 
@@ -146,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::limits::WindowClock;
-    use crate::routing::Routing;
+    use crate::routing::{KeyIndex, ModelIndex, Routing};
 
     fn routing(requests: u64, tokens: u64) -> Routing {
         let document = json!({
@@ -163,8 +143,11 @@ mod tests {
     }
 
     fn ask(limits: &Limits, routing: &Routing, key: usize, tokens: u64) -> Result<Reservation, Refused> {
+        let headers = http::HeaderMap::new();
+        let peer = std::net::Ipv4Addr::LOCALHOST.into();
+        let subject = Subject { key: KeyIndex(key), model: ModelIndex(0), peer, headers: &headers };
         let demand = Demand { tokens, cost_micros: 10 };
-        reserve(limits, routing.routes()[0].limits.iter(), KeyIndex(key), demand)
+        reserve(limits, routing.routes()[0].limits.iter(), &subject, demand)
     }
 
     #[test]

@@ -6,7 +6,7 @@ use moorline_config::{KeyName, ModelName, document};
 use sha2::{Digest as _, Sha256};
 
 use super::ModelIndex;
-use super::limit::{Limit, Scope};
+use super::limit::{Declared, Limit};
 
 /// SHA-256 of a key. Keys are looked up by it alone: whatever a caller sends is hashed first, so that a look-up has one
 /// length, compares no secret, and takes no time that tells of one.
@@ -41,11 +41,14 @@ pub struct Key {
 }
 
 impl Key {
-    pub(super) fn compile(key: &document::Key, by_name: &HashMap<ModelName, ModelIndex>) -> Self {
-        let scope = Scope::Key { key: key.name.clone() };
+    pub(super) fn compile(
+        key: &document::Key,
+        by_name: &HashMap<ModelName, ModelIndex>,
+        declared: Declared<'_>,
+    ) -> Self {
         Self {
             name: key.name.clone(),
-            limits: Limit::compile_all(&key.limits, |_| vec![scope.clone()]),
+            limits: Limit::of_key(key, declared),
             models: key.models.as_ref().map(|names| indices(names, by_name)),
         }
     }

@@ -1,12 +1,15 @@
 //! Declared limits, and the identity by which their counters outlive the document.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use moorline_config::document::{self, Per};
-use moorline_config::{Duration, KeyName};
+use http::{HeaderMap, HeaderName};
+use moorline_config::document::{self, Algorithm, Each, Per};
+use moorline_config::{Duration, KeyName, ModelName, TeamName};
 
-use super::KeyIndex;
-use crate::limits::{Counter, Limits};
+use super::{KeyIndex, ModelIndex};
+use crate::limits::{Counter, Limits, Millis, Shape, ValueId, Values};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +20,8 @@ pub enum Kind {
     Tokens,
     /// Millionths of a US dollar.
     Budget,
+    /// Requests that run now.
+    Concurrency,
 }
 
 impl Kind {
@@ -27,30 +32,68 @@ impl Kind {
             Self::Requests => "requests",
             Self::Tokens => "tokens",
             Self::Budget => "budget",
+            Self::Concurrency => "concurrency",
         }
     }
 }
 
+/// Where a limit is declared to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// On a route, by its path as declared.
+    Route(String),
+    /// For one key, on all routes.
+    Key(KeyName),
+    /// On all routes.
+    Everywhere,
+}
+
+/// Whose use is counted there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Share {
+    /// Everybody's together.
+    All,
+    /// One key's.
+    Key(KeyName),
+    /// What is asked of one model.
+    Model(ModelName),
+    /// One team's, or that of all keys without one.
+    Team(Option<TeamName>),
+    /// One address's. Which one is told by a [`ValueId`].
+    Address,
+    /// What comes with one value of a header.
+    Header(String),
+}
+
 /// Whose use is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Everybody on a route.
-    Route {
-        /// The route's path as declared.
-        path: String,
-    },
-    /// One key on a route.
-    RouteKey {
-        /// The route's path as declared.
-        path: String,
-        /// The key.
-        key: KeyName,
-    },
-    /// One key on all routes.
-    Key {
-        /// The key.
-        key: KeyName,
-    },
+pub struct Scope {
+    /// Where.
+    pub place: Place,
+    /// Whose.
+    pub share: Share,
+}
+
+/// `of key team-search on route /v1/*`.
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.share {
+            Share::All => {}
+            Share::Key(key) => write!(formatter, "of key {key}")?,
+            Share::Model(model) => write!(formatter, "of model {model}")?,
+            Share::Team(Some(team)) => write!(formatter, "of team {team}")?,
+            Share::Team(None) => formatter.write_str("of all keys without a team")?,
+            Share::Address => formatter.write_str("of this address")?,
+            Share::Header(header) => write!(formatter, "of this value of {header}")?,
+        }
+        match (&self.place, &self.share) {
+            (Place::Everywhere, _) => Ok(()),
+            (Place::Route(path), Share::All) => write!(formatter, "of route {path}"),
+            (Place::Route(path), _) => write!(formatter, " on route {path}"),
+            (Place::Key(key), Share::All) => write!(formatter, "of key {key}"),
+            (Place::Key(key), _) => write!(formatter, " with key {key}"),
+        }
+    }
 }
 
 /// A counter's identity: what is left when a document changes a limit's number, so that a changed limit goes on
@@ -61,8 +104,29 @@ pub struct LimitId {
     pub scope: Scope,
     /// Of what.
     pub kind: Kind,
-    /// Length of the window.
-    pub window: Duration,
+    /// Length of the window; none for what runs now.
+    pub window: Option<Duration>,
+    /// How the window moves.
+    pub algorithm: Algorithm,
+}
+
+impl LimitId {
+    pub(crate) fn shape(&self) -> Shape {
+        Shape::new(self.window, self.algorithm)
+    }
+}
+
+/// A request, as far as limits tell requests apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The caller's key.
+    pub key: KeyIndex,
+    /// The model asked for.
+    pub model: ModelIndex,
+    /// The peer of the caller's connection.
+    pub peer: IpAddr,
+    /// What the caller sent.
+    pub headers: &'a HeaderMap,
 }
 
 /// One declared limit.
@@ -72,49 +136,143 @@ pub struct Limit {
     pub kind: Kind,
     /// The most in a window.
     pub most: u64,
-    /// Length of the window.
-    pub window: Duration,
-    /// One for everybody, or one for each key.
-    slots: Box<[Slot]>,
+    /// Length of the window; none for what runs now.
+    pub window: Option<Duration>,
+    algorithm: Algorithm,
+    by: By,
+}
+
+/// How the counter for a request is found.
+#[derive(Debug)]
+enum By {
+    One(Slot<Counter>),
+    Key(Box<[Slot<Counter>]>),
+    Model(Box<[Slot<Counter>]>),
+    Address(Slot<Values>),
+    Header(HeaderName, Slot<Values>),
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Slot<T> {
     scope: Scope,
-    counter: OnceLock<Arc<Counter>>,
+    found: OnceLock<Arc<T>>,
+}
+
+/// What limits are compiled against.
+#[derive(Clone, Copy)]
+pub(super) struct Declared<'a> {
+    pub(super) keys: &'a [document::Key],
+    /// In the order of their places.
+    pub(super) models: &'a [&'a ModelName],
 }
 
 impl Limit {
-    /// Compiles limits. Of two that would share a counter the smaller counts: one request must not count twice.
-    pub(super) fn compile_all(limits: &[document::Limit], scopes: impl Fn(Per) -> Vec<Scope>) -> Vec<Self> {
-        let mut compiled: Vec<(Per, Self)> = Vec::new();
-        for limit in limits {
-            let (kind, most) = match (limit.requests, limit.tokens, limit.budget) {
-                (Some(requests), _, _) => (Kind::Requests, requests),
-                (_, Some(tokens), _) => (Kind::Tokens, tokens),
-                (_, _, Some(budget)) => (Kind::Budget, budget.as_micros()),
-                (None, None, None) => continue,
-            };
-            let same = compiled
-                .iter_mut()
-                .find(|(per, other)| (*per, other.kind, other.window) == (limit.per, kind, limit.window));
-            if let Some((_, same)) = same {
-                same.most = same.most.min(most);
-                continue;
+    /// Compiles the limits of a route.
+    pub(super) fn of_route(path: &str, limits: &[document::Limit], declared: Declared<'_>) -> Vec<Self> {
+        let place = || Place::Route(path.to_owned());
+        compile_all(limits, |per| match per {
+            Per::Each(Each::Key) => {
+                By::keys(declared.keys.iter().map(|key| (place(), Share::Key(key.name.clone()))))
             }
-            let slots =
-                scopes(limit.per).into_iter().map(|scope| Slot { scope, counter: OnceLock::new() }).collect();
-            compiled.push((limit.per, Self { kind, most, window: limit.window, slots }));
-        }
-        compiled.into_iter().map(|(_, limit)| limit).collect()
+            Per::Each(Each::Team) => {
+                By::keys(declared.keys.iter().map(|key| (place(), Share::Team(key.team.clone()))))
+            }
+            Per::Each(Each::Route) => By::One(Slot::new(place(), Share::All)),
+            other => By::shared(place(), other, declared),
+        })
     }
 
-    /// The counter for a key, and whose use it counts.
-    pub fn counter(&self, key: KeyIndex, limits: &Limits) -> Option<(&Scope, &Arc<Counter>)> {
-        let slot = if self.slots.len() == 1 { self.slots.first() } else { self.slots.get(key.0) }?;
-        let counter = slot.counter.get_or_init(|| {
-            limits.counter(&LimitId { scope: slot.scope.clone(), kind: self.kind, window: self.window })
-        });
-        Some((&slot.scope, counter))
+    /// Compiles the limits of a key.
+    pub(super) fn of_key(key: &document::Key, declared: Declared<'_>) -> Vec<Self> {
+        let place = || Place::Key(key.name.clone());
+        compile_all(&key.limits, |per| match per {
+            Per::Each(Each::Key | Each::Route) => By::One(Slot::new(place(), Share::All)),
+            Per::Each(Each::Team) => By::One(Slot::new(Place::Everywhere, Share::Team(key.team.clone()))),
+            other => By::shared(place(), other, declared),
+        })
     }
+
+    /// The counter for a request, and whose use it counts.
+    pub fn counter(
+        &self,
+        subject: &Subject<'_>,
+        limits: &Limits,
+        now: Millis,
+    ) -> Option<(&Scope, Arc<Counter>)> {
+        let of = |slot: &Slot<Counter>| {
+            Arc::clone(slot.found.get_or_init(|| limits.counter(&self.id(&slot.scope))))
+        };
+        let among = |slot: &Slot<Values>, value| {
+            slot.found.get_or_init(|| limits.values(&self.id(&slot.scope))).counter(value, now)
+        };
+        Some(match &self.by {
+            By::One(slot) => (&slot.scope, of(slot)),
+            By::Key(slots) => slots.get(subject.key.0).map(|slot| (&slot.scope, of(slot)))?,
+            By::Model(slots) => slots.get(subject.model.0).map(|slot| (&slot.scope, of(slot)))?,
+            By::Address(slot) => (&slot.scope, among(slot, ValueId::of_address(subject.peer))),
+            By::Header(name, slot) => {
+                // Several lines of one header are one value: otherwise the second would go uncounted.
+                let lines: Vec<&[u8]> =
+                    subject.headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+                let value = (!lines.is_empty()).then(|| lines.join(&b","[..]));
+                (&slot.scope, among(slot, ValueId::of_header(value.as_deref())))
+            }
+        })
+    }
+
+    fn id(&self, scope: &Scope) -> LimitId {
+        LimitId { scope: scope.clone(), kind: self.kind, window: self.window, algorithm: self.algorithm }
+    }
+}
+
+impl By {
+    fn keys(scopes: impl Iterator<Item = (Place, Share)>) -> Self {
+        Self::Key(scopes.map(|(place, share)| Slot::new(place, share)).collect())
+    }
+
+    fn shared(place: Place, per: &Per, declared: Declared<'_>) -> Self {
+        match per {
+            Per::Each(Each::Model) => {
+                let of = |name: &&ModelName| Slot::new(place.clone(), Share::Model((*name).clone()));
+                Self::Model(declared.models.iter().map(of).collect())
+            }
+            Per::Each(Each::Ip) => Self::Address(Slot::new(place, Share::Address)),
+            Per::Header(by) => match HeaderName::try_from(by.header.as_str()) {
+                Ok(name) => Self::Header(name, Slot::new(place, Share::Header(by.header.clone()))),
+                // Checking a document refuses such names. Should one come here, all values count together.
+                Err(_) => Self::One(Slot::new(place, Share::Header(by.header.clone()))),
+            },
+            Per::Each(Each::Key | Each::Route | Each::Team) => Self::One(Slot::new(place, Share::All)),
+        }
+    }
+}
+
+impl<T> Slot<T> {
+    const fn new(place: Place, share: Share) -> Self {
+        Self { scope: Scope { place, share }, found: OnceLock::new() }
+    }
+}
+
+/// Compiles limits. Of two that would share a counter the smaller counts: one request must not count twice.
+fn compile_all(limits: &[document::Limit], by: impl Fn(&Per) -> By) -> Vec<Limit> {
+    let mut compiled: Vec<(&Per, Limit)> = Vec::new();
+    for limit in limits {
+        let (kind, most) = match (limit.requests, limit.tokens, limit.budget, limit.concurrency) {
+            (Some(requests), ..) => (Kind::Requests, requests),
+            (_, Some(tokens), ..) => (Kind::Tokens, tokens),
+            (.., Some(budget), _) => (Kind::Budget, budget.as_micros()),
+            (.., Some(concurrency)) => (Kind::Concurrency, concurrency),
+            (None, None, None, None) => continue,
+        };
+        let (window, algorithm) = (limit.window, limit.algorithm.unwrap_or_default());
+        let same = compiled.iter_mut().find(|(per, other)| {
+            (*per, other.kind, other.window, other.algorithm) == (&limit.per, kind, window, algorithm)
+        });
+        if let Some((_, same)) = same {
+            same.most = same.most.min(most);
+            continue;
+        }
+        compiled.push((&limit.per, Limit { kind, most, window, algorithm, by: by(&limit.per) }));
+    }
+    compiled.into_iter().map(|(_, limit)| limit).collect()
 }

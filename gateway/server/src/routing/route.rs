@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use moorline_config::ModelName;
-use moorline_config::document::{self, Per};
+use moorline_config::document;
 
-use super::limit::{Limit, Scope};
+use super::limit::{Declared, Limit};
 use super::{ModelIndex, key};
 
 /// The clocks of a request.
@@ -61,22 +61,14 @@ impl Route {
         index: usize,
         route: &document::Route,
         by_name: &HashMap<ModelName, ModelIndex>,
-        keys: &[document::Key],
+        declared: Declared<'_>,
     ) -> Self {
-        let scopes = |per| match per {
-            Per::Route => vec![Scope::Route { path: route.path.clone() }],
-            Per::Key => {
-                let of_key =
-                    |key: &document::Key| Scope::RouteKey { path: route.path.clone(), key: key.name.clone() };
-                keys.iter().map(of_key).collect()
-            }
-        };
         let retry = route.retry.unwrap_or_default();
         let timeouts = route.timeouts.unwrap_or_default();
         Self {
             index,
             default_model: route.default_model.as_ref().and_then(|name| by_name.get(name).copied()),
-            limits: Limit::compile_all(&route.limits, scopes),
+            limits: Limit::of_route(&route.path, &route.limits, declared),
             retry: Retry { attempts: retry.attempts.max(1), backoff: retry.backoff.get() },
             clocks: Clocks {
                 connect: timeouts.connect.get(),

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::caller::{CHAT, ask, chat, finish, post};
-use super::gateway::{Gateway, OTHER_KEY, document};
-use super::provider::{Provider, failing, json_answer, spawn};
+use super::caller::{CHAT, Wire, ask, chat, finish, post};
+use super::gateway::{Gateway, KEY, OTHER_KEY, document};
+use super::provider::{
+    DONE, EVENT, Provider, Step, chunk, failing, json_answer, last_chunk, spawn, stream_head,
+};
 
 fn limited(provider: &Provider, limits: Value) -> Value {
     let mut document = document(provider);
@@ -152,5 +154,121 @@ async fn what_was_used_beyond_the_estimate_is_charged_to_the_next() {
     let gateway = Gateway::start(&limited(&provider, json!([{"tokens": 100, "window": "1m"}])));
     assert_eq!(ask(&gateway, &chat()).await.status, 200);
     gateway.counted(1).await;
+    assert_eq!(ask(&gateway, &chat()).await.status, 429);
+}
+
+/// Asks with a key and further headers.
+async fn ask_as(gateway: &Gateway, key: &str, headers: &[(&str, &str)]) -> u16 {
+    let mut request =
+        super::caller::client().post(gateway.url(CHAT)).bearer_auth(key).body(chat().to_string());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    finish(request).await.status
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_are_counted_until_their_last_byte() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::start(&limited(&provider, json!([{"per": "route", "concurrency": 1}])));
+    let go = std::sync::Arc::new(tokio::sync::Notify::new());
+    provider.then(vec![stream_head(), chunk(EVENT), Step::Wait(go.clone()), chunk(DONE), last_chunk()]);
+    let mut streaming = chat();
+    streaming["stream"] = json!(true);
+    let mut wire = Wire::open(gateway.address).await;
+    wire.ask(&streaming).await;
+    wire.read_until(EVENT).await;
+    let refused = ask(&gateway, &chat()).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    assert!(
+        refused.text().contains("concurrency limit of route /v1/* is reached: 1 requests at the same time"),
+        "{}",
+        refused.text()
+    );
+    go.notify_one();
+    wire.read_until(DONE).await;
+    gateway.counted(2).await;
+    assert_eq!(ask(&gateway, &chat()).await.status, 200);
+    // A caller that goes away gives its place back too.
+    provider.then(vec![Step::UntilClosed]);
+    let mut wire = Wire::open(gateway.address).await;
+    wire.ask(&chat()).await;
+    for _ in 0..3 {
+        provider.request().await;
+    }
+    assert_eq!(ask(&gateway, &chat()).await.status, 429);
+    drop(wire);
+    gateway.counted(5).await;
+    assert_eq!(ask(&gateway, &chat()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_team_s_keys_count_together_and_keys_without_a_team_too() {
+    let provider = Provider::start().await;
+    let mut document = limited(&provider, json!([{"per": "team", "requests": 2, "window": "1h"}]));
+    let gateway = Gateway::start(&document);
+    assert_eq!(ask_as(&gateway, KEY, &[]).await, 200);
+    assert_eq!(ask_as(&gateway, OTHER_KEY, &[]).await, 200);
+    assert_eq!(ask_as(&gateway, KEY, &[]).await, 429);
+    document["keys"][0]["team"] = json!("search");
+    gateway.swap(&document);
+    assert_eq!(ask_as(&gateway, KEY, &[]).await, 200);
+    assert_eq!(ask_as(&gateway, OTHER_KEY, &[]).await, 429);
+    document["keys"][1]["team"] = json!("search");
+    gateway.swap(&document);
+    assert_eq!(ask_as(&gateway, OTHER_KEY, &[]).await, 200);
+    assert_eq!(ask_as(&gateway, KEY, &[]).await, 429);
+}
+
+#[tokio::test]
+async fn each_model_and_each_value_of_a_header_has_its_own_count() {
+    let provider = Provider::start().await;
+    let limits = json!([
+        {"per": "model", "requests": 3, "window": "1h"},
+        {"per": {"header": "X-Tenant"}, "requests": 1, "window": "1h"},
+    ]);
+    let mut document = limited(&provider, limits);
+    document["models"]["n"] = document["models"]["m"].clone();
+    let gateway = Gateway::start(&document);
+    assert_eq!(ask_as(&gateway, KEY, &[("x-tenant", "a")]).await, 200);
+    assert_eq!(ask_as(&gateway, KEY, &[("x-tenant", "a")]).await, 429);
+    assert_eq!(ask_as(&gateway, KEY, &[("x-tenant", "a"), ("x-tenant", "b")]).await, 200);
+    assert_eq!(ask_as(&gateway, KEY, &[]).await, 200, "without the header is a value of its own");
+    assert_eq!(ask_as(&gateway, KEY, &[]).await, 429);
+    assert_eq!(ask_as(&gateway, KEY, &[("x-tenant", "c")]).await, 429, "the model's three are used up");
+    let mut other = chat();
+    other["model"] = json!("n");
+    let request = post(&gateway, CHAT).header("x-tenant", "d").body(other.to_string());
+    assert_eq!(finish(request).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_address_is_the_connection_s_and_no_header_changes_it() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::start(&limited(&provider, json!([{"per": "ip", "requests": 1, "window": "1h"}])));
+    assert_eq!(ask_as(&gateway, KEY, &[]).await, 200);
+    for header in ["x-forwarded-for", "forwarded", "x-real-ip", "cf-connecting-ip"] {
+        assert_eq!(ask_as(&gateway, KEY, &[(header, "203.0.113.7")]).await, 429, "{header}");
+    }
+    let local = "127.0.0.2:0".parse::<std::net::SocketAddr>().unwrap();
+    let client = reqwest::Client::builder().local_address(local.ip()).build().unwrap();
+    let other = client.post(gateway.url(CHAT)).bearer_auth(KEY).body(chat().to_string());
+    assert_eq!(finish(other).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_sliding_window_frees_what_is_a_window_old_and_says_when() {
+    let provider = Provider::start().await;
+    let limits = json!([{"requests": 2, "window": "16s", "algorithm": "sliding"}]);
+    let gateway = Gateway::start(&limited(&provider, limits));
+    assert_eq!(ask(&gateway, &chat()).await.status, 200);
+    gateway.set_now(15_500);
+    assert_eq!(ask(&gateway, &chat()).await.status, 200);
+    // A fixed window would begin anew here, and admit twice the limit within a second.
+    gateway.set_now(16_000);
+    let refused = ask(&gateway, &chat()).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    gateway.set_now(17_000);
+    assert_eq!(ask(&gateway, &chat()).await.status, 200);
     assert_eq!(ask(&gateway, &chat()).await.status, 429);
 }
