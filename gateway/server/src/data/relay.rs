@@ -180,7 +180,7 @@ impl Relay {
                 self.ready.push(Bytes::from(error.to_event()));
             }
             Watch::Json(..) | Watch::Opaque if matches!(ending, Ending::Clean) => {
-                self.account.end(self.status, None)
+                self.account.end(self.status, None);
             }
             Watch::Json(..) | Watch::Opaque => {
                 self.account.end(self.status, Some(ending.kind()));
