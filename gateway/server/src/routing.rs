@@ -5,6 +5,7 @@
 //! that may travel to them. Compiling cannot fail: what cannot serve (an address that is none, a credential that is
 //! missing) is kept as such and refuses its requests.
 
+pub mod credential;
 pub mod key;
 pub mod limit;
 pub mod model;

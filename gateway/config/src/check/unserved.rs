@@ -16,7 +16,6 @@ const UNSERVED: &[Unserved] = &[
         what: "the provider kind `anthropic`",
         places: |document| providers(document, ProviderKind::Anthropic),
     },
-    Unserved { what: "a service principal", places: principals },
     Unserved {
         what: "the provider kind `bedrock`",
         places: |document| providers(document, ProviderKind::Bedrock),
@@ -52,11 +51,6 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
 fn providers(document: &Document, kind: ProviderKind) -> Vec<String> {
     let declared = document.providers.iter().filter(|(_, provider)| provider.kind == kind);
     declared.map(|(name, _)| format!("providers.{name}.kind")).collect()
-}
-
-fn principals(document: &Document) -> Vec<String> {
-    let declared = document.providers.iter().filter(|(_, provider)| provider.entra.is_some());
-    declared.map(|(name, _)| format!("providers.{name}.entra")).collect()
 }
 
 fn strategies(document: &Document, strategy: Strategy) -> Vec<String> {

@@ -17,7 +17,7 @@ use super::dice::Dice;
 use super::outbound;
 use super::pool::ConnectError;
 use super::worker::Worker;
-use crate::routing::upstream::{ForeignOrigin, Unusable};
+use crate::routing::upstream::{Unauthorized, Unusable};
 use crate::routing::{Key, ModelIndex, Operation, Route, Routing, Target};
 
 /// The longest wait before another attempt. An upstream that asks for more is left alone.
@@ -35,9 +35,9 @@ pub(super) enum Failure {
     /// The provider cannot be sent anything.
     #[error("the provider cannot be used")]
     Unusable(#[source] Unusable),
-    /// The credential was about to travel to another place.
+    /// There is no credential, or it was about to travel to another place.
     #[error("the request was not sent")]
-    Foreign(#[source] ForeignOrigin),
+    Unauthorized(#[source] Unauthorized),
     /// No connection.
     #[error("no connection to the upstream")]
     Connect(#[source] ConnectError),
@@ -113,7 +113,7 @@ impl Failure {
             Self::NoTarget
             | Self::Unsupported(_)
             | Self::Unusable(_)
-            | Self::Foreign(_)
+            | Self::Unauthorized(_)
             | Self::Credential(_)
             | Self::Redirect(_)
             | Self::Oversized

@@ -76,7 +76,7 @@ async fn exchange(
     let pool = &call.worker.pool;
     let origin = target.upstream.origin().map_err(Failure::Unusable)?;
     if let Some(mut lease) = pool.idle(origin).await {
-        let request = request(call, target, &lease, outgoing, request_id)?;
+        let request = request(call, target, &lease, outgoing, request_id).await?;
         match head(&mut lease, request, call.route.clocks.headers).await {
             Err(Failure::Broken(error)) if lease.is_reused && !lease.was_heard() => {
                 tracing::debug!(%error, "a kept connection was stale");
@@ -85,11 +85,11 @@ async fn exchange(
         }
     }
     let mut lease = pool.connect(origin, call.route.clocks.connect).await.map_err(Failure::Connect)?;
-    let request = request(call, target, &lease, outgoing, request_id)?;
+    let request = request(call, target, &lease, outgoing, request_id).await?;
     head(&mut lease, request, call.route.clocks.headers).await.map(|response| (lease, response))
 }
 
-fn request(
+async fn request(
     call: &Call<'_>,
     target: &Target,
     lease: &Lease,
@@ -97,7 +97,6 @@ fn request(
     request_id: &str,
 ) -> Result<Request<UpstreamBody>, Failure> {
     let mut headers = HeaderMap::with_capacity(16);
-    target.upstream.authorize(lease.origin(), &mut headers).map_err(Failure::Foreign)?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // What is compressed could neither be counted nor watched.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -109,12 +108,14 @@ fn request(
             headers.insert(name, value.clone());
         }
     }
-    let mut request = Request::new(UpstreamBody(outgoing.body.clone()));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = outgoing.path.clone().into();
-    *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = headers;
-    Ok(request)
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = Method::POST;
+    head.uri = outgoing.path.clone().into();
+    head.version = Version::HTTP_11;
+    head.headers = headers;
+    let authorized = target.upstream.authorize(lease.origin(), &mut head, &outgoing.body).await;
+    authorized.map_err(Failure::Unauthorized)?;
+    Ok(Request::from_parts(head, UpstreamBody(outgoing.body.clone())))
 }
 
 async fn head(

@@ -1,6 +1,6 @@
 //! Compiling a document.
 
-use http::HeaderMap;
+use moorline_translate::Parts;
 use serde_json::json;
 
 use super::*;
@@ -92,8 +92,8 @@ fn lots_are_drawn_by_weight_and_weight_nought_comes_last() {
     assert_eq!([first(0), first(1), first(2), first(3)], ["heavy", "heavy", "heavy", "light"]);
 }
 
-#[test]
-fn a_credential_travels_to_its_own_origin_only() {
+#[tokio::test]
+async fn a_credential_travels_to_its_own_origin_only() {
     let config = Config::from_value("test", &document()).unwrap();
     let resolve = |_: &Reference| Some(Secret::new("sk-upstream".to_owned()));
     let name: ProviderName = "a".parse().unwrap();
@@ -102,18 +102,22 @@ fn a_credential_travels_to_its_own_origin_only() {
     assert_eq!(own.to_string(), "http://10.0.3.7:8000");
     assert_eq!(upstream.ways("m").of(Operation::Chat).unwrap().path, "/v1/chat/completions");
 
-    let mut headers = HeaderMap::new();
-    upstream.authorize(&own, &mut headers).unwrap();
+    let authorize = async |destination: &Origin| {
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        let authorized = upstream.authorize(destination, &mut head, &Parts::default()).await;
+        (authorized.is_ok(), head.headers)
+    };
+    let (is_authorized, headers) = authorize(&own).await;
+    assert!(is_authorized);
     assert_eq!(headers["authorization"], "Bearer sk-upstream");
     assert_eq!(headers["host"], "10.0.3.7:8000");
     for other in [
         Origin { port: 8001, ..own.clone() },
         Origin { secure: true, ..own.clone() },
-        Origin { host: "10.0.3.8".to_owned(), ..own },
+        Origin { host: "10.0.3.8".to_owned(), ..own.clone() },
     ] {
-        let mut headers = HeaderMap::new();
-        upstream.authorize(&other, &mut headers).unwrap_err();
-        assert!(headers.is_empty());
+        let (is_authorized, headers) = authorize(&other).await;
+        assert!(!is_authorized && headers.is_empty(), "{other}");
     }
     assert!(!format!("{upstream:?}").contains("sk-upstream"));
 }

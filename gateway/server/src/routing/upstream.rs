@@ -5,12 +5,14 @@
 
 use std::fmt;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
+use http::request::Parts as Head;
 use moorline_config::document::{Provider, ProviderKind};
 use moorline_config::{ProviderName, Reference, Secret};
+use moorline_translate::Parts;
 use url::Url;
 
+use super::credential::{Credential, CredentialError};
 use super::way::Ways;
 
 /// Scheme, host and port: where a connection leads.
@@ -40,9 +42,6 @@ pub enum Unusable {
     /// Its key has no value here, or one that no header can carry.
     #[error("its key has no usable value here")]
     Credential,
-    /// We do not speak its protocol.
-    #[error("its protocol is not served by this release")]
-    Protocol,
 }
 
 /// Says that a credential was asked for on the way to another place.
@@ -55,6 +54,17 @@ pub struct ForeignOrigin {
     pub own: Origin,
     /// Where the request was going.
     pub other: Origin,
+}
+
+/// Why a request is not given its credential.
+#[derive(Debug, thiserror::Error)]
+pub enum Unauthorized {
+    /// It was going to another place.
+    #[error("the request was not sent")]
+    Foreign(#[from] ForeignOrigin),
+    /// There is none to be had.
+    #[error("there is no credential for the provider")]
+    Credential(#[from] CredentialError),
 }
 
 /// A provider that can be sent requests.
@@ -72,7 +82,7 @@ struct Address {
     origin: Origin,
     host_header: HeaderValue,
     prefix: String,
-    credential: Option<(HeaderName, HeaderValue)>,
+    credential: Credential,
 }
 
 impl fmt::Debug for Address {
@@ -113,32 +123,39 @@ impl Upstream {
     /// Puts the host and the credential on a request that goes out on a connection to `destination`.
     ///
     /// # Errors
-    /// [`ForeignOrigin`] when that is not this provider's own origin; the request must not be sent then.
-    pub fn authorize(&self, destination: &Origin, headers: &mut HeaderMap) -> Result<(), ForeignOrigin> {
+    /// [`Unauthorized::Foreign`] when that is not this provider's own origin, and [`Unauthorized::Credential`] when
+    /// there is none to be had; the request must not be sent then.
+    pub async fn authorize(
+        &self,
+        destination: &Origin,
+        head: &mut Head,
+        body: &Parts,
+    ) -> Result<(), Unauthorized> {
         let own = self.address.as_ref().ok().filter(|address| address.origin == *destination);
         let Some(address) = own else {
             let own =
                 self.address.as_ref().map_or_else(|_| destination.clone(), |address| address.origin.clone());
-            return Err(ForeignOrigin { provider: self.provider.clone(), own, other: destination.clone() });
+            let provider = self.provider.clone();
+            return Err(ForeignOrigin { provider, own, other: destination.clone() }.into());
         };
-        headers.insert(http::header::HOST, address.host_header.clone());
-        if let Some((name, value)) = &address.credential {
-            headers.insert(name.clone(), value.clone());
-        }
-        Ok(())
+        head.headers.insert(http::header::HOST, address.host_header.clone());
+        Ok(address.credential.put(head, body).await?)
     }
 }
 
 fn address(provider: &Provider, resolve: &dyn Fn(&Reference) -> Option<Secret>) -> Result<Address, Unusable> {
     let public = match provider.kind {
-        ProviderKind::Openai => Some("https://api.openai.com/v1"),
-        ProviderKind::Anthropic => Some("https://api.anthropic.com/v1"),
-        ProviderKind::OpenaiCompatible | ProviderKind::AzureOpenai => None,
-        ProviderKind::Bedrock | ProviderKind::Gemini | ProviderKind::Cohere => {
-            return Err(Unusable::Protocol);
+        ProviderKind::Openai => Some("https://api.openai.com/v1".to_owned()),
+        ProviderKind::Anthropic => Some("https://api.anthropic.com/v1".to_owned()),
+        ProviderKind::Gemini => Some("https://generativelanguage.googleapis.com/v1beta".to_owned()),
+        ProviderKind::Cohere => Some("https://api.cohere.com".to_owned()),
+        ProviderKind::Bedrock => {
+            let region = provider.region.as_deref().ok_or(Unusable::Address)?;
+            Some(format!("https://bedrock-runtime.{region}.amazonaws.com"))
         }
+        ProviderKind::OpenaiCompatible | ProviderKind::AzureOpenai => None,
     };
-    let base = provider.base_url.as_deref().or(public).ok_or(Unusable::Address)?;
+    let base = provider.base_url.as_deref().or(public.as_deref()).ok_or(Unusable::Address)?;
     let url = Url::parse(base).map_err(|_| Unusable::Address)?;
     let secure = match url.scheme() {
         "http" => false,
@@ -153,22 +170,6 @@ fn address(provider: &Provider, resolve: &dyn Fn(&Reference) -> Option<Secret>) 
         origin: Origin { secure, host, port },
         host_header: HeaderValue::try_from(host_header).map_err(|_| Unusable::Address)?,
         prefix: url.path().trim_end_matches('/').to_owned(),
-        credential: credential(provider, resolve)?,
+        credential: Credential::compile(provider, resolve)?,
     })
-}
-
-fn credential(
-    provider: &Provider,
-    resolve: &dyn Fn(&Reference) -> Option<Secret>,
-) -> Result<Option<(HeaderName, HeaderValue)>, Unusable> {
-    let Some(reference) = &provider.api_key else { return Ok(None) };
-    let secret = resolve(reference).ok_or(Unusable::Credential)?;
-    let (name, value) = match provider.kind {
-        ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), secret.expose().to_owned()),
-        ProviderKind::AzureOpenai => (HeaderName::from_static("api-key"), secret.expose().to_owned()),
-        _ => (AUTHORIZATION, format!("Bearer {}", secret.expose())),
-    };
-    let mut value = HeaderValue::try_from(value).map_err(|_| Unusable::Credential)?;
-    value.set_sensitive(true);
-    Ok(Some((name, value)))
 }

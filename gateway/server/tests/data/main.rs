@@ -13,6 +13,7 @@ mod admission;
 mod caller;
 mod cancel;
 mod clocks;
+mod credentials;
 mod drain;
 mod endpoints;
 mod gateway;

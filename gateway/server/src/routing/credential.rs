@@ -1,0 +1,95 @@
+//! Credentials of providers: what proves to a provider that a request is ours.
+//!
+//! In: a provider as declared and the values of its references. Out: headers on a request, put there by
+//! [`Credential::put`], which only [`super::Upstream::authorize`] calls, after it has asked where the request goes.
+
+mod aws;
+mod entra;
+
+use http::header::AUTHORIZATION;
+use http::request::Parts as Head;
+use http::{HeaderName, HeaderValue};
+use moorline_config::document::{Provider, ProviderKind};
+use moorline_config::{Reference, Secret};
+use moorline_translate::Parts;
+
+pub use aws::SignError;
+pub use entra::TokenError;
+
+use super::upstream::Unusable;
+
+/// What a provider is shown.
+pub(super) enum Credential {
+    /// Nothing.
+    None,
+    /// A key in a header.
+    Header(HeaderName, HeaderValue),
+    /// A token of Microsoft Entra, fetched and renewed.
+    Entra(entra::Principal),
+    /// A signature of AWS over the request.
+    Aws(Box<aws::Signer>),
+}
+
+/// Why a request cannot be given its credential.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// The identity provider gave no token.
+    #[error("no token for the provider")]
+    Token(#[from] TokenError),
+    /// The request cannot be signed.
+    #[error("the request cannot be signed")]
+    Sign(#[from] SignError),
+}
+
+impl Credential {
+    /// Reads a provider's credential.
+    pub(super) fn compile(
+        provider: &Provider,
+        resolve: &dyn Fn(&Reference) -> Option<Secret>,
+    ) -> Result<Self, Unusable> {
+        let value = |reference: &Reference| resolve(reference).ok_or(Unusable::Credential);
+        if let Some(entra) = &provider.entra {
+            return Ok(Self::Entra(entra::Principal::new(entra, value(&entra.client_secret)?)));
+        }
+        let Some(reference) = &provider.api_key else {
+            return match provider.kind {
+                ProviderKind::Bedrock => Ok(Self::Aws(Box::new(aws::Signer::compile(provider, &value)?))),
+                _ => Ok(Self::None),
+            };
+        };
+        let secret = value(reference)?;
+        let plain = || secret.expose().to_owned();
+        let (name, text) = match provider.kind {
+            ProviderKind::Anthropic => (HeaderName::from_static("x-api-key"), plain()),
+            ProviderKind::AzureOpenai => (HeaderName::from_static("api-key"), plain()),
+            ProviderKind::Gemini => (HeaderName::from_static("x-goog-api-key"), plain()),
+            // A Bedrock API key is a bearer token too.
+            ProviderKind::Openai
+            | ProviderKind::OpenaiCompatible
+            | ProviderKind::Cohere
+            | ProviderKind::Bedrock => (AUTHORIZATION, format!("Bearer {}", secret.expose())),
+        };
+        Ok(Self::Header(name, sensitive(text).ok_or(Unusable::Credential)?))
+    }
+
+    /// Puts the credential on a request. Waits only where a token or temporary keys must be fetched first.
+    pub(super) async fn put(&self, head: &mut Head, body: &Parts) -> Result<(), CredentialError> {
+        match self {
+            Self::None => {}
+            Self::Header(name, value) => drop(head.headers.insert(name.clone(), value.clone())),
+            Self::Entra(principal) => {
+                let token = principal.token().await?;
+                head.headers.insert(AUTHORIZATION, token);
+            }
+            Self::Aws(signer) => signer.sign(head, body).await?,
+        }
+        Ok(())
+    }
+}
+
+/// A header value that is never printed.
+fn sensitive(text: String) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
