@@ -128,7 +128,7 @@ pub struct Stats {
     /// By route path.
     #[serde(default)]
     pub routes: BTreeMap<String, Usage>,
-    /// Authentication results: `accepted`, `missing`, `unknown`.
+    /// Authentication results: `accepted`, `missing`, `unknown`, `expired`, `ambiguous`.
     #[serde(default)]
     pub authentication: BTreeMap<String, u64>,
 }

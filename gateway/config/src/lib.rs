@@ -17,6 +17,7 @@ pub mod document;
 mod json;
 pub mod layer;
 pub mod mistake;
+pub mod moment;
 pub mod name;
 #[cfg(test)]
 mod properties;
@@ -34,6 +35,7 @@ pub use digest::Digest;
 pub use document::Document;
 pub use layer::layer;
 pub use mistake::{Mistake, Mistakes};
+pub use moment::Moment;
 pub use name::{GatewayName, KeyName, ModelName, ProviderName, TeamName};
 pub use secret::{Reference, Secret};
 pub use units::{ByteSize, Duration, Percent, Usd};

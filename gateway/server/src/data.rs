@@ -6,8 +6,8 @@
 //! another core holds for long.
 //!
 //! Reading order: [`worker`] (accepting and draining), [`guard`] (what may come in on a connection), [`service`] (a
-//! request, from arrival to answer), [`attempts`] (retry and failover), [`outbound`] (one request upstream), [`answer`]
-//! (what came back), [`relay`] (a stream to the caller), [`account`] (what it came to).
+//! request, from arrival to answer), [`caller`] (who asks), [`attempts`] (retry and failover), [`outbound`] (one
+//! request upstream), [`answer`] (what came back), [`relay`] (a stream to the caller), [`account`] (what it came to).
 
 mod account;
 mod admission;
@@ -15,6 +15,7 @@ mod answer;
 mod ask;
 mod attempts;
 mod body;
+mod caller;
 mod dial;
 mod dice;
 mod events;

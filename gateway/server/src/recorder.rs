@@ -33,11 +33,15 @@ pub enum Authentication {
     Missing,
     /// A key that is not declared.
     Unknown,
+    /// A declared key, or a token, after its time.
+    Expired,
+    /// More than one proof.
+    Ambiguous,
 }
 
 impl Authentication {
     /// All results, in order.
-    pub const ALL: [Self; 3] = [Self::Accepted, Self::Missing, Self::Unknown];
+    pub const ALL: [Self; 5] = [Self::Accepted, Self::Missing, Self::Unknown, Self::Expired, Self::Ambiguous];
 
     /// The result as a label.
     #[must_use]
@@ -46,6 +50,8 @@ impl Authentication {
             Self::Accepted => "accepted",
             Self::Missing => "missing",
             Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Ambiguous => "ambiguous",
         }
     }
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use moorline_config::{Config, ModelName, ProviderName, Reference, Secret};
 
-pub use key::{Key, KeyHash};
+pub use key::{Key, KeyHash, Proof};
 pub use model::{Model, Target};
 pub use operation::{Dialect, Operation};
 pub use price::Price;
@@ -42,7 +42,7 @@ pub struct Routing {
     models: Vec<Model>,
     models_by_name: HashMap<ModelName, ModelIndex>,
     keys: Vec<Key>,
-    keys_by_hash: HashMap<KeyHash, KeyIndex>,
+    keys_by_hash: HashMap<KeyHash, Proof>,
 }
 
 impl Routing {
@@ -71,12 +71,8 @@ impl Routing {
             .collect();
         let keys: Vec<Key> =
             config.keys.iter().map(|key| Key::compile(key, &models_by_name, declared)).collect();
-        let keys_by_hash = config
-            .keys
-            .iter()
-            .enumerate()
-            .filter_map(|(index, key)| Some((KeyHash::from_hex(&key.sha256)?, KeyIndex(index))))
-            .collect();
+        let keys_by_hash =
+            config.keys.iter().enumerate().flat_map(|(index, key)| Proof::of(KeyIndex(index), key)).collect();
         Self { routes, models, models_by_name, keys, keys_by_hash }
     }
 
@@ -109,11 +105,11 @@ impl Routing {
         self.models.iter().enumerate().map(|(index, model)| (ModelIndex(index), model))
     }
 
-    /// The key with this hash.
+    /// What this hash proves, and the key it is of.
     #[must_use]
-    pub fn key(&self, hash: &KeyHash) -> Option<(KeyIndex, &Key)> {
-        let index = *self.keys_by_hash.get(hash)?;
-        Some((index, self.keys.get(index.0)?))
+    pub fn key(&self, hash: &KeyHash) -> Option<(Proof, &Key)> {
+        let proof = *self.keys_by_hash.get(hash)?;
+        Some((proof, self.keys.get(proof.key.0)?))
     }
 }
 

@@ -92,6 +92,17 @@ fn each_rule_broken_alone_is_named_with_its_place() {
         (&"b".repeat(64), &"a".repeat(64)),
         (&"b".repeat(64), &"B".repeat(64)),
         ("models: [gpt-4o]\n", "models: [gpt-4]\n"),
+        ("name: team-chat\n", "name: team-chat\n    expires: 2027-06-30\n"),
+        (
+            "name: team-chat\n",
+            &format!(
+                "name: team-chat\n    previous: {{sha256: {}, expires: 2027-06-30T00:00:00Z}}\n",
+                "a".repeat(64)
+            ),
+        ),
+        ("name: team-chat\n", &format!("name: team-chat\n    previous: {{sha256: {}}}\n", "c".repeat(64))),
+        ("name: team-chat\n", "name: team-chat\n    metadata: {'a b': x}\n"),
+        ("name: team-chat\n", &format!("name: team-chat\n    metadata: {{a: {}}}\n", "x".repeat(257))),
         ("location: us-east-1", "location: ''"),
         ("production", &"x".repeat(257)),
         ("production", r#""a\nb""#),

@@ -1,5 +1,7 @@
 //! Free text: how long it may be. It ends up in metrics, pages and messages.
 
+use std::collections::BTreeMap;
+
 use super::Problems;
 use crate::Document;
 
@@ -15,6 +17,12 @@ const TAGS_MAX: usize = 50;
 const TAG_NAME_LENGTH_MAX: usize = 128;
 /// The longest value of a tag.
 const TAG_VALUE_LENGTH_MAX: usize = 256;
+/// Most entries of a key's metadata.
+const METADATA_MAX: usize = 16;
+/// The longest name of one.
+const METADATA_NAME_LENGTH_MAX: usize = 64;
+/// The longest value of one.
+const METADATA_VALUE_LENGTH_MAX: usize = 256;
 /// The longest `audience`.
 const AUDIENCE_LENGTH_MAX: usize = 512;
 
@@ -35,6 +43,22 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
     }
     if let Some(jwt) = document.auth.as_ref().and_then(|auth| auth.jwt.as_ref()) {
         one_line("auth.jwt.audience", &jwt.audience, 1, AUDIENCE_LENGTH_MAX, problems);
+    }
+}
+
+/// What is known of whoever holds a key. The names are those of fields: they are written in conditions.
+pub(super) fn metadata(path: &str, metadata: &BTreeMap<String, String>, problems: &mut Problems) {
+    if metadata.len() > METADATA_MAX {
+        problems.add(path, format!("expected at most {METADATA_MAX} entries"));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    for (name, value) in metadata.iter().take(METADATA_MAX) {
+        if !(1..=METADATA_NAME_LENGTH_MAX).contains(&name.len()) || !name.chars().all(plain) {
+            let most = METADATA_NAME_LENGTH_MAX;
+            problems.add(path, format!("expected names of 1 to {most} letters, digits or any of `-_.`"));
+            continue;
+        }
+        one_line(&format!("{path}.{name}"), value, 0, METADATA_VALUE_LENGTH_MAX, problems);
     }
 }
 

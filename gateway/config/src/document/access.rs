@@ -1,10 +1,12 @@
 //! Who may call: virtual keys and other proofs.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Limit;
-use crate::{KeyName, ModelName, TeamName};
+use crate::{KeyName, ModelName, Moment, TeamName};
 
 /// A virtual key. Only the SHA-256 of the key is declared, as 64 lower-case hex digits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,12 +20,32 @@ pub struct Key {
     /// The team it belongs to, for limits `per: team`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<TeamName>,
+    /// When the key stops to be accepted. Absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Moment>,
+    /// The key that this one replaces, accepted beside it for a while. Both are one key to limits, logs and metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousKey>,
+    /// What is known of whoever holds the key, for conditions and for the access log.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
     /// Models the key may use. Absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Vec<ModelName>>,
     /// Limits of this key, over all routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
+}
+
+/// A key on its way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PreviousKey {
+    /// SHA-256 of the key.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    pub sha256: String,
+    /// When it stops to be accepted.
+    pub expires: Moment,
 }
 
 /// Ways to prove who calls, beside virtual keys.

@@ -11,6 +11,7 @@ use moorline_translate::{ErrorBody, ScanError};
 use super::attempts::Failure;
 use super::body::ReadError;
 use crate::limits::{Refused, Standing};
+use crate::recorder::Authentication;
 use crate::routing::limit::Kind;
 
 /// A refused request.
@@ -97,18 +98,41 @@ impl Refusal {
             .with(ALLOW, HeaderValue::from_static(allowed))
     }
 
+    /// The caller did not prove who it is.
+    pub(super) fn unauthenticated(authentication: Authentication) -> Self {
+        match authentication {
+            Authentication::Missing => Self::no_key(),
+            Authentication::Expired => Self::expired_key(),
+            Authentication::Ambiguous => Self::ambiguous_credentials(),
+            Authentication::Unknown | Authentication::Accepted => Self::unknown_key(),
+        }
+    }
+
     /// No key was given.
-    pub(super) fn no_key() -> Self {
+    fn no_key() -> Self {
         let message = "You didn't provide an API key. Send it as `Authorization: Bearer YOUR_KEY`.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, INVALID, None, message)
             .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
     /// The key given is not declared.
-    pub(super) fn unknown_key() -> Self {
+    fn unknown_key() -> Self {
         let message = "Incorrect API key provided.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, INVALID, "invalid_api_key", message)
             .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// The key given was accepted until lately.
+    fn expired_key() -> Self {
+        let message = "The API key provided has expired.";
+        Self::new(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, INVALID, "expired_key", message)
+            .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// More than one proof was given, and they differ.
+    fn ambiguous_credentials() -> Self {
+        let message = "Send one API key, once: more than one was provided.";
+        Self::invalid(StatusCode::BAD_REQUEST, "ambiguous_credentials", message)
     }
 
     /// No route serves the path.

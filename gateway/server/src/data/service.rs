@@ -23,7 +23,7 @@ use super::guard::Mark;
 use super::refusal::{self, Refusal};
 use super::relay::Relay;
 use super::worker::Worker;
-use super::{admission, dice::Dice};
+use super::{admission, caller, dice::Dice};
 use crate::limits::Reservation;
 use crate::recorder::Authentication;
 use crate::routing::Operation;
@@ -188,17 +188,14 @@ async fn serve(
     marks.insert(GENERATION, HeaderValue::from(generation.number.0));
     let routing = &*generation.routing;
 
-    let caller = admission::authenticate(&head.headers, routing);
+    let caller = caller::authenticate(&head.headers, routing, || worker.limits.now());
     account.authentication = caller.err().unwrap_or(Authentication::Accepted);
     let path = head.uri.path();
     let endpoint = Endpoint::at(path).ok_or_else(|| Refusal::unknown_path(&head.method, path))?;
     if !endpoint.takes(&head.method) {
         return Err(Refusal::wrong_method(&head.method, endpoint.methods()));
     }
-    let caller = caller.map_err(|authentication| match authentication {
-        Authentication::Missing => Refusal::no_key(),
-        Authentication::Unknown | Authentication::Accepted => Refusal::unknown_key(),
-    })?;
+    let caller = caller.map_err(Refusal::unauthenticated)?;
     account.key = Some(caller.key.name.to_string());
     let Endpoint::Upstream(operation) = endpoint else { return Ok(Served::Own(models(routing, caller))) };
 
@@ -264,7 +261,7 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
 }
 
 /// The models a caller may use, in OpenAI's shape.
-fn models(routing: &crate::routing::Routing, caller: admission::Caller<'_>) -> Bytes {
+fn models(routing: &crate::routing::Routing, caller: caller::Caller<'_>) -> Bytes {
     let data: Vec<_> = routing
         .models()
         .filter(|(index, _)| {

@@ -1,12 +1,13 @@
 //! Virtual keys.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use moorline_config::{KeyName, ModelName, document};
+use moorline_config::{KeyName, ModelName, Moment, document};
 use sha2::{Digest as _, Sha256};
 
-use super::ModelIndex;
 use super::limit::{Declared, Limit};
+use super::{KeyIndex, ModelIndex};
+use crate::limits::Millis;
 
 /// SHA-256 of a key. Keys are looked up by it alone: whatever a caller sends is hashed first, so that a look-up has one
 /// length, compares no secret, and takes no time that tells of one.
@@ -29,11 +30,36 @@ impl KeyHash {
     }
 }
 
+/// What a declared hash stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// The key.
+    pub key: KeyIndex,
+    /// When the proof stops to be accepted.
+    pub until: Option<Millis>,
+}
+
+impl Proof {
+    /// The proofs of a key: its own hash, and that of the key it replaces. The second never outlives the first.
+    pub(super) fn of(index: KeyIndex, key: &document::Key) -> impl Iterator<Item = (KeyHash, Self)> {
+        let until = key.expires.map(Moment::as_milliseconds);
+        let own = KeyHash::from_hex(&key.sha256).map(|hash| (hash, Self { key: index, until }));
+        let previous = key.previous.as_ref().and_then(|previous| {
+            let expires = previous.expires.as_milliseconds();
+            let until = Some(until.map_or(expires, |until| until.min(expires)));
+            Some((KeyHash::from_hex(&previous.sha256)?, Self { key: index, until }))
+        });
+        own.into_iter().chain(previous)
+    }
+}
+
 /// A virtual key.
 #[derive(Debug)]
 pub struct Key {
     /// Its name, in metrics and logs.
     pub name: KeyName,
+    /// What is known of whoever holds it.
+    pub metadata: BTreeMap<String, String>,
     /// Limits of the key over all routes.
     pub limits: Vec<Limit>,
     /// Models it may use; all when absent.
@@ -48,6 +74,7 @@ impl Key {
     ) -> Self {
         Self {
             name: key.name.clone(),
+            metadata: key.metadata.clone(),
             limits: Limit::of_key(key, declared),
             models: key.models.as_ref().map(|names| indices(names, by_name)),
         }

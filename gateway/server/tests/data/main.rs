@@ -17,6 +17,7 @@ mod credentials;
 mod drain;
 mod endpoints;
 mod gateway;
+mod identity;
 mod input;
 mod limits;
 mod logs;
