@@ -23,6 +23,7 @@ mod framing;
 mod guard;
 mod outbound;
 mod pool;
+mod reading;
 mod refusal;
 mod relay;
 mod service;

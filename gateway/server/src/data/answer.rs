@@ -23,10 +23,13 @@ use tokio::time::Instant;
 use super::attempts::{Clock, Failure};
 use super::events::{EventFilter, Opening};
 use super::pool::Lease;
+use super::reading::Reading;
 use crate::routing::route::Clocks;
 
 /// The largest JSON answer that is read whole before it is passed on.
 const WHOLE_BYTES_MAX: u64 = 256 * 1024;
+/// The largest answer that is translated. A batch of large embeddings is a few MiB.
+const TRANSLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of an answer that are taken for a token when the upstream does not say.
 const BYTES_PER_TOKEN: u64 = 4;
 
@@ -44,6 +47,10 @@ const RETURNED: [HeaderName; 8] = [
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The provider's own id of the request.
 const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+/// Fields of the request that its provider has no word for.
+const DROPPED: HeaderName = HeaderName::from_static("x-moorline-dropped");
+/// How Bedrock says what an embedding used.
+const BEDROCK_INPUT_TOKENS: HeaderName = HeaderName::from_static("x-amzn-bedrock-input-token-count");
 /// Tells a proxy in front not to gather a stream before passing it on.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -70,15 +77,6 @@ pub(super) struct Flow {
     pub(super) source: Source,
     /// How it is watched.
     pub(super) watch: Watch,
-}
-
-/// How an answer is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// As OpenAI's endpoints answer: JSON, or events up to `[DONE]`.
-    Openai(UsageEvent),
-    /// As bytes that say nothing to us, such as sound.
-    Opaque,
 }
 
 /// How the rest of an answer is watched.
@@ -137,7 +135,7 @@ impl Source {
 pub(super) async fn begin(
     head: Head,
     source: Source,
-    reading: Reading,
+    reading: &Reading,
     clocks: Clocks,
 ) -> Result<Answer, Failure> {
     let encoding = head.headers.get(CONTENT_ENCODING);
@@ -145,15 +143,41 @@ pub(super) async fn begin(
         return Err(Failure::Encoded);
     }
     let mut headers = returned(&head.headers);
+    let is_good = head.status.is_success();
     let content = match reading {
-        Reading::Openai(usage_event) if head.status.is_success() && is_event_stream(&head.headers) => {
+        Reading::Openai(usage_event) if is_good && is_event_stream(&head.headers) => {
             headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-            first_event(source, usage_event, clocks).await?
+            first_event(source, *usage_event, clocks).await?
         }
-        Reading::Opaque if head.status.is_success() => first_bytes(source, clocks).await?,
+        Reading::Opaque if is_good => first_bytes(source, clocks).await?,
         Reading::Openai(_) | Reading::Opaque => whole(head.status, source, clocks).await?,
+        Reading::Translated(translation, dropped) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            if let Some(dropped) = list(dropped) {
+                headers.insert(DROPPED, dropped);
+            }
+            let body = all(source, clocks).await?;
+            let (body, tokens) = if is_good {
+                translation.answer(&body, input_tokens(&head.headers))?
+            } else {
+                (translation.fault(&body), None)
+            };
+            let body = Parts::from(Bytes::from(body));
+            let output_estimate = output_estimate(body.length());
+            Content::Whole { body, tokens, output_estimate }
+        }
     };
     Ok(Answer { status: head.status, headers, content })
+}
+
+/// Fields that a request lost in translation, for the caller.
+fn list(fields: &[&'static str]) -> Option<HeaderValue> {
+    if fields.is_empty() { None } else { HeaderValue::try_from(fields.join(", ")).ok() }
+}
+
+/// What Bedrock's embedding models say of their input.
+fn input_tokens(headers: &HeaderMap) -> Option<u64> {
+    headers.get(BEDROCK_INPUT_TOKENS)?.to_str().ok()?.parse().ok()
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -202,6 +226,20 @@ async fn first_bytes(mut source: Source, clocks: Clocks) -> Result<Content, Fail
     let mut ready = Parts::default();
     ready.push(source.next(clocks.first_token, Clock::FirstToken).await?.ok_or(Failure::Empty)?);
     Ok(Content::Flow(Flow { ready, source, watch: Watch::Opaque }))
+}
+
+/// Reads an answer whole, to translate it.
+async fn all(mut source: Source, clocks: Clocks) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    let mut chunk = source.next(clocks.first_token, Clock::FirstToken).await?;
+    while let Some(bytes) = chunk {
+        if body.len() + bytes.len() > TRANSLATED_BYTES_MAX {
+            return Err(Failure::Oversized);
+        }
+        body.extend_from_slice(&bytes);
+        chunk = source.next(clocks.idle, Clock::Idle).await?;
+    }
+    Ok(body)
 }
 
 /// Reads a JSON answer whole, or up to where it is too large for that.

@@ -1,16 +1,20 @@
 //! What a caller asks, and what each target is sent of it.
 //!
 //! In: an operation and the body of its request. Out: the fields that are decided on, and for each target the body,
-//! the path, and how its answer is to be read.
+//! the path, and how its answer is to be read. A target that speaks the caller's protocol gets the caller's own bytes
+//! but for the model's name; any other gets a translation.
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http::uri::PathAndQuery;
+use moorline_translate::multipart::{self, Form};
 use moorline_translate::splice::{Edits, UsageEvent};
-use moorline_translate::{Fields, Parts, ScanError, scan};
+use moorline_translate::{Fields, Parts, embeddings, rerank, scan};
 
-use super::answer::Reading;
 use super::attempts::Failure;
-use crate::routing::way::Protocol;
+use super::reading::{Reading, Translation};
+use super::refusal::Refusal;
+use crate::routing::way::Way;
 use crate::routing::{Operation, Target};
 
 /// A request's body, looked into once.
@@ -19,35 +23,83 @@ pub(super) struct Ask {
     pub(super) operation: Operation,
     pub(super) fields: Fields,
     body: Bytes,
+    form: Option<FormAsk>,
+}
+
+/// What only a form has.
+#[derive(Debug)]
+struct FormAsk {
+    form: Form,
+    boundary: String,
+    content_type: HeaderValue,
 }
 
 /// What a target is sent, and how its answer is read.
 pub(super) struct Outgoing {
     pub(super) path: PathAndQuery,
+    pub(super) content_type: HeaderValue,
     pub(super) body: Parts,
     pub(super) reading: Reading,
 }
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 impl Ask {
     /// Looks into a body.
-    pub(super) fn read(operation: Operation, body: Bytes) -> Result<Self, ScanError> {
-        Ok(Self { operation, fields: scan(&body)?, body })
+    pub(super) fn read(
+        operation: Operation,
+        content_type: Option<&HeaderValue>,
+        body: Bytes,
+    ) -> Result<Self, Refusal> {
+        if operation == Operation::Transcriptions {
+            return Self::read_form(operation, content_type, body).map_err(Refusal::from);
+        }
+        Ok(Self { operation, fields: scan(&body)?, body, form: None })
+    }
+
+    fn read_form(
+        operation: Operation,
+        content_type: Option<&HeaderValue>,
+        body: Bytes,
+    ) -> Result<Self, multipart::FormError> {
+        let content_type = content_type.ok_or(multipart::FormError::ContentType)?;
+        let text = content_type.to_str().map_err(|_| multipart::FormError::ContentType)?;
+        let boundary = multipart::boundary(text)?.to_owned();
+        let form = multipart::scan(&body, &boundary)?;
+        let fields = Fields { model: Some(form.model.clone()), stream: form.stream, ..Fields::default() };
+        let content_type = content_type.clone();
+        Ok(Self { operation, fields, body, form: Some(FormAsk { form, boundary, content_type }) })
     }
 
     /// What a target is sent.
     pub(super) fn for_target(&self, target: &Target) -> Result<Outgoing, Failure> {
         target.upstream.origin().map_err(Failure::Unusable)?;
-        let way = target.ways.of(self.operation).ok_or(Failure::Unsupported(self.operation))?;
-        let (body, reading) = match way.protocol {
-            Protocol::Same => self.spliced(target),
-        };
-        Ok(Outgoing { path: way.path.clone(), body, reading })
+        let model = target.model.as_str();
+        match target.ways.of(self.operation).ok_or(Failure::Unsupported(self.operation))? {
+            Way::Same(path) => self.same(path, model),
+            Way::Embeddings(wire) => {
+                let (outgoing, reply) = embeddings::request(*wire, &self.body, model)?;
+                let named = self.fields.model.clone().unwrap_or_default();
+                translated(target, outgoing, Translation::Embeddings { wire: *wire, reply, named })
+            }
+            Way::Rerank(wire) => {
+                let (outgoing, reply) = rerank::request(*wire, &self.body, model)?;
+                let named = self.fields.model.clone().unwrap_or_default();
+                translated(target, outgoing, Translation::Rerank { wire: *wire, reply, named })
+            }
+        }
     }
 
     /// The caller's own bytes, but for the fields that must differ.
-    fn spliced(&self, target: &Target) -> (Parts, Reading) {
+    fn same(&self, path: &PathAndQuery, model: &str) -> Result<Outgoing, Failure> {
+        let path = path.clone();
+        if let Some(FormAsk { form, boundary, content_type }) = &self.form {
+            let body = multipart::with_model(&self.body, form, boundary, model).map_err(Failure::Form)?;
+            let reading = if form.stream { Reading::Openai(UsageEvent::Asked) } else { Reading::Opaque };
+            return Ok(Outgoing { path, content_type: content_type.clone(), body, reading });
+        }
         let mut edits = Edits::new();
-        edits.model(&self.fields, target.model.as_str());
+        edits.model(&self.fields, model);
         let reading = match self.operation {
             Operation::Speech => Reading::Opaque,
             // Only these two know the option; Azure answers 400 to it elsewhere.
@@ -56,6 +108,16 @@ impl Ask {
             }
             _ => Reading::Openai(UsageEvent::Asked),
         };
-        (edits.apply(&self.body), reading)
+        Ok(Outgoing { path, content_type: JSON, body: edits.apply(&self.body), reading })
     }
+}
+
+fn translated(
+    target: &Target,
+    outgoing: moorline_translate::Outgoing,
+    translation: Translation,
+) -> Result<Outgoing, Failure> {
+    let path = target.upstream.below(&outgoing.path).ok_or(Failure::NoTarget)?;
+    let reading = Reading::Translated(Box::new(translation), outgoing.dropped);
+    Ok(Outgoing { path, content_type: JSON, body: Parts::from(Bytes::from(outgoing.body)), reading })
 }

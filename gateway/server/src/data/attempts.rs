@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use moorline_admin::ErrorKind;
+use moorline_translate::chat::{Unreadable, Untranslatable};
+use moorline_translate::multipart::FormError;
 use tokio::time::Instant;
 
 use super::account::Account;
@@ -32,6 +34,15 @@ pub(super) enum Failure {
     /// The provider has no such endpoint.
     #[error("no provider of this model serves {}", .0.path())]
     Unsupported(Operation),
+    /// The provider's protocol cannot say what is asked.
+    #[error("{0}")]
+    Untranslatable(#[from] Untranslatable),
+    /// The model's name cannot stand in the caller's form.
+    #[error("{0}")]
+    Form(FormError),
+    /// The provider's answer is none that its protocol knows.
+    #[error("the upstream's answer cannot be read")]
+    Unreadable(#[source] Unreadable),
     /// The provider cannot be sent anything.
     #[error("the provider cannot be used")]
     Unusable(#[source] Unusable),
@@ -100,7 +111,7 @@ impl Failure {
     pub(super) const fn kind(&self) -> ErrorKind {
         match self {
             Self::Slow(_) | Self::Connect(ConnectError::Timeout { .. }) => ErrorKind::UpstreamTimeout,
-            Self::Unsupported(_) => ErrorKind::BadRequest,
+            Self::Unsupported(_) | Self::Untranslatable(_) | Self::Form(_) => ErrorKind::BadRequest,
             _ => ErrorKind::UpstreamFailed,
         }
     }
@@ -112,6 +123,9 @@ impl Failure {
             Self::Slow(clock) => !matches!(clock, Clock::Total),
             Self::NoTarget
             | Self::Unsupported(_)
+            | Self::Untranslatable(_)
+            | Self::Form(_)
+            | Self::Unreadable(_)
             | Self::Unusable(_)
             | Self::Unauthorized(_)
             | Self::Credential(_)

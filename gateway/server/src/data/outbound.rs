@@ -45,7 +45,7 @@ pub(super) async fn send(
     let (head, incoming) = response.into_parts();
     judge(status, &head.headers)?;
     let source = Source::new(incoming, lease);
-    answer::begin(head, source, outgoing.reading, call.route.clocks).await
+    answer::begin(head, source, &outgoing.reading, call.route.clocks).await
 }
 
 /// Whether an answer's head allows that it be an answer. A caller's own fault is one.
@@ -97,7 +97,7 @@ async fn request(
     request_id: &str,
 ) -> Result<Request<UpstreamBody>, Failure> {
     let mut headers = HeaderMap::with_capacity(16);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, outgoing.content_type.clone());
     // What is compressed could neither be counted nor watched.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Ok(id) = HeaderValue::from_str(request_id) {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_admin::ErrorKind;
+use moorline_translate::chat::Untranslatable;
+use moorline_translate::multipart::FormError;
 use moorline_translate::{ErrorBody, ScanError};
 
 use super::attempts::Failure;
@@ -175,6 +177,13 @@ impl Refusal {
     }
 }
 
+impl From<FormError> for Refusal {
+    fn from(error: FormError) -> Self {
+        let refusal = Self::invalid(StatusCode::BAD_REQUEST, "invalid_form", format!("{error}."));
+        if error == FormError::NoModel { refusal.about("model") } else { refusal }
+    }
+}
+
 impl From<ReadError> for Refusal {
     fn from(error: ReadError) -> Self {
         match error {
@@ -280,8 +289,14 @@ impl From<&Failure> for Refusal {
             _ if kind == ErrorKind::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::BAD_GATEWAY,
         };
-        if let Failure::Unsupported(_) = failure {
-            return Self::invalid(StatusCode::BAD_REQUEST, "unsupported_endpoint", failure.for_callers());
+        let code = match failure {
+            Failure::Unsupported(_) => Some("unsupported_endpoint"),
+            Failure::Untranslatable(Untranslatable::Unsupported { .. }) => Some("unsupported_parameter"),
+            Failure::Untranslatable(_) | Failure::Form(_) => Some("invalid_body"),
+            _ => None,
+        };
+        if let Some(code) = code {
+            return Self::invalid(StatusCode::BAD_REQUEST, code, failure.for_callers());
         }
         // The cause in words of our own: an upstream's text may hold an address or a part of a key.
         let refusal = Self::new(status, kind, "upstream_error", kind.as_str(), failure.for_callers());

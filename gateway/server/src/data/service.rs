@@ -203,7 +203,7 @@ async fn serve(
     account.route = Some(route.index);
     admission::readable(&head.headers)?;
     let body = body::read(body, worker.config.body_bytes_max, worker.config.deadlines).await?;
-    let ask = Ask::read(operation, body)?;
+    let ask = Ask::read(operation, head.headers.get(CONTENT_TYPE), body)?;
     let model = admission::model(routing, route, caller, &ask.fields)?;
     account.model = Some(model);
     let declared = routing.model(model).ok_or_else(Refusal::no_model)?;

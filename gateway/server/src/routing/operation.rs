@@ -82,7 +82,7 @@ impl Operation {
     /// Whether callers can use it yet.
     #[must_use]
     pub const fn is_served(self) -> bool {
-        !matches!(self, Self::Responses | Self::Messages | Self::CountTokens | Self::Transcriptions)
+        !matches!(self, Self::Responses | Self::Messages | Self::CountTokens)
     }
 
     /// Whose protocol its callers speak.

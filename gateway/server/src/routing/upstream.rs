@@ -7,6 +7,7 @@ use std::fmt;
 
 use http::HeaderValue;
 use http::request::Parts as Head;
+use http::uri::PathAndQuery;
 use moorline_config::document::{Provider, ProviderKind};
 use moorline_config::{ProviderName, Reference, Secret};
 use moorline_translate::Parts;
@@ -118,6 +119,13 @@ impl Upstream {
     pub fn ways(&self, model: &str) -> Ways {
         let prefix = self.address.as_ref().map_or("", |address| &address.prefix);
         Ways::compile(self.kind, prefix, self.version.as_deref(), model)
+    }
+
+    /// A path below its base address.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Option<PathAndQuery> {
+        let address = self.address.as_ref().ok()?;
+        PathAndQuery::try_from(format!("{}{path}", address.prefix)).ok()
     }
 
     /// Puts the host and the credential on a request that goes out on a connection to `destination`.

@@ -5,23 +5,19 @@
 
 use http::uri::PathAndQuery;
 use moorline_config::document::ProviderKind;
+use moorline_translate::Wire;
 
 use super::operation::Operation;
 
-/// What a body needs on its way to a provider and back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// The provider speaks the caller's protocol: bytes pass through.
-    Same,
-}
-
 /// How one operation is served.
 #[derive(Debug)]
-pub struct Way {
-    /// The protocol spoken.
-    pub protocol: Protocol,
-    /// The path there.
-    pub path: PathAndQuery,
+pub enum Way {
+    /// The provider speaks the caller's own protocol: bytes pass through, to this path.
+    Same(PathAndQuery),
+    /// Embeddings in another protocol, whose path depends on the model.
+    Embeddings(Wire),
+    /// Reranking in another protocol, whose path depends on the model.
+    Rerank(Wire),
 }
 
 /// How each operation is served; nothing where it is not.
@@ -32,10 +28,7 @@ impl Ways {
     /// Compiles the ways to a model of a provider whose paths begin with `prefix`.
     pub(super) fn compile(kind: ProviderKind, prefix: &str, version: Option<&str>, model: &str) -> Self {
         let place = Place { kind, prefix, version, model };
-        Self(Operation::ALL.map(|operation| {
-            let (protocol, path) = place.way(operation)?;
-            Some(Way { protocol, path: PathAndQuery::try_from(path).ok()? })
-        }))
+        Self(Operation::ALL.map(|operation| place.way(operation)))
     }
 
     /// How an operation is served.
@@ -52,41 +45,49 @@ struct Place<'a> {
     model: &'a str,
 }
 
+fn same(path: String) -> Option<Way> {
+    PathAndQuery::try_from(path).ok().map(Way::Same)
+}
+
 impl Place<'_> {
-    fn way(&self, operation: Operation) -> Option<(Protocol, String)> {
+    fn way(&self, operation: Operation) -> Option<Way> {
         match self.kind {
             ProviderKind::Openai => self.openai(operation),
             ProviderKind::OpenaiCompatible => self.compatible(operation),
             ProviderKind::AzureOpenai => self.azure(operation),
             ProviderKind::Anthropic => self.anthropic(operation),
-            ProviderKind::Bedrock | ProviderKind::Gemini | ProviderKind::Cohere => None,
+            ProviderKind::Bedrock => beyond_chat(operation, Wire::BedrockConverse),
+            ProviderKind::Gemini => {
+                beyond_chat(operation, Wire::Gemini).filter(|_| operation != Operation::Rerank)
+            }
+            ProviderKind::Cohere => beyond_chat(operation, Wire::CohereChat),
         }
     }
 
     /// <https://platform.openai.com/docs/api-reference>.
-    fn openai(&self, operation: Operation) -> Option<(Protocol, String)> {
+    fn openai(&self, operation: Operation) -> Option<Way> {
         let path = openai_path(operation)?;
-        Some((Protocol::Same, format!("{}{path}", self.prefix)))
+        same(format!("{}{path}", self.prefix))
     }
 
     /// Servers that speak OpenAI's protocol serve chat and what is older; rerank is found at many (vLLM, Jina).
-    fn compatible(&self, operation: Operation) -> Option<(Protocol, String)> {
+    fn compatible(&self, operation: Operation) -> Option<Way> {
         match operation {
-            Operation::Rerank => Some((Protocol::Same, format!("{}/rerank", self.prefix))),
+            Operation::Rerank => same(format!("{}/rerank", self.prefix)),
             _ => self.openai(operation),
         }
     }
 
     /// With an API version, the paths of deployments, where the path and not the body names the model; without one,
     /// `/openai/v1`. <https://learn.microsoft.com/azure/ai-services/openai/reference>.
-    fn azure(&self, operation: Operation) -> Option<(Protocol, String)> {
+    fn azure(&self, operation: Operation) -> Option<Way> {
         if operation == Operation::Moderations {
             return None;
         }
         let path = openai_path(operation)?;
         let prefix = self.prefix;
         let Some(version) = self.version else {
-            return Some((Protocol::Same, format!("{prefix}/openai/v1{path}")));
+            return same(format!("{prefix}/openai/v1{path}"));
         };
         let place = match operation {
             // Not scoped to a deployment.
@@ -96,17 +97,26 @@ impl Place<'_> {
                 format!("{prefix}/openai/deployments/{deployment}{path}?api-version={version}")
             }
         };
-        Some((Protocol::Same, place))
+        same(place)
     }
 
     /// <https://docs.anthropic.com/en/api>.
-    fn anthropic(&self, operation: Operation) -> Option<(Protocol, String)> {
+    fn anthropic(&self, operation: Operation) -> Option<Way> {
         let path = match operation {
             Operation::Messages => "/messages",
             Operation::CountTokens => "/messages/count_tokens",
             _ => return None,
         };
-        Some((Protocol::Same, format!("{}{path}", self.prefix)))
+        same(format!("{}{path}", self.prefix))
+    }
+}
+
+/// What providers with a chat protocol of their own serve beside chat.
+const fn beyond_chat(operation: Operation, wire: Wire) -> Option<Way> {
+    match operation {
+        Operation::Embeddings => Some(Way::Embeddings(wire)),
+        Operation::Rerank => Some(Way::Rerank(wire)),
+        _ => None,
     }
 }
 
@@ -145,7 +155,10 @@ mod tests {
 
     fn path(kind: ProviderKind, version: Option<&str>, operation: Operation) -> Option<String> {
         let ways = Ways::compile(kind, "/base", version, "a model");
-        ways.of(operation).map(|way| way.path.to_string())
+        match ways.of(operation)? {
+            Way::Same(path) => Some(path.to_string()),
+            other => Some(format!("{other:?}")),
+        }
     }
 
     #[test]
@@ -170,6 +183,9 @@ mod tests {
             (ProviderKind::Anthropic, None, Operation::Messages, Some("/base/messages")),
             (ProviderKind::Anthropic, None, Operation::CountTokens, Some("/base/messages/count_tokens")),
             (ProviderKind::Anthropic, None, Operation::Embeddings, None),
+            (ProviderKind::Gemini, None, Operation::Embeddings, Some("Embeddings(Gemini)")),
+            (ProviderKind::Gemini, None, Operation::Rerank, None),
+            (ProviderKind::Bedrock, None, Operation::Rerank, Some("Rerank(BedrockConverse)")),
         ] {
             assert_eq!(path(kind, version, operation).as_deref(), expected, "{kind:?} {operation:?}");
         }

@@ -109,3 +109,50 @@ async fn azure_is_asked_by_deployment_or_by_version_one() {
     assert_eq!(key.as_deref(), Some(super::gateway::UPSTREAM_KEY));
     assert_eq!(body["model"], "my-deployment");
 }
+
+/// A transcription's form.
+fn form(model: &str) -> String {
+    format!(
+        "--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--B\r\nContent-Disposition: form-data; \
+         name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\nRIFF\0\u{1}sound\r\n--B--\r\n"
+    )
+}
+
+async fn transcribe(gateway: &Gateway, content_type: &str, body: String) -> super::caller::Reply {
+    let request = client().post(gateway.url("/v1/audio/transcriptions")).bearer_auth(super::gateway::KEY);
+    finish(request.header("content-type", content_type).body(body)).await
+}
+
+#[tokio::test]
+async fn a_form_passes_with_the_model_s_other_name_and_every_other_byte_as_it_was() {
+    let provider = Provider::start().await;
+    let text = br#"{"text":"hello","usage":{"type":"tokens","input_tokens":7,"output_tokens":2}}"#;
+    provider.usually(answer(200, &[("content-type", "application/json")], text));
+    let mut document = document(&provider);
+    document["models"]["m"]["targets"][0]["model"] = json!("whisper-there");
+    let gateway = Gateway::start(&document);
+    let kind = "multipart/form-data; boundary=B";
+    let reply = transcribe(&gateway, kind, form("m")).await;
+    assert_eq!((reply.status, reply.body.as_slice()), (200, text.as_slice()));
+    let seen = provider.request().await;
+    assert_eq!(String::from_utf8_lossy(&seen.body), form("whisper-there"));
+    assert_eq!(seen.header("content-type"), Some(kind));
+}
+
+#[tokio::test]
+async fn a_form_that_could_be_read_in_two_ways_is_refused() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::start(&document(&provider));
+    let twice =
+        form("m").replace("--B--", "--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nx\r\n--B--");
+    for (kind, body) in [
+        ("multipart/form-data; boundary=B", twice),
+        ("multipart/form-data; boundary=C", form("m")),
+        ("application/json", form("m")),
+        ("multipart/form-data; boundary=B", form("m").replace("--B--\r\n", "")),
+    ] {
+        let reply = transcribe(&gateway, kind, body).await;
+        assert_eq!((reply.status, reply.error_code().as_str()), (400, "invalid_form"), "{kind}");
+    }
+    assert_eq!(provider.requests_left().await, 0);
+}
