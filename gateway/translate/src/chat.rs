@@ -10,6 +10,7 @@
 mod answer;
 mod event;
 mod request;
+pub(crate) mod signature;
 
 pub use answer::{Answer, Stop, Usage};
 pub use event::{Block, BrokenStream, Decoder, Event, StreamFault};

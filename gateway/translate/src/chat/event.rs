@@ -103,6 +103,13 @@ pub trait Decoder {
     /// # Errors
     /// When the bytes are not what the provider's protocol says. The decoder is of no further use then.
     fn feed(&mut self, chunk: &[u8], events: &mut Vec<Event>) -> Result<(), BrokenStream>;
+
+    /// The provider has closed its stream in order. A protocol whose stream says its end has nothing to add; one that
+    /// ends by being closed (Gemini) says its [`Event::End`] here, if it gave a reason to stop before. A stream without
+    /// an end was cut off.
+    fn end(&mut self, events: &mut Vec<Event>) {
+        let _ = events;
+    }
 }
 
 /// Why a stream cannot be read any further. It is the provider's fault.

@@ -34,6 +34,15 @@ pub struct Request {
     pub dropped: Vec<&'static str>,
 }
 
+impl Request {
+    /// Names a field that is left out, once.
+    pub fn drop_field(&mut self, field: &'static str) {
+        if !self.dropped.contains(&field) {
+            self.dropped.push(field);
+        }
+    }
+}
+
 /// Who says a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
