@@ -8,6 +8,7 @@ mod keys;
 mod limits;
 mod models;
 mod providers;
+mod resilience;
 mod routes;
 mod text;
 mod unserved;

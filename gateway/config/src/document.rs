@@ -5,6 +5,7 @@ mod access;
 mod limit;
 mod model;
 mod provider;
+mod resilience;
 mod route;
 mod stores;
 
@@ -17,6 +18,7 @@ pub use access::{Auth, Jwt, Key, PreviousKey};
 pub use limit::{Algorithm, ByHeader, Each, Limit, Per};
 pub use model::{Model, Price, Strategy, Target};
 pub use provider::{AwsKeys, Entra, Provider, ProviderKind};
+pub use resilience::{ByKey, Sticky, StickyBy, StickyHeader, When};
 pub use route::{Cache, Retry, Route, Timeouts};
 pub use stores::{CacheStore, InMemory, LimitStore, Redis, Stores, WhenLost};
 

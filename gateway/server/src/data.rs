@@ -41,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::AccessLog;
 use crate::gauges::Gauges;
 use crate::generation::Snapshot;
+use crate::health::Health;
 use crate::limits::Limits;
 
 pub use guard::Deadlines;
@@ -73,6 +74,8 @@ pub struct DataConfig {
     pub gauges: Arc<Gauges>,
     /// Where each request's line goes.
     pub access_log: AccessLog,
+    /// How targets do, over all workers and documents.
+    pub health: Arc<Health>,
 }
 
 impl DataConfig {
@@ -88,6 +91,7 @@ impl DataConfig {
             drain_deadline: DRAIN_DEADLINE,
             gauges: Arc::default(),
             access_log: AccessLog::off(),
+            health: Arc::default(),
         }
     }
 }

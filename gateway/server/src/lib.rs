@@ -24,5 +24,6 @@ pub mod state;
 
 // Data plane.
 pub mod data;
+pub mod health;
 pub mod limits;
 pub mod routing;

@@ -5,11 +5,13 @@
 //! that may travel to them. Compiling cannot fail: what cannot serve (an address that is none, a credential that is
 //! missing) is kept as such and refuses its requests.
 
+mod condition;
 pub mod credential;
 pub mod key;
 pub mod limit;
 pub mod model;
 pub mod operation;
+pub mod order;
 pub mod price;
 pub mod route;
 pub mod upstream;
@@ -23,6 +25,7 @@ use moorline_config::{Config, ModelName, ProviderName, Reference, Secret};
 pub use key::{Key, KeyHash, Proof};
 pub use model::{Model, Target};
 pub use operation::{Dialect, Operation};
+pub use order::{Occasion, Order};
 pub use price::Price;
 pub use route::Route;
 pub use upstream::{Origin, Upstream};

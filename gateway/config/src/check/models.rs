@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Problems;
+use super::{Problems, resilience};
 use crate::document::{Model, Strategy};
 use crate::{Document, ModelName, ProviderName};
 
@@ -10,6 +10,7 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
     for (name, model) in &document.models {
         targets(document, &format!("models.{name}.targets"), model, problems);
         problems.models(document, &format!("models.{name}.fallback"), &model.fallback);
+        resilience::check(document, &format!("models.{name}"), model, problems);
     }
     cycles(&document.models, problems);
 }
@@ -31,9 +32,10 @@ fn targets(document: &Document, path: &str, model: &Model, problems: &mut Proble
         );
     }
     let weights: u64 = model.targets.iter().map(|target| u64::from(target.weight)).sum();
-    if model.strategy == Strategy::Weighted && weights == 0 && !model.targets.is_empty() {
-        problems
-            .add(path, "expected a target with a weight above 0: under `weighted` none would ever be chosen");
+    let by_weight =
+        matches!(model.strategy, Strategy::Weighted | Strategy::LeastBusy) || model.sticky.is_some();
+    if by_weight && weights == 0 && !model.targets.is_empty() {
+        problems.add(path, "expected a target with a weight above 0: by weight none would ever be chosen");
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn metadata(path: &str, metadata: &BTreeMap<String, String>, problems
     }
 }
 
-fn one_line(path: &str, text: &str, least: usize, most: usize, problems: &mut Problems) {
+pub(super) fn one_line(path: &str, text: &str, least: usize, most: usize, problems: &mut Problems) {
     if !fits(text, least, most) {
         problems.add(path, format!("expected {least} to {most} bytes on one line"));
     }

@@ -3,7 +3,7 @@
 
 use super::Problems;
 use crate::Document;
-use crate::document::{LimitStore, ProviderKind, Strategy};
+use crate::document::{LimitStore, ProviderKind};
 
 /// One thing that may be written but is not served, and where a document says it.
 struct Unserved {
@@ -28,12 +28,6 @@ const UNSERVED: &[Unserved] = &[
         what: "the provider kind `cohere`",
         places: |document| providers(document, ProviderKind::Cohere),
     },
-    Unserved { what: "the strategy `cheapest`", places: |document| strategies(document, Strategy::Cheapest) },
-    Unserved { what: "the strategy `fastest`", places: |document| strategies(document, Strategy::Fastest) },
-    Unserved {
-        what: "the strategy `least_busy`",
-        places: |document| strategies(document, Strategy::LeastBusy),
-    },
     Unserved { what: "a response cache", places: caches },
     Unserved { what: "a cache store", places: cache_store },
     Unserved { what: "a Redis store", places: redis_limits },
@@ -51,11 +45,6 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
 fn providers(document: &Document, kind: ProviderKind) -> Vec<String> {
     let declared = document.providers.iter().filter(|(_, provider)| provider.kind == kind);
     declared.map(|(name, _)| format!("providers.{name}.kind")).collect()
-}
-
-fn strategies(document: &Document, strategy: Strategy) -> Vec<String> {
-    let declared = document.models.iter().filter(|(_, model)| model.strategy == strategy);
-    declared.map(|(name, _)| format!("models.{name}.strategy")).collect()
 }
 
 fn caches(document: &Document) -> Vec<String> {

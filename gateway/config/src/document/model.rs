@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::resilience::{Sticky, When};
 use crate::{ModelName, ProviderName, Usd};
 
 /// How one of a model's targets is chosen.
@@ -14,11 +15,11 @@ pub enum Strategy {
     Priority,
     /// In proportion to the weights.
     Weighted,
-    /// Lowest price first.
+    /// Lowest declared price for the request's shape first; targets without a price last.
     Cheapest,
-    /// Lowest time to first token first.
+    /// Lowest time to first token first for streams, lowest latency first otherwise, as measured by each replica.
     Fastest,
-    /// Fewest requests under way first.
+    /// Fewest requests under way for the weight first, as counted by each replica.
     LeastBusy,
 }
 
@@ -37,6 +38,9 @@ pub struct Model {
     /// Price for targets that carry none. Absent: requests cost nothing that we can account for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// Keeps a caller at one target, whatever the strategy. Absent: the strategy decides for each request anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
 }
 
 /// One upstream model of one provider.
@@ -47,12 +51,15 @@ pub struct Target {
     pub provider: ProviderName,
     /// The model's name at the provider.
     pub model: ModelName,
-    /// Share among the model's targets under `weighted`. Default: 1.
+    /// Share among the model's targets under `weighted`, `least_busy` and `sticky`. Default: 1.
     #[serde(default = "Target::default_weight")]
     pub weight: u32,
     /// This target's own price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// Which requests it serves. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
 }
 
 impl Target {

@@ -15,6 +15,7 @@ use crate::access::{Line, Sheet};
 use crate::clock;
 use crate::gauges::OpenRequest;
 use crate::generation::Generation;
+use crate::health::UnderWay;
 use crate::limits::{Reservation, Use};
 use crate::recorder::{Authentication, Outcome};
 use crate::routing::{ModelIndex, Price, Target};
@@ -53,6 +54,8 @@ pub(super) struct Account {
     /// Tokens as the upstream says.
     pub(super) tokens: Option<Tokens>,
     pub(super) first_token: Option<Duration>,
+    /// Counts the request as under way at the target that answers it.
+    pub(super) under_way: Option<UnderWay>,
     served_by: Option<ServedBy>,
     end: Option<End>,
     access: Option<Arc<Sheet>>,
@@ -89,6 +92,7 @@ impl Account {
             output_estimate: 0,
             tokens: None,
             first_token: None,
+            under_way: None,
             served_by: None,
             end: None,
             access: worker.access.clone(),

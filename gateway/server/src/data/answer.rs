@@ -14,7 +14,6 @@ use http::response::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use jiff::Timestamp;
 use moorline_translate::error::is_error;
 use moorline_translate::splice::UsageEvent;
 use moorline_translate::{Parts, Tokens, UsageWatch};
@@ -266,50 +265,4 @@ async fn whole(status: StatusCode, mut source: Source, clocks: Clocks) -> Result
 /// Tokens out of a JSON answer of this size, when the upstream does not say.
 pub(super) const fn output_estimate(bytes: u64) -> u64 {
     bytes / BYTES_PER_TOKEN
-}
-
-/// The wait an upstream asks for: `retry-after-ms`, or `retry-after` as seconds or as a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
-    if let Some(milliseconds) =
-        text(HeaderName::from_static("retry-after-ms")).and_then(|text| text.parse().ok())
-    {
-        return seconds(milliseconds).map(|wait| wait / 1_000);
-    }
-    let asked = text(RETRY_AFTER)?;
-    if let Ok(number) = asked.parse() {
-        return seconds(number);
-    }
-    let date = jiff::fmt::rfc2822::parse(asked).ok()?;
-    let wait = date.timestamp().as_second().saturating_sub(now.as_second());
-    Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
-}
-
-fn seconds(number: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(number).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_are_read_in_all_their_forms() {
-        let now: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
-        for (name, value, expected) in [
-            ("retry-after", "3", Some(3_000)),
-            ("retry-after", "0.5", Some(500)),
-            ("retry-after-ms", "250", Some(250)),
-            ("retry-after", "Sat, 21 Nov 2026 08:00:07 GMT", Some(7_000)),
-            ("retry-after", "Sat, 21 Nov 2026 07:00:00 GMT", Some(0)),
-            ("retry-after", "soon", None),
-            ("retry-after", "-1", None),
-            ("retry-after", "1e300", None),
-            ("x-other", "3", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, HeaderValue::from_static(value));
-            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_millis), "{name}: {value}");
-        }
-    }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::answer::{self, Answer, Source};
 use super::ask::Outgoing;
-use super::attempts::{Call, Clock, Failure};
+use super::attempts::{self, Call, Clock, Failure};
 use super::body::UpstreamBody;
 use super::pool::Lease;
 use crate::routing::Target;
@@ -59,7 +59,7 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
         401..=403 => Err(Failure::Credential(status)),
         429 | 500.. => {
             let now = crate::clock::now();
-            Err(Failure::Status { status, retry_after: answer::retry_after(headers, now) })
+            Err(Failure::Status { status, retry_after: attempts::retry_after(headers, now) })
         }
         _ => Ok(()),
     }

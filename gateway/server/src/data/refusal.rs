@@ -283,6 +283,10 @@ fn dollars(micros: u64) -> String {
 impl From<&Failure> for Refusal {
     fn from(failure: &Failure) -> Self {
         let kind = failure.kind();
+        if matches!(failure, Failure::NoTarget) {
+            let message = "No target of the model serves a request like this one.";
+            return Self::invalid(StatusCode::NOT_FOUND, "no_target", message).about("model");
+        }
         let status = match failure {
             Failure::Status { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => *status,
             Failure::Status { status, .. } if *status == StatusCode::SERVICE_UNAVAILABLE => *status,

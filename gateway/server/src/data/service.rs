@@ -215,8 +215,17 @@ async fn serve(
     account.reservation = Some(reservation);
 
     let deadline = tokio::time::Instant::from_std(account.started + route.clocks.total);
-    let call =
-        Call { worker, routing, route, key: caller.key, model, headers: &head.headers, ask: &ask, deadline };
+    let call = Call {
+        worker,
+        routing,
+        route,
+        key: caller.key,
+        model,
+        headers: &head.headers,
+        ask: &ask,
+        estimate,
+        deadline,
+    };
     let answer = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
     Ok(Served::Upstream { answer: Box::new(answer), idle: route.clocks.idle, total: route.clocks.total })
 }

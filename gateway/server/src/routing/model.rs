@@ -1,13 +1,16 @@
-//! Models and their targets, and the order in which targets are tried.
+//! Models and their targets.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use moorline_config::document::{self, Strategy};
 use moorline_config::{ModelName, ProviderName};
 
+use super::condition::Condition;
+use super::order::{self, Occasion, Order, StickyBy};
 use super::way::Ways;
 use super::{ModelIndex, Price, Upstream};
+use crate::health::{Health, TargetHealth, TargetId};
 
 /// One upstream model of one provider.
 #[derive(Debug)]
@@ -20,7 +23,11 @@ pub struct Target {
     pub price: Option<Price>,
     /// How it serves each operation.
     pub ways: Ways,
-    weight: u32,
+    pub(super) weight: u32,
+    /// Its own number among all targets, for rendezvous hashing.
+    pub(super) seed: u64,
+    condition: Option<Condition>,
+    health: OnceLock<Arc<TargetHealth>>,
 }
 
 /// A model as callers name it.
@@ -30,17 +37,47 @@ pub struct Model {
     pub name: ModelName,
     /// Models to try when every target failed.
     pub fallback: Vec<ModelIndex>,
+    /// Whether the order goes by how fast targets are, so that it must be measured.
+    pub is_measured: bool,
     targets: Vec<Target>,
-    order: Order,
+    strategy: Strategy,
+    sticky: Option<StickyBy>,
 }
 
-/// How targets are put in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    /// As they stand.
-    Fixed,
-    /// By lot, in proportion to the weights.
-    Lots,
+impl Target {
+    fn compile(target: &document::Target, upstream: &Arc<Upstream>, price_of_model: Option<Price>) -> Self {
+        let identity = [target.provider.as_str(), target.model.as_str()].join("\n");
+        Self {
+            ways: upstream.ways(target.model.as_str()),
+            upstream: Arc::clone(upstream),
+            model: target.model.clone(),
+            price: target.price.as_ref().map(Price::compile).or(price_of_model),
+            weight: target.weight,
+            seed: order::hash(identity.as_bytes()),
+            condition: target.when.as_ref().map(Condition::compile),
+            health: OnceLock::new(),
+        }
+    }
+
+    /// Whether it serves such a request.
+    pub(super) fn serves(&self, occasion: &Occasion<'_>) -> bool {
+        self.condition.as_ref().is_none_or(|condition| condition.holds(occasion))
+    }
+
+    /// What this process knows of it, whatever document it stands in.
+    pub fn health(&self, health: &Health) -> &Arc<TargetHealth> {
+        self.health.get_or_init(|| health.target(&self.id()))
+    }
+
+    /// What is left of it when documents change.
+    #[must_use]
+    pub fn id(&self) -> TargetId {
+        TargetId {
+            provider: self.upstream.provider.clone(),
+            model: self.model.clone(),
+            origin: self.upstream.origin().ok().cloned(),
+        }
+    }
 }
 
 impl Model {
@@ -50,53 +87,35 @@ impl Model {
         upstreams: &BTreeMap<&ProviderName, Arc<Upstream>>,
         by_name: &HashMap<ModelName, ModelIndex>,
     ) -> Self {
-        let price_of_model = model.price.as_ref().map(Price::compile);
-        let targets: Vec<Target> = model
-            .targets
-            .iter()
-            .filter_map(|target| {
-                let upstream = Arc::clone(upstreams.get(&target.provider)?);
-                Some(Target {
-                    ways: upstream.ways(target.model.as_str()),
-                    upstream,
-                    model: target.model.clone(),
-                    price: target.price.as_ref().map(Price::compile).or(price_of_model),
-                    weight: target.weight,
-                })
-            })
-            .collect();
-        let order = match model.strategy {
-            Strategy::Weighted => Order::Lots,
-            // The others go by what is not measured yet: checking a document refuses them before it comes here.
-            Strategy::Priority | Strategy::Cheapest | Strategy::Fastest | Strategy::LeastBusy => Order::Fixed,
+        let price = model.price.as_ref().map(Price::compile);
+        let target = |target: &document::Target| {
+            Some(Target::compile(target, upstreams.get(&target.provider)?, price))
         };
-        let fallback = model.fallback.iter().filter_map(|name| by_name.get(name).copied()).collect();
-        Self { name: name.clone(), fallback, targets, order }
+        Self {
+            name: name.clone(),
+            fallback: model.fallback.iter().filter_map(|name| by_name.get(name).copied()).collect(),
+            is_measured: model.strategy == Strategy::Fastest,
+            targets: model.targets.iter().filter_map(target).collect(),
+            strategy: model.strategy,
+            sticky: model.sticky.as_ref().and_then(StickyBy::compile),
+        }
     }
 
-    /// The targets in the order to try them. `die` gives a number below its argument, evenly.
-    pub fn in_order(&self, mut die: impl FnMut(u64) -> u64) -> Vec<&Target> {
-        let mut left: Vec<&Target> = self.targets.iter().collect();
-        if self.order == Order::Fixed || left.len() < 2 {
-            return left;
-        }
-        // Weight 0 asks for no traffic: such a target is tried only after the others.
-        let mut ordered = Vec::with_capacity(left.len());
-        loop {
-            let sum: u64 = left.iter().map(|target| u64::from(target.weight)).sum();
-            if sum == 0 {
-                ordered.append(&mut left);
-                return ordered;
-            }
-            let mut lot = die(sum);
-            let drawn = left.iter().position(|target| {
-                let weight = u64::from(target.weight);
-                let hit = lot < weight;
-                lot = lot.saturating_sub(weight);
-                hit
-            });
-            ordered.push(left.remove(drawn.unwrap_or(0)));
-        }
+    /// The targets that serve such a request, in the order to try them. `die` gives a number below its argument,
+    /// evenly.
+    pub fn in_order(
+        &self,
+        occasion: &Occasion<'_>,
+        health: &Health,
+        die: impl FnMut(u64) -> u64,
+    ) -> Order<'_> {
+        order::order(&self.targets, (self.strategy, self.sticky.as_ref()), occasion, health, die)
+    }
+
+    /// All its targets, as written.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
     }
 
     /// The price to estimate by before a target is chosen: the dearest.

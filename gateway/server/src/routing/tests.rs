@@ -26,11 +26,6 @@ fn document() -> serde_json::Value {
                 {"provider": "a", "model": "two", "price": {"input": 2, "output": 2}},
                 {"provider": "a", "model": "one", "price": {"input": 1, "output": 1}},
             ]},
-            "lots": {"strategy": "weighted", "targets": [
-                {"provider": "a", "model": "heavy", "weight": 3},
-                {"provider": "b", "model": "light", "weight": 1},
-                {"provider": "b", "model": "off", "weight": 0},
-            ]},
         },
         "routes": [
             {"path": "/v1/chat/*", "models": ["cheap"], "limits": [
@@ -71,26 +66,11 @@ fn limits_that_would_share_a_counter_become_the_smaller_one() {
     assert_eq!(most, [3, 9]);
 }
 
-fn order(routing: &Routing, model: &str, die: impl FnMut(u64) -> u64) -> Vec<String> {
-    let model = routing.model(routing.model_named(model).unwrap()).unwrap();
-    model.in_order(die).into_iter().map(|target| target.model.to_string()).collect()
-}
-
 #[test]
-fn targets_are_tried_as_written_and_estimated_by_the_dearest() {
+fn a_model_is_estimated_by_its_dearest_target() {
     let routing = compiled(&document());
-    assert_eq!(order(&routing, "cheap", |_| 0), ["unpriced", "two", "one"]);
     let cheap = routing.model(routing.model_named("cheap").unwrap()).unwrap();
     assert_eq!(cheap.price_estimate().unwrap().rank(), 4_000_000);
-}
-
-#[test]
-fn lots_are_drawn_by_weight_and_weight_nought_comes_last() {
-    let routing = compiled(&document());
-    assert_eq!(order(&routing, "lots", |_| 0), ["heavy", "light", "off"]);
-    assert_eq!(order(&routing, "lots", |sum| sum - 1), ["light", "heavy", "off"]);
-    let first = |lot| order(&routing, "lots", |_| lot).remove(0);
-    assert_eq!([first(0), first(1), first(2), first(3)], ["heavy", "heavy", "heavy", "light"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Retry, failover and fallback, before the first byte reaches the caller.
 
+mod order;
+
 use moorline_admin::ErrorKind;
 use serde_json::{Value, json};
 

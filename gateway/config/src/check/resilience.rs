@@ -1,0 +1,71 @@
+//! What a model says of choosing among its targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Problems;
+use super::text::{self, one_line};
+use crate::document::{Model, StickyBy, When};
+use crate::{Document, KeyName};
+
+/// The longest name of a header.
+const HEADER_NAME_LENGTH_MAX: usize = 128;
+/// The longest value of a header that is compared.
+const HEADER_VALUE_LENGTH_MAX: usize = 512;
+/// Headers that carry a proof of who calls. One that is written in a document is a secret in a document.
+const PROOFS: [&str; 5] = ["authorization", "proxy-authorization", "x-api-key", "cookie", "x-moorline-probe"];
+
+pub(super) fn check(document: &Document, path: &str, model: &Model, problems: &mut Problems) {
+    for (index, target) in model.targets.iter().enumerate() {
+        if let Some(when) = &target.when {
+            condition(document, &format!("{path}.targets[{index}].when"), when, problems);
+        }
+    }
+    if let Some(StickyBy::Header(by)) = model.sticky.as_ref().map(|sticky| &sticky.by) {
+        header_name(&format!("{path}.sticky.by.header"), &by.header, problems);
+    }
+}
+
+fn condition(document: &Document, path: &str, when: &When, problems: &mut Problems) {
+    let When { header, key, metadata } = when;
+    if header.is_empty() && key.is_empty() && metadata.is_empty() {
+        problems.add(path, "expected at least one condition: `header`, `key` or `metadata`");
+    }
+    text::metadata(&format!("{path}.metadata"), metadata, problems);
+    headers(&format!("{path}.header"), header, problems);
+    let mut seen = BTreeSet::new();
+    for (index, name) in key.iter().enumerate() {
+        let path = format!("{path}.key[{index}]");
+        if !seen.insert(name) {
+            problems.add(path, format!("`{name}` is named twice"));
+            continue;
+        }
+        let names = document.keys.iter().map(|key| key.name.as_str());
+        let is_declared = document.keys.iter().any(|key: &crate::document::Key| key.name == *name);
+        problems.declared(path, "key", KeyName::as_str(name), is_declared, names);
+    }
+}
+
+fn headers(path: &str, headers: &BTreeMap<String, String>, problems: &mut Problems) {
+    for (name, value) in headers {
+        if header_name(path, name, problems) {
+            one_line(&format!("{path}.{name}"), value, 1, HEADER_VALUE_LENGTH_MAX, problems);
+        }
+    }
+}
+
+/// Checks a header's name, and says whether it is one.
+fn header_name(path: &str, name: &str, problems: &mut Problems) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > HEADER_NAME_LENGTH_MAX || !name.bytes().all(is_token) {
+        problems.add(path, "expected the name of a header, such as `x-session`");
+        return false;
+    }
+    if PROOFS.iter().any(|proof| proof.eq_ignore_ascii_case(name)) {
+        problems.add(path, format!("`{name}` says who calls: name keys under `key` instead"));
+        return false;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! How a model's requests find a target that answers: which requests a target serves, and who stays where.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::KeyName;
+use crate::decode::{TextOrMap, text_or_map};
+
+/// Which requests a target serves. All that is given must hold. What is compared is data of the caller's or of its
+/// key's; it never becomes a part of an address.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// Headers of the request, each with exactly this value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub header: BTreeMap<String, String>,
+    /// Virtual keys, one of which the request carries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<KeyName>,
+    /// What is known of whoever holds the key, each with exactly this value. What a request's body says of itself under
+    /// `metadata` is not looked at: anybody can say that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Keeps a caller at one target for as long as that target answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sticky {
+    /// What tells callers apart. A request without it goes by the model's strategy.
+    pub by: StickyBy,
+}
+
+/// What tells callers apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StickyBy {
+    /// `key`: the virtual key.
+    Key(ByKey),
+    /// The value of a header.
+    Header(StickyHeader),
+}
+
+/// The word `key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ByKey {
+    /// The virtual key.
+    Key,
+}
+
+/// A header whose value tells callers apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StickyHeader {
+    /// Its name.
+    pub header: String,
+}
+
+impl<'de> Deserialize<'de> for StickyBy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match text_or_map(deserializer, "`key`, or a map of `header`")? {
+            TextOrMap::Text(word) => Self::Key(word),
+            TextOrMap::Map(header) => Self::Header(header),
+        })
+    }
+}
