@@ -1,6 +1,13 @@
-//! Refusals in the dialect of OpenAI's callers: `{"error":{"message","type","param","code"}}`.
+//! Refusals in the caller's dialect.
+//!
+//! OpenAI's callers, of Chat and of Responses, know `{"error":{"message","type","param","code"}}`; Anthropic's know
+//! `{"type":"error","error":{"type","message"},"request_id"}` with a type for each status. [`body`] writes either, and
+//! [`event`] what ends a stream that cannot go on: `data: {"error":…}`, `event: error` or `response.failed`.
 
 use serde::Serialize;
+
+use crate::json;
+use crate::matrix::Caller;
 
 /// An error as the OpenAI protocol writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,6 +41,81 @@ impl ErrorBody<'_> {
     pub fn to_event(&self) -> Vec<u8> {
         [b"data: ".as_slice(), &self.to_json(), b"\n\n"].concat()
     }
+}
+
+/// The class of error that OpenAI's callers know for a status.
+#[must_use]
+pub const fn openai_kind(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
+    }
+}
+
+/// The class of error that Anthropic's callers know for a status.
+#[must_use]
+pub const fn anthropic_kind(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        504 => "timeout_error",
+        503 | 529 => "overloaded_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
+    }
+}
+
+/// The body of a refusal, for a caller's protocol.
+#[must_use]
+pub fn body(caller: Caller, status: u16, error: &ErrorBody<'_>, request_id: &str) -> Vec<u8> {
+    match caller {
+        Caller::OpenAiChat | Caller::OpenAiResponses => error.to_json(),
+        Caller::AnthropicMessages => anthropic(anthropic_kind(status), error.message, request_id),
+    }
+}
+
+/// The event that ends a stream which cannot go on, for a caller's protocol.
+#[must_use]
+pub fn event(caller: Caller, error: &ErrorBody<'_>, request_id: &str) -> Vec<u8> {
+    match caller {
+        Caller::OpenAiChat | Caller::OpenAiResponses => error.to_event(),
+        Caller::AnthropicMessages => {
+            let kind = match error.kind {
+                known @ ("invalid_request_error"
+                | "authentication_error"
+                | "billing_error"
+                | "permission_error"
+                | "not_found_error"
+                | "request_too_large"
+                | "rate_limit_error"
+                | "timeout_error"
+                | "overloaded_error") => known,
+                _ => "api_error",
+            };
+            let json = anthropic(kind, error.message, request_id);
+            [b"event: error\ndata: ".as_slice(), &json, b"\n\n"].concat()
+        }
+    }
+}
+
+fn anthropic(kind: &str, message: &str, request_id: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128 + message.len());
+    json::object(&mut out, |o| {
+        o.text("type", "error");
+        o.object("error", |o| {
+            o.text("type", kind);
+            o.text("message", message);
+        });
+        o.text("request_id", request_id);
+    });
+    out
 }
 
 /// Whether one event's data is an error in place of an answer: an object with an `error` that is not null and no

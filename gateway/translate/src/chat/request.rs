@@ -9,6 +9,8 @@ pub struct Request {
     pub model: String,
     /// Whether the answer is to come as a stream.
     pub stream: bool,
+    /// OpenAI Chat: whether the caller asked for the event that tells what a stream used.
+    pub wants_usage: bool,
     /// System prompts, in order; a conversation's `system` and `developer` messages are all gathered here.
     pub instructions: Vec<String>,
     /// The conversation.

@@ -1,0 +1,116 @@
+//! Recorded requests, answers and streams, translated.
+//!
+//! A topic is a directory. It holds what callers ask (`openai_chat.json`, `messages.json`, `responses.json`) and what
+//! providers answer (`anthropic.answer.json`, `anthropic.stream.sse`, …), written after the protocols' documentation.
+//! Every caller meets every provider that speaks another protocol; the outcome is `CALLER.PROVIDER.snap`. A stream is
+//! replayed cut at every byte, and must come out the same.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use moorline_translate::matrix::{self, Context};
+use moorline_translate::{Caller, Opening, Stream, Wire};
+
+const CALLERS: [(&str, Caller); 3] = [
+    ("openai_chat", Caller::OpenAiChat),
+    ("responses", Caller::OpenAiResponses),
+    ("messages", Caller::AnthropicMessages),
+];
+
+/// The providers, and how their streams are recorded.
+const WIRES: [(&str, Wire); 2] = [("openai", Wire::OpenAiChat), ("anthropic", Wire::AnthropicMessages)];
+
+fn topics() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut topics: Vec<_> = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    topics.retain(|path| path.is_dir());
+    topics.sort();
+    topics
+}
+
+fn speaks_the_same(caller: Caller, wire: Wire) -> bool {
+    matches!(
+        (caller, wire),
+        (Caller::OpenAiChat, Wire::OpenAiChat) | (Caller::AnthropicMessages, Wire::AnthropicMessages)
+    )
+}
+
+fn pretty(json: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(json).unwrap();
+    serde_json::to_string_pretty(&value).unwrap()
+}
+
+/// What comes out of a stream that is fed in these pieces.
+fn streamed<'a>(context: &Context, pieces: impl IntoIterator<Item = &'a [u8]>) -> (String, Stream) {
+    let mut stream = Stream::new(context.clone());
+    let mut out = Vec::new();
+    for piece in pieces {
+        if stream.feed(piece, &mut out).is_err() {
+            stream.fail("api_error", "the provider's stream cannot be read", &mut out);
+        }
+    }
+    (String::from_utf8(out).unwrap(), stream)
+}
+
+fn replayed_at_every_byte(context: &Context, recorded: &[u8]) -> (String, Stream) {
+    let (whole, stream) = streamed(context, [recorded]);
+    for at in 0..=recorded.len() {
+        let (left, right) = recorded.split_at(at);
+        let (cut, again) = streamed(context, [left, right]);
+        assert_eq!(cut, whole, "cut at {at}");
+        assert_eq!((again.is_done(), again.tokens()), (stream.is_done(), stream.tokens()), "cut at {at}");
+    }
+    assert_eq!(streamed(context, recorded.chunks(1)).0, whole, "byte by byte");
+    (whole, stream)
+}
+
+/// Everything that comes of one caller and one provider.
+fn outcome(topic: &Path, asked: &[u8], caller: Caller, wire: Wire, provider: &str) -> String {
+    let mut text = String::new();
+    let model = if wire == Wire::AnthropicMessages { "claude-sonnet-4-5" } else { "gpt-5" };
+    let translated = matrix::request(caller, wire, asked, model, "house-model", "0198f2", 1_767_225_600);
+    let outgoing = match translated {
+        Ok(outgoing) => outgoing,
+        Err(refused) => return format!("refused: {refused}\n"),
+    };
+    writeln!(text, "── request; dropped: {:?}\n{}", outgoing.dropped, pretty(&outgoing.body)).unwrap();
+    if let Ok(answer) = std::fs::read(topic.join(format!("{provider}.answer.json"))) {
+        let answer = matrix::answer(&outgoing.context, &answer).unwrap();
+        writeln!(text, "\n── answer; {:?}\n{}", answer.tokens, pretty(&answer.body)).unwrap();
+    }
+    if let Ok(recorded) = std::fs::read(topic.join(format!("{provider}.stream.sse"))) {
+        let context = Context { stream: true, ..outgoing.context };
+        let (out, stream) = replayed_at_every_byte(&context, &recorded);
+        assert_ne!(stream.opening(), Opening::Awaited);
+        writeln!(
+            text,
+            "\n── stream; done: {}, failed: {}, {:?}\n{}",
+            stream.is_done(),
+            stream.has_failed(),
+            stream.tokens(),
+            out.trim_end()
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn every_recording_comes_out_as_it_did() {
+    let mut outcomes = 0;
+    for topic in topics() {
+        for (caller_name, caller) in CALLERS {
+            let Ok(asked) = std::fs::read(topic.join(format!("{caller_name}.json"))) else { continue };
+            for (provider, wire) in WIRES.into_iter().filter(|(_, wire)| !speaks_the_same(caller, *wire)) {
+                let mut settings = insta::Settings::clone_current();
+                settings.set_snapshot_path(&topic);
+                settings.set_prepend_module_to_snapshot(false);
+                settings.set_omit_expression(true);
+                let text = outcome(&topic, &asked, caller, wire, provider);
+                settings.bind(|| insta::assert_snapshot!(format!("{caller_name}.{provider}"), text));
+                outcomes += 1;
+            }
+        }
+    }
+    assert!(outcomes >= 4, "{outcomes}");
+}
