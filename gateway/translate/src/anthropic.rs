@@ -5,7 +5,7 @@
 //!
 //! **Thoughts.** The protocol has words for them: `thinking` blocks with a `signature`, and `redacted_thinking`. They
 //! go to callers as they are and come back as they are. Those of other providers that sign theirs look the same to a
-//! caller; [`crate::matrix`] marks whose they are.
+//! caller, and are marked: a provider gets back its own only.
 
 mod decode;
 mod encode;

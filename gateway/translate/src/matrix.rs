@@ -3,7 +3,8 @@
 //! In: the caller's request, then the provider's answer, stream or refusal. Out: bytes of the other protocol. Where
 //! both speak the same one nothing comes here.
 //!
-//! What becomes of a request's fields; those that no row names are kept. *Named* means left out and told to the caller
+//! What becomes of a request's fields (Gemini's, Bedrock's and Cohere's tables stand with them); those that no row names
+//! are kept. *Named* means left out and told to the caller
 //! in `x-moorline-dropped`; *refused* is a 400 that says why.
 //!
 //! | field | OpenAI Chat | Anthropic |
@@ -32,7 +33,6 @@
 
 mod fault;
 mod stream;
-mod thoughts;
 
 use std::borrow::Cow;
 
@@ -42,7 +42,7 @@ use crate::chat::{Request, Unreadable, Untranslatable};
 use crate::splice::UsageEvent;
 use crate::usage::Tokens;
 use crate::wire::Wire;
-use crate::{anthropic, openai};
+use crate::{anthropic, gemini, openai};
 
 /// What callers speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,7 +121,6 @@ pub fn request(
         }
     };
     model.clone_into(&mut request.model);
-    thoughts::arrive(&mut request, wire);
     let body = write(wire, &mut request)?;
     let asks_usage = caller == Caller::OpenAiChat && request.stream && request.wants_usage;
     let context = Context {
@@ -140,7 +139,8 @@ fn write(wire: Wire, request: &mut Request) -> Result<Vec<u8>, Untranslatable> {
     match wire {
         Wire::OpenAiChat => openai::write_request(request),
         Wire::AnthropicMessages => anthropic::write_request(request),
-        Wire::BedrockConverse | Wire::Gemini | Wire::CohereChat => {
+        Wire::Gemini => gemini::write_request(request),
+        Wire::BedrockConverse | Wire::CohereChat => {
             Err(Untranslatable::Unsupported { field: "model", reason: "its protocol is not translated" })
         }
     }
@@ -160,12 +160,12 @@ pub struct Translated {
 /// # Errors
 /// When it is not what the provider's protocol says.
 pub fn answer(context: &Context, body: &[u8]) -> Result<Translated, Unreadable> {
-    let mut answer = match context.wire {
+    let answer = match context.wire {
         Wire::OpenAiChat => openai::read_answer(body)?,
         Wire::AnthropicMessages => anthropic::read_answer(body)?,
-        Wire::BedrockConverse | Wire::Gemini | Wire::CohereChat => return Err(Unreadable::Empty),
+        Wire::Gemini => gemini::read_answer(body)?,
+        Wire::BedrockConverse | Wire::CohereChat => return Err(Unreadable::Empty),
     };
-    thoughts::leave(&mut answer.parts, context.wire);
     let body = match context.caller {
         Caller::OpenAiChat | Caller::OpenAiResponses => openai::write_answer(&answer, context),
         Caller::AnthropicMessages => anthropic::write_answer(&answer, context),

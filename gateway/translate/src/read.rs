@@ -6,7 +6,6 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{self, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::chat::{Image, Untranslatable};
 
@@ -93,19 +92,4 @@ pub(crate) fn image_url(image: &Image) -> Cow<'_, str> {
         Image::Url(url) => Cow::Borrowed(url),
         Image::Data { media_type, base64 } => Cow::Owned(format!("data:{media_type};base64,{base64}")),
     }
-}
-
-/// Arguments of a tool call as a JSON object. Models make mistakes: what is no object is wrapped into one, so that a
-/// conversation with such a mistake in it can go on.
-pub(crate) fn arguments_object(arguments: &str) -> Cow<'_, str> {
-    let trimmed = arguments.trim();
-    if trimmed.is_empty() {
-        return Cow::Borrowed("{}");
-    }
-    if trimmed.starts_with('{') && serde_json::from_str::<&RawValue>(trimmed).is_ok() {
-        return Cow::Borrowed(trimmed);
-    }
-    let mut wrapped = Vec::new();
-    crate::json::object(&mut wrapped, |o| o.text("arguments", arguments));
-    Cow::Owned(String::from_utf8(wrapped).unwrap_or_default())
 }

@@ -5,6 +5,8 @@
 //! Every caller meets every provider that speaks another protocol; the outcome is `CALLER.PROVIDER.snap`. A stream is
 //! replayed cut at every byte, and must come out the same.
 
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not get is its report")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +20,11 @@ const CALLERS: [(&str, Caller); 3] = [
 ];
 
 /// The providers, and how their streams are recorded.
-const WIRES: [(&str, Wire); 2] = [("openai", Wire::OpenAiChat), ("anthropic", Wire::AnthropicMessages)];
+const WIRES: [(&str, Wire, &str); 3] = [
+    ("openai", Wire::OpenAiChat, "gpt-5"),
+    ("anthropic", Wire::AnthropicMessages, "claude-sonnet-4-5"),
+    ("gemini", Wire::Gemini, "gemini-3-pro-preview"),
+];
 
 fn topics() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -49,6 +55,7 @@ fn streamed<'a>(context: &Context, pieces: impl IntoIterator<Item = &'a [u8]>) -
             stream.fail("api_error", "the provider's stream cannot be read", &mut out);
         }
     }
+    stream.end(&mut out).unwrap();
     (String::from_utf8(out).unwrap(), stream)
 }
 
@@ -65,9 +72,8 @@ fn replayed_at_every_byte(context: &Context, recorded: &[u8]) -> (String, Stream
 }
 
 /// Everything that comes of one caller and one provider.
-fn outcome(topic: &Path, asked: &[u8], caller: Caller, wire: Wire, provider: &str) -> String {
+fn outcome(topic: &Path, asked: &[u8], caller: Caller, wire: Wire, provider: &str, model: &str) -> String {
     let mut text = String::new();
-    let model = if wire == Wire::AnthropicMessages { "claude-sonnet-4-5" } else { "gpt-5" };
     let translated = matrix::request(caller, wire, asked, model, "house-model", "0198f2", 1_767_225_600);
     let outgoing = match translated {
         Ok(outgoing) => outgoing,
@@ -101,12 +107,14 @@ fn every_recording_comes_out_as_it_did() {
     for topic in topics() {
         for (caller_name, caller) in CALLERS {
             let Ok(asked) = std::fs::read(topic.join(format!("{caller_name}.json"))) else { continue };
-            for (provider, wire) in WIRES.into_iter().filter(|(_, wire)| !speaks_the_same(caller, *wire)) {
+            for (provider, wire, model) in
+                WIRES.into_iter().filter(|(_, wire, _)| !speaks_the_same(caller, *wire))
+            {
                 let mut settings = insta::Settings::clone_current();
                 settings.set_snapshot_path(&topic);
                 settings.set_prepend_module_to_snapshot(false);
                 settings.set_omit_expression(true);
-                let text = outcome(&topic, &asked, caller, wire, provider);
+                let text = outcome(&topic, &asked, caller, wire, provider, model);
                 settings.bind(|| insta::assert_snapshot!(format!("{caller_name}.{provider}"), text));
                 outcomes += 1;
             }

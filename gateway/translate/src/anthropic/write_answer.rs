@@ -1,10 +1,10 @@
 //! A whole answer for a caller.
 
 use super::usage;
+use crate::arguments;
 use crate::chat::{Answer, Part};
 use crate::json::{self, Array};
 use crate::matrix::Context;
-use crate::read::arguments_object;
 
 /// Writes an answer.
 pub(crate) fn write_answer(answer: &Answer, context: &Context) -> Vec<u8> {
@@ -47,7 +47,7 @@ fn block(part: &Part, context: &Context, calls: &mut usize, blocks: &mut Array<'
                 o.text("type", "tool_use");
                 o.text("id", &context.call_id(id, *calls));
                 o.text("name", name);
-                o.raw("input", &arguments_object(arguments));
+                o.raw("input", arguments::object(arguments).get());
             });
             *calls += 1;
         }

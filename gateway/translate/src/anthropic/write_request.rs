@@ -16,7 +16,7 @@ mod thinking;
 
 use self::thinking::Thinking;
 use super::model::Line;
-use crate::chat::{Output, Request, Tool, ToolChoice, Untranslatable};
+use crate::chat::{Output, Part, Request, Tool, ToolChoice, Untranslatable};
 use crate::json::{self, Object};
 
 /// The most tokens of an answer when the caller does not say.
@@ -34,6 +34,7 @@ pub(crate) fn write_request(request: &mut Request) -> Result<Vec<u8>, Untranslat
         request.instructions.push(JSON_OBJECT.to_owned());
         request.drop_field("response_format");
     }
+    drop_thoughts(request);
     let thinking = thinking::settle(request, line);
     drop_sampling(request, line, thinking);
     let request = &*request;
@@ -54,6 +55,16 @@ pub(crate) fn write_request(request: &mut Request) -> Result<Vec<u8>, Untranslat
         }
     });
     Ok(out)
+}
+
+/// Names it when thoughts of earlier turns do not go back.
+fn drop_thoughts(request: &mut Request) {
+    let is_thought = |part: &Part| matches!(part, Part::Reasoning { .. } | Part::RedactedReasoning(_));
+    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
+    let is_lost = parts.any(|part| is_thought(part) && !messages::can_come_back(part));
+    if is_lost {
+        request.drop_field("thinking");
+    }
 }
 
 fn drop_sampling(request: &mut Request, line: Line, thinking: Thinking) {

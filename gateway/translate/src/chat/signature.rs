@@ -19,7 +19,6 @@ pub(crate) fn for_gemini(signature: &str) -> Option<&str> {
 }
 
 /// The signature, when Claude may have given it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for Bedrock's and Anthropic's writers, which come next"))]
 pub(crate) fn for_claude(signature: &str) -> Option<&str> {
     (!signature.is_empty() && !signature.starts_with(GEMINI)).then_some(signature)
 }

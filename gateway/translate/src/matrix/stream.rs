@@ -1,11 +1,11 @@
 //! A provider's stream in the caller's words.
 
-use super::{Caller, Context, fault, thoughts};
+use super::{Caller, Context, fault};
 use crate::chat::{BrokenStream, Decoder, Event};
 use crate::error::{self, ErrorBody};
 use crate::usage::Tokens;
 use crate::wire::Wire;
-use crate::{anthropic, openai};
+use crate::{anthropic, gemini, openai};
 
 /// The most blocks of one answer.
 const BLOCKS_MAX: usize = 16_384;
@@ -39,6 +39,17 @@ pub struct Stream {
 enum AnyDecoder {
     OpenAi(openai::StreamDecoder),
     Anthropic(anthropic::StreamDecoder),
+    Gemini(gemini::StreamDecoder),
+}
+
+impl AnyDecoder {
+    fn as_dyn(&mut self) -> &mut dyn Decoder {
+        match self {
+            Self::OpenAi(decoder) => decoder,
+            Self::Anthropic(decoder) => decoder,
+            Self::Gemini(decoder) => decoder,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -53,7 +64,8 @@ impl Stream {
     pub fn new(context: Context) -> Self {
         let decoder = match context.wire {
             Wire::AnthropicMessages => AnyDecoder::Anthropic(anthropic::StreamDecoder::default()),
-            Wire::OpenAiChat | Wire::BedrockConverse | Wire::Gemini | Wire::CohereChat => {
+            Wire::Gemini => AnyDecoder::Gemini(gemini::StreamDecoder::default()),
+            Wire::OpenAiChat | Wire::BedrockConverse | Wire::CohereChat => {
                 AnyDecoder::OpenAi(openai::StreamDecoder::default())
             }
         };
@@ -86,18 +98,30 @@ impl Stream {
             return Ok(());
         }
         let mut events = std::mem::take(&mut self.events);
-        let fed = match &mut self.decoder {
-            AnyDecoder::OpenAi(decoder) => decoder.feed(chunk, &mut events),
-            AnyDecoder::Anthropic(decoder) => decoder.feed(chunk, &mut events),
-        };
-        let taken = events.drain(..).try_for_each(|event| self.take(event, out));
-        self.events = events;
-        taken?;
+        let fed = self.decoder.as_dyn().feed(chunk, &mut events);
+        self.take_all(events, out)?;
         // A clean end is one, whatever comes after it.
         if self.is_done || self.has_failed { Ok(()) } else { fed }
     }
 
-    fn take(&mut self, mut event: Event, out: &mut Vec<u8>) -> Result<(), BrokenStream> {
+    /// The provider has closed its stream in order. Some protocols end by that; a stream that is not
+    /// [done](Self::is_done) after it was cut off, and [`Self::fail`] ends it.
+    ///
+    /// # Errors
+    /// When what is said then is too large to be held.
+    pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), BrokenStream> {
+        let mut events = std::mem::take(&mut self.events);
+        self.decoder.as_dyn().end(&mut events);
+        self.take_all(events, out)
+    }
+
+    fn take_all(&mut self, mut events: Vec<Event>, out: &mut Vec<u8>) -> Result<(), BrokenStream> {
+        let taken = events.drain(..).try_for_each(|event| self.take(event, out));
+        self.events = events;
+        taken
+    }
+
+    fn take(&mut self, event: Event, out: &mut Vec<u8>) -> Result<(), BrokenStream> {
         if self.is_done || self.has_failed {
             return Ok(());
         }
@@ -130,7 +154,6 @@ impl Stream {
                 self.is_done = true;
             }
         }
-        thoughts::leave_event(&mut event, self.context.wire);
         match &mut self.encoder {
             AnyEncoder::OpenAi(encoder) => encoder.write(event, out),
             AnyEncoder::Anthropic(encoder) => encoder.write(event, out),

@@ -138,6 +138,7 @@ pub(crate) fn read(json: &[u8], model: &str) -> Request {
     Request {
         model: case.model.unwrap_or_else(|| model.to_owned()),
         stream: case.stream,
+        wants_usage: false,
         instructions: case.instructions,
         messages: case.messages.into_iter().map(message).collect(),
         tools: case

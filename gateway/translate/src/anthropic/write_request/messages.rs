@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::chat::{Image, Part, Request, Role, ToolResult};
+use crate::arguments;
+use crate::chat::{Image, Part, Request, Role, ToolResult, signature};
 use crate::json::{Array, Object};
-use crate::read::arguments_object;
 
 /// Writes `system` and `messages`.
 pub(super) fn write(request: &Request, o: &mut Object<'_>) {
@@ -47,9 +47,18 @@ fn is_empty(text: &str) -> bool {
 fn says_something(part: &Part) -> bool {
     match part {
         Part::Text(text) | Part::Refusal(text) => !is_empty(text),
-        // Without their signature thoughts cannot come back.
-        Part::Reasoning { signature, .. } => signature.is_some(),
-        Part::Image(_) | Part::ToolCall { .. } | Part::ToolResult(_) | Part::RedactedReasoning(_) => true,
+        Part::Reasoning { .. } | Part::RedactedReasoning(_) => can_come_back(part),
+        Part::Image(_) | Part::ToolCall { .. } | Part::ToolResult(_) => true,
+    }
+}
+
+/// Whether thoughts can come back: only with Claude's own signature.
+pub(super) fn can_come_back(part: &Part) -> bool {
+    match part {
+        Part::Reasoning { signature: Some(proof), .. } | Part::RedactedReasoning(proof) => {
+            signature::for_claude(proof).is_some()
+        }
+        _ => false,
     }
 }
 
@@ -80,7 +89,7 @@ fn block(part: &Part, blocks: &mut Array<'_>) {
             o.text("type", "tool_use");
             o.text("id", &call_id(id));
             o.text("name", name);
-            o.raw("input", &arguments_object(arguments));
+            o.raw("input", arguments::object(arguments).get());
         }),
         Part::ToolResult(result) => blocks.object(|o| tool_result(result, o)),
         Part::Reasoning { text, signature } => blocks.object(|o| {

@@ -2,6 +2,7 @@
 
 use super::super::model::Line;
 use super::TOKENS_MAX_DEFAULT;
+use super::messages::can_come_back;
 use crate::chat::{Effort, Part, Reasoning, Request, Role, ToolChoice};
 use crate::json::Object;
 
@@ -33,7 +34,7 @@ pub(super) fn settle(request: &mut Request, line: Line) -> Thinking {
         return Thinking::Unsaid;
     }
     match wanted {
-        Reasoning::Effort(effort) if adaptive => Thinking::Adaptive(word(effort)),
+        Reasoning::Effort(effort) if adaptive => Thinking::Adaptive(word(effort, line)),
         Reasoning::Budget(tokens) if adaptive => Thinking::Adaptive(match tokens {
             0..=4_096 => "low",
             4_097..=12_288 => "medium",
@@ -45,12 +46,13 @@ pub(super) fn settle(request: &mut Request, line: Line) -> Thinking {
     }
 }
 
-const fn word(effort: Effort) -> &'static str {
+const fn word(effort: Effort, line: Line) -> &'static str {
     match effort {
         Effort::Minimal | Effort::Low => "low",
         Effort::Medium => "medium",
         Effort::High => "high",
-        // Not every model that thinks adaptively knows more than `high` and `max`.
+        // Known where settings of sampling are not: from 4.7 on.
+        Effort::XHigh if !line.takes_sampling() => "xhigh",
         Effort::XHigh | Effort::Max => "max",
     }
 }
@@ -76,9 +78,7 @@ fn is_amid_tools_without_thoughts(request: &Request) -> bool {
     }
     let calling = request.messages.iter().rev().skip_while(|message| message.role == Role::User);
     let turn = calling.take_while(|message| message.role == Role::Assistant);
-    !turn
-        .flat_map(|message| &message.parts)
-        .any(|part| matches!(part, Part::Reasoning { signature: Some(_), .. } | Part::RedactedReasoning(_)))
+    !turn.flat_map(|message| &message.parts).any(can_come_back)
 }
 
 impl Thinking {
