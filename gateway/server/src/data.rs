@@ -27,6 +27,7 @@ mod reading;
 mod refusal;
 mod relay;
 mod service;
+mod upstream;
 mod worker;
 
 use std::io;

@@ -107,6 +107,11 @@ impl Parts {
         self.parts.front().filter(|_| self.parts.len() == 1)
     }
 
+    /// The parts, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        self.parts.iter()
+    }
+
     /// Whether nothing is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {

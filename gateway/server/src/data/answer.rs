@@ -4,16 +4,12 @@
 //! make good. A stream is read up to its first event, for the same reason: an upstream may answer 200 and then say
 //! that it failed. What is larger, and the rest of a stream, flows through [`super::relay`].
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use http::response::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use http_body::Body as _;
-use hyper::body::Incoming;
 use moorline_translate::error::is_error;
 use moorline_translate::splice::UsageEvent;
 use moorline_translate::{Parts, Tokens, UsageWatch};
@@ -23,6 +19,7 @@ use super::attempts::{Clock, Failure};
 use super::events::{EventFilter, Opening};
 use super::pool::Lease;
 use super::reading::Reading;
+use super::upstream::{Answered, ExchangeError};
 use crate::routing::route::Clocks;
 
 /// The largest JSON answer that is read whole before it is passed on.
@@ -89,36 +86,26 @@ pub(super) enum Watch {
 }
 
 /// The bytes of an upstream's answer. Read to the end it gives its connection back; dropped before, it closes it.
-pub(super) struct Source {
-    incoming: Incoming,
-    lease: Option<Lease>,
-}
+pub(super) struct Source(Option<Lease>);
 
 impl Source {
-    pub(super) const fn new(incoming: Incoming, lease: Lease) -> Self {
-        Self { incoming, lease: Some(lease) }
+    pub(super) const fn new(lease: Lease) -> Self {
+        Self(Some(lease))
     }
 
     /// The next bytes; `None` after a clean end.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
-        loop {
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
-                    _ => {}
-                },
-                Some(Err(error)) => {
-                    self.lease = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => {
-                    if let Some(lease) = self.lease.take() {
-                        lease.give_back();
-                    }
-                    return Poll::Ready(None);
-                }
-            }
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ExchangeError>>> {
+        let Some(lease) = &mut self.0 else { return Poll::Ready(None) };
+        let next = ready!(lease.poll_body(cx));
+        if next.is_none()
+            && let Some(lease) = self.0.take()
+        {
+            lease.give_back();
         }
+        if next.as_ref().is_some_and(Result::is_err) {
+            self.0 = None;
+        }
+        Poll::Ready(next)
     }
 
     async fn next(&mut self, limit: Duration, clock: Clock) -> Result<Option<Bytes>, Failure> {
@@ -132,7 +119,7 @@ impl Source {
 
 /// Reads an answer up to where it may be passed on.
 pub(super) async fn begin(
-    head: Head,
+    head: Answered,
     source: Source,
     reading: &Reading,
     clocks: Clocks,

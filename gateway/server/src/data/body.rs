@@ -1,6 +1,5 @@
 //! Bodies: reading a caller's, sending one upstream, and sending one back.
 
-use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -65,30 +64,6 @@ pub(super) async fn read(
         pieces.extend_from_slice(&data);
     }
     Ok(if pieces.is_empty() { whole } else { pieces.freeze() })
-}
-
-/// A request's body on its way upstream: of known length, sent in the parts it is made of.
-#[derive(Debug, Default)]
-pub(super) struct UpstreamBody(pub(super) Parts);
-
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.get_mut().0.next_part().map(|part| Ok(Frame::data(part))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.length())
-    }
 }
 
 /// An answer's body on its way to the caller.

@@ -7,18 +7,14 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::upstream::Stream;
 use crate::routing::Origin;
 
 /// Silence on an upstream connection after which the kernel asks whether the peer still lives.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// Either kind of connection.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
 
 /// TLS to providers, set up when the first one that speaks it is reached, for all workers.
 #[derive(Clone, Default)]
@@ -55,15 +51,15 @@ fn connector_trusting(roots: RootCertStore) -> Result<TlsConnector, rustls::Erro
 }
 
 /// Connects to an origin, trying each of its addresses in turn. The caller bounds the time.
-pub(super) async fn dial(origin: &Origin, tls: &Tls) -> io::Result<Box<dyn Stream>> {
+pub(super) async fn dial(origin: &Origin, tls: &Tls) -> io::Result<Stream> {
     let stream = connect(origin).await?;
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
     if !origin.secure {
-        return Ok(Box::new(stream));
+        return Ok(Stream::Plain(stream));
     }
     let name = ServerName::try_from(origin.host.clone()).map_err(io::Error::other)?;
-    Ok(Box::new(tls.connector()?.connect(name, stream).await?))
+    Ok(Stream::Tls(Box::new(tls.connector()?.connect(name, stream).await?)))
 }
 
 async fn connect(origin: &Origin) -> io::Result<TcpStream> {

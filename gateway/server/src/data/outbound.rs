@@ -6,15 +6,14 @@
 use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
-use tokio::time::Instant;
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use super::answer::{self, Answer, Source};
 use super::ask::Outgoing;
 use super::attempts::{self, Call, Clock, Failure};
-use super::body::UpstreamBody;
 use super::pool::Lease;
+use super::upstream::Answered;
 use crate::routing::Target;
 
 /// Headers of a caller that travel on. All others stay here.
@@ -40,12 +39,9 @@ pub(super) async fn send(
     outgoing: &Outgoing,
     request_id: &str,
 ) -> Result<Answer, Failure> {
-    let (lease, response) = exchange(call, target, outgoing, request_id).await?;
-    let status = response.status();
-    let (head, incoming) = response.into_parts();
-    judge(status, &head.headers)?;
-    let source = Source::new(incoming, lease);
-    answer::begin(head, source, &outgoing.reading, call.route.clocks).await
+    let (lease, answered) = exchange(call, target, outgoing, request_id).await?;
+    judge(answered.status, &answered.headers)?;
+    answer::begin(answered, Source::new(lease), &outgoing.reading, call.route.clocks).await
 }
 
 /// Whether an answer's head allows that it be an answer. A caller's own fault is one.
@@ -72,30 +68,27 @@ async fn exchange(
     target: &Target,
     outgoing: &Outgoing,
     request_id: &str,
-) -> Result<(Lease, Response<Incoming>), Failure> {
+) -> Result<(Lease, Answered), Failure> {
     let pool = &call.worker.pool;
     let origin = target.upstream.origin().map_err(Failure::Unusable)?;
-    if let Some(mut lease) = pool.idle(origin).await {
-        let request = request(call, target, &lease, outgoing, request_id).await?;
-        match head(&mut lease, request, call.route.clocks.headers).await {
+    let mut head = head(call, outgoing, request_id);
+    if let Some(mut lease) = pool.idle(origin) {
+        authorize(target, &lease, &mut head, outgoing).await?;
+        match answered(&mut lease, &head, outgoing, call.route.clocks.headers).await {
             Err(Failure::Broken(error)) if lease.is_reused && !lease.was_heard() => {
                 tracing::debug!(%error, "a kept connection was stale");
             }
-            ended => return ended.map(|response| (lease, response)),
+            ended => return ended.map(|answered| (lease, answered)),
         }
     }
     let mut lease = pool.connect(origin, call.route.clocks.connect).await.map_err(Failure::Connect)?;
-    let request = request(call, target, &lease, outgoing, request_id).await?;
-    head(&mut lease, request, call.route.clocks.headers).await.map(|response| (lease, response))
+    authorize(target, &lease, &mut head, outgoing).await?;
+    let answered = answered(&mut lease, &head, outgoing, call.route.clocks.headers).await?;
+    Ok((lease, answered))
 }
 
-async fn request(
-    call: &Call<'_>,
-    target: &Target,
-    lease: &Lease,
-    outgoing: &Outgoing,
-    request_id: &str,
-) -> Result<Request<UpstreamBody>, Failure> {
+/// The head of the request, but for what proves that it is ours.
+fn head(call: &Call<'_>, outgoing: &Outgoing, request_id: &str) -> Head {
     let mut headers = HeaderMap::with_capacity(16);
     headers.insert(CONTENT_TYPE, outgoing.content_type.clone());
     // What is compressed could neither be counted nor watched.
@@ -111,21 +104,28 @@ async fn request(
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = Method::POST;
     head.uri = outgoing.path.clone().into();
-    head.version = Version::HTTP_11;
     head.headers = headers;
-    let authorized = target.upstream.authorize(lease.origin(), &mut head, &outgoing.body).await;
-    authorized.map_err(Failure::Unauthorized)?;
-    Ok(Request::from_parts(head, UpstreamBody(outgoing.body.clone())))
+    head
 }
 
-async fn head(
+async fn authorize(
+    target: &Target,
+    lease: &Lease,
+    head: &mut Head,
+    outgoing: &Outgoing,
+) -> Result<(), Failure> {
+    let authorized = target.upstream.authorize(lease.origin(), head, &outgoing.body).await;
+    authorized.map_err(Failure::Unauthorized)
+}
+
+async fn answered(
     lease: &mut Lease,
-    request: Request<UpstreamBody>,
+    head: &Head,
+    outgoing: &Outgoing,
     limit: Duration,
-) -> Result<Response<Incoming>, Failure> {
-    let by = Instant::now() + limit;
-    match tokio::time::timeout_at(by, lease.sender().send_request(request)).await {
-        Ok(response) => response.map_err(Failure::Broken),
+) -> Result<Answered, Failure> {
+    match tokio::time::timeout(limit, lease.exchange(head, &outgoing.body)).await {
+        Ok(answered) => answered.map_err(Failure::Broken),
         Err(_) => Err(Failure::Slow(Clock::Headers)),
     }
 }

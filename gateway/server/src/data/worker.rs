@@ -80,7 +80,8 @@ pub(super) fn start(
 
 async fn run(worker: Arc<Worker>, listener: TcpListener) {
     let connections = TaskTracker::new();
-    let sweeper = worker.pool.tracker().spawn({
+    // Not among the connections, for which a drain waits.
+    let sweeper = TaskTracker::new().spawn({
         let pool = Arc::clone(&worker.pool);
         async move { pool.sweep_for_ever().await }
     });

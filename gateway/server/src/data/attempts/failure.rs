@@ -8,6 +8,7 @@ use moorline_translate::chat::{Unreadable, Untranslatable};
 use moorline_translate::multipart::FormError;
 
 use crate::data::pool::ConnectError;
+use crate::data::upstream::ExchangeError;
 use crate::routing::Operation;
 use crate::routing::upstream::{Unauthorized, Unusable};
 
@@ -40,7 +41,7 @@ pub(in crate::data) enum Failure {
     Connect(#[source] ConnectError),
     /// The connection broke off.
     #[error("the connection to the upstream broke off")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] ExchangeError),
     /// One of the clocks ran out.
     #[error("the upstream was too slow: the {0} clock ran out")]
     Slow(Clock),
