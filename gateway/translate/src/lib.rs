@@ -5,8 +5,8 @@
 //! A request that does need one goes through [`chat`], the vocabulary that all chat protocols share; [`matrix`] is
 //! where it comes in and goes out, and [`gemini`], `bedrock` and `cohere` are providers' halves of it. [`embeddings`],
 //! [`rerank`] and [`multipart`] do the same for what is no chat, and [`faults`] tells what a provider's refusal means.
-//! [`sse`] finds the events in a stream however it is cut, [`usage`] reads the tokens an answer used, and [`error`]
-//! writes refusals in the caller's dialect.
+//! [`sse`] finds the events in a stream however it is cut, [`passthrough`] says what one means that is not translated,
+//! [`usage`] reads the tokens an answer used, and [`error`] writes refusals in the caller's dialect.
 
 mod anthropic;
 mod arguments;
@@ -21,6 +21,7 @@ pub mod matrix;
 pub mod multipart;
 mod openai;
 mod outgoing;
+pub mod passthrough;
 mod read;
 pub mod rerank;
 pub mod scan;

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::matrix::Caller;
 use crate::text::plain_end;
 
 /// The largest `usage` that is read. Anything longer is no usage.
@@ -62,6 +63,14 @@ pub(crate) const fn whole(count: f64) -> u64 {
     )]
     let whole = count as u64;
     whole
+}
+
+impl Tokens {
+    /// Reads a `usage` object of the Messages protocol: tokens of the cache are not among its `input_tokens`.
+    #[must_use]
+    pub fn from_anthropic(usage: &[u8]) -> Option<Self> {
+        crate::passthrough::messages_tokens(usage)
+    }
 }
 
 /// Watches the bytes of one JSON value for its outermost `usage`.
@@ -191,10 +200,19 @@ impl UsageWatch {
         self.keep(&[byte]);
     }
 
-    /// What was used, as far as it was said.
+    /// What was used, as far as it was said, by an answer of the OpenAI protocols.
     #[must_use]
     pub fn tokens(&self) -> Option<Tokens> {
         self.found.as_deref().and_then(Tokens::from_openai)
+    }
+
+    /// What was used, as far as it was said, by an answer in the caller's own protocol.
+    #[must_use]
+    pub fn tokens_for(&self, caller: Caller) -> Option<Tokens> {
+        match caller {
+            Caller::OpenAiChat | Caller::OpenAiResponses => self.tokens(),
+            Caller::AnthropicMessages => self.found.as_deref().and_then(Tokens::from_anthropic),
+        }
     }
 }
 
@@ -227,6 +245,17 @@ mod tests {
         let mut watch = UsageWatch::default();
         ANSWER.bytes().for_each(|byte| watch.feed(&[byte]));
         assert_eq!(watch.tokens(), expected);
+    }
+
+    #[test]
+    fn an_answer_of_messages_counts_its_cache_apart() {
+        let answer = br#"{"content":[],"usage":{"input_tokens":20,"cache_creation_input_tokens":5,"cache_read_input_tokens":100,"output_tokens":12}}"#;
+        let mut watch = UsageWatch::default();
+        watch.feed(answer);
+        let expected = Tokens { input: 125, cached_input: 100, output: 12 };
+        assert_eq!(watch.tokens_for(Caller::AnthropicMessages), Some(expected));
+        assert_eq!(Tokens::from_anthropic(b"{}"), None);
+        assert_eq!(Tokens::from_anthropic(b"[1]"), None);
     }
 
     #[test]
