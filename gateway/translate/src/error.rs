@@ -85,7 +85,8 @@ pub fn body(caller: Caller, status: u16, error: &ErrorBody<'_>, request_id: &str
 #[must_use]
 pub fn event(caller: Caller, error: &ErrorBody<'_>, request_id: &str) -> Vec<u8> {
     match caller {
-        Caller::OpenAiChat | Caller::OpenAiResponses => error.to_event(),
+        Caller::OpenAiChat => error.to_event(),
+        Caller::OpenAiResponses => failed(error, request_id),
         Caller::AnthropicMessages => {
             let kind = match error.kind {
                 known @ ("invalid_request_error"
@@ -103,6 +104,35 @@ pub fn event(caller: Caller, error: &ErrorBody<'_>, request_id: &str) -> Vec<u8>
             [b"event: error\ndata: ".as_slice(), &json, b"\n\n"].concat()
         }
     }
+}
+
+/// The code of a response that failed.
+pub(crate) fn responses_code<'a>(kind: &str, code: Option<&'a str>) -> &'a str {
+    match (code, kind) {
+        (Some(code), _) => code,
+        (None, "rate_limit_error") => "rate_limit_exceeded",
+        (None, _) => "server_error",
+    }
+}
+
+/// A response that failed, of which no more is known: what was said of it went by.
+fn failed(error: &ErrorBody<'_>, request_id: &str) -> Vec<u8> {
+    let mut out = b"event: response.failed\ndata: ".to_vec();
+    json::object(&mut out, |o| {
+        o.text("type", "response.failed");
+        o.object("response", |o| {
+            o.text("id", &format!("resp_{request_id}"));
+            o.text("object", "response");
+            o.text("status", "failed");
+            o.object("error", |o| {
+                o.text("code", responses_code(error.kind, error.code));
+                o.text("message", error.message);
+            });
+            o.array("output", |_| {});
+        });
+    });
+    out.extend_from_slice(b"\n\n");
+    out
 }
 
 fn anthropic(kind: &str, message: &str, request_id: &str) -> Vec<u8> {

@@ -146,6 +146,17 @@ impl Object<'_> {
         verbatim(self.key(key), json);
     }
 
+    /// Members that are written already, without their braces.
+    pub(crate) fn members(&mut self, json: &[u8]) {
+        if json.is_empty() {
+            return;
+        }
+        if !std::mem::take(&mut self.is_empty) {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(json);
+    }
+
     /// An object.
     pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
         object(self.key(key), write);
@@ -195,8 +206,9 @@ mod tests {
             });
             o.object("f", |f| f.null("g"));
             o.raw("h", "{\n\"i\" : 0}");
+            o.members(br#""j":1,"k":2"#);
         });
-        let expected = r#"{"a":"x\"\\\n\u0001é","b":18446744073709551615,"c":0.7,"d":["1",{"e":true}],"f":{"g":null},"h":{ "i" : 0}}"#;
+        let expected = r#"{"a":"x\"\\\n\u0001é","b":18446744073709551615,"c":0.7,"d":["1",{"e":true}],"f":{"g":null},"h":{ "i" : 0},"j":1,"k":2}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

@@ -24,6 +24,7 @@ mod outgoing;
 pub mod passthrough;
 mod read;
 pub mod rerank;
+mod responses;
 pub mod scan;
 pub mod splice;
 pub mod sse;

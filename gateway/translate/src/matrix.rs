@@ -29,6 +29,7 @@
 //! | caller | named | refused |
 //! |---|---|---|
 //! | OpenAI Chat | `store`, `metadata`, `service_tier`, `prediction`, `verbosity`, `prompt_cache_*`, an image's `detail` | `n` above 1, `logprobs`, `logit_bias`, audio, files, `moderation`, `web_search_options`, `functions`, fields unknown |
+//! | Responses | `store`, `include` beyond encrypted thoughts, `truncation`, `service_tier`, `max_tool_calls`, `prompt_cache_*`, `client_metadata`, `text.verbosity`, an image's `detail` | what refers to a kept conversation, `background`, OpenAI's own tools and their items, files, audio, `top_logprobs`, `context_management`, `moderation`, fields unknown |
 //! | Anthropic | `cache_control`, `service_tier`, `speed`, `inference_geo`, `diagnostics`, a tool's `defer_loading` and `input_examples` | Anthropic's own tools, documents, `container`, `mcp_servers`, `context_management`, fields unknown |
 
 mod fault;
@@ -42,7 +43,7 @@ use crate::chat::{Request, Unreadable, Untranslatable};
 use crate::splice::UsageEvent;
 use crate::usage::Tokens;
 use crate::wire::Wire;
-use crate::{anthropic, gemini, openai};
+use crate::{anthropic, gemini, openai, responses};
 
 /// What callers speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +73,8 @@ pub struct Context {
     pub stream: bool,
     /// OpenAI Chat: whether the caller asked for the usage event.
     pub usage_event: UsageEvent,
+    /// Responses: what the answer says again of its request, as JSON members.
+    pub echo: Vec<u8>,
 }
 
 impl Context {
@@ -113,14 +116,10 @@ pub fn request(
     let mut request = match caller {
         Caller::OpenAiChat => openai::read_request(body)?,
         Caller::AnthropicMessages => anthropic::read_request(body)?,
-        Caller::OpenAiResponses => {
-            return Err(Untranslatable::Unsupported {
-                field: "model",
-                reason: "its protocol is not translated",
-            });
-        }
+        Caller::OpenAiResponses => responses::read_request(body)?,
     };
     model.clone_into(&mut request.model);
+    let echo = if caller == Caller::OpenAiResponses { responses::echo(body) } else { Vec::new() };
     let body = write(wire, &mut request)?;
     let asks_usage = caller == Caller::OpenAiChat && request.stream && request.wants_usage;
     let context = Context {
@@ -131,6 +130,7 @@ pub fn request(
         created,
         stream: request.stream,
         usage_event: if asks_usage { UsageEvent::Asked } else { UsageEvent::Ours },
+        echo,
     };
     Ok(Outgoing { body, dropped: request.dropped, context })
 }
@@ -167,7 +167,8 @@ pub fn answer(context: &Context, body: &[u8]) -> Result<Translated, Unreadable> 
         Wire::BedrockConverse | Wire::CohereChat => return Err(Unreadable::Empty),
     };
     let body = match context.caller {
-        Caller::OpenAiChat | Caller::OpenAiResponses => openai::write_answer(&answer, context),
+        Caller::OpenAiChat => openai::write_answer(&answer, context),
+        Caller::OpenAiResponses => responses::write_answer(&answer, context),
         Caller::AnthropicMessages => anthropic::write_answer(&answer, context),
     };
     Ok(Translated { body, tokens: answer.usage.map(crate::chat::Usage::tokens) })

@@ -21,6 +21,6 @@ mod write_request;
 pub(crate) use decode::StreamDecoder;
 pub(crate) use encode::StreamEncoder;
 pub(crate) use read_answer::read_answer;
-pub(crate) use read_request::read_request;
+pub(crate) use read_request::{WordOr, effort_of, read_request, word_of_choice};
 pub(crate) use write_answer::write_answer;
 pub(crate) use write_request::write_request;

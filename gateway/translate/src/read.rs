@@ -60,12 +60,6 @@ impl Word<'_> {
     }
 }
 
-impl From<String> for Word<'_> {
-    fn from(word: String) -> Self {
-        Self(Cow::Owned(word))
-    }
-}
-
 /// What cannot be read, in words for the caller.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn invalid(error: serde_json::Error) -> Untranslatable {

@@ -5,7 +5,7 @@ use crate::chat::{BrokenStream, Decoder, Event};
 use crate::error::{self, ErrorBody};
 use crate::usage::Tokens;
 use crate::wire::Wire;
-use crate::{anthropic, gemini, openai};
+use crate::{anthropic, gemini, openai, responses};
 
 /// The most blocks of one answer.
 const BLOCKS_MAX: usize = 16_384;
@@ -56,6 +56,7 @@ impl AnyDecoder {
 enum AnyEncoder {
     OpenAi(openai::StreamEncoder),
     Anthropic(anthropic::StreamEncoder),
+    Responses(Box<responses::StreamEncoder>),
 }
 
 impl Stream {
@@ -71,8 +72,9 @@ impl Stream {
         };
         let encoder = match context.caller {
             Caller::AnthropicMessages => AnyEncoder::Anthropic(anthropic::StreamEncoder::new(&context)),
-            Caller::OpenAiChat | Caller::OpenAiResponses => {
-                AnyEncoder::OpenAi(openai::StreamEncoder::new(&context))
+            Caller::OpenAiChat => AnyEncoder::OpenAi(openai::StreamEncoder::new(&context)),
+            Caller::OpenAiResponses => {
+                AnyEncoder::Responses(Box::new(responses::StreamEncoder::new(&context)))
             }
         };
         Self {
@@ -157,6 +159,7 @@ impl Stream {
         match &mut self.encoder {
             AnyEncoder::OpenAi(encoder) => encoder.write(event, out),
             AnyEncoder::Anthropic(encoder) => encoder.write(event, out),
+            AnyEncoder::Responses(encoder) => encoder.write(event, out),
         }
     }
 
@@ -205,6 +208,9 @@ impl Stream {
 
     fn write_fault(&mut self, kind: &str, message: &str, code: Option<&str>, out: &mut Vec<u8>) {
         self.has_failed = true;
+        if let AnyEncoder::Responses(encoder) = &mut self.encoder {
+            return encoder.fail(error::responses_code(kind, code), message, out);
+        }
         let said = ErrorBody { message, kind, param: None, code };
         out.extend_from_slice(&error::event(self.context.caller, &said, &self.context.id));
     }

@@ -15,6 +15,7 @@ use crate::chat::{Effort, Reasoning, Request, Sampling, Untranslatable};
 use crate::read::{Content, Word, invalid};
 
 pub(crate) use message::ThinkingBlock;
+pub(crate) use tools::{WordOr, word_of_choice};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,7 @@
 //! Tools, the choice among them, and the shape of the answer.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor};
@@ -37,11 +38,39 @@ pub(super) fn tool(tool: Tool<'_>) -> Result<ChatTool, Untranslatable> {
     })
 }
 
-/// A word, or an object with a `type`.
-pub(super) enum Choice<'a> {
-    Word(Word<'a>),
-    Object(Named<'a>),
+/// A word, or an object.
+pub(crate) enum WordOr<T> {
+    /// A word.
+    Word(String),
+    /// An object.
+    Object(T),
 }
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for WordOr<T> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = WordOr<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a word or an object")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
+                Ok(WordOr::Word(word.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(WordOr::Object)
+            }
+        }
+
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+pub(super) type Choice<'a> = WordOr<Named<'a>>;
 
 #[derive(Deserialize)]
 pub(super) struct Named<'a> {
@@ -55,37 +84,13 @@ struct FunctionName {
     name: String,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Choice<'a> {
-    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-
-        impl<'de> Visitor<'de> for Either {
-            type Value = Choice<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a word or an object")
-            }
-
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
-                Ok(Choice::Word(Word::from(word.to_owned())))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                Named::deserialize(de::value::MapAccessDeserializer::new(map)).map(Choice::Object)
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
 pub(super) fn choice(choice: Choice<'_>) -> Result<ToolChoice, Untranslatable> {
     match choice {
-        Choice::Word(word) => word_of_choice(word.as_str()),
-        Choice::Object(Named { kind, function: Some(function) }) if kind.as_str() == "function" => {
+        WordOr::Word(word) => word_of_choice(&word),
+        WordOr::Object(Named { kind, function: Some(function) }) if kind.as_str() == "function" => {
             Ok(ToolChoice::Named(function.name))
         }
-        Choice::Object(_) => Err(Untranslatable::Unsupported {
+        WordOr::Object(_) => Err(Untranslatable::Unsupported {
             field: "tool_choice",
             reason: "it can be auto, none, required or one function",
         }),
@@ -93,7 +98,7 @@ pub(super) fn choice(choice: Choice<'_>) -> Result<ToolChoice, Untranslatable> {
 }
 
 /// What the protocols of OpenAI mean by a word of choice.
-pub(super) fn word_of_choice(word: &str) -> Result<ToolChoice, Untranslatable> {
+pub(crate) fn word_of_choice(word: &str) -> Result<ToolChoice, Untranslatable> {
     match word {
         "auto" => Ok(ToolChoice::Auto),
         "none" => Ok(ToolChoice::None),
