@@ -128,7 +128,8 @@ pub struct Stats {
     /// By route path.
     #[serde(default)]
     pub routes: BTreeMap<String, Usage>,
-    /// Authentication results: `accepted`, `missing`, `unknown`, `expired`, `ambiguous`.
+    /// Authentication results: `accepted`, `missing`, `unknown`, `expired`, `ambiguous`, `invalid`,
+    /// `unverifiable`.
     #[serde(default)]
     pub authentication: BTreeMap<String, u64>,
 }

@@ -4,6 +4,7 @@
 //! document; `unserved` alone knows what this release does not serve yet.
 
 mod address;
+mod jwt;
 mod keys;
 mod limits;
 mod models;
@@ -38,6 +39,7 @@ pub fn check(document: &Document) -> Vec<Problem> {
     models::check(document, &mut problems);
     routes::check(document, &mut problems);
     keys::check(document, &mut problems);
+    jwt::check(document, &mut problems);
     text::check(document, &mut problems);
     unserved::check(document, &mut problems);
     problems.0

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use access::{Auth, Jwt, Key, PreviousKey};
+pub use access::{Auth, Jwt, JwtAlgorithm, JwtClaims, Key, PreviousKey};
 pub use limit::{Algorithm, ByHeader, Each, Limit, Per};
 pub use model::{Model, Price, Strategy, Target};
 pub use provider::{AwsKeys, Entra, Provider, ProviderKind};

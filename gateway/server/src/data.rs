@@ -17,7 +17,7 @@ mod attempts;
 mod body;
 mod caller;
 mod dial;
-pub(crate) mod dice;
+mod dice;
 mod events;
 mod framing;
 mod guard;

@@ -101,6 +101,12 @@ impl Snapshot {
         self.stable.as_ref()
     }
 
+    /// All that are held, the one that serves last.
+    pub fn generations(&self) -> impl Iterator<Item = &Arc<Generation>> {
+        let candidate = self.candidate.iter().map(|staged| &staged.generation);
+        self.retired.iter().chain(candidate).chain(&self.stable)
+    }
+
     /// The generation with this number, if it is still held.
     #[must_use]
     pub fn find(&self, number: moorline_admin::Generation) -> Option<&Arc<Generation>> {

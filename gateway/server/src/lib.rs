@@ -11,7 +11,6 @@
 // Control plane.
 pub mod access;
 pub mod admin;
-pub mod backoff;
 pub mod clock;
 pub mod command_line;
 pub mod file;
@@ -22,10 +21,10 @@ pub mod metrics;
 pub mod recorder;
 pub mod secrets;
 pub mod state;
-pub mod watch;
 
 // Data plane.
 pub mod data;
 pub mod health;
+pub mod jwt;
 pub mod limits;
 pub mod routing;

@@ -37,11 +37,23 @@ pub enum Authentication {
     Expired,
     /// More than one proof.
     Ambiguous,
+    /// A token that proves nothing.
+    Invalid,
+    /// A token that could not be checked: no keys of its issuer are known.
+    Unverifiable,
 }
 
 impl Authentication {
     /// All results, in order.
-    pub const ALL: [Self; 5] = [Self::Accepted, Self::Missing, Self::Unknown, Self::Expired, Self::Ambiguous];
+    pub const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::Missing,
+        Self::Unknown,
+        Self::Expired,
+        Self::Ambiguous,
+        Self::Invalid,
+        Self::Unverifiable,
+    ];
 
     /// The result as a label.
     #[must_use]
@@ -52,6 +64,8 @@ impl Authentication {
             Self::Unknown => "unknown",
             Self::Expired => "expired",
             Self::Ambiguous => "ambiguous",
+            Self::Invalid => "invalid",
+            Self::Unverifiable => "unverifiable",
         }
     }
 }

@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 use moorline_config::{Config, ModelName, ProviderName, Reference, Secret};
 
+use crate::jwt::Verifier;
+
 pub use key::{Key, KeyHash, Proof};
 pub use model::{Model, Target};
 pub use operation::{Dialect, Operation};
@@ -46,6 +48,7 @@ pub struct Routing {
     models_by_name: HashMap<ModelName, ModelIndex>,
     keys: Vec<Key>,
     keys_by_hash: HashMap<KeyHash, Proof>,
+    tokens: Option<Verifier>,
 }
 
 impl Routing {
@@ -76,7 +79,11 @@ impl Routing {
             config.keys.iter().map(|key| Key::compile(key, &models_by_name, declared)).collect();
         let keys_by_hash =
             config.keys.iter().enumerate().flat_map(|(index, key)| Proof::of(KeyIndex(index), key)).collect();
-        Self { routes, models, models_by_name, keys, keys_by_hash }
+        let tokens = config.auth.as_ref().and_then(|auth| auth.jwt.as_ref()).and_then(|jwt| {
+            let models = jwt.models.as_ref().map(|names| key::indices(names, &models_by_name));
+            Verifier::compile(jwt, &models_by_name, models, limit::Limit::of_tokens(&jwt.limits, declared))
+        });
+        Self { routes, models, models_by_name, keys, keys_by_hash, tokens }
     }
 
     /// The first route whose path matches.
@@ -106,6 +113,19 @@ impl Routing {
     /// All models with their places, by name.
     pub fn models(&self) -> impl Iterator<Item = (ModelIndex, &Model)> {
         self.models.iter().enumerate().map(|(index, model)| (ModelIndex(index), model))
+    }
+
+    /// What judges tokens, when any are accepted.
+    #[must_use]
+    pub const fn tokens(&self) -> Option<&Verifier> {
+        self.tokens.as_ref()
+    }
+
+    /// Goes on with the issuer's keys that another generation has already.
+    pub fn adopt(&mut self, other: &Self) {
+        if let (Some(mine), Some(other)) = (&mut self.tokens, &other.tokens) {
+            mine.adopt(other);
+        }
     }
 
     /// What this hash proves, and the key it is of.

@@ -30,14 +30,9 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
         }
     }
     if let Some(jwt) = document.auth.as_ref().and_then(|auth| auth.jwt.as_ref()) {
-        for (field, url) in [("issuer", &jwt.issuer), ("jwks_url", &jwt.jwks_url)] {
-            let path = format!("auth.jwt.{field}");
-            match http_url(url) {
-                Err(problem) => problems.add(path, problem),
-                Ok(Scheme::Http) => problems.add(path, "expected an address that begins with `https://`"),
-                Ok(Scheme::Https) => {}
-            }
-        }
+        // What is published there decides who may call: it must come from where it says.
+        secret_destination("auth.jwt.issuer".to_owned(), &jwt.issuer, problems);
+        secret_destination("auth.jwt.jwks_url".to_owned(), &jwt.jwks_url, problems);
     }
 }
 
@@ -140,6 +135,18 @@ mod tests {
         }
         assert_eq!(http_url("https://x/"), Ok(Scheme::Https));
         assert_eq!(http_url("http://x/"), Ok(Scheme::Http));
+    }
+
+    #[test]
+    fn only_addresses_of_this_machine_may_be_spoken_to_in_clear() {
+        for url in ["http://127.0.0.1:80/k", "http://[::1]:80/", "http://localhost/k", "http://localhost"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in
+            ["http://10.0.0.1/127.0.0.1", "http://localhost.example/", "http://[::2]/", "http://0.0.0.0/"]
+        {
+            assert!(!is_loopback(url), "{url}");
+        }
     }
 
     #[test]

@@ -42,6 +42,10 @@ fn broken(from: &str, to: &str) -> String {
     told(&GOOD.replacen(from, to, 1))
 }
 
+fn jwt(keys: &str, more: &str) -> String {
+    format!("auth: {{jwt: {{issuer: \"https://x\", audience: a, jwks_url: \"{keys}\"{more}}}}}")
+}
+
 fn told(text: &str) -> String {
     let parsed = Config::parse(&[Source { name: "gateway.yaml", text }]);
     parsed.map(|_| ()).map_or_else(|mistakes| mistakes.to_string(), |()| "no mistake".to_owned())
@@ -103,6 +107,12 @@ fn each_rule_broken_alone_is_named_with_its_place() {
         ("name: team-chat\n", &format!("name: team-chat\n    previous: {{sha256: {}}}\n", "c".repeat(64))),
         ("name: team-chat\n", "name: team-chat\n    metadata: {'a b': x}\n"),
         ("name: team-chat\n", &format!("name: team-chat\n    metadata: {{a: {}}}\n", "x".repeat(257))),
+        ("location: us-east-1", &jwt("http://login.acme.example/keys", "")),
+        ("location: us-east-1", &jwt("https://x/keys", ", algorithms: [HS256]")),
+        ("location: us-east-1", &jwt("https://x/keys", ", algorithms: []")),
+        ("location: us-east-1", &jwt("https://x/keys", ", claims: {name: ''}")),
+        ("location: us-east-1", &jwt("https://x/keys", ", models: [gpt-5]")),
+        ("location: us-east-1", &jwt("https://x/keys", ", limits: [{requests: 0, window: 1h}]")),
         ("location: us-east-1", "location: ''"),
         ("production", &"x".repeat(257)),
         ("production", r#""a\nb""#),

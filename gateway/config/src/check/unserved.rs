@@ -31,7 +31,6 @@ const UNSERVED: &[Unserved] = &[
     Unserved { what: "a response cache", places: caches },
     Unserved { what: "a cache store", places: cache_store },
     Unserved { what: "a Redis store", places: redis_limits },
-    Unserved { what: "JWT authentication", places: jwt },
 ];
 
 pub(super) fn check(document: &Document, problems: &mut Problems) {
@@ -62,9 +61,4 @@ fn redis_limits(document: &Document) -> Vec<String> {
         Some(LimitStore::Redis(_)) => vec!["stores.limits".to_owned()],
         Some(LimitStore::Memory(_)) | None => Vec::new(),
     }
-}
-
-fn jwt(document: &Document) -> Vec<String> {
-    let declared = document.auth.as_ref().is_some_and(|auth| auth.jwt.is_some());
-    if declared { vec!["auth.jwt".to_owned()] } else { Vec::new() }
 }

@@ -49,7 +49,7 @@ pub struct PreviousKey {
 }
 
 /// Ways to prove who calls, beside virtual keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
     /// JSON Web Tokens of an identity provider.
@@ -57,8 +57,8 @@ pub struct Auth {
     pub jwt: Option<Jwt>,
 }
 
-/// Which JSON Web Tokens are accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Which JSON Web Tokens are accepted, and what they allow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
     /// The `iss` claim, exactly.
@@ -67,4 +67,69 @@ pub struct Jwt {
     pub audience: String,
     /// Where the issuer publishes its keys.
     pub jwks_url: String,
+    /// Signature algorithms accepted. Default: all that are known.
+    #[serde(default = "Jwt::default_algorithms")]
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// Which claims tell callers apart.
+    #[serde(default)]
+    pub claims: JwtClaims,
+    /// Models that callers with a token may use. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<ModelName>>,
+    /// Limits of callers with a token, over all routes; `per: key` counts each caller on its own, `per: route` all of
+    /// them together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+}
+
+impl Jwt {
+    fn default_algorithms() -> Vec<JwtAlgorithm> {
+        vec![JwtAlgorithm::Rs256, JwtAlgorithm::Es256, JwtAlgorithm::EdDsa]
+    }
+}
+
+/// How a token is signed. Algorithms with a shared secret, and none at all, are not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum JwtAlgorithm {
+    /// RSA, PKCS #1 v1.5, SHA-256; keys of at least 2048 bits.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// ECDSA on P-256, SHA-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+impl JwtAlgorithm {
+    /// The algorithm as tokens name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
+/// Which claims tell callers apart. A token without a claim that is named here is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct JwtClaims {
+    /// Names the caller, in limits, metrics and logs. Default: `sub`.
+    pub name: String,
+    /// Names its team, for limits `per: team`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Lists the models it may use, of those in `models`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<String>,
+}
+
+impl Default for JwtClaims {
+    fn default() -> Self {
+        Self { name: "sub".to_owned(), team: None, models: None }
+    }
 }

@@ -4,7 +4,6 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use moorline_translate::{Fields, Tokens};
 
-use super::caller::Caller;
 use super::refusal::Refusal;
 use crate::limits::{self, Demand, Limits, Reservation};
 use crate::routing::limit::Subject;
@@ -27,19 +26,19 @@ pub(super) fn readable(headers: &HeaderMap) -> Result<(), Refusal> {
 pub(super) fn model(
     routing: &Routing,
     route: &Route,
-    caller: Caller<'_>,
+    key: &Key,
     fields: &Fields,
 ) -> Result<ModelIndex, Refusal> {
     let Some(name) = &fields.model else {
         let model = route.default_model.ok_or_else(Refusal::no_model)?;
         let name = routing.model(model).map_or("", |model| model.name.as_str());
-        return if caller.key.allows(model) { Ok(model) } else { Err(Refusal::forbidden_model(name)) };
+        return if key.allows(model) { Ok(model) } else { Err(Refusal::forbidden_model(name)) };
     };
     let model = routing.model_named(name).ok_or_else(|| Refusal::unknown_model(name))?;
     if !route.allows(model) {
         return Err(Refusal::unknown_model(name));
     }
-    if !caller.key.allows(model) {
+    if !key.allows(model) {
         return Err(Refusal::forbidden_model(name));
     }
     Ok(model)

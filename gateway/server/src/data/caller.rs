@@ -1,39 +1,82 @@
 //! Who calls: the proof in a request's head, and whom it proves.
 //!
 //! A request proves itself once. Two proofs that differ are refused, whichever of them is good: a gateway that falls
-//! from a bad proof to a good one lets callers choose who they are counted as.
+//! from a bad proof to a good one lets callers choose who they are counted as. What looks like a token is judged as one,
+//! and as nothing else after that.
+
+use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 
+use crate::jwt::token::is_token;
+use crate::jwt::{Identity, TokenError};
 use crate::limits::Millis;
 use crate::recorder::Authentication;
+use crate::routing::limit::Who;
 use crate::routing::{Key, KeyHash, KeyIndex, Routing};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A caller that proved who it is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Caller<'a> {
-    pub(super) index: KeyIndex,
-    pub(super) key: &'a Key,
+#[derive(Debug)]
+pub(super) enum Caller<'a> {
+    /// By a declared key.
+    Key(KeyIndex, &'a Key),
+    /// By a token.
+    Token(Arc<Identity>),
 }
 
-/// Finds the declared key that a request carries. `now` is asked for only when the key has an end.
-pub(super) fn authenticate<'a>(
+impl Caller<'_> {
+    /// What the caller may do.
+    pub(super) fn key(&self) -> &Key {
+        match self {
+            Self::Key(_, key) => key,
+            Self::Token(identity) => &identity.key,
+        }
+    }
+
+    /// Whose use limits count.
+    pub(super) fn who(&self) -> Who<'_> {
+        match self {
+            Self::Key(index, _) => Who::Key(*index),
+            Self::Token(identity) => Who::Token { id: identity.id, team: identity.team.as_ref() },
+        }
+    }
+}
+
+/// Finds whom a request's proof proves. `now` is asked for only when the proof has an end.
+pub(super) async fn authenticate<'a>(
     headers: &HeaderMap,
     routing: &'a Routing,
     now: impl FnOnce() -> Millis,
 ) -> Result<Caller<'a>, Authentication> {
     let given = given(headers)?;
-    let (proof, key) = routing.key(&KeyHash::of(given)).ok_or(Authentication::Unknown)?;
+    let hash = KeyHash::of(given);
+    let Some((proof, key)) = routing.key(&hash) else {
+        let Some(verifier) = routing.tokens().filter(|_| is_token(given)) else {
+            return Err(Authentication::Unknown);
+        };
+        // In a box: most requests come with a key, and should not carry the space for this.
+        return Box::pin(verifier.verify(hash, given, now())).await.map(Caller::Token).map_err(judged);
+    };
     if proof.until.is_some_and(|until| now() >= until) {
         return Err(Authentication::Expired);
     }
-    Ok(Caller { index: proof.key, key })
+    Ok(Caller::Key(proof.key, key))
 }
 
-/// What a request gives as proof: `Authorization: Bearer KEY`, or `x-api-key: KEY`. Some clients send both; they must
+/// What callers are told, and what is counted, of a token that was refused. The cause is for whoever runs the gateway.
+fn judged(error: TokenError) -> Authentication {
+    tracing::debug!(%error, "a token is refused");
+    match error {
+        TokenError::Expired => Authentication::Expired,
+        TokenError::NoKeys => Authentication::Unverifiable,
+        _ => Authentication::Invalid,
+    }
+}
+
+/// What a request gives as proof: `Authorization: Bearer KEY`, or `x-api-key: KEY`, a key or a token. Some clients send both; they must
 /// agree then.
 fn given(headers: &HeaderMap) -> Result<&[u8], Authentication> {
     let bearer = only(headers, &AUTHORIZATION)?;

@@ -106,6 +106,8 @@ impl Refusal {
             Authentication::Missing => Self::no_key(),
             Authentication::Expired => Self::expired_key(),
             Authentication::Ambiguous => Self::ambiguous_credentials(),
+            Authentication::Invalid => Self::invalid_token(),
+            Authentication::Unverifiable => Self::unverifiable_token(),
             Authentication::Unknown | Authentication::Accepted => Self::unknown_key(),
         }
     }
@@ -126,9 +128,24 @@ impl Refusal {
 
     /// The key given was accepted until lately.
     fn expired_key() -> Self {
-        let message = "The API key provided has expired.";
+        let message = "The key or token provided has expired.";
         Self::new(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, INVALID, "expired_key", message)
             .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// The token given proves nothing. Which of the checks it failed is not told.
+    fn invalid_token() -> Self {
+        let message = "The token provided is not accepted.";
+        Self::new(StatusCode::UNAUTHORIZED, ErrorKind::Unauthorized, INVALID, "invalid_token", message)
+            .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""))
+    }
+
+    /// The token given cannot be checked now.
+    fn unverifiable_token() -> Self {
+        let message = "The token provided cannot be checked now: its issuer's keys are not known yet.";
+        let (status, kind) = (StatusCode::SERVICE_UNAVAILABLE, ErrorKind::Unauthorized);
+        Self::new(status, kind, "server_error", "unverifiable_token", message)
+            .with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     /// More than one proof was given, and they differ.

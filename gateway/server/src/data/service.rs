@@ -188,29 +188,31 @@ async fn serve(
     marks.insert(GENERATION, HeaderValue::from(generation.number.0));
     let routing = &*generation.routing;
 
-    let caller = caller::authenticate(&head.headers, routing, || worker.limits.now());
-    account.authentication = caller.err().unwrap_or(Authentication::Accepted);
+    let caller = caller::authenticate(&head.headers, routing, || worker.limits.now()).await;
+    account.authentication = caller.as_ref().err().copied().unwrap_or(Authentication::Accepted);
     let path = head.uri.path();
     let endpoint = Endpoint::at(path).ok_or_else(|| Refusal::unknown_path(&head.method, path))?;
     if !endpoint.takes(&head.method) {
         return Err(Refusal::wrong_method(&head.method, endpoint.methods()));
     }
     let caller = caller.map_err(Refusal::unauthenticated)?;
-    account.key = Some(caller.key.name.to_string());
-    let Endpoint::Upstream(operation) = endpoint else { return Ok(Served::Own(models(routing, caller))) };
+    account.key = Some(caller.key().name.to_string());
+    let Endpoint::Upstream(operation) = endpoint else {
+        return Ok(Served::Own(models(routing, caller.key())));
+    };
 
     let route = routing.route(path).ok_or_else(Refusal::no_route)?;
     account.route = Some(route.index);
     admission::readable(&head.headers)?;
     let body = body::read(body, worker.config.body_bytes_max, worker.config.deadlines).await?;
     let ask = Ask::read(operation, head.headers.get(CONTENT_TYPE), body)?;
-    let model = admission::model(routing, route, caller, &ask.fields)?;
+    let model = admission::model(routing, route, caller.key(), &ask.fields)?;
     account.model = Some(model);
     let declared = routing.model(model).ok_or_else(Refusal::no_model)?;
     let estimate = admission::estimate(&ask.fields);
     account.input_estimate = estimate.input;
-    let subject = Subject { key: caller.index, model, peer, headers: &head.headers };
-    let reservation = admission::reserve(&worker.limits, route, caller.key, &subject, declared, estimate)?;
+    let subject = Subject { caller: caller.who(), model, peer, headers: &head.headers };
+    let reservation = admission::reserve(&worker.limits, route, caller.key(), &subject, declared, estimate)?;
     mark_limits(&reservation, marks);
     account.reservation = Some(reservation);
 
@@ -219,7 +221,7 @@ async fn serve(
         worker,
         routing,
         route,
-        key: caller.key,
+        key: caller.key(),
         model,
         headers: &head.headers,
         ask: &ask,
@@ -270,12 +272,10 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
 }
 
 /// The models a caller may use, in OpenAI's shape.
-fn models(routing: &crate::routing::Routing, caller: caller::Caller<'_>) -> Bytes {
+fn models(routing: &crate::routing::Routing, key: &crate::routing::Key) -> Bytes {
     let data: Vec<_> = routing
         .models()
-        .filter(|(index, _)| {
-            caller.key.allows(*index) && routing.routes().iter().any(|route| route.allows(*index))
-        })
+        .filter(|(index, _)| key.allows(*index) && routing.routes().iter().any(|route| route.allows(*index)))
         .map(|(_, model)| json!({"id": model.name, "object": "model", "created": 0, "owned_by": "moorline"}))
         .collect();
     Bytes::from(json!({"object": "list", "data": data}).to_string())

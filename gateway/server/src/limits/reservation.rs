@@ -81,7 +81,7 @@ pub fn reserve<'a>(
         };
         // What was taken so far is given back when `reservation` is dropped.
         let hold = counter.reserve(needed, limit.most, now).map_err(|full| Refused {
-            scope: scope.clone(),
+            scope: scope.into_owned(),
             kind: limit.kind,
             window: limit.window,
             needed,
@@ -126,6 +126,7 @@ mod tests {
 
     use super::*;
     use crate::limits::WindowClock;
+    use crate::routing::limit::Who;
     use crate::routing::{KeyIndex, ModelIndex, Routing};
 
     fn routing(requests: u64, tokens: u64) -> Routing {
@@ -145,7 +146,8 @@ mod tests {
     fn ask(limits: &Limits, routing: &Routing, key: usize, tokens: u64) -> Result<Reservation, Refused> {
         let headers = http::HeaderMap::new();
         let peer = std::net::Ipv4Addr::LOCALHOST.into();
-        let subject = Subject { key: KeyIndex(key), model: ModelIndex(0), peer, headers: &headers };
+        let subject =
+            Subject { caller: Who::Key(KeyIndex(key)), model: ModelIndex(0), peer, headers: &headers };
         let demand = Demand { tokens, cost_micros: 10 };
         reserve(limits, routing.routes()[0].limits.iter(), &subject, demand)
     }

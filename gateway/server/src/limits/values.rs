@@ -42,6 +42,12 @@ impl ValueId {
         value.map_or_else(|| Self::of(&[b"-"]), |value| Self::of(&[b"=", value]))
     }
 
+    /// Of a caller's name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        Self::of(&[b"n", name.as_bytes()])
+    }
+
     fn of(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {

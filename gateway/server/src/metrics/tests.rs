@@ -7,7 +7,7 @@ fn totals() -> Totals {
     usage.errors.insert(ErrorKind::Limited, 1);
     [100, 2_000, 2_000_000, 900_000_000].into_iter().for_each(|micros| usage.latency.record(micros));
     let named = |name: &str| [(name.to_owned(), usage.clone())].into_iter().collect();
-    Totals { models: named("gpt-4o"), routes: named("/v1/chat/*"), authentications: [4, 1, 0, 0, 0] }
+    Totals { models: named("gpt-4o"), routes: named("/v1/chat/*"), authentications: [4, 1, 0, 0, 0, 0, 0] }
 }
 
 fn text() -> String {

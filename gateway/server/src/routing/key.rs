@@ -1,6 +1,7 @@
 //! Virtual keys.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use moorline_config::{KeyName, ModelName, Moment, document};
 use sha2::{Digest as _, Sha256};
@@ -61,7 +62,7 @@ pub struct Key {
     /// What is known of whoever holds it.
     pub metadata: BTreeMap<String, String>,
     /// Limits of the key over all routes.
-    pub limits: Vec<Limit>,
+    pub limits: Arc<[Limit]>,
     /// Models it may use; all when absent.
     models: Option<Vec<ModelIndex>>,
 }
@@ -75,9 +76,14 @@ impl Key {
         Self {
             name: key.name.clone(),
             metadata: key.metadata.clone(),
-            limits: Limit::of_key(key, declared),
+            limits: Limit::of_key(key, declared).into(),
             models: key.models.as_ref().map(|names| indices(names, by_name)),
         }
+    }
+
+    /// What stands for a declared key when a token proves who calls.
+    pub(crate) fn of_token(name: KeyName, models: Option<Vec<ModelIndex>>, limits: Arc<[Limit]>) -> Self {
+        Self { name, metadata: BTreeMap::new(), limits, models }
     }
 
     /// Whether the key may use a model.

@@ -1,5 +1,6 @@
 //! Declared limits, and the identity by which their counters outlive the document.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -44,6 +45,8 @@ pub enum Place {
     Route(String),
     /// For one key, on all routes.
     Key(KeyName),
+    /// For callers with a token, on all routes.
+    Tokens,
     /// On all routes.
     Everywhere,
 }
@@ -55,6 +58,8 @@ pub enum Share {
     All,
     /// One key's.
     Key(KeyName),
+    /// One caller's with a token. Which one is told by a [`ValueId`].
+    Token,
     /// What is asked of one model.
     Model(ModelName),
     /// One team's, or that of all keys without one.
@@ -80,6 +85,7 @@ impl fmt::Display for Scope {
         match &self.share {
             Share::All => {}
             Share::Key(key) => write!(formatter, "of key {key}")?,
+            Share::Token => formatter.write_str("of this caller")?,
             Share::Model(model) => write!(formatter, "of model {model}")?,
             Share::Team(Some(team)) => write!(formatter, "of team {team}")?,
             Share::Team(None) => formatter.write_str("of all keys without a team")?,
@@ -90,6 +96,8 @@ impl fmt::Display for Scope {
             (Place::Everywhere, _) => Ok(()),
             (Place::Route(path), Share::All) => write!(formatter, "of route {path}"),
             (Place::Route(path), _) => write!(formatter, " on route {path}"),
+            (Place::Tokens, Share::All) => formatter.write_str("of all callers with a token"),
+            (Place::Tokens, _) => Ok(()),
             (Place::Key(key), Share::All) => write!(formatter, "of key {key}"),
             (Place::Key(key), _) => write!(formatter, " with key {key}"),
         }
@@ -116,11 +124,25 @@ impl LimitId {
     }
 }
 
+/// Who calls, as far as limits tell callers apart.
+#[derive(Debug, Clone, Copy)]
+pub enum Who<'a> {
+    /// Whoever holds a declared key.
+    Key(KeyIndex),
+    /// Whoever a token names.
+    Token {
+        /// Their identity.
+        id: ValueId,
+        /// Their team.
+        team: Option<&'a TeamName>,
+    },
+}
+
 /// A request, as far as limits tell requests apart.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The caller's key.
-    pub key: KeyIndex,
+    /// Who calls.
+    pub caller: Who<'a>,
     /// The model asked for.
     pub model: ModelIndex,
     /// The peer of the caller's connection.
@@ -146,7 +168,8 @@ pub struct Limit {
 #[derive(Debug)]
 enum By {
     One(Slot<Counter>),
-    Key(Box<[Slot<Counter>]>),
+    Key(Box<[Slot<Counter>]>, Slot<Values>),
+    Team(Box<[Slot<Counter>]>, Place),
     Model(Box<[Slot<Counter>]>),
     Address(Slot<Values>),
     Header(HeaderName, Slot<Values>),
@@ -172,10 +195,12 @@ impl Limit {
         let place = || Place::Route(path.to_owned());
         compile_all(limits, |per| match per {
             Per::Each(Each::Key) => {
-                By::keys(declared.keys.iter().map(|key| (place(), Share::Key(key.name.clone()))))
+                let of = |key: &document::Key| Slot::new(place(), Share::Key(key.name.clone()));
+                By::Key(declared.keys.iter().map(of).collect(), Slot::new(place(), Share::Token))
             }
             Per::Each(Each::Team) => {
-                By::keys(declared.keys.iter().map(|key| (place(), Share::Team(key.team.clone()))))
+                let of = |key: &document::Key| Slot::new(place(), Share::Team(key.team.clone()));
+                By::Team(declared.keys.iter().map(of).collect(), place())
             }
             Per::Each(Each::Route) => By::One(Slot::new(place(), Share::All)),
             other => By::shared(place(), other, declared),
@@ -192,22 +217,44 @@ impl Limit {
         })
     }
 
+    /// Compiles the limits of callers with a token.
+    pub(super) fn of_tokens(limits: &[document::Limit], declared: Declared<'_>) -> Vec<Self> {
+        compile_all(limits, |per| match per {
+            Per::Each(Each::Key) => By::Key(Box::default(), Slot::new(Place::Tokens, Share::Token)),
+            Per::Each(Each::Route) => By::One(Slot::new(Place::Tokens, Share::All)),
+            Per::Each(Each::Team) => By::Team(Box::default(), Place::Everywhere),
+            other => By::shared(Place::Tokens, other, declared),
+        })
+    }
+
     /// The counter for a request, and whose use it counts.
     pub fn counter(
         &self,
         subject: &Subject<'_>,
         limits: &Limits,
         now: Millis,
-    ) -> Option<(&Scope, Arc<Counter>)> {
+    ) -> Option<(Cow<'_, Scope>, Arc<Counter>)> {
         let of = |slot: &Slot<Counter>| {
             Arc::clone(slot.found.get_or_init(|| limits.counter(&self.id(&slot.scope))))
         };
         let among = |slot: &Slot<Values>, value| {
             slot.found.get_or_init(|| limits.values(&self.id(&slot.scope))).counter(value, now)
         };
-        Some(match &self.by {
+        let (scope, counter) = match &self.by {
             By::One(slot) => (&slot.scope, of(slot)),
-            By::Key(slots) => slots.get(subject.key.0).map(|slot| (&slot.scope, of(slot)))?,
+            By::Key(slots, tokens) => match subject.caller {
+                Who::Key(key) => slots.get(key.0).map(|slot| (&slot.scope, of(slot)))?,
+                Who::Token { id, .. } => (&tokens.scope, among(tokens, id)),
+            },
+            By::Team(slots, place) => match subject.caller {
+                Who::Key(key) => slots.get(key.0).map(|slot| (&slot.scope, of(slot)))?,
+                Who::Token { team, .. } => {
+                    // The same counter as that of the team's keys, if it has any.
+                    let scope = Scope { place: place.clone(), share: Share::Team(team.cloned()) };
+                    let counter = limits.counter(&self.id(&scope));
+                    return Some((Cow::Owned(scope), counter));
+                }
+            },
             By::Model(slots) => slots.get(subject.model.0).map(|slot| (&slot.scope, of(slot)))?,
             By::Address(slot) => (&slot.scope, among(slot, ValueId::of_address(subject.peer))),
             By::Header(name, slot) => {
@@ -217,7 +264,8 @@ impl Limit {
                 let value = (!lines.is_empty()).then(|| lines.join(&b","[..]));
                 (&slot.scope, among(slot, ValueId::of_header(value.as_deref())))
             }
-        })
+        };
+        Some((Cow::Borrowed(scope), counter))
     }
 
     fn id(&self, scope: &Scope) -> LimitId {
@@ -226,10 +274,6 @@ impl Limit {
 }
 
 impl By {
-    fn keys(scopes: impl Iterator<Item = (Place, Share)>) -> Self {
-        Self::Key(scopes.map(|(place, share)| Slot::new(place, share)).collect())
-    }
-
     fn shared(place: Place, per: &Per, declared: Declared<'_>) -> Self {
         match per {
             Per::Each(Each::Model) => {

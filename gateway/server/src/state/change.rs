@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use moorline_admin::{Candidate, CandidateStaged, Event, Generation as Number, Origin};
 use moorline_config::{Digest, Mistakes, Percent};
 
-use super::compile::{Checked, Proposal, Unfit, attest_again, renew};
+use super::compile::{Checked, Proposal, attest_again};
 use super::disk::{DiskError, Saved, SavedDocument};
-use super::{Author, Ownership, State, Write, Writer, digest};
+use super::{Ownership, State, Write, Writer, digest};
 use crate::generation::{Generation, ProbeKey, Snapshot, Staged};
-use crate::secrets::Lacking;
 
 /// Retired generations whose counts stay readable: the former stable, and a candidate that was dropped.
 const RETIRED_MAX: usize = 2;
@@ -21,10 +20,7 @@ const RETIRED_MAX: usize = 2;
 pub enum ChangeError {
     /// The document has mistakes.
     #[error("the document has mistakes")]
-    Invalid(Mistakes),
-    /// The document is right, but has references without values here.
-    #[error("{}", if .0.is_passing { "a secret store cannot be asked now" } else { "the document names secrets that are not there" })]
-    Secrets(Lacking),
+    Invalid(#[from] Mistakes),
     /// Something else serves than the writer believes.
     #[error("expected {expected}, but {} is there", actual.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string()))]
     Precondition {
@@ -72,11 +68,11 @@ impl State {
     /// # Errors
     /// See [`ChangeError`].
     pub fn replace(&self, proposal: &Proposal, write: &Write, now: Timestamp) -> Result<Taken, ChangeError> {
-        let checked = self.prepare(proposal, write, now)?;
         let mut writer = self.writer();
         let before = self.snapshot.load_full();
-        allowed(&before, write)?;
-        self.held.learn(&checked.secrets, now);
+        expect(write.if_match, digest(before.stable.as_ref()))?;
+        may_write(&before, write)?;
+        let checked = self.check(proposal, write.author.origin, now)?;
         let mut after = Snapshot::clone(&before);
         if before.stable.as_ref().is_some_and(|stable| stable.attestation.origin != write.author.origin) {
             // The new owner's word is final: what the former one was trying out goes.
@@ -84,15 +80,15 @@ impl State {
         }
         let same = before.stable.as_ref().filter(|stable| checked.is(stable));
         let (stable, next) = match same {
-            Some(stable) => (checked.again(stable, &write.author), writer.saved.next_generation),
-            None => writer.compile(checked, write, now),
+            Some(stable) => (attest_again(stable, &write.author), writer.saved.next_generation),
+            None => writer.compile(checked, write, now, &before),
         };
         let number = stable.number;
         let stable = Arc::new(stable);
         let saved = Saved { next_generation: next, stable: Some(keep(&stable)), ..writer.saved.clone() };
         let taken = if same.is_some() { Taken::Same(number) } else { Taken::Changed(number) };
-        let is_as_before = same.is_some_and(|same| same.fingerprints == stable.fingerprints);
-        if is_as_before && saved == writer.saved && after.candidate.is_none() == before.candidate.is_none() {
+        if same.is_some() && saved == writer.saved && after.candidate.is_none() == before.candidate.is_none()
+        {
             self.rejected().clear();
             return Ok(taken);
         }
@@ -107,10 +103,11 @@ impl State {
     /// # Errors
     /// See [`ChangeError`].
     pub fn reload(&self, proposal: &Proposal, now: Timestamp) -> Result<Taken, ChangeError> {
-        if let Some(owner) = self.owner().filter(|owner| *owner != Origin::File) {
+        let owner = self.snapshot().stable.as_ref().map(|stable| stable.attestation.origin);
+        if let Some(owner) = owner.filter(|owner| *owner != Origin::File) {
             return Ok(Taken::Ignored(owner));
         }
-        let write = Write { author: Author::file(), if_match: None, ownership: Ownership::Respect };
+        let write = Write { author: super::Author::file(), if_match: None, ownership: Ownership::Respect };
         self.replace(proposal, &write, now)
     }
 
@@ -126,19 +123,19 @@ impl State {
         write: &Write,
         now: Timestamp,
     ) -> Result<CandidateStaged, ChangeError> {
-        let checked = self.prepare(proposal, write, now)?;
         let mut writer = self.writer();
         let before = self.snapshot.load_full();
-        allowed(&before, write)?;
-        self.held.learn(&checked.secrets, now);
+        expect(write.if_match, digest(before.stable.as_ref()))?;
+        may_write(&before, write)?;
+        let checked = self.check(proposal, write.author.origin, now)?;
         let mut after = Snapshot::clone(&before);
         let same = before.candidate.as_ref().filter(|staged| checked.is(&staged.generation));
         let staged = if let Some(staged) = same {
-            let generation = Arc::new(checked.again(&staged.generation, &write.author));
+            let generation = Arc::new(attest_again(&staged.generation, &write.author));
             Staged { generation, weight, probe_key: staged.probe_key.clone() }
         } else {
             let probe_key = draw_probe_key()?;
-            let (generation, next_generation) = writer.compile(checked, write, now);
+            let (generation, next_generation) = writer.compile(checked, write, now, &before);
             // The candidate itself is not kept, but its number is: it is never given to another document.
             let saved = Saved { next_generation, ..writer.saved.clone() };
             writer.save(saved)?;
@@ -204,30 +201,16 @@ impl State {
         }
     }
 
-    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
+    fn writer(&self) -> MutexGuard<'_, Writer> {
         // A writer that panicked had not published; what it left in `saved` is what is on disk.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks a document and looks its references up. Without the writer's lock, so that a rollback never waits for
-    /// a slow store; whether the write is allowed is asked first, and again with the lock.
-    fn prepare(&self, proposal: &Proposal, write: &Write, now: Timestamp) -> Result<Checked, ChangeError> {
-        allowed(&self.snapshot(), write)?;
-        let origin = write.author.origin;
-        proposal.check(&self.resolver, &self.held).map_err(|unfit| {
-            if origin == Origin::File {
-                self.reject_once(origin, unfit.mistakes(), now);
-            } else {
-                self.reject(origin, unfit.mistakes(), now);
-            }
-            unfit.into()
+    fn check(&self, proposal: &Proposal, origin: Origin, now: Timestamp) -> Result<Checked, ChangeError> {
+        proposal.check(&self.resolver).map_err(|mistakes| {
+            self.reject(origin, &mistakes, now);
+            ChangeError::Invalid(mistakes)
         })
-    }
-
-    /// Who may change what serves, or what waits to be served.
-    pub(super) fn owner(&self) -> Option<Origin> {
-        let stable = self.snapshot().stable.as_ref().map(|stable| stable.attestation.origin);
-        stable.or_else(|| self.waiting().as_ref().map(|waiting| waiting.attestation.origin))
     }
 
     /// The one pointer store. Only called with the writer's lock held, after everything that can fail.
@@ -239,8 +222,6 @@ impl State {
             self.ledger.open(generation.recorder.clone(), now);
             self.counters.changes.fetch_add(1, Ordering::Relaxed);
             self.rejected().clear();
-            // Something else serves than what waited.
-            self.waiting().take();
         }
         log(&after);
         self.snapshot.store(Arc::new(after));
@@ -250,9 +231,15 @@ impl State {
 
 impl Writer {
     /// Compiles a document under the next number; also the number after that.
-    fn compile(&self, checked: Checked, write: &Write, now: Timestamp) -> (Generation, u64) {
+    fn compile(
+        &self,
+        checked: Checked,
+        write: &Write,
+        now: Timestamp,
+        before: &Snapshot,
+    ) -> (Generation, u64) {
         let next = self.saved.next_generation;
-        (checked.compile(Number(next), &write.author, now), next + 1)
+        (checked.compile(Number(next), &write.author, now, before), next + 1)
     }
 
     fn save(&mut self, saved: Saved) -> Result<(), ChangeError> {
@@ -265,34 +252,14 @@ impl Writer {
 }
 
 impl Checked {
-    /// Whether this is the document a generation serves.
+    /// Whether this is the document a generation serves, with the same secrets behind it.
     fn is(&self, generation: &Generation) -> bool {
-        generation.config.digest() == self.config.digest()
-    }
-
-    /// The same generation, said to come from another author, with the values its references have now.
-    fn again(&self, generation: &Generation, author: &Author) -> Generation {
-        attest_again(renew(generation, &self.secrets).as_ref().unwrap_or(generation), author)
+        generation.config.digest() == self.config.digest() && generation.fingerprints == self.fingerprints()
     }
 }
 
 fn keep(generation: &Generation) -> SavedDocument {
     SavedDocument { attestation: generation.attestation.clone(), document: generation.config.value().clone() }
-}
-
-/// Whether a write may be made on what serves.
-fn allowed(before: &Snapshot, write: &Write) -> Result<(), ChangeError> {
-    expect(write.if_match, digest(before.stable.as_ref()))?;
-    may_write(before, write)
-}
-
-impl From<Unfit> for ChangeError {
-    fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Document(mistakes) => Self::Invalid(mistakes),
-            Unfit::Secrets(lacking) => Self::Secrets(lacking),
-        }
-    }
 }
 
 fn expect(expected: Option<Digest>, actual: Option<Digest>) -> Result<(), ChangeError> {

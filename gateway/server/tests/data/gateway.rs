@@ -73,6 +73,11 @@ impl Gateway {
         DataPlane::start(&DataConfig::new(self.address), &serving, &Arc::new(Limits::default()), &self.drain)
     }
 
+    /// What is served, for whatever else looks at it.
+    pub(crate) fn serving(&self) -> Arc<dyn Serving> {
+        Arc::clone(&self.snapshot) as _
+    }
+
     /// Sets the time that limits go by, in milliseconds.
     pub(crate) fn set_now(&self, now: u64) {
         self.now.store(now, Ordering::SeqCst);
@@ -81,7 +86,7 @@ impl Gateway {
     /// Serves another document from now on.
     pub(crate) fn swap(&self, document: &Value) -> u64 {
         let number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
-        let stable = Some(generation(number, document));
+        let stable = Some(generation_after(&self.snapshot.load(), number, document));
         self.snapshot.store(Arc::new(Snapshot { stable, ..Snapshot::default() }));
         number
     }
@@ -91,8 +96,11 @@ impl Gateway {
         let number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
         let probe_key = ProbeKey::new([7; 32]);
         let exposed = probe_key.expose().to_owned();
-        let staged =
-            Staged { generation: generation(number, document), weight: Percent::whole(weight), probe_key };
+        let staged = Staged {
+            generation: generation_after(&self.snapshot.load(), number, document),
+            weight: Percent::whole(weight),
+            probe_key,
+        };
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         snapshot.candidate = Some(staged);
         self.snapshot.store(Arc::new(snapshot));
@@ -138,8 +146,14 @@ fn started() -> jiff::Timestamp {
 }
 
 fn generation(number: u64, document: &Value) -> Arc<Generation> {
+    generation_after(&Snapshot::default(), number, document)
+}
+
+fn generation_after(before: &Snapshot, number: u64, document: &Value) -> Arc<Generation> {
     let config = Config::from_value("test", document).unwrap();
     let resolve = |_: &Reference| Some(Secret::new(UPSTREAM_KEY.to_owned()));
+    let mut routing = Routing::compile(&config, &resolve);
+    before.generations().for_each(|generation| routing.adopt(&generation.routing));
     Arc::new(Generation {
         number: Number(number),
         attestation: Attestation {
@@ -151,7 +165,7 @@ fn generation(number: u64, document: &Value) -> Arc<Generation> {
             actor: None,
             reason: None,
         },
-        routing: Arc::new(Routing::compile(&config, &resolve)),
+        routing: Arc::new(routing),
         recorder: Recorder::new(&config, started()),
         fingerprints: BTreeMap::new(),
         config,

@@ -19,6 +19,8 @@ mod endpoints;
 mod gateway;
 mod identity;
 mod input;
+#[path = "../../src/jwt/signer.rs"]
+mod issuer;
 mod limits;
 mod logs;
 mod passthrough;
@@ -27,4 +29,5 @@ mod resilience;
 mod slow;
 mod stream;
 mod swap;
+mod tokens;
 mod trust;
