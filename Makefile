@@ -2,7 +2,7 @@
 #
 #   make demo [ONCE=1]   build, then show the main job; with ONCE=1 exit 0 when all of it happened
 #   make test            everything: format, lints, unit, doc, golden, property and system tests
-#   make bench           measured figures, side by side (docs/benchmarks.md)
+#   make bench           measured figures, side by side (docs/benchmarks.md); QUICK=1, ONLY=json-32,stream, PROFILE=measure
 #   make fmt             format
 
 SHELL := /bin/bash
@@ -18,6 +18,9 @@ export PATH := $(PATH):$(MOORLINE_TOOLS)/bin
 export CHECKPOINT_DISABLE := 1
 
 ONCE ?=
+QUICK ?=
+ONLY ?=
+PROFILE ?= release
 
 .PHONY: test demo bench fmt lint build tools
 
@@ -40,8 +43,9 @@ demo:
 	"$(CARGO_TARGET_DIR)/debug/moorline" demo $(if $(ONCE),--once)
 
 bench:
-	cargo build --release --locked --workspace --bins
-	cargo run --release --locked -p moorline-tests --bin bench
+	python3 .ci/tools.py nginx
+	cargo build --profile $(PROFILE) --locked $(if $(QUICK)$(ONLY),-p moorline-gateway -p moorline-tests,--workspace) --bins
+	"$(CARGO_TARGET_DIR)/$(PROFILE)/bench" $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 fmt:
 	cargo fmt --all

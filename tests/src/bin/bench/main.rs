@@ -1,54 +1,54 @@
-//! Measured figures, side by side: how fast a push is in force, and what the gateway adds to a request.
+//! Measured figures, side by side: what the gateway costs a request beside nginx, and how fast a push is in force.
 //!
-//! `make bench` runs this with release builds, prints the tables and writes them into `docs/benchmarks.md`, between its
-//! two markers. Nothing here fails for being slow: machines differ.
+//! `make bench` runs this with optimised builds, prints the tables and writes each into its place in
+//! `docs/benchmarks.md`. Nothing here fails for being slow: machines differ.
+//!
+//! Reading order: [`gateway`] (who is measured, in which order), [`workload`] (what is asked),
+//! [`client`] (the load), [`provider`] (who answers), [`system`] (nginx, the gateway and the [`floor`] as processes on
+//! a core of their own), [`table`], [`line`] (a push).
 
 #![expect(clippy::unwrap_used, reason = "a figure that cannot be measured is reported by how it failed")]
+#![expect(clippy::expect_used, clippy::panic, reason = "the same")]
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
 
+mod client;
+mod cores;
 mod figures;
+mod floor;
+mod gateway;
+mod http1;
 mod line;
-mod load;
+mod page;
+mod plan;
+mod provider;
+mod system;
+mod table;
+mod workload;
 
-use std::path::Path;
-
-/// Where the tables go.
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
-const BEGIN: &str = "<!-- written by `make bench`; edits between these two lines are lost -->";
-const END: &str = "<!-- end of what `make bench` writes -->";
+use plan::{Part, Plan};
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let tables = runtime.block_on(async {
-        let line = Box::pin(line::measure()).await;
-        let gateway = Box::pin(load::measure()).await;
-        format!("{}\n{line}\n{gateway}", machine())
-    });
-    println!("{tables}");
-    write(Path::new(PAGE), &tables);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // The bare proxy is a process of its own, so that its processor time can be told apart.
+    if let [part, upstream] = arguments.as_slice()
+        && part == floor::COMMAND
+    {
+        return floor::run(upstream.parse().unwrap());
+    }
+    let plan = Plan::of(&arguments);
+    if plan.measures(Part::Gateway) {
+        show(&plan, Part::Gateway, &gateway::measure(&plan));
+    }
+    if plan.measures(Part::Push) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        show(&plan, Part::Push, &runtime.block_on(Box::pin(line::measure())));
+    }
 }
 
-/// What it was measured on.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map(|(_, model)| model);
-    let build = if cfg!(debug_assertions) { "debug builds (not what to judge by)" } else { "release builds" };
-    format!(
-        "Measured on {cores} cores ({}), {build}; everything runs on this one machine.\n",
-        model.unwrap_or("unknown")
-    )
-}
-
-fn write(page: &Path, tables: &str) {
-    let text = std::fs::read_to_string(page).unwrap_or_default();
-    let generated = format!("{BEGIN}\n\n{tables}\n{END}");
-    let text = match (text.find(BEGIN), text.find(END)) {
-        (Some(begin), Some(end)) => format!("{}{generated}{}", &text[..begin], &text[end + END.len()..]),
-        _ => format!("{text}{generated}\n"),
-    };
-    std::fs::write(page, text).unwrap();
+fn show(plan: &Plan, part: Part, table: &str) {
+    let text = format!("{}\n{table}", page::machine());
+    println!("{text}");
+    if plan.keeps(part) {
+        page::write(part.name(), &text);
+    }
 }
