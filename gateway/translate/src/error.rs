@@ -106,12 +106,12 @@ pub fn event(caller: Caller, error: &ErrorBody<'_>, request_id: &str) -> Vec<u8>
     }
 }
 
-/// The code of a response that failed.
-pub(crate) fn responses_code<'a>(kind: &str, code: Option<&'a str>) -> &'a str {
-    match (code, kind) {
-        (Some(code), _) => code,
-        (None, "rate_limit_error") => "rate_limit_exceeded",
-        (None, _) => "server_error",
+/// The code of a response that failed; the protocol has a list of them.
+pub(crate) fn responses_code(kind: &str) -> &'static str {
+    match kind {
+        "rate_limit_error" => "rate_limit_exceeded",
+        "invalid_request_error" => "invalid_prompt",
+        _ => "server_error",
     }
 }
 
@@ -125,7 +125,7 @@ fn failed(error: &ErrorBody<'_>, request_id: &str) -> Vec<u8> {
             o.text("object", "response");
             o.text("status", "failed");
             o.object("error", |o| {
-                o.text("code", responses_code(error.kind, error.code));
+                o.text("code", responses_code(error.kind));
                 o.text("message", error.message);
             });
             o.array("output", |_| {});

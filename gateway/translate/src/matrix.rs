@@ -179,3 +179,6 @@ pub fn answer(context: &Context, body: &[u8]) -> Result<Translated, Unreadable> 
 pub fn error(context: &Context, status: u16, body: &[u8]) -> Vec<u8> {
     fault::refusal(context, status, body)
 }
+
+#[cfg(test)]
+mod tests;

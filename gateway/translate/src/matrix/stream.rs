@@ -209,7 +209,7 @@ impl Stream {
     fn write_fault(&mut self, kind: &str, message: &str, code: Option<&str>, out: &mut Vec<u8>) {
         self.has_failed = true;
         if let AnyEncoder::Responses(encoder) = &mut self.encoder {
-            return encoder.fail(error::responses_code(kind, code), message, out);
+            return encoder.fail(error::responses_code(kind), message, out);
         }
         let said = ErrorBody { message, kind, param: None, code };
         out.extend_from_slice(&error::event(self.context.caller, &said, &self.context.id));

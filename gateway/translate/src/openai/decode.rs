@@ -119,9 +119,8 @@ impl State {
         }
         let chunk: Chunk<'_> =
             serde_json::from_slice(data).map_err(|_| BrokenStream::Malformed("an event is no chat chunk"))?;
-        if let Some(error) = chunk.error.filter(|_| chunk.choices.is_none()) {
-            self.is_done = true;
-            events.push(Event::Fault(error.into()));
+        if let Some(error) = chunk.error {
+            self.fail(error.into(), events);
             return Ok(());
         }
         if !std::mem::replace(&mut self.has_started, true) {
@@ -137,6 +136,11 @@ impl State {
                 self.delta(delta, events)?;
             }
             if let Some(word) = choice.finish_reason.filter(|word| !word.as_str().is_empty()) {
+                // OpenRouter's, when its own provider failed.
+                if word.as_str() == "error" {
+                    self.fail(Error::Other(serde::de::IgnoredAny).into(), events);
+                    return Ok(());
+                }
                 self.stop = Some(usage::stop(word.as_str(), !self.calls.is_empty()));
             }
         }
@@ -216,15 +220,18 @@ impl State {
         }
     }
 
-    fn end(&mut self, events: &mut Vec<Event>) {
+    fn fail(&mut self, fault: StreamFault, events: &mut Vec<Event>) {
         self.is_done = true;
+        events.push(Event::Fault(fault));
+    }
+
+    fn end(&mut self, events: &mut Vec<Event>) {
         if !self.has_started {
-            events.push(Event::Fault(StreamFault {
-                kind: "server_error".to_owned(),
-                message: "the provider ended the stream without an answer".to_owned(),
-            }));
+            let message = "the provider ended the stream without an answer".to_owned();
+            self.fail(StreamFault { kind: "server_error".to_owned(), message }, events);
             return;
         }
+        self.is_done = true;
         self.close_prose(events);
         self.calls.close_all(events);
         let stop =

@@ -53,7 +53,9 @@ fn drop_unsayable(request: &mut Request) {
         request.user = None;
         request.drop_field("user");
     }
-    if request.reasoning.is_some_and(|reasoning| reasoning != Reasoning::Off) && !may_think(&request.model) {
+    // What a model does that is not told, and not all can be told not to.
+    let is_off = request.reasoning == Some(Reasoning::Off);
+    if request.reasoning.is_some() && (is_off || !may_think(&request.model)) {
         request.reasoning = None;
         request.drop_field("reasoning");
     }
@@ -81,7 +83,7 @@ fn may_think(model: &str) -> bool {
     !["gpt-3", "gpt-4", "chatgpt"].iter().any(|prefix| model.starts_with(prefix))
 }
 
-/// The word for how much to think. "Not at all" is what models do that are not told.
+/// The word for how much to think.
 const fn effort(reasoning: Option<Reasoning>) -> Option<&'static str> {
     Some(match reasoning {
         None | Some(Reasoning::Off) => return None,

@@ -120,7 +120,9 @@ fn assistant(message: Message<'_>, request: &mut Request) -> Result<Vec<Part>, U
     if let Some(text) = message.reasoning_content.filter(|text| all.is_empty() && !text.is_empty()) {
         all.push(Part::Reasoning { text, signature: None });
     }
-    all.extend(parts(message.content, request)?);
+    // Answers that only call tools come back with an empty text.
+    let said = parts(message.content, request)?.into_iter();
+    all.extend(said.filter(|part| !matches!(part, Part::Text(text) if text.is_empty())));
     all.extend(message.refusal.filter(|refusal| !refusal.is_empty()).map(Part::Refusal));
     for call in message.tool_calls.into_iter().flatten() {
         let is_function = call.kind.as_ref().is_none_or(|kind| kind.as_str() == "function");
