@@ -44,7 +44,7 @@ pub struct Fields {
     pub stream: bool,
     /// Where the value of `stream_options` stands.
     pub stream_options: Option<Span>,
-    /// The most tokens the answer may have (`max_completion_tokens`, else `max_tokens`), when said.
+    /// The most tokens the answer may have (`max_output_tokens`, `max_completion_tokens` or `max_tokens`), when said.
     pub tokens_max: Option<u64>,
     /// Answers asked for (`n`), when said.
     pub answers: Option<u64>,
@@ -98,16 +98,18 @@ enum Field {
     StreamOptions,
     MaxTokens,
     MaxCompletionTokens,
+    MaxOutputTokens,
     Answers,
 }
 
 impl Field {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Model,
         Self::Stream,
         Self::StreamOptions,
         Self::MaxTokens,
         Self::MaxCompletionTokens,
+        Self::MaxOutputTokens,
         Self::Answers,
     ];
 
@@ -118,6 +120,7 @@ impl Field {
             Self::StreamOptions => "stream_options",
             Self::MaxTokens => "max_tokens",
             Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::MaxOutputTokens => "max_output_tokens",
             Self::Answers => "n",
         }
     }
@@ -156,7 +159,7 @@ pub fn scan(body: &[u8]) -> Result<Fields, ScanError> {
     found.fields.weight_bytes = (body.len() as u64)
         .saturating_sub(cursor.inline_bytes())
         .saturating_add(cursor.inline_values().saturating_mul(INLINE_DATA_BYTES));
-    found.fields.tokens_max = found.max_completion_tokens.or(found.max_tokens);
+    found.fields.tokens_max = found.max_output_tokens.or(found.max_completion_tokens).or(found.max_tokens);
     Ok(found.fields)
 }
 
@@ -166,6 +169,7 @@ struct Found {
     seen: [bool; Field::ALL.len()],
     max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
+    max_output_tokens: Option<u64>,
 }
 
 fn members(cursor: &mut Cursor<'_>, found: &mut Found) -> Result<(), ScanError> {
@@ -237,6 +241,9 @@ impl Found {
             Field::MaxTokens => self.max_tokens = count(value).ok_or_else(|| wrong("a whole number"))?,
             Field::MaxCompletionTokens => {
                 self.max_completion_tokens = count(value).ok_or_else(|| wrong("a whole number"))?;
+            }
+            Field::MaxOutputTokens => {
+                self.max_output_tokens = count(value).ok_or_else(|| wrong("a whole number"))?;
             }
             Field::Answers => self.fields.answers = count(value).ok_or_else(|| wrong("a whole number"))?,
         }

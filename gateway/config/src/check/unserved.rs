@@ -13,16 +13,8 @@ struct Unserved {
 
 const UNSERVED: &[Unserved] = &[
     Unserved {
-        what: "the provider kind `anthropic`",
-        places: |document| providers(document, ProviderKind::Anthropic),
-    },
-    Unserved {
         what: "the provider kind `bedrock`",
         places: |document| providers(document, ProviderKind::Bedrock),
-    },
-    Unserved {
-        what: "the provider kind `gemini`",
-        places: |document| providers(document, ProviderKind::Gemini),
     },
     Unserved {
         what: "the provider kind `cohere`",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use moorline_admin::ErrorKind;
-use moorline_translate::Tokens;
+use moorline_translate::{Caller as Dialect, Tokens};
 
 use super::worker::Worker;
 use crate::access::{Line, Sheet};
@@ -39,6 +39,8 @@ pub(super) struct Account {
     pub(super) request_id: String,
     pub(super) method: Method,
     pub(super) path: String,
+    /// Whose errors the caller knows.
+    pub(super) dialect: Dialect,
     pub(super) generation: Option<Arc<Generation>>,
     pub(super) authentication: Authentication,
     pub(super) key: Option<String>,
@@ -81,6 +83,7 @@ impl Account {
             request_id,
             method,
             path,
+            dialect: Dialect::OpenAiChat,
             generation: None,
             authentication: Authentication::Missing,
             key: None,

@@ -11,12 +11,11 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_translate::error::is_error;
-use moorline_translate::splice::UsageEvent;
-use moorline_translate::{Parts, Tokens, UsageWatch};
+use moorline_translate::{Caller as Dialect, Opening, Parts, Tokens, UsageWatch};
 use tokio::time::Instant;
 
 use super::attempts::{Clock, Failure};
-use super::events::{EventFilter, Opening};
+use super::events::Events;
 use super::pool::Lease;
 use super::reading::Reading;
 use super::upstream::{Answered, ExchangeError};
@@ -40,7 +39,13 @@ const RETURNED: [HeaderName; 8] = [
     HeaderName::from_static("openai-processing-ms"),
     HeaderName::from_static("openai-version"),
 ];
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How providers name their own id of a request.
+const OWN_IDS: [HeaderName; 4] = [
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("request-id"),
+    HeaderName::from_static("apim-request-id"),
+    HeaderName::from_static("x-amzn-requestid"),
+];
 /// The provider's own id of the request.
 const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 /// Fields of the request that its provider has no word for.
@@ -78,7 +83,7 @@ pub(super) struct Flow {
 /// How the rest of an answer is watched.
 pub(super) enum Watch {
     /// As server-sent events.
-    Events(Box<EventFilter>),
+    Events(Box<Events>),
     /// As one JSON value: its usage, and its size so far.
     Json(Box<UsageWatch>, u64),
     /// Not at all.
@@ -131,22 +136,26 @@ pub(super) async fn begin(
     let mut headers = returned(&head.headers);
     let is_good = head.status.is_success();
     let content = match reading {
-        Reading::Openai(usage_event) if is_good && is_event_stream(&head.headers) => {
+        Reading::Same(protocol, usage_event) if is_good && is_event_stream(&head.headers) => {
             headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-            first_event(source, *usage_event, clocks).await?
+            first_event(source, Events::passed(*protocol, *usage_event), clocks).await?
         }
         Reading::Opaque if is_good => first_bytes(source, clocks).await?,
-        Reading::Openai(_) | Reading::Opaque => whole(head.status, source, clocks).await?,
+        Reading::Same(..) | Reading::Opaque => whole(head.status, reading.dialect(), source, clocks).await?,
+        Reading::Translated(translation, dropped) if is_good && let Some(events) = translation.events() => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            headers.extend(list(dropped).map(|dropped| (DROPPED, dropped)));
+            first_event(source, events, clocks).await?
+        }
         Reading::Translated(translation, dropped) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            if let Some(dropped) = list(dropped) {
-                headers.insert(DROPPED, dropped);
-            }
+            headers.extend(list(dropped).map(|dropped| (DROPPED, dropped)));
             let body = all(source, clocks).await?;
             let (body, tokens) = if is_good {
                 translation.answer(&body, input_tokens(&head.headers))?
             } else {
-                (translation.fault(&body), None)
+                (translation.fault(head.status.as_u16(), &body), None)
             };
             let body = Parts::from(Bytes::from(body));
             let output_estimate = output_estimate(body.length());
@@ -178,33 +187,36 @@ fn returned(headers: &HeaderMap) -> HeaderMap {
             out.insert(name, value.clone());
         }
     }
-    if let Some(id) = headers.get(REQUEST_ID) {
+    if let Some(id) = OWN_IDS.iter().find_map(|name| headers.get(name)) {
         out.insert(UPSTREAM_REQUEST_ID, id.clone());
     }
     out
 }
 
 /// Reads a stream up to its first event.
-async fn first_event(
-    mut source: Source,
-    usage_event: UsageEvent,
-    clocks: Clocks,
-) -> Result<Content, Failure> {
-    let mut filter = Box::new(EventFilter::new(usage_event));
+async fn first_event(mut source: Source, events: Events, clocks: Clocks) -> Result<Content, Failure> {
+    let mut events = Box::new(events);
     let mut ready = Parts::default();
     // Heartbeats do not count: the clock runs until something is said.
     let by = Instant::now() + clocks.first_token;
     loop {
         let left = by.saturating_duration_since(Instant::now());
-        let chunk = source.next(left, Clock::FirstToken).await?.ok_or(Failure::Empty)?;
-        filter.feed(chunk, &mut ready).map_err(|_| Failure::Oversized)?;
-        match filter.opening() {
+        match source.next(left, Clock::FirstToken).await? {
+            Some(chunk) => events.feed(chunk, &mut ready).map_err(Failure::Stream)?,
+            None => {
+                events.end(&mut ready).map_err(Failure::Stream)?;
+                if events.opening() == Opening::Awaited {
+                    return Err(Failure::Empty);
+                }
+            }
+        }
+        match events.opening() {
             Opening::Awaited => {}
             Opening::Good => break,
             Opening::Error => return Err(Failure::InBand),
         }
     }
-    Ok(Content::Flow(Flow { ready, source, watch: Watch::Events(filter) }))
+    Ok(Content::Flow(Flow { ready, source, watch: Watch::Events(events) }))
 }
 
 /// Reads up to the first bytes: that there are any is all that can be told of them.
@@ -229,7 +241,12 @@ async fn all(mut source: Source, clocks: Clocks) -> Result<Vec<u8>, Failure> {
 }
 
 /// Reads a JSON answer whole, or up to where it is too large for that.
-async fn whole(status: StatusCode, mut source: Source, clocks: Clocks) -> Result<Content, Failure> {
+async fn whole(
+    status: StatusCode,
+    dialect: Dialect,
+    mut source: Source,
+    clocks: Clocks,
+) -> Result<Content, Failure> {
     let mut body = Parts::default();
     let mut watch = Box::new(UsageWatch::default());
     let mut chunk = source.next(clocks.first_token, Clock::FirstToken).await?;
@@ -246,7 +263,7 @@ async fn whole(status: StatusCode, mut source: Source, clocks: Clocks) -> Result
         return Err(Failure::InBand);
     }
     let output_estimate = body.length() / BYTES_PER_TOKEN;
-    Ok(Content::Whole { body, tokens: watch.tokens(), output_estimate })
+    Ok(Content::Whole { body, tokens: watch.tokens_for(dialect), output_estimate })
 }
 
 /// Tokens out of a JSON answer of this size, when the upstream does not say.

@@ -9,9 +9,10 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 use moorline_translate::multipart::{self, Form};
 use moorline_translate::splice::{Edits, UsageEvent};
-use moorline_translate::{Fields, Parts, embeddings, rerank, scan};
+use moorline_translate::{Fields, Parts, embeddings, matrix, rerank, scan};
 
 use super::attempts::Failure;
+use super::events::Protocol;
 use super::reading::{Reading, Translation};
 use super::refusal::Refusal;
 use crate::routing::way::Way;
@@ -71,12 +72,21 @@ impl Ask {
         Ok(Self { operation, fields, body, form: Some(FormAsk { form, boundary, content_type }) })
     }
 
-    /// What a target is sent.
-    pub(super) fn for_target(&self, target: &Target) -> Result<Outgoing, Failure> {
+    /// What a target is sent. `id` is the request's: ids that must be made up are made of it.
+    pub(super) fn for_target(&self, target: &Target, id: &str) -> Result<Outgoing, Failure> {
         target.upstream.origin().map_err(Failure::Unusable)?;
         let model = target.model.as_str();
         match target.ways.of(self.operation).ok_or(Failure::Unsupported(self.operation))? {
             Way::Same(path) => self.same(path, model),
+            Way::Chat { wire, path, stream_path } => {
+                let named = self.fields.model.as_deref().unwrap_or_default();
+                let (dialect, created) = (self.operation.dialect(), crate::clock::now().as_second());
+                let said = matrix::request(dialect, *wire, &self.body, model, named, id, created)?;
+                let path = if said.context.stream { stream_path } else { path }.clone();
+                let reading = Reading::Translated(Box::new(Translation::Chat(said.context)), said.dropped);
+                let body = Parts::from(Bytes::from(said.body));
+                Ok(Outgoing { path, content_type: JSON, body, reading })
+            }
             Way::Embeddings(wire) => {
                 let (outgoing, reply) = embeddings::request(*wire, &self.body, model)?;
                 let named = self.fields.model.clone().unwrap_or_default();
@@ -95,18 +105,27 @@ impl Ask {
         let path = path.clone();
         if let Some(FormAsk { form, boundary, content_type }) = &self.form {
             let body = multipart::with_model(&self.body, form, boundary, model).map_err(Failure::Form)?;
-            let reading = if form.stream { Reading::Openai(UsageEvent::Asked) } else { Reading::Opaque };
+            let reading =
+                if form.stream { Reading::Same(Protocol::Other, UsageEvent::Asked) } else { Reading::Opaque };
             return Ok(Outgoing { path, content_type: content_type.clone(), body, reading });
         }
         let mut edits = Edits::new();
         edits.model(&self.fields, model);
+        let is_stream = self.fields.stream;
+        // Only these two know the option; Azure answers 400 to it elsewhere.
+        let usage_event = match self.operation {
+            Operation::Chat | Operation::Completions if is_stream => {
+                edits.include_usage(&self.body, &self.fields)
+            }
+            _ => UsageEvent::Asked,
+        };
         let reading = match self.operation {
             Operation::Speech => Reading::Opaque,
-            // Only these two know the option; Azure answers 400 to it elsewhere.
-            Operation::Chat | Operation::Completions if self.fields.stream => {
-                Reading::Openai(edits.include_usage(&self.body, &self.fields))
+            Operation::Chat | Operation::Responses | Operation::Messages => {
+                Reading::Same(Protocol::Chat(self.operation.dialect()), usage_event)
             }
-            _ => Reading::Openai(UsageEvent::Asked),
+            Operation::Completions => Reading::Same(Protocol::Completions, usage_event),
+            _ => Reading::Same(Protocol::Other, usage_event),
         };
         Ok(Outgoing { path, content_type: JSON, body: edits.apply(&self.body), reading })
     }

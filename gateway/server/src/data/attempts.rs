@@ -93,7 +93,7 @@ async fn ask(
 ) -> Result<Answer, Failure> {
     let health = target.health(call.health());
     let retry = call.route.retry;
-    let outgoing = call.ask.for_target(target)?;
+    let outgoing = call.ask.for_target(target, &account.request_id)?;
     let mut attempt = 1;
     loop {
         account.asks(target);

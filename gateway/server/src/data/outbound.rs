@@ -9,6 +9,8 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
+use moorline_config::document::ProviderKind;
+
 use super::answer::{self, Answer, Source};
 use super::ask::Outgoing;
 use super::attempts::{self, Call, Clock, Failure};
@@ -16,18 +18,26 @@ use super::pool::Lease;
 use super::upstream::Answered;
 use crate::routing::Target;
 
-/// Headers of a caller that travel on. All others stay here.
-const FORWARDED: [HeaderName; 9] = [
-    ACCEPT,
+/// Headers of a caller that travel on, to any provider. All others stay here.
+const FORWARDED: [HeaderName; 5] = [
     USER_AGENT,
     HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("openai-beta"),
-    HeaderName::from_static("openai-organization"),
-    HeaderName::from_static("openai-project"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("baggage"),
 ];
+/// Those that only providers of OpenAI's protocol are sent, when it is the caller's too.
+const OPENAI: [HeaderName; 4] = [
+    ACCEPT,
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+];
+/// Those that only Anthropic is sent.
+const ANTHROPIC: [HeaderName; 2] = [ANTHROPIC_VERSION, HeaderName::from_static("anthropic-beta")];
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// The version that is spoken when the caller names none (<https://docs.anthropic.com/en/api/versioning>).
+const ANTHROPIC_VERSION_SPOKEN: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 /// The request's id, for the upstream's logs.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -71,7 +81,7 @@ async fn exchange(
 ) -> Result<(Lease, Answered), Failure> {
     let pool = &call.worker.pool;
     let origin = target.upstream.origin().map_err(Failure::Unusable)?;
-    let mut head = head(call, outgoing, request_id);
+    let mut head = head(call, target.upstream.kind, outgoing, request_id);
     if let Some(mut lease) = pool.idle(origin) {
         authorize(target, &lease, &mut head, outgoing).await?;
         match answered(&mut lease, &head, outgoing, call.route.clocks.headers).await {
@@ -88,7 +98,7 @@ async fn exchange(
 }
 
 /// The head of the request, but for what proves that it is ours.
-fn head(call: &Call<'_>, outgoing: &Outgoing, request_id: &str) -> Head {
+fn head(call: &Call<'_>, kind: ProviderKind, outgoing: &Outgoing, request_id: &str) -> Head {
     let mut headers = HeaderMap::with_capacity(16);
     headers.insert(CONTENT_TYPE, outgoing.content_type.clone());
     // What is compressed could neither be counted nor watched.
@@ -96,10 +106,18 @@ fn head(call: &Call<'_>, outgoing: &Outgoing, request_id: &str) -> Head {
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, id);
     }
-    for name in FORWARDED {
-        if let Some(value) = call.headers.get(&name) {
+    let own: &[HeaderName] = match kind {
+        ProviderKind::Anthropic => &ANTHROPIC,
+        ProviderKind::Openai | ProviderKind::AzureOpenai | ProviderKind::OpenaiCompatible => &OPENAI,
+        ProviderKind::Bedrock | ProviderKind::Gemini | ProviderKind::Cohere => &[],
+    };
+    for name in FORWARDED.iter().chain(own) {
+        if let Some(value) = call.headers.get(name) {
             headers.insert(name, value.clone());
         }
+    }
+    if kind == ProviderKind::Anthropic && !headers.contains_key(ANTHROPIC_VERSION) {
+        headers.insert(ANTHROPIC_VERSION, ANTHROPIC_VERSION_SPOKEN);
     }
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = Method::POST;

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_admin::ErrorKind;
 use moorline_translate::chat::Untranslatable;
 use moorline_translate::multipart::FormError;
-use moorline_translate::{ErrorBody, ScanError};
+use moorline_translate::{Caller as Dialect, ErrorBody, ScanError, error};
 
 use super::attempts::Failure;
 use super::body::ReadError;
@@ -185,12 +185,13 @@ impl Refusal {
             .about("model")
     }
 
-    /// The headers and the body of the answer.
-    pub(super) fn into_parts(self) -> (StatusCode, HeaderMap, Vec<u8>) {
-        let body = ErrorBody { message: &self.message, kind: self.class, param: self.param, code: self.code };
+    /// The headers and the body of the answer, for a caller's protocol.
+    pub(super) fn into_parts(self, dialect: Dialect, request_id: &str) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let said = ErrorBody { message: &self.message, kind: self.class, param: self.param, code: self.code };
+        let body = error::body(dialect, self.status.as_u16(), &said, request_id);
         let mut headers: HeaderMap = self.headers.into_iter().collect();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        (self.status, headers, body.to_json())
+        (self.status, headers, body)
     }
 }
 

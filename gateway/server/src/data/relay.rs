@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_admin::ErrorKind;
-use moorline_translate::{ErrorBody, Parts};
+use moorline_translate::Parts;
+use moorline_translate::chat::BrokenStream;
 use tokio::time::{Instant, Sleep};
 
 use super::account::Account;
@@ -39,14 +40,14 @@ enum Ending {
     Clean,
     Broken,
     Slow,
-    Oversized,
+    Unreadable(BrokenStream),
 }
 
 impl Ending {
     const fn kind(&self) -> ErrorKind {
         match self {
             Self::Slow => ErrorKind::UpstreamTimeout,
-            Self::Clean | Self::Broken | Self::Oversized => ErrorKind::UpstreamFailed,
+            Self::Clean | Self::Broken | Self::Unreadable(_) => ErrorKind::UpstreamFailed,
         }
     }
 
@@ -54,7 +55,10 @@ impl Ending {
         match self {
             Self::Clean | Self::Broken => "The upstream's stream broke off before its end.",
             Self::Slow => "The upstream's stream fell silent before its end.",
-            Self::Oversized => "The upstream's stream holds an event that is too large.",
+            Self::Unreadable(BrokenStream::Oversized) => {
+                "The upstream's stream holds an event that is too large."
+            }
+            Self::Unreadable(BrokenStream::Malformed(_)) => "The upstream's stream cannot be read.",
         }
     }
 }
@@ -92,7 +96,7 @@ impl Relay {
                     Poll::Ready(()) => Ending::Slow,
                 },
             };
-            if let Err(error) = self.finish(&ended) {
+            if let Err(error) = self.finish(ended) {
                 return Poll::Ready(Some(Err(error)));
             }
         }
@@ -100,12 +104,12 @@ impl Relay {
 
     fn take(&mut self, chunk: Bytes) -> Result<(), Ending> {
         match &mut self.watch {
-            Watch::Events(filter) => {
-                // After `[DONE]` an upstream has nothing to say that a caller would read.
-                if filter.is_done() {
+            Watch::Events(events) => {
+                // After its end an upstream has nothing to say that a caller would read.
+                if events.is_done() {
                     return Ok(());
                 }
-                filter.feed(chunk, &mut self.ready).map_err(|_| Ending::Oversized)?;
+                events.feed(chunk, &mut self.ready).map_err(Ending::Unreadable)?;
             }
             Watch::Json(watch, seen) => {
                 watch.feed(&chunk);
@@ -121,11 +125,11 @@ impl Relay {
     /// Brings the account up to date, for whichever way the request ends.
     fn note(&mut self) {
         match &self.watch {
-            Watch::Events(filter) => {
-                self.account.tokens = filter.tokens();
-                self.account.output_estimate = filter.output_estimate();
-                if filter.is_done() {
-                    let error = filter.has_failed().then_some(ErrorKind::UpstreamFailed);
+            Watch::Events(events) => {
+                self.account.tokens = events.tokens();
+                self.account.output_estimate = events.output_estimate();
+                if events.is_done() {
+                    let error = events.has_failed().then_some(ErrorKind::UpstreamFailed);
                     self.account.end(self.status, error);
                     self.idle_by = self.idle_by.min(Instant::now() + LINGER);
                     self.timer.as_mut().reset(self.idle_by.min(self.total_by));
@@ -135,7 +139,7 @@ impl Relay {
                 self.account.output_estimate = output_estimate(*seen);
                 // Read only once, at the end: it is a small value inside a large one.
                 if self.source.is_none() {
-                    self.account.tokens = watch.tokens();
+                    self.account.tokens = watch.tokens_for(self.account.dialect);
                 }
             }
             Watch::Opaque => {}
@@ -155,29 +159,22 @@ impl Relay {
     }
 
     /// The upstream has ended, one way or another.
-    fn finish(&mut self, ending: &Ending) -> io::Result<()> {
+    fn finish(&mut self, mut ending: Ending) -> io::Result<()> {
         self.source = None;
+        if let (Watch::Events(events), Ending::Clean) = (&mut self.watch, &ending)
+            && let Err(broken) = events.end(&mut self.ready)
+        {
+            ending = Ending::Unreadable(broken);
+        }
         self.note();
         match &mut self.watch {
-            Watch::Events(filter) if filter.is_done() => {
-                // What follows the last event, such as one more line end: the caller gets all that was sent.
-                let tail = filter.take_held();
-                self.ready.push(tail);
-            }
-            Watch::Events(filter) => {
+            Watch::Events(events) if events.is_done() => {}
+            Watch::Events(events) => {
                 let kind = ending.kind();
                 self.account.end(self.status, Some(kind));
-                // The upstream said itself what went wrong: the caller has its word.
-                if filter.has_failed() {
-                    return Ok(());
-                }
-                let error = ErrorBody {
-                    message: ending.message(),
-                    kind: "upstream_error",
-                    param: None,
-                    code: Some(kind.as_str()),
-                };
-                self.ready.push(Bytes::from(error.to_event()));
+                // When the upstream said itself what went wrong, the caller has its word.
+                let id = &self.account.request_id;
+                events.fail(self.account.dialect, id, kind.as_str(), ending.message(), &mut self.ready);
             }
             Watch::Json(..) | Watch::Opaque if matches!(ending, Ending::Clean) => {
                 self.account.end(self.status, None);

@@ -9,29 +9,31 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use moorline_translate::Parts;
-use serde_json::json;
+use moorline_translate::{Caller as Dialect, Parts};
 
 use super::account::Account;
 use super::answer::{Answer, Content};
 use super::ask::Ask;
 use super::attempts::{self, Call};
 use super::body::{self, ReplyBody};
+use super::endpoint::{self, Endpoint};
 use super::guard::Mark;
+use super::models;
 use super::refusal::{self, Refusal};
 use super::relay::Relay;
 use super::worker::Worker;
 use super::{admission, caller, dice::Dice};
 use crate::limits::Reservation;
 use crate::recorder::Authentication;
-use crate::routing::Operation;
 use crate::routing::limit::{Kind, Subject};
 
 const GENERATION: HeaderName = HeaderName::from_static("x-moorline-generation");
 const PROBE: HeaderName = HeaderName::from_static("x-moorline-probe");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Where Anthropic's clients look for it.
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 /// The longest request id taken from a caller.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 /// The most of a path that is logged.
@@ -39,45 +41,10 @@ const PATH_BYTES_MAX: usize = 256;
 /// Sides of the die that is thrown for the generation.
 const DIE_SIDES: u64 = 10_000;
 
-/// What a path leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Endpoint {
-    Alive,
-    Ready,
-    Models,
-    Upstream(Operation),
-}
-
 /// The answer of this gateway, before its body is tied to the connection.
 enum Reply {
     Whole(StatusCode, HeaderMap, Parts),
     Relay(StatusCode, HeaderMap, Box<Relay>),
-}
-
-impl Endpoint {
-    fn at(path: &str) -> Option<Self> {
-        Some(match path {
-            "/" | "/healthz" => Self::Alive,
-            "/readyz" => Self::Ready,
-            "/v1/models" => Self::Models,
-            // The others need a protocol of their own, or a form: not in this release.
-            _ => Self::Upstream(Operation::at(path).filter(|operation| operation.is_served())?),
-        })
-    }
-
-    const fn methods(self) -> &'static str {
-        match self {
-            Self::Alive | Self::Ready | Self::Models => "GET, HEAD",
-            Self::Upstream(_) => "POST",
-        }
-    }
-
-    fn takes(self, method: &Method) -> bool {
-        match self {
-            Self::Alive | Self::Ready | Self::Models => method == Method::GET || method == Method::HEAD,
-            Self::Upstream(_) => method == Method::POST,
-        }
-    }
 }
 
 /// Answers a request.
@@ -140,6 +107,8 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
     let request_id = request_id(request.headers(), &worker.dice);
     let path: String = request.uri().path().chars().take(PATH_BYTES_MAX).collect();
     let mut account = Account::open(worker, started, request_id.clone(), request.method().clone(), path);
+    account.dialect = endpoint::dialect(request.uri().path(), request.headers());
+    let dialect = account.dialect;
     let mut marks = HeaderMap::with_capacity(8);
     let served = if mark.is_doubtful() {
         Err(Refusal::doubtful())
@@ -150,7 +119,7 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
         Ok(served) => accept(served, account, started),
         Err(refusal) => {
             account.end(refusal.status.as_u16(), Some(refusal.kind));
-            let (status, headers, body) = refusal.into_parts();
+            let (status, headers, body) = refusal.into_parts(dialect, &request_id);
             Reply::Whole(status, headers, Parts::from(Bytes::from(body)))
         }
     };
@@ -160,6 +129,9 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
     };
     headers.extend(marks);
     if let Ok(id) = HeaderValue::try_from(request_id) {
+        if dialect == Dialect::AnthropicMessages {
+            headers.insert(ANTHROPIC_REQUEST_ID, id.clone());
+        }
         headers.insert(REQUEST_ID, id);
     }
     let mut response = Response::new(body);
@@ -197,8 +169,15 @@ async fn serve(
     }
     let caller = caller.map_err(Refusal::unauthenticated)?;
     account.key = Some(caller.key().name.to_string());
-    let Endpoint::Upstream(operation) = endpoint else {
-        return Ok(Served::Own(models(routing, caller.key())));
+    let operation = match endpoint {
+        Endpoint::Upstream(operation) => operation,
+        Endpoint::Model(name) => {
+            let shown = models::one(routing, caller.key(), account.dialect, name);
+            return shown.map(Served::Own).ok_or_else(|| Refusal::unknown_model(name));
+        }
+        Endpoint::Models | Endpoint::Alive | Endpoint::Ready => {
+            return Ok(Served::Own(models::list(routing, caller.key(), account.dialect)));
+        }
     };
 
     let route = routing.route(path).ok_or_else(Refusal::no_route)?;
@@ -269,16 +248,6 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
             )
         }
     }
-}
-
-/// The models a caller may use, in OpenAI's shape.
-fn models(routing: &crate::routing::Routing, key: &crate::routing::Key) -> Bytes {
-    let data: Vec<_> = routing
-        .models()
-        .filter(|(index, _)| key.allows(*index) && routing.routes().iter().any(|route| route.allows(*index)))
-        .map(|(_, model)| json!({"id": model.name, "object": "model", "created": 0, "owned_by": "moorline"}))
-        .collect();
-    Bytes::from(json!({"object": "list", "data": data}).to_string())
 }
 
 /// A caller's id when it is well formed, else a new one.

@@ -3,6 +3,8 @@
 //! All of them go through the same stack (keys, limits, accounting, fallback, both generations); what tells them apart
 //! is their path, the protocol that their callers speak, and how a body says which model it is for.
 
+use moorline_translate::Caller as Dialect;
+
 /// An endpoint that a provider answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -28,15 +30,6 @@ pub enum Operation {
     Speech,
     /// `/v1/moderations`.
     Moderations,
-}
-
-/// Whose error shapes and headers a caller knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// OpenAI's.
-    OpenAi,
-    /// Anthropic's.
-    Anthropic,
 }
 
 impl Operation {
@@ -79,18 +72,13 @@ impl Operation {
         Self::ALL.into_iter().find(|operation| operation.path() == path)
     }
 
-    /// Whether callers can use it yet.
-    #[must_use]
-    pub const fn is_served(self) -> bool {
-        !matches!(self, Self::Responses | Self::Messages | Self::CountTokens)
-    }
-
-    /// Whose protocol its callers speak.
+    /// The chat protocol that its callers speak, and so whose errors they know.
     #[must_use]
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Messages | Self::CountTokens => Dialect::Anthropic,
-            _ => Dialect::OpenAi,
+            Self::Messages | Self::CountTokens => Dialect::AnthropicMessages,
+            Self::Responses => Dialect::OpenAiResponses,
+            _ => Dialect::OpenAiChat,
         }
     }
 }

@@ -14,6 +14,15 @@ use super::operation::Operation;
 pub enum Way {
     /// The provider speaks the caller's own protocol: bytes pass through, to this path.
     Same(PathAndQuery),
+    /// Chat in another protocol.
+    Chat {
+        /// The protocol.
+        wire: Wire,
+        /// Where an answer is asked for.
+        path: PathAndQuery,
+        /// Where a stream is asked for.
+        stream_path: PathAndQuery,
+    },
     /// Embeddings in another protocol, whose path depends on the model.
     Embeddings(Wire),
     /// Reranking in another protocol, whose path depends on the model.
@@ -56,16 +65,17 @@ impl Place<'_> {
             ProviderKind::OpenaiCompatible => self.compatible(operation),
             ProviderKind::AzureOpenai => self.azure(operation),
             ProviderKind::Anthropic => self.anthropic(operation),
-            ProviderKind::Bedrock => beyond_chat(operation, Wire::BedrockConverse),
-            ProviderKind::Gemini => {
-                beyond_chat(operation, Wire::Gemini).filter(|_| operation != Operation::Rerank)
-            }
-            ProviderKind::Cohere => beyond_chat(operation, Wire::CohereChat),
+            ProviderKind::Bedrock => self.bedrock(operation),
+            ProviderKind::Gemini => self.gemini(operation),
+            ProviderKind::Cohere => self.cohere(operation),
         }
     }
 
     /// <https://platform.openai.com/docs/api-reference>.
     fn openai(&self, operation: Operation) -> Option<Way> {
+        if operation == Operation::Messages {
+            return self.chat(Wire::OpenAiChat, "/chat/completions");
+        }
         let path = openai_path(operation)?;
         same(format!("{}{path}", self.prefix))
     }
@@ -74,6 +84,8 @@ impl Place<'_> {
     fn compatible(&self, operation: Operation) -> Option<Way> {
         match operation {
             Operation::Rerank => same(format!("{}/rerank", self.prefix)),
+            // Few of them have it.
+            Operation::Responses => self.chat(Wire::OpenAiChat, "/chat/completions"),
             _ => self.openai(operation),
         }
     }
@@ -83,6 +95,10 @@ impl Place<'_> {
     fn azure(&self, operation: Operation) -> Option<Way> {
         if operation == Operation::Moderations {
             return None;
+        }
+        if operation == Operation::Messages {
+            let Some(Way::Same(path)) = self.azure(Operation::Chat) else { return None };
+            return Some(Way::Chat { wire: Wire::OpenAiChat, stream_path: path.clone(), path });
         }
         let path = openai_path(operation)?;
         let prefix = self.prefix;
@@ -105,10 +121,61 @@ impl Place<'_> {
         let path = match operation {
             Operation::Messages => "/messages",
             Operation::CountTokens => "/messages/count_tokens",
+            Operation::Chat | Operation::Responses => {
+                return self.chat(Wire::AnthropicMessages, "/messages");
+            }
             _ => return None,
         };
         same(format!("{}{path}", self.prefix))
     }
+
+    /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>.
+    fn bedrock(&self, operation: Operation) -> Option<Way> {
+        if !is_chat(operation) {
+            return beyond_chat(operation, Wire::BedrockConverse);
+        }
+        let model = percent_encoded(self.model);
+        self.chat_at(
+            Wire::BedrockConverse,
+            &format!("/model/{model}/converse"),
+            &format!("/model/{model}/converse-stream"),
+        )
+    }
+
+    /// <https://ai.google.dev/api/generate-content>.
+    fn gemini(&self, operation: Operation) -> Option<Way> {
+        if !is_chat(operation) {
+            return beyond_chat(operation, Wire::Gemini).filter(|_| operation != Operation::Rerank);
+        }
+        let model = percent_encoded(self.model);
+        self.chat_at(
+            Wire::Gemini,
+            &format!("/models/{model}:generateContent"),
+            &format!("/models/{model}:streamGenerateContent?alt=sse"),
+        )
+    }
+
+    /// <https://docs.cohere.com/reference/chat>.
+    fn cohere(&self, operation: Operation) -> Option<Way> {
+        if !is_chat(operation) {
+            return beyond_chat(operation, Wire::CohereChat);
+        }
+        self.chat(Wire::CohereChat, "/v2/chat")
+    }
+
+    /// Chat at a provider that tells streams by the body.
+    fn chat(&self, wire: Wire, path: &str) -> Option<Way> {
+        self.chat_at(wire, path, path)
+    }
+
+    fn chat_at(&self, wire: Wire, path: &str, stream_path: &str) -> Option<Way> {
+        let place = |path: &str| PathAndQuery::try_from(format!("{}{path}", self.prefix)).ok();
+        Some(Way::Chat { wire, path: place(path)?, stream_path: place(stream_path)? })
+    }
+}
+
+const fn is_chat(operation: Operation) -> bool {
+    matches!(operation, Operation::Chat | Operation::Responses | Operation::Messages)
 }
 
 /// What providers with a chat protocol of their own serve beside chat.
@@ -157,6 +224,7 @@ mod tests {
         let ways = Ways::compile(kind, "/base", version, "a model");
         match ways.of(operation)? {
             Way::Same(path) => Some(path.to_string()),
+            Way::Chat { wire, stream_path, .. } => Some(format!("{wire:?} {stream_path}")),
             other => Some(format!("{other:?}")),
         }
     }
@@ -185,6 +253,34 @@ mod tests {
             (ProviderKind::Anthropic, None, Operation::Embeddings, None),
             (ProviderKind::Gemini, None, Operation::Embeddings, Some("Embeddings(Gemini)")),
             (ProviderKind::Gemini, None, Operation::Rerank, None),
+            (ProviderKind::Openai, None, Operation::Messages, Some("OpenAiChat /base/chat/completions")),
+            (ProviderKind::Openai, None, Operation::Responses, Some("/base/responses")),
+            (
+                ProviderKind::OpenaiCompatible,
+                None,
+                Operation::Responses,
+                Some("OpenAiChat /base/chat/completions"),
+            ),
+            (
+                ProviderKind::AzureOpenai,
+                Some("2024-10-21"),
+                Operation::Messages,
+                Some("OpenAiChat /base/openai/deployments/a%20model/chat/completions?api-version=2024-10-21"),
+            ),
+            (ProviderKind::Anthropic, None, Operation::Chat, Some("AnthropicMessages /base/messages")),
+            (
+                ProviderKind::Bedrock,
+                None,
+                Operation::Chat,
+                Some("BedrockConverse /base/model/a%20model/converse-stream"),
+            ),
+            (
+                ProviderKind::Gemini,
+                None,
+                Operation::Responses,
+                Some("Gemini /base/models/a%20model:streamGenerateContent?alt=sse"),
+            ),
+            (ProviderKind::Cohere, None, Operation::Messages, Some("CohereChat /base/v2/chat")),
             (ProviderKind::Bedrock, None, Operation::Rerank, Some("Rerank(BedrockConverse)")),
         ] {
             assert_eq!(path(kind, version, operation).as_deref(), expected, "{kind:?} {operation:?}");

@@ -14,6 +14,7 @@ mod caller;
 mod cancel;
 mod clocks;
 mod credentials;
+mod dialects;
 mod drain;
 mod endpoints;
 mod gateway;

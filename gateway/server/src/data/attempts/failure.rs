@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use moorline_admin::ErrorKind;
-use moorline_translate::chat::{Unreadable, Untranslatable};
+use moorline_translate::chat::{BrokenStream, Unreadable, Untranslatable};
 use moorline_translate::multipart::FormError;
 
 use crate::data::pool::ConnectError;
@@ -30,6 +30,9 @@ pub(in crate::data) enum Failure {
     /// The provider's answer is none that its protocol knows.
     #[error("the upstream's answer cannot be read")]
     Unreadable(#[source] Unreadable),
+    /// The provider's stream is none that its protocol knows, or has an event larger than any answer's.
+    #[error("the upstream's stream cannot be read")]
+    Stream(#[source] BrokenStream),
     /// The provider cannot be sent anything.
     #[error("the provider cannot be used")]
     Unusable(#[source] Unusable),
@@ -115,6 +118,7 @@ impl Failure {
             | Self::Untranslatable(_)
             | Self::Form(_)
             | Self::Unreadable(_)
+            | Self::Stream(_)
             | Self::Unusable(_)
             | Self::Unauthorized(_)
             | Self::Credential(_)
