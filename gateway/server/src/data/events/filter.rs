@@ -18,6 +18,9 @@ const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// Events that are held back while none says anything: some providers send a few before they say that they failed.
 const SILENT_EVENTS_MAX: u64 = 64;
 
+/// Bytes of them.
+const SILENT_BYTES_MAX: usize = 256 * 1024;
+
 /// Says that an event is larger than [`EVENT_BYTES_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::data) struct Oversized;
@@ -44,6 +47,7 @@ pub(in crate::data) struct EventFilter {
     failed: bool,
     counted: Option<Counted>,
     data_events: u64,
+    silent_bytes: usize,
 }
 
 impl EventFilter {
@@ -58,6 +62,7 @@ impl EventFilter {
             failed: false,
             counted: None,
             data_events: 0,
+            silent_bytes: 0,
         }
     }
 
@@ -131,9 +136,11 @@ impl EventFilter {
             Kind::Content | Kind::Empty | Kind::Other => {}
         }
         if self.opening == Opening::Awaited {
+            self.silent_bytes += event.len();
+            let may_wait = self.data_events < SILENT_EVENTS_MAX && self.silent_bytes < SILENT_BYTES_MAX;
             self.opening = match kind {
                 Kind::Error => Opening::Error,
-                Kind::Empty if self.data_events < SILENT_EVENTS_MAX => Opening::Awaited,
+                Kind::Empty if may_wait => Opening::Awaited,
                 _ => Opening::Good,
             };
         }
@@ -238,6 +245,19 @@ mod tests {
         let (_, filter) = passed(UsageEvent::Asked, &[ONE.as_bytes(), error]);
         assert_eq!((filter.opening(), filter.has_failed()), (Opening::Good, true));
         assert_eq!(passed(UsageEvent::Asked, &[b": ping\n\n"]).1.opening(), Opening::Awaited);
+    }
+
+    #[test]
+    fn a_stream_that_says_nothing_for_too_long_is_passed_on_all_the_same() {
+        let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+        let (_, filter) = passed(UsageEvent::Asked, &[role.repeat(63).as_bytes()]);
+        assert_eq!(filter.opening(), Opening::Awaited);
+        let (_, filter) = passed(UsageEvent::Asked, &[role.repeat(64).as_bytes()]);
+        assert_eq!(filter.opening(), Opening::Good);
+        let long = format!("data: {{\"x\":\"{}\"}}\n\n", "x".repeat(SILENT_BYTES_MAX));
+        assert_eq!(passed(UsageEvent::Asked, &[long.as_bytes()]).1.opening(), Opening::Good);
+        let error = format!("{role}data: {{\"error\":{{\"message\":\"overloaded\"}}}}\n\n");
+        assert_eq!(passed(UsageEvent::Asked, &[error.as_bytes()]).1.opening(), Opening::Error);
     }
 
     #[test]
