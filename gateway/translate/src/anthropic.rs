@@ -18,7 +18,11 @@ mod write_request;
 
 pub(crate) use decode::StreamDecoder;
 pub(crate) use encode::StreamEncoder;
+pub(crate) use model::Line;
 pub(crate) use read_answer::read_answer;
 pub(crate) use read_request::read_request;
 pub(crate) use write_answer::write_answer;
-pub(crate) use write_request::write_request;
+// For Bedrock, where Claude is told the same.
+pub(crate) use write_request::{
+    JSON_OBJECT, Thinking, call_id, can_come_back, drop_sampling, settle_thinking, write_request,
+};

@@ -43,7 +43,7 @@ use crate::chat::{Request, Unreadable, Untranslatable};
 use crate::splice::UsageEvent;
 use crate::usage::Tokens;
 use crate::wire::Wire;
-use crate::{anthropic, gemini, openai, responses};
+use crate::{anthropic, bedrock, cohere, gemini, openai, responses};
 
 /// What callers speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -140,9 +140,8 @@ fn write(wire: Wire, request: &mut Request) -> Result<Vec<u8>, Untranslatable> {
         Wire::OpenAiChat => openai::write_request(request),
         Wire::AnthropicMessages => anthropic::write_request(request),
         Wire::Gemini => gemini::write_request(request),
-        Wire::BedrockConverse | Wire::CohereChat => {
-            Err(Untranslatable::Unsupported { field: "model", reason: "its protocol is not translated" })
-        }
+        Wire::BedrockConverse => bedrock::write_request(request),
+        Wire::CohereChat => cohere::write_request(request),
     }
 }
 
@@ -164,7 +163,8 @@ pub fn answer(context: &Context, body: &[u8]) -> Result<Translated, Unreadable> 
         Wire::OpenAiChat => openai::read_answer(body)?,
         Wire::AnthropicMessages => anthropic::read_answer(body)?,
         Wire::Gemini => gemini::read_answer(body)?,
-        Wire::BedrockConverse | Wire::CohereChat => return Err(Unreadable::Empty),
+        Wire::BedrockConverse => bedrock::read_answer(body)?,
+        Wire::CohereChat => cohere::read_answer(body)?,
     };
     let body = match context.caller {
         Caller::OpenAiChat => openai::write_answer(&answer, context),

@@ -8,7 +8,7 @@
 
 /// The line of models that a name belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// A Claude model, by its version.
     Claude { major: u32, minor: u32 },
     /// Something else that speaks the protocol.
@@ -16,7 +16,7 @@ pub(super) enum Line {
 }
 
 impl Line {
-    pub(super) fn of(model: &str) -> Self {
+    pub(crate) fn of(model: &str) -> Self {
         if !model.contains("claude") {
             return Self::Other;
         }

@@ -14,7 +14,8 @@
 mod messages;
 mod thinking;
 
-use self::thinking::Thinking;
+pub(crate) use self::messages::{call_id, can_come_back};
+pub(crate) use self::thinking::{Thinking, settle as settle_thinking};
 use super::model::Line;
 use crate::chat::{Output, Part, Request, Tool, ToolChoice, Untranslatable};
 use crate::json::{self, Object};
@@ -22,7 +23,7 @@ use crate::json::{self, Object};
 /// The most tokens of an answer when the caller does not say.
 pub(super) const TOKENS_MAX_DEFAULT: u64 = 4_096;
 
-const JSON_OBJECT: &str = "Answer with one JSON object and nothing else.";
+pub(crate) const JSON_OBJECT: &str = "Answer with one JSON object and nothing else.";
 
 /// Writes a request.
 pub(crate) fn write_request(request: &mut Request) -> Result<Vec<u8>, Untranslatable> {
@@ -35,7 +36,7 @@ pub(crate) fn write_request(request: &mut Request) -> Result<Vec<u8>, Untranslat
         request.drop_field("response_format");
     }
     drop_thoughts(request);
-    let thinking = thinking::settle(request, line);
+    let thinking = settle_thinking(request, line);
     drop_sampling(request, line, thinking);
     let request = &*request;
     let mut out = Vec::with_capacity(4096);
@@ -67,7 +68,7 @@ fn drop_thoughts(request: &mut Request) {
     }
 }
 
-fn drop_sampling(request: &mut Request, line: Line, thinking: Thinking) {
+pub(crate) fn drop_sampling(request: &mut Request, line: Line, thinking: Thinking) {
     let sampling = &mut request.sampling;
     let mut dropped = Vec::new();
     let mut drop = |is_said: bool, field| {

@@ -5,7 +5,7 @@ use crate::chat::{BrokenStream, Decoder, Event};
 use crate::error::{self, ErrorBody};
 use crate::usage::Tokens;
 use crate::wire::Wire;
-use crate::{anthropic, gemini, openai, responses};
+use crate::{anthropic, bedrock, cohere, gemini, openai, responses};
 
 /// The most blocks of one answer.
 const BLOCKS_MAX: usize = 16_384;
@@ -40,6 +40,8 @@ enum AnyDecoder {
     OpenAi(openai::StreamDecoder),
     Anthropic(anthropic::StreamDecoder),
     Gemini(gemini::StreamDecoder),
+    Bedrock(bedrock::StreamDecoder),
+    Cohere(cohere::StreamDecoder),
 }
 
 impl AnyDecoder {
@@ -48,6 +50,8 @@ impl AnyDecoder {
             Self::OpenAi(decoder) => decoder,
             Self::Anthropic(decoder) => decoder,
             Self::Gemini(decoder) => decoder,
+            Self::Bedrock(decoder) => decoder,
+            Self::Cohere(decoder) => decoder,
         }
     }
 }
@@ -66,9 +70,9 @@ impl Stream {
         let decoder = match context.wire {
             Wire::AnthropicMessages => AnyDecoder::Anthropic(anthropic::StreamDecoder::default()),
             Wire::Gemini => AnyDecoder::Gemini(gemini::StreamDecoder::default()),
-            Wire::OpenAiChat | Wire::BedrockConverse | Wire::CohereChat => {
-                AnyDecoder::OpenAi(openai::StreamDecoder::default())
-            }
+            Wire::BedrockConverse => AnyDecoder::Bedrock(bedrock::StreamDecoder::default()),
+            Wire::CohereChat => AnyDecoder::Cohere(cohere::StreamDecoder::default()),
+            Wire::OpenAiChat => AnyDecoder::OpenAi(openai::StreamDecoder::default()),
         };
         let encoder = match context.caller {
             Caller::AnthropicMessages => AnyEncoder::Anthropic(anthropic::StreamEncoder::new(&context)),

@@ -128,6 +128,7 @@ fn reasoning(value: &Value) -> Reasoning {
         (Some("low"), _) => Reasoning::Effort(Effort::Low),
         (Some("medium"), _) => Reasoning::Effort(Effort::Medium),
         (Some("high"), _) => Reasoning::Effort(Effort::High),
+        (Some("max"), _) => Reasoning::Effort(Effort::Max),
         _ => panic!("{value}"),
     }
 }
@@ -170,6 +171,6 @@ pub(crate) fn read(json: &[u8], model: &str) -> Request {
         },
         reasoning: case.reasoning.as_ref().map(reasoning),
         user: case.user,
-        dropped: Vec::new(),
+        ..Request::default()
     }
 }

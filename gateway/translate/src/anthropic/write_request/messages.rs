@@ -53,7 +53,7 @@ fn says_something(part: &Part) -> bool {
 }
 
 /// Whether thoughts can come back: only with Claude's own signature.
-pub(super) fn can_come_back(part: &Part) -> bool {
+pub(crate) fn can_come_back(part: &Part) -> bool {
     match part {
         Part::Reasoning { signature: Some(proof), .. } | Part::RedactedReasoning(proof) => {
             signature::for_claude(proof).is_some()
@@ -134,7 +134,7 @@ fn tool_result(result: &ToolResult, o: &mut Object<'_>) {
 }
 
 /// Ids of calls are of letters, digits, `_` and `-` here; those of other providers need not be.
-fn call_id(id: &str) -> Cow<'_, str> {
+pub(crate) fn call_id(id: &str) -> Cow<'_, str> {
     let is_taken = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !id.is_empty() && id.chars().all(is_taken) {
         return Cow::Borrowed(id);

@@ -11,7 +11,7 @@ const BUDGET_MIN: u64 = 1_024;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Thinking {
+pub(crate) enum Thinking {
     /// Nothing is said: the model does as it does.
     Unsaid,
     /// Up to so many tokens.
@@ -21,7 +21,7 @@ pub(super) enum Thinking {
 }
 
 /// Decides, and names it when nothing comes of what the caller asked for.
-pub(super) fn settle(request: &mut Request, line: Line) -> Thinking {
+pub(crate) fn settle(request: &mut Request, line: Line) -> Thinking {
     let wanted = match request.reasoning {
         // What models do that are not told.
         None | Some(Reasoning::Off) => return Thinking::Unsaid,
@@ -82,12 +82,12 @@ fn is_amid_tools_without_thoughts(request: &Request) -> bool {
 }
 
 impl Thinking {
-    pub(super) fn is_on(self) -> bool {
+    pub(crate) fn is_on(self) -> bool {
         self != Self::Unsaid
     }
 
     /// The most tokens of the answer, thoughts among them.
-    pub(super) fn tokens_max(self, asked: Option<u64>) -> u64 {
+    pub(crate) fn tokens_max(self, asked: Option<u64>) -> u64 {
         let asked = asked.unwrap_or(TOKENS_MAX_DEFAULT);
         match self {
             Self::Budget(budget) if asked <= budget => budget.saturating_add(asked),
@@ -95,14 +95,14 @@ impl Thinking {
         }
     }
 
-    pub(super) const fn effort(self) -> Option<&'static str> {
+    pub(crate) const fn effort(self) -> Option<&'static str> {
         match self {
             Self::Adaptive(effort) => Some(effort),
             Self::Unsaid | Self::Budget(_) => None,
         }
     }
 
-    pub(super) fn write(self, o: &mut Object<'_>) {
+    pub(crate) fn write(self, o: &mut Object<'_>) {
         match self {
             Self::Unsaid => {}
             Self::Budget(tokens) => o.object("thinking", |o| {
