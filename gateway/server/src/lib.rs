@@ -11,6 +11,7 @@
 // Control plane.
 pub mod access;
 pub mod admin;
+pub mod backoff;
 pub mod clock;
 pub mod command_line;
 pub mod file;
@@ -21,6 +22,7 @@ pub mod metrics;
 pub mod recorder;
 pub mod secrets;
 pub mod state;
+pub mod watch;
 
 // Data plane.
 pub mod data;

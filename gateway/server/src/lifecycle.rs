@@ -30,7 +30,8 @@ use crate::jwt;
 use crate::limits::{Limits, WindowClock};
 use crate::recorder::SLICE;
 use crate::secrets::Resolver;
-use crate::state::{Proposal, Setup, State};
+use crate::secrets::refresh::keep_fresh;
+use crate::state::{Setup, State};
 
 /// How long the last lines of the access log may take to be written.
 const ACCESS_LOG_DEADLINE: Duration = Duration::from_secs(2);
@@ -58,7 +59,7 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
         .transpose()?;
     let tracker = TaskTracker::new();
     let stop = CancellationToken::new();
-    let (state, file) = open_state(&line, resolver, &tracker)?;
+    let state = open_state(&line, resolver, &tracker).await?;
     let gauges = Arc::new(Gauges::default());
     let (access_log, access_end) =
         AccessLog::start(line.access_log.clone(), line.log_format, &gauges).context("--access-log")?;
@@ -73,10 +74,11 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let admin = Admin { state: Arc::clone(&state), gauges, token, metrics_token, endpoint };
     tracker.spawn(admin::serve(admin, listener, stop.clone()));
     tracker.spawn(keep_history(Arc::clone(&state), stop.clone()));
+    tracker.spawn(keep_fresh(Arc::clone(&state), line.secrets_refresh.get(), stop.clone()));
     let serving: Arc<dyn Serving> = Arc::clone(&state) as _;
     tracker.spawn(jwt::Fetcher::new(serving, jwt::Pace::default()).run(stop.clone()));
-    if let Some(seen) = file {
-        tracker.spawn(FileWatch::new(Arc::clone(&state), line.config, seen).run(stop.clone()));
+    if !line.config.is_empty() {
+        tracker.spawn(FileWatch::new(Arc::clone(&state), line.config).run(stop.clone()));
     }
     announce(data_address, admin_address)?;
     tracing::info!(data = %data_address, admin = %admin_address, "listening");
@@ -101,16 +103,16 @@ fn admin_token(line: &CommandLine, resolver: &Resolver) -> anyhow::Result<Token>
 }
 
 fn read_token(resolver: &Resolver, reference: &Reference, flag: &str) -> anyhow::Result<Token> {
-    let secret: Secret = resolver.value(reference).with_context(|| format!("{flag} {reference}"))?;
+    let secret: Secret = resolver.on_this_host(reference).with_context(|| format!("{flag} {reference}"))?;
     Token::new(&secret).with_context(|| format!("{flag} {reference}: the value is no token"))
 }
 
-/// The state, and what the files said when it was opened.
-fn open_state(
+/// The state, with what serves at first.
+async fn open_state(
     line: &CommandLine,
     resolver: Resolver,
     tracker: &TaskTracker,
-) -> anyhow::Result<(Arc<State>, Option<Proposal>)> {
+) -> anyhow::Result<Arc<State>> {
     let file =
         if line.config.is_empty() { None } else { Some(file::read(&line.config).context("--config")?) };
     if line.state.is_none() {
@@ -124,11 +126,12 @@ fn open_state(
         instance: uuid::Uuid::now_v7().to_string(),
         tracker: tracker.clone(),
     };
-    let state = State::start(setup, file.as_ref(), clock::now())?;
+    let start = move || State::start(setup, file.as_ref(), clock::now());
+    let state = tracker.spawn_blocking(start).await.context("the start broke off")??;
     if state.snapshot().stable.is_none() {
         tracing::warn!("no document: requests are answered with 503 until one is put on the admin API");
     }
-    Ok((Arc::new(state), file))
+    Ok(Arc::new(state))
 }
 
 fn start_data_plane(

@@ -31,6 +31,7 @@ pub fn page(state: &State, gauges: &Gauges, now: Timestamp) -> String {
     let mut page = Page::default();
     process(&mut page, state, gauges);
     documents(&mut page, state);
+    secrets(&mut page, state, now);
     traffic(&mut page, &state.totals(now));
     page.finish()
 }
@@ -101,6 +102,25 @@ fn documents(page: &mut Page, state: &State) {
     page.sample(&[], state.changes());
     page.family("candidate_weight_ratio", Kind::Gauge, "The candidate's share of requests, from 0 to 1.");
     page.sample(&[], status.candidate.map_or(0.0, |candidate| candidate.weight.as_fraction()));
+}
+
+fn secrets(page: &mut Page, state: &State, now: Timestamp) {
+    let held = state.held();
+    page.family(
+        "secret_refresh_failures_total",
+        Kind::Counter,
+        "Secrets of served documents that could not be looked up again.",
+    );
+    page.sample(&[], held.failures());
+    page.family(
+        "secrets_stale",
+        Kind::Gauge,
+        "Secrets whose last look-up failed; the values had before serve on.",
+    );
+    page.sample(&[], held.stale().len());
+    page.family("secret_age_seconds", Kind::Gauge, "Time since the oldest secret in use was looked up.");
+    let age = held.oldest().map_or(0, |oldest| now.duration_since(oldest).as_secs());
+    page.sample(&[], age);
 }
 
 fn traffic(page: &mut Page, totals: &Totals) {

@@ -1,19 +1,38 @@
-//! From references to values: what a document may name, resolved on this machine.
+//! From references to values: what a document may name, resolved by this process.
 //!
-//! In: a checked document. Out: every value it needs, or a mistake for each reference that has none here. A mistake
-//! names the path and the reference, never a value. `env:` and `file:` are resolved; the others are refused, because
-//! serving a provider without its key would turn a mistake in a document into failed requests.
+//! In: a checked document. Out: every value it needs, or a mistake for each reference that has none. A mistake names
+//! the path and the reference, never a value. What stands on this host is read here ([`one_line`] says what a value
+//! may be); what stands in a store over the network is asked of [`stores`], all at once and each for at most
+//! [`LOOK_UP_TIMEOUT`]. [`held`] keeps the values last had, so that a store that is down stops nothing that serves, and
+//! [`refresh`] looks again while the gateway runs.
+//!
+//! Looking up blocks the thread: call it where [`crate::state::State::change`] runs.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+mod aws;
+pub mod held;
+mod host;
+mod parameter_store;
+pub mod refresh;
+mod secrets_manager;
+#[cfg(test)]
+pub(crate) mod shelf;
+pub mod stores;
+mod vault;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use moorline_config::document::{CacheStore, LimitStore, Provider};
 use moorline_config::{Document, Mistake, Reference, Secret};
 
-/// The most bytes read of a secret's file.
-pub const SECRET_BYTES_MAX: u64 = 64 << 10;
+use stores::Stores;
+
+/// The most bytes of a secret.
+pub const SECRET_BYTES_MAX: usize = 64 << 10;
+/// The longest wait for a store's answer.
+pub const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Looks an environment variable up.
 pub type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -22,10 +41,11 @@ pub type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 #[derive(Clone)]
 pub struct Resolver {
     environment: Arc<Environment>,
+    stores: Arc<dyn Stores>,
 }
 
-/// Why a reference has no value here.
-#[derive(Debug, thiserror::Error)]
+/// Why a reference has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// The variable is not set, or is empty.
     #[error("the environment variable is not set, or is empty")]
@@ -33,17 +53,43 @@ pub enum SecretError {
     /// The file cannot be read.
     #[error("the file cannot be read ({0})")]
     Unreadable(io::ErrorKind),
-    /// The file is not text of a sensible size.
-    #[error("expected a file with one line of text, at most 64 KiB")]
+    /// The value is not text of a sensible size.
+    #[error("expected one line of text, at most 64 KiB")]
     NotText,
-    /// This release does not resolve such references.
-    #[error("not resolved by this release: expected env:NAME or file:/path")]
-    Unsupported,
+    /// The store has nothing of this name.
+    #[error("the store has nothing of this name")]
+    NotFound,
+    /// The secret is there, and has no such key.
+    #[error("the secret is no JSON object with this key and a text behind it")]
+    NoKey,
+    /// The store was told too little to be asked.
+    #[error("{0}")]
+    NotConfigured(String),
+    /// The store says no.
+    #[error("the store refuses ({0})")]
+    Refused(String),
+    /// The store gave no answer that counts.
+    #[error("the store cannot be asked now ({0})")]
+    Unreachable(String),
 }
 
+impl SecretError {
+    /// Whether this says nothing about the secret, only that the store could not be heard.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
+}
+
+/// What was found of a set of references.
+pub type Found = BTreeMap<Reference, Result<Secret, SecretError>>;
+
 /// The values of one document's references.
+#[derive(Debug, Clone, Default)]
 pub struct Resolved {
     values: BTreeMap<Reference, Secret>,
+    /// Those among them that stand in for what could not be asked for.
+    old: BTreeSet<Reference>,
 }
 
 impl Resolved {
@@ -61,59 +107,112 @@ impl Resolved {
             .map(|(reference, secret)| (reference.to_string(), Some(secret.fingerprint())))
             .collect()
     }
+
+    /// References and values that were looked up just now.
+    pub fn fresh(&self) -> impl Iterator<Item = (&Reference, &Secret)> {
+        self.values.iter().filter(|(reference, _)| !self.old.contains(reference))
+    }
+}
+
+impl FromIterator<(Reference, Secret)> for Resolved {
+    fn from_iter<T: IntoIterator<Item = (Reference, Secret)>>(values: T) -> Self {
+        Self { values: values.into_iter().collect(), old: BTreeSet::new() }
+    }
+}
+
+/// References of a document that have no value, told as mistakes.
+#[derive(Debug)]
+pub struct Lacking {
+    /// One for each place that names such a reference.
+    pub mistakes: Vec<Mistake>,
+    /// Whether the only reason is that stores could not be heard.
+    pub is_passing: bool,
 }
 
 impl Resolver {
-    /// A resolver that reads the process's own environment.
+    /// A resolver that reads the process's own environment and asks stores on the present runtime.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
     #[must_use]
     pub fn of_this_process() -> Self {
-        Self::new(Arc::new(|name: &str| std::env::var(name).ok()))
+        let environment: Arc<Environment> = Arc::new(|name: &str| std::env::var(name).ok());
+        let stores = stores::Remote::new(Arc::clone(&environment), tokio::runtime::Handle::current());
+        Self::new(environment, Arc::new(stores))
     }
 
-    /// A resolver with its own view of the environment.
+    /// A resolver with its own view of the environment, and its own stores.
     #[must_use]
-    pub fn new(environment: Arc<Environment>) -> Self {
-        Self { environment }
+    pub fn new(environment: Arc<Environment>, stores: Arc<dyn Stores>) -> Self {
+        Self { environment, stores }
     }
 
-    /// The value of one reference.
+    /// The value of a reference that needs no network.
     ///
     /// # Errors
     /// [`SecretError`] says why there is none.
-    pub fn value(&self, reference: &Reference) -> Result<Secret, SecretError> {
+    pub fn on_this_host(&self, reference: &Reference) -> Result<Secret, SecretError> {
         match reference {
-            Reference::Env(name) => (self.environment)(name)
-                .filter(|value| !value.is_empty())
-                .map(Secret::new)
-                .ok_or(SecretError::Unset),
-            Reference::File(path) => read(path),
+            Reference::Env(name) => host::variable(&*self.environment, name),
+            Reference::File(path) => host::file(path),
             Reference::SecretsManager { .. } | Reference::Ssm(_) | Reference::Vault { .. } => {
-                Err(SecretError::Unsupported)
+                Err(SecretError::NotConfigured("expected env:NAME or file:/path here".to_owned()))
             }
         }
     }
 
-    /// Resolves every reference of a document.
+    /// Looks all of these up, stores all at once.
+    #[must_use]
+    pub fn look_up(&self, references: BTreeSet<Reference>) -> Found {
+        let (here, there): (Vec<_>, Vec<_>) = references.into_iter().partition(is_on_this_host);
+        let mut found = if there.is_empty() { Found::new() } else { self.stores.look_up(there) };
+        found.extend(here.into_iter().map(|reference| {
+            let value = self.on_this_host(&reference);
+            (reference, value)
+        }));
+        found
+    }
+
+    /// Resolves every reference of a document; one whose store cannot be heard has the value it had last in `held`.
     ///
     /// # Errors
-    /// A mistake for each reference without a value, reported as standing in `file`.
-    pub fn resolve(&self, file: &str, document: &Document) -> Result<Resolved, Vec<Mistake>> {
-        let mut values = BTreeMap::new();
-        let mut mistakes = Vec::new();
-        for (path, reference) in references(document) {
-            match self.value(reference) {
-                Ok(secret) => drop(values.insert(reference.clone(), secret)),
-                Err(error) => mistakes.push(Mistake {
-                    file: file.to_owned(),
-                    line: 0,
-                    column: 0,
-                    path,
-                    problem: format!("`{reference}` has no value on this gateway: {error}"),
-                }),
+    /// A mistake for each place without a value, reported as standing in `file`.
+    pub fn resolve(&self, file: &str, document: &Document, held: &held::Held) -> Result<Resolved, Lacking> {
+        let places = references(document);
+        let found = self.look_up(places.iter().map(|(_, reference)| (*reference).clone()).collect());
+        let mut resolved = Resolved::default();
+        let mut lacking = BTreeMap::new();
+        for (reference, value) in found {
+            if value.is_err() {
+                resolved.old.insert(reference.clone());
+            }
+            match value.or_else(|error| held.stand_in(&reference, error)) {
+                Ok(secret) => drop(resolved.values.insert(reference, secret)),
+                Err(error) => drop(lacking.insert(reference, error)),
             }
         }
-        if mistakes.is_empty() { Ok(Resolved { values }) } else { Err(mistakes) }
+        if lacking.is_empty() {
+            return Ok(resolved);
+        }
+        let mistake = |(path, reference): (String, &Reference)| {
+            let error = lacking.get(reference)?;
+            let problem = format!("`{reference}` has no value on this gateway: {error}");
+            Some(Mistake { file: file.to_owned(), line: 0, column: 0, path, problem })
+        };
+        Err(Lacking {
+            mistakes: places.into_iter().filter_map(mistake).collect(),
+            is_passing: lacking.values().all(SecretError::is_passing),
+        })
     }
+}
+
+const fn is_on_this_host(reference: &Reference) -> bool {
+    matches!(reference, Reference::Env(_) | Reference::File(_))
+}
+
+/// All references of a document, each once.
+pub(crate) fn all_references(document: &Document) -> BTreeSet<Reference> {
+    references(document).into_iter().map(|(_, reference)| reference.clone()).collect()
 }
 
 /// Every reference of a document, with its path.
@@ -147,72 +246,25 @@ fn of_provider(provider: &Provider) -> impl Iterator<Item = (&'static str, &Refe
     .filter_map(|(field, reference)| Some((field, reference?)))
 }
 
-/// A file's content without its last line end.
-fn read(path: &str) -> Result<Secret, SecretError> {
-    let file = File::open(path).map_err(|error| SecretError::Unreadable(error.kind()))?;
-    let mut text = String::new();
-    file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => SecretError::NotText,
-        other => SecretError::Unreadable(other),
-    })?;
-    let text = moorline_config::Secret::new(text);
+/// A text without its last line end, as a secret.
+fn one_line(text: String) -> Result<Secret, SecretError> {
+    let text = Secret::new(text);
     let value = text.expose().trim_end_matches(['\r', '\n']);
-    if value.is_empty() || value.contains(['\r', '\n', '\0']) || text.expose().len() as u64 > SECRET_BYTES_MAX
-    {
+    if value.is_empty() || value.contains(['\r', '\n', '\0']) || text.expose().len() > SECRET_BYTES_MAX {
         return Err(SecretError::NotText);
     }
     Ok(Secret::new(value.to_owned()))
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use moorline_config::Config;
-    use serde_json::json;
-
-    use super::*;
-
-    fn resolver() -> Resolver {
-        Resolver::new(Arc::new(|name| (name == "SET").then(|| "marker-value".to_owned())))
-    }
-
-    #[test]
-    fn every_reference_without_a_value_is_named_with_its_path() {
-        let config = Config::from_value(
-            "document",
-            &json!({
-                "version": 1, "name": "g",
-                "providers": {
-                    "a": {"kind": "openai", "api_key": "env:SET"},
-                    "b": {"kind": "openai", "api_key": "env:UNSET"},
-                    "c": {"kind": "openai", "api_key": "vault:kv/openai#key"},
-                    "d": {"kind": "openai", "api_key": "file:/does/not/exist"},
-                },
-            }),
-        )
-        .unwrap();
-        let mistakes = resolver().resolve("document", &config).err().unwrap();
-        let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        assert_eq!(texts.len(), 3, "{texts:?}");
-        assert!(texts[0].contains("providers.b.api_key") && texts[0].contains("env:UNSET"), "{texts:?}");
-        assert!(texts[1].contains("not resolved by this release"), "{texts:?}");
-        assert!(texts[2].contains("file:/does/not/exist"), "{texts:?}");
-        assert!(!texts.concat().contains("marker-value"));
-    }
-
-    #[test]
-    fn a_file_is_read_without_its_last_line_end_and_only_when_it_is_one_line() {
-        let directory = tempfile::tempdir().unwrap();
-        let read_back = |content: &[u8]| {
-            let path = directory.path().join("secret");
-            File::create(&path).unwrap().write_all(content).unwrap();
-            resolver().value(&Reference::File(path.to_str().unwrap().to_owned()))
-        };
-        assert_eq!(read_back(b"value\n").unwrap().expose(), "value");
-        assert!(matches!(read_back(b"\n"), Err(SecretError::NotText)));
-        assert!(matches!(read_back(b"two\nlines\n"), Err(SecretError::NotText)));
-        assert!(matches!(read_back(&[0xff; 4]), Err(SecretError::NotText)));
-        assert!(matches!(read_back(&[b'x'; (64 << 10) + 1]), Err(SecretError::NotText)));
+/// The text behind a key of a JSON object.
+fn behind_key(json: &str, key: &str) -> Result<Secret, SecretError> {
+    let mut object: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(json).map_err(|_| SecretError::NoKey)?;
+    match object.remove(key) {
+        Some(serde_json::Value::String(text)) => one_line(text),
+        _ => Err(SecretError::NoKey),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! happened. A bad document never replaces a good one: it is noted in [`State::status`] and on the metrics page.
 //!
 //! [`change`] holds the verbs, [`compile`] turns a document into a generation, [`disk`] keeps the last good one,
-//! [`start`] decides what serves when the process begins.
+//! [`renew`] takes in secrets that changed, [`start`] decides what serves when the process begins.
 //!
 //! The verbs are synchronous and write files: call them through [`State::change`], which also sees a change through
 //! to its end when whoever asked for it has gone.
@@ -13,6 +13,7 @@
 mod change;
 mod compile;
 mod disk;
+mod renew;
 mod start;
 
 use std::collections::VecDeque;
@@ -35,8 +36,10 @@ pub use start::StartError;
 
 use crate::generation::{Generation, Snapshot};
 use crate::recorder::ledger::{Ledger, Totals};
-use crate::secrets::Resolver;
-use disk::{Disk, Saved};
+use crate::secrets::held::Held;
+use crate::secrets::{Lacking, Resolver};
+use compile::Unfit;
+use disk::{Disk, Saved, SavedDocument};
 
 /// The most refused documents remembered.
 const REJECTED_MAX: usize = 8;
@@ -112,6 +115,10 @@ pub struct State {
     instance: String,
     started: Timestamp,
     tracker: TaskTracker,
+    /// The values of what serves.
+    held: Held,
+    /// What the last run left to serve, while it lacks a secret.
+    waiting: Mutex<Option<SavedDocument>>,
 }
 
 /// What only a writer touches.
@@ -166,6 +173,7 @@ impl State {
             rejected: self.rejected().iter().cloned().collect(),
             // Nothing of a document needs a restart: what does (addresses, workers) is on the command line.
             restart_required: Vec::new(),
+            stale_secrets: self.held.stale(),
             draining: self.is_draining(),
         }
     }
@@ -173,20 +181,22 @@ impl State {
     /// Whether a document would be taken, and every mistake in it.
     #[must_use]
     pub fn validate(&self, proposal: &Proposal) -> Validation {
-        match proposal.check(&self.resolver) {
+        match proposal.check(&self.resolver, &self.held) {
             Ok(checked) => {
                 Validation { valid: true, digest: Some(checked.config.digest()), mistakes: Vec::new() }
             }
-            Err(Mistakes(mistakes)) => Validation { valid: false, digest: None, mistakes },
+            Err(Unfit::Document(Mistakes(mistakes)) | Unfit::Secrets(Lacking { mistakes, .. })) => {
+                Validation { valid: false, digest: None, mistakes }
+            }
         }
     }
 
     /// Reads and checks a document without taking it.
     ///
     /// # Errors
-    /// [`ChangeError::Invalid`] with every mistake.
+    /// [`ChangeError::Invalid`] or [`ChangeError::Secrets`] with every mistake.
     pub fn parse(&self, proposal: &Proposal) -> Result<Config, ChangeError> {
-        Ok(proposal.check(&self.resolver)?.config)
+        Ok(proposal.check(&self.resolver, &self.held)?.config)
     }
 
     /// What a generation counted since a moment; `None` when it is not held any more.
@@ -254,9 +264,19 @@ impl State {
         self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes a refused document that is tried again and again: once, as long as its mistakes stay the same.
+    fn reject_once(&self, origin: Origin, mistakes: &[Mistake], now: Timestamp) {
+        let is_kept = |earlier: &Rejected| {
+            earlier.origin == origin
+                && earlier.mistakes.iter().eq(mistakes.iter().take(REJECTED_MISTAKES_MAX))
+        };
+        if !self.rejected().iter().any(is_kept) {
+            self.reject(origin, mistakes, now);
+        }
+    }
+
     /// Notes a refused document: status, counter, event, and a log line for each mistake.
-    fn reject(&self, origin: Origin, mistakes: &Mistakes, now: Timestamp) {
-        let Mistakes(mistakes) = mistakes;
+    fn reject(&self, origin: Origin, mistakes: &[Mistake], now: Timestamp) {
         for mistake in mistakes {
             tracing::warn!(%origin, %mistake, "document refused; what served before keeps serving");
         }

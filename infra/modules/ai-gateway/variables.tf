@@ -38,7 +38,7 @@ variable "routes" {
 }
 
 variable "providers_document" {
-  description = "Upstream providers by name, as under `providers:` of a gateway document. Keys are references (env:NAME, secretsmanager:id), never values."
+  description = "Upstream providers by name, as under `providers:` of a gateway document. Keys are references (env:NAME, file:/path, secretsmanager:id[#key], ssm:/name, vault:mount/path#key), never values."
   type        = any
   default     = {}
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use moorline_admin::{Problem, problem};
-use moorline_config::Mistakes;
+use moorline_config::{Mistake, Mistakes};
 
 use crate::state::ChangeError;
 
@@ -49,8 +49,7 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable", detail)
     }
 
-    fn invalid(mistakes: Mistakes) -> Self {
-        let Mistakes(mistakes) = mistakes;
+    fn invalid(mistakes: Vec<Mistake>) -> Self {
         let noun = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
         let detail = format!("the document has {} {noun}; what served before keeps serving", mistakes.len());
         let mut refusal =
@@ -64,7 +63,14 @@ impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Self {
         let text = error.to_string();
         match error {
-            ChangeError::Invalid(mistakes) => Self::invalid(mistakes),
+            ChangeError::Invalid(Mistakes(mistakes)) => Self::invalid(mistakes),
+            // Nothing is wrong with the document: the same write may be taken in a while.
+            ChangeError::Secrets(lacking) if lacking.is_passing => {
+                let mut refusal = Self::unavailable(format!("{text}; what served before keeps serving"));
+                refusal.0.mistakes = lacking.mistakes;
+                refusal
+            }
+            ChangeError::Secrets(lacking) => Self::invalid(lacking.mistakes),
             ChangeError::Precondition { .. } => Self::new(
                 StatusCode::PRECONDITION_FAILED,
                 "precondition-failed",

@@ -7,7 +7,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::secrets::Resolver;
+use crate::secrets::shelf::Shelf;
 use crate::state::Setup;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -26,13 +26,13 @@ struct Watching {
 
 fn watch(path: &Path) -> Watching {
     let tracker = TaskTracker::new();
-    let resolver = Resolver::new(Arc::new(|_| None));
+    let resolver = Shelf::default().resolver();
     let setup = Setup { directory: None, resolver, instance: "test".to_owned(), tracker: tracker.clone() };
     let paths = vec![path.to_owned()];
     let seen = read(&paths).unwrap();
     let state = Arc::new(State::start(setup, Some(&seen), clock::now()).unwrap());
     let (events, stop) = (state.listen(), CancellationToken::new());
-    tracker.spawn(FileWatch::new(Arc::clone(&state), paths, seen).run(stop.clone()));
+    tracker.spawn(FileWatch::new(Arc::clone(&state), paths).run(stop.clone()));
     Watching { state, events, stop, tracker }
 }
 
@@ -127,21 +127,6 @@ async fn a_bad_file_is_told_and_the_good_one_serves_on_until_it_is_mended() {
     watching.serves("c").await;
     assert!(watching.state.status().rejected.is_empty());
     watching.end().await;
-}
-
-#[test]
-fn reading_the_files_does_not_ring() {
-    use notify::event::{ModifyKind, RenameMode};
-
-    for quiet in [AccessKind::Read, AccessKind::Open(AccessMode::Any), AccessKind::Close(AccessMode::Read)] {
-        assert!(!may_have_written(EventKind::Access(quiet)), "{quiet:?}");
-    }
-    for loud in [
-        EventKind::Access(AccessKind::Close(AccessMode::Write)),
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)),
-    ] {
-        assert!(may_have_written(loud), "{loud:?}");
-    }
 }
 
 #[test]

@@ -2,14 +2,14 @@ use moorline_admin::Origin;
 use serde_json::json;
 
 use super::*;
-use crate::secrets::Resolver;
+use crate::secrets::shelf::Shelf;
 use crate::state::{Author, Ownership, Proposal, Setup, State, Write};
 
 /// A snapshot with a stable and a candidate, and the candidate's probe key.
 fn snapshot(weight: Percent) -> (Arc<Snapshot>, String) {
     let setup = Setup {
         directory: None,
-        resolver: Resolver::new(Arc::new(|_| None)),
+        resolver: Shelf::default().resolver(),
         instance: "test".to_owned(),
         tracker: tokio_util::task::TaskTracker::new(),
     };

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use moorline_admin::{Candidate, CandidateStaged, Event, Generation as Number, Origin};
 use moorline_config::{Digest, Mistakes, Percent};
 
-use super::compile::{Checked, Proposal, attest_again};
+use super::compile::{Checked, Proposal, Unfit, attest_again, renew};
 use super::disk::{DiskError, Saved, SavedDocument};
-use super::{Ownership, State, Write, Writer, digest};
+use super::{Author, Ownership, State, Write, Writer, digest};
 use crate::generation::{Generation, ProbeKey, Snapshot, Staged};
+use crate::secrets::Lacking;
 
 /// Retired generations whose counts stay readable: the former stable, and a candidate that was dropped.
 const RETIRED_MAX: usize = 2;
@@ -20,7 +21,10 @@ const RETIRED_MAX: usize = 2;
 pub enum ChangeError {
     /// The document has mistakes.
     #[error("the document has mistakes")]
-    Invalid(#[from] Mistakes),
+    Invalid(Mistakes),
+    /// The document is right, but has references without values here.
+    #[error("{}", if .0.is_passing { "a secret store cannot be asked now" } else { "the document names secrets that are not there" })]
+    Secrets(Lacking),
     /// Something else serves than the writer believes.
     #[error("expected {expected}, but {} is there", actual.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string()))]
     Precondition {
@@ -68,11 +72,11 @@ impl State {
     /// # Errors
     /// See [`ChangeError`].
     pub fn replace(&self, proposal: &Proposal, write: &Write, now: Timestamp) -> Result<Taken, ChangeError> {
+        let checked = self.prepare(proposal, write, now)?;
         let mut writer = self.writer();
         let before = self.snapshot.load_full();
-        expect(write.if_match, digest(before.stable.as_ref()))?;
-        may_write(&before, write)?;
-        let checked = self.check(proposal, write.author.origin, now)?;
+        allowed(&before, write)?;
+        self.held.learn(&checked.secrets, now);
         let mut after = Snapshot::clone(&before);
         if before.stable.as_ref().is_some_and(|stable| stable.attestation.origin != write.author.origin) {
             // The new owner's word is final: what the former one was trying out goes.
@@ -80,15 +84,15 @@ impl State {
         }
         let same = before.stable.as_ref().filter(|stable| checked.is(stable));
         let (stable, next) = match same {
-            Some(stable) => (attest_again(stable, &write.author), writer.saved.next_generation),
+            Some(stable) => (checked.again(stable, &write.author), writer.saved.next_generation),
             None => writer.compile(checked, write, now, &before),
         };
         let number = stable.number;
         let stable = Arc::new(stable);
         let saved = Saved { next_generation: next, stable: Some(keep(&stable)), ..writer.saved.clone() };
         let taken = if same.is_some() { Taken::Same(number) } else { Taken::Changed(number) };
-        if same.is_some() && saved == writer.saved && after.candidate.is_none() == before.candidate.is_none()
-        {
+        let is_as_before = same.is_some_and(|same| same.fingerprints == stable.fingerprints);
+        if is_as_before && saved == writer.saved && after.candidate.is_none() == before.candidate.is_none() {
             self.rejected().clear();
             return Ok(taken);
         }
@@ -103,11 +107,10 @@ impl State {
     /// # Errors
     /// See [`ChangeError`].
     pub fn reload(&self, proposal: &Proposal, now: Timestamp) -> Result<Taken, ChangeError> {
-        let owner = self.snapshot().stable.as_ref().map(|stable| stable.attestation.origin);
-        if let Some(owner) = owner.filter(|owner| *owner != Origin::File) {
+        if let Some(owner) = self.owner().filter(|owner| *owner != Origin::File) {
             return Ok(Taken::Ignored(owner));
         }
-        let write = Write { author: super::Author::file(), if_match: None, ownership: Ownership::Respect };
+        let write = Write { author: Author::file(), if_match: None, ownership: Ownership::Respect };
         self.replace(proposal, &write, now)
     }
 
@@ -123,15 +126,15 @@ impl State {
         write: &Write,
         now: Timestamp,
     ) -> Result<CandidateStaged, ChangeError> {
+        let checked = self.prepare(proposal, write, now)?;
         let mut writer = self.writer();
         let before = self.snapshot.load_full();
-        expect(write.if_match, digest(before.stable.as_ref()))?;
-        may_write(&before, write)?;
-        let checked = self.check(proposal, write.author.origin, now)?;
+        allowed(&before, write)?;
+        self.held.learn(&checked.secrets, now);
         let mut after = Snapshot::clone(&before);
         let same = before.candidate.as_ref().filter(|staged| checked.is(&staged.generation));
         let staged = if let Some(staged) = same {
-            let generation = Arc::new(attest_again(&staged.generation, &write.author));
+            let generation = Arc::new(checked.again(&staged.generation, &write.author));
             Staged { generation, weight, probe_key: staged.probe_key.clone() }
         } else {
             let probe_key = draw_probe_key()?;
@@ -201,16 +204,30 @@ impl State {
         }
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
         // A writer that panicked had not published; what it left in `saved` is what is on disk.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn check(&self, proposal: &Proposal, origin: Origin, now: Timestamp) -> Result<Checked, ChangeError> {
-        proposal.check(&self.resolver).map_err(|mistakes| {
-            self.reject(origin, &mistakes, now);
-            ChangeError::Invalid(mistakes)
+    /// Checks a document and looks its references up. Without the writer's lock, so that a rollback never waits for
+    /// a slow store; whether the write is allowed is asked first, and again with the lock.
+    fn prepare(&self, proposal: &Proposal, write: &Write, now: Timestamp) -> Result<Checked, ChangeError> {
+        allowed(&self.snapshot(), write)?;
+        let origin = write.author.origin;
+        proposal.check(&self.resolver, &self.held).map_err(|unfit| {
+            if origin == Origin::File {
+                self.reject_once(origin, unfit.mistakes(), now);
+            } else {
+                self.reject(origin, unfit.mistakes(), now);
+            }
+            unfit.into()
         })
+    }
+
+    /// Who may change what serves, or what waits to be served.
+    pub(super) fn owner(&self) -> Option<Origin> {
+        let stable = self.snapshot().stable.as_ref().map(|stable| stable.attestation.origin);
+        stable.or_else(|| self.waiting().as_ref().map(|waiting| waiting.attestation.origin))
     }
 
     /// The one pointer store. Only called with the writer's lock held, after everything that can fail.
@@ -222,6 +239,8 @@ impl State {
             self.ledger.open(generation.recorder.clone(), now);
             self.counters.changes.fetch_add(1, Ordering::Relaxed);
             self.rejected().clear();
+            // Something else serves than what waited.
+            self.waiting().take();
         }
         log(&after);
         self.snapshot.store(Arc::new(after));
@@ -252,14 +271,34 @@ impl Writer {
 }
 
 impl Checked {
-    /// Whether this is the document a generation serves, with the same secrets behind it.
+    /// Whether this is the document a generation serves.
     fn is(&self, generation: &Generation) -> bool {
-        generation.config.digest() == self.config.digest() && generation.fingerprints == self.fingerprints()
+        generation.config.digest() == self.config.digest()
+    }
+
+    /// The same generation, said to come from another author, with the values its references have now.
+    fn again(&self, generation: &Generation, author: &Author) -> Generation {
+        attest_again(renew(generation, &self.secrets).as_ref().unwrap_or(generation), author)
     }
 }
 
 fn keep(generation: &Generation) -> SavedDocument {
     SavedDocument { attestation: generation.attestation.clone(), document: generation.config.value().clone() }
+}
+
+/// Whether a write may be made on what serves.
+fn allowed(before: &Snapshot, write: &Write) -> Result<(), ChangeError> {
+    expect(write.if_match, digest(before.stable.as_ref()))?;
+    may_write(before, write)
+}
+
+impl From<Unfit> for ChangeError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Document(mistakes) => Self::Invalid(mistakes),
+            Unfit::Secrets(lacking) => Self::Secrets(lacking),
+        }
+    }
 }
 
 fn expect(expected: Option<Digest>, actual: Option<Digest>) -> Result<(), ChangeError> {

@@ -1,19 +1,19 @@
 //! From a proposed document to a generation that is ready to serve, or every reason why not.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use moorline_admin::{Attestation, Generation as Number};
 use moorline_config::decode::Source;
-use moorline_config::{Config, Mistakes};
+use moorline_config::{Config, Mistake, Mistakes};
 use serde_json::Value;
 
 use super::Author;
 use crate::generation::{Generation, Snapshot};
 use crate::recorder::Recorder;
 use crate::routing::Routing;
-use crate::secrets::{Resolved, Resolver};
+use crate::secrets::held::Held;
+use crate::secrets::{Lacking, Resolved, Resolver};
 
 /// What mistakes call a document that came through the admin API.
 const POSTED: &str = "document";
@@ -27,15 +27,45 @@ pub enum Proposal {
     Files(Vec<(String, String)>),
 }
 
+/// Why a document cannot serve.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// It has mistakes.
+    Document(Mistakes),
+    /// It has none, but references without values.
+    Secrets(Lacking),
+}
+
+impl From<Mistakes> for Unfit {
+    fn from(mistakes: Mistakes) -> Self {
+        Self::Document(mistakes)
+    }
+}
+
+impl From<Lacking> for Unfit {
+    fn from(lacking: Lacking) -> Self {
+        Self::Secrets(lacking)
+    }
+}
+
+impl Unfit {
+    /// Everything that is wrong.
+    pub(super) fn mistakes(&self) -> &[Mistake] {
+        match self {
+            Self::Document(Mistakes(mistakes)) | Self::Secrets(Lacking { mistakes, .. }) => mistakes,
+        }
+    }
+}
+
 /// A checked document whose references all have values here.
 pub(super) struct Checked {
     pub(super) config: Config,
-    secrets: Resolved,
+    pub(super) secrets: Resolved,
 }
 
 impl Proposal {
     /// Reads and checks the document, and resolves its references.
-    pub(super) fn check(&self, resolver: &Resolver) -> Result<Checked, Mistakes> {
+    pub(super) fn check(&self, resolver: &Resolver, held: &Held) -> Result<Checked, Unfit> {
         let (name, config) = match self {
             Self::Posted(value) => (POSTED, Config::from_value(POSTED, value)?),
             Self::Files(files) => {
@@ -45,16 +75,12 @@ impl Proposal {
                 (name, Config::parse(&sources)?)
             }
         };
-        let secrets = resolver.resolve(name, &config).map_err(Mistakes)?;
+        let secrets = resolver.resolve(name, &config, held)?;
         Ok(Checked { config, secrets })
     }
 }
 
 impl Checked {
-    pub(super) fn fingerprints(&self) -> BTreeMap<String, Option<String>> {
-        self.secrets.fingerprints()
-    }
-
     /// Compiles the document for the hot path. What is known of issuers of tokens is taken over from `before`.
     pub(super) fn compile(
         self,
@@ -103,4 +129,23 @@ pub(super) fn attest_again(generation: &Generation, author: &Author) -> Generati
         recorder: generation.recorder.clone(),
         fingerprints: generation.fingerprints.clone(),
     }
+}
+
+/// The same document with other values behind its references: the same number and counts. `None` when they are not
+/// others.
+pub(super) fn renew(generation: &Generation, secrets: &Resolved) -> Option<Generation> {
+    let fingerprints = secrets.fingerprints();
+    if fingerprints == generation.fingerprints {
+        return None;
+    }
+    let mut routing = Routing::compile(&generation.config, &|reference| secrets.get(reference));
+    routing.adopt(&generation.routing);
+    Some(Generation {
+        number: generation.number,
+        attestation: generation.attestation.clone(),
+        config: generation.config.clone(),
+        routing: Arc::new(routing),
+        recorder: generation.recorder.clone(),
+        fingerprints,
+    })
 }

@@ -2,7 +2,8 @@
 //!
 //! The last good document kept by its owner wins: a fleet that Git, Terraform or a person wrote to comes back with
 //! what they wrote, and the file only bootstraps. While the file itself is the owner, the file as it is now wins,
-//! and the kept document stands in for a file that has mistakes. A candidate is not kept: its probe key and its
+//! and the kept document stands in for a file that has mistakes. Values of secrets are never kept: a document whose
+//! store is down at the start waits for it, and nothing serves until then. A candidate is not kept: its probe key and its
 //! share were promises of the process that ended, and whoever staged it stages it again.
 
 use std::collections::VecDeque;
@@ -15,10 +16,12 @@ use moorline_config::Mistakes;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use super::compile::Unfit;
 use super::disk::{Disk, DiskError, Saved, SavedDocument};
 use super::{Author, ChangeError, Counters, EVENTS_MAX, Proposal, Setup, State, Taken, Writer};
 use crate::generation::Snapshot;
 use crate::recorder::ledger::Ledger;
+use crate::secrets::held::Held;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +47,7 @@ impl State {
         let saved = disk.as_ref().map(Disk::load).transpose()?.unwrap_or_default();
         let kept = saved.stable.clone();
         let state = Self::empty(setup, disk, saved, now);
-        if let Some(kept) = &kept {
+        if let Some(kept) = kept.clone() {
             state.restore(kept, now);
         }
         let owner = kept.as_ref().map(|kept| kept.attestation.origin);
@@ -72,32 +75,57 @@ impl State {
             instance: setup.instance,
             started: now,
             tracker: setup.tracker,
+            held: Held::default(),
+            waiting: Mutex::new(None),
         }
     }
 
-    /// Serves the kept document again, under its own number. One that is good no longer (a secret that is gone, a
-    /// rule of a newer release) is noted and not served; its owner's next write ends that.
-    fn restore(&self, kept: &SavedDocument, now: Timestamp) {
+    /// Serves the kept document again, under its own number. One that is good no longer (a rule of a newer release)
+    /// is noted and not served; its owner's next write ends that. One that lacks a secret waits for it.
+    fn restore(&self, kept: SavedDocument, now: Timestamp) {
         let said = &kept.attestation;
-        let checked = match Proposal::Posted(kept.document.clone()).check(&self.resolver) {
+        let checked = match Proposal::Posted(kept.document.clone()).check(&self.resolver, &self.held) {
             Ok(checked) => checked,
-            Err(mistakes) => return self.reject(said.origin, &mistakes, now),
+            Err(unfit) => {
+                self.reject_once(said.origin, unfit.mistakes(), now);
+                *self.waiting() = matches!(unfit, Unfit::Secrets(_)).then_some(kept);
+                return;
+            }
         };
+        let _writer = self.writer();
+        if self.snapshot().stable.is_some() {
+            // Somebody wrote in the meantime.
+            return;
+        }
+        self.held.learn(&checked.secrets, now);
         let author = Author {
             origin: said.origin,
             commit: said.commit.clone(),
             actor: said.actor.clone(),
             reason: said.reason.clone(),
         };
-        let stable = Arc::new(checked.compile(said.generation, &author, now, &Snapshot::default()));
-        self.publish(&Snapshot::default(), Snapshot { stable: Some(stable), ..Snapshot::default() }, now);
+        let before = self.snapshot.load_full();
+        let stable = Arc::new(checked.compile(said.generation, &author, now, &before));
+        self.publish(&before, Snapshot { stable: Some(stable), ..Snapshot::clone(&before) }, now);
+    }
+
+    /// Tries again to serve what the last run left, if it lacked a secret. Whether it waits no longer.
+    pub fn restore_again(&self, now: Timestamp) -> bool {
+        let waiting = self.waiting().clone();
+        if let Some(kept) = waiting {
+            self.restore(kept, now);
+        }
+        !self.is_waiting()
     }
 
     fn bootstrap(&self, file: &Proposal, now: Timestamp) -> Result<(), StartError> {
         match self.reload(file, now) {
             Ok(Taken::Changed(_) | Taken::Same(_) | Taken::Ignored(_)) => Ok(()),
-            Err(ChangeError::Invalid(_)) if self.snapshot().stable.is_some() => Ok(()),
+            Err(ChangeError::Invalid(_) | ChangeError::Secrets(_)) if self.owner().is_some() => Ok(()),
+            // Ending would only make whoever starts us try again, faster than the store comes back.
+            Err(ChangeError::Secrets(lacking)) if lacking.is_passing => Ok(()),
             Err(ChangeError::Invalid(mistakes)) => Err(StartError::Invalid(mistakes)),
+            Err(ChangeError::Secrets(lacking)) => Err(StartError::Invalid(Mistakes(lacking.mistakes))),
             Err(error) => Err(StartError::NotTaken(error)),
         }
     }

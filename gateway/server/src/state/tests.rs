@@ -4,16 +4,22 @@ use moorline_config::Percent;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::secrets::SecretError;
+use crate::secrets::refresh::Scope;
+use crate::secrets::shelf::Shelf;
 
 fn at(seconds: u64) -> Timestamp {
     "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + std::time::Duration::from_secs(seconds)
 }
 
 fn setup(directory: Option<&Path>) -> Setup {
-    let resolver = Resolver::new(Arc::new(|name| (name == "SET").then(|| "marker-of-a-secret".to_owned())));
+    setup_with(directory, &Shelf::default())
+}
+
+fn setup_with(directory: Option<&Path>, shelf: &Shelf) -> Setup {
     Setup {
         directory: directory.map(Path::to_owned),
-        resolver,
+        resolver: shelf.resolver(),
         instance: "test".to_owned(),
         tracker: TaskTracker::new(),
     }
@@ -38,7 +44,7 @@ fn file(name: &str) -> Proposal {
 fn bad() -> Proposal {
     let provider = |reference: &str| json!({"kind": "openai", "api_key": reference});
     Proposal::Posted(json!({
-        "version": 1, "name": "g", "providers": {"a": provider("env:UNSET"), "b": provider("ssm:/b")},
+        "version": 1, "name": "g", "providers": {"a": provider("env:UNSET"), "b": provider("env:UNSET_TOO")},
     }))
 }
 
@@ -118,11 +124,13 @@ fn a_bad_document_is_told_with_every_mistake_and_the_good_one_serves_on() {
     let state = start(None, None);
     state.replace(&named("a"), &git(), at(1)).unwrap();
     let mut events = state.listen();
-    let ChangeError::Invalid(Mistakes(mistakes)) = state.replace(&bad(), &git(), at(2)).unwrap_err() else {
+    let ChangeError::Secrets(Lacking { mistakes, is_passing: false }) =
+        state.replace(&bad(), &git(), at(2)).unwrap_err()
+    else {
         panic!()
     };
     assert_eq!(mistakes.len(), 2, "{mistakes:?}");
-    assert!(matches!(state.stage(&bad(), Percent::HUNDRED, &git(), at(2)), Err(ChangeError::Invalid(_))));
+    assert!(matches!(state.stage(&bad(), Percent::HUNDRED, &git(), at(2)), Err(ChangeError::Secrets(_))));
     assert_eq!(served(&state), (Some((digest_of("a"), 1)), None));
     let rejected = state.status().rejected;
     assert_eq!((rejected.len(), &rejected[0].mistakes, rejected[0].origin), (1, &mistakes, Origin::Git));
@@ -266,15 +274,155 @@ fn a_file_with_mistakes_stops_a_first_start_and_never_a_later_one() {
 }
 
 #[test]
-fn a_kept_document_whose_secret_is_gone_is_told_and_not_served() {
-    let directory = tempfile::tempdir().unwrap();
-    let document =
-        json!({"version": 1, "name": "g", "providers": {"a": {"kind": "openai", "api_key": "env:SET"}}});
-    let state = start(Some(directory.path()), None);
-    state.replace(&Proposal::Posted(document), &git(), at(1)).unwrap();
-    assert_eq!(state.snapshot().stable.as_ref().unwrap().fingerprints["env:SET"].as_ref().unwrap().len(), 8);
+fn a_kept_document_whose_secret_is_gone_is_told_and_served_once_it_is_back() {
+    let (directory, shelf) = (tempfile::tempdir().unwrap(), Shelf::default());
+    shelf.put("ssm:/key", "marker-1");
+    let state = State::start(setup_with(Some(directory.path()), &shelf), None, at(0)).unwrap();
+    state.replace(&with_key("g"), &git(), at(1)).unwrap();
+    assert_eq!(fingerprint(&state).len(), 8);
+    let before = served(&state);
     drop(state);
-    let without = Setup { resolver: Resolver::new(Arc::new(|_| None)), ..setup(Some(directory.path())) };
-    let state = State::start(without, Some(&file("ignored")), at(2)).unwrap();
+
+    shelf.fail("ssm:/key", SecretError::Unreachable("down".to_owned()));
+    let state =
+        State::start(setup_with(Some(directory.path()), &shelf), Some(&file("ignored")), at(2)).unwrap();
+    let told = (state.status().rejected.len(), state.rejections());
+    assert_eq!((served(&state), told, state.is_waiting()), ((None, None), (1, 1), true));
+    // Nor does the file serve in the owner's place, however often it is read.
+    assert_eq!(state.reload(&file("ignored"), at(3)).unwrap(), Taken::Ignored(Origin::Git));
+    assert!(!state.restore_again(at(3)));
+    assert_eq!((state.status().rejected.len(), state.rejections()), (1, 1), "the same refusal is told once");
+
+    shelf.put("ssm:/key", "marker-2");
+    assert!(state.restore_again(at(4)));
+    assert_eq!((served(&state), state.status().rejected.len()), (before, 0));
+}
+
+#[test]
+fn what_is_written_while_the_kept_document_waits_takes_its_place() {
+    let (directory, shelf) = (tempfile::tempdir().unwrap(), Shelf::default());
+    shelf.put("ssm:/key", "marker-1");
+    {
+        let state = State::start(setup_with(Some(directory.path()), &shelf), None, at(0)).unwrap();
+        state.replace(&with_key("g"), &git(), at(1)).unwrap();
+    }
+    let state = start(Some(directory.path()), None);
+    state.replace(&named("b"), &git(), at(2)).unwrap();
+    assert!(!state.is_waiting() && state.restore_again(at(3)));
+    assert_eq!(served(&state).0, Some((digest_of("b"), 2)));
+}
+
+#[test]
+fn a_file_whose_store_is_down_at_a_first_start_waits_and_one_whose_variable_is_not_set_ends_it() {
+    let layer = |reference: &str| {
+        let document =
+            json!({"version": 1, "name": "g", "providers": {"a": {"kind": "openai", "api_key": reference}}});
+        Proposal::Files(vec![("gateway.yaml".to_owned(), document.to_string())])
+    };
+    let shelf = Shelf::default();
+    let state = State::start(setup_with(None, &shelf), Some(&layer("ssm:/key")), at(0)).unwrap();
     assert_eq!((served(&state), state.status().rejected.len()), ((None, None), 1));
+    assert!(matches!(state.reload(&layer("ssm:/key"), at(1)), Err(ChangeError::Secrets(_))));
+    assert_eq!(state.rejections(), 1, "a file read again is the same refusal");
+    shelf.put("ssm:/key", "marker");
+    assert_eq!(state.reload(&layer("ssm:/key"), at(2)).unwrap(), Taken::Changed(Number(1)));
+    let ended = State::start(setup_with(None, &shelf), Some(&layer("env:UNSET")), at(0));
+    assert!(matches!(ended, Err(StartError::Invalid(_))));
+}
+
+/// A document with a secret in a store.
+fn with_key(name: &str) -> Proposal {
+    let provider = json!({"kind": "openai", "api_key": "ssm:/key"});
+    Proposal::Posted(json!({"version": 1, "name": name, "providers": {"a": provider}}))
+}
+
+fn fingerprint(state: &State) -> String {
+    state.snapshot().stable.as_ref().unwrap().fingerprints["ssm:/key"].clone().unwrap()
+}
+
+#[test]
+fn a_secret_that_changed_changes_neither_number_nor_counts_nor_probe_key() {
+    let shelf = Shelf::default();
+    shelf.put("ssm:/key", "marker-1");
+    let state = State::start(setup_with(None, &shelf), None, at(0)).unwrap();
+    state.replace(&with_key("a"), &git(), at(1)).unwrap();
+    let staged = state.stage(&with_key("b"), Percent::whole(5), &git(), at(1)).unwrap();
+    let before = state.snapshot.load_full();
+    let mut events = state.listen();
+    let candidate = |snapshot: &Snapshot| Arc::clone(&snapshot.candidate.as_ref().unwrap().generation);
+
+    assert!(state.renew_secrets(Scope::All, at(2)));
+    let same = state.snapshot.load_full();
+    assert!(Arc::ptr_eq(&candidate(&before), &candidate(&same)), "nothing is made again without need");
+    shelf.put("ssm:/key", "marker-2");
+    assert!(state.renew_secrets(Scope::Files, at(3)));
+    assert!(Arc::ptr_eq(&candidate(&before), &candidate(&state.snapshot.load_full())), "it is in no file");
+    assert!(state.renew_secrets(Scope::All, at(4)));
+    let after = state.snapshot.load_full();
+    let status = state.status();
+    assert_eq!(
+        served(&state),
+        (
+            Some((before.stable.as_ref().unwrap().config.digest(), 1)),
+            Some((candidate(&before).config.digest(), 2))
+        )
+    );
+    assert_eq!(status.stable.unwrap().since, at(1));
+    for (before, after) in [
+        (before.stable.clone().unwrap(), after.stable.clone().unwrap()),
+        (candidate(&before), candidate(&after)),
+    ] {
+        assert_ne!(before.fingerprints, after.fingerprints);
+        assert!(!Arc::ptr_eq(&before.routing, &after.routing));
+        assert_eq!(before.attestation, after.attestation);
+    }
+    assert!(after.candidate.as_ref().unwrap().probe_key.matches(staged.probe_key.as_bytes()));
+    assert_eq!((state.changes(), events.try_recv().is_err()), (2, true), "no document changed");
+    // The same document written again is the same, with the values of now.
+    shelf.put("ssm:/key", "marker-3");
+    let fingerprint_before = fingerprint(&state);
+    assert_eq!(state.replace(&with_key("a"), &git(), at(5)).unwrap(), Taken::Same(Number(1)));
+    assert_ne!(fingerprint(&state), fingerprint_before);
+}
+
+#[test]
+fn a_store_that_is_down_changes_nothing_and_is_told_until_it_is_back() {
+    let shelf = Shelf::default();
+    shelf.put("ssm:/key", "marker-1");
+    let state = State::start(setup_with(None, &shelf), None, at(0)).unwrap();
+    state.replace(&with_key("a"), &git(), at(1)).unwrap();
+    let before = fingerprint(&state);
+    for (moment, error) in
+        [(2, SecretError::Unreachable("down".to_owned())), (3, SecretError::Refused("denied".to_owned()))]
+    {
+        shelf.fail("ssm:/key", error);
+        assert!(!state.renew_secrets(Scope::All, at(moment)));
+        let stale = state.status().stale_secrets;
+        assert_eq!((stale.len(), stale[0].since, fingerprint(&state)), (1, at(1), before.clone()));
+        assert_eq!(state.held().failures(), moment - 1);
+    }
+    assert_eq!(state.held().oldest(), Some(at(1)));
+    // A store that says no to a new document is believed; one that is down is stood in for.
+    let ChangeError::Secrets(lacking) = state.replace(&with_key("b"), &git(), at(4)).unwrap_err() else {
+        panic!()
+    };
+    assert!(!lacking.is_passing);
+    shelf.fail("ssm:/key", SecretError::Unreachable("down".to_owned()));
+    assert_eq!(state.replace(&with_key("b"), &git(), at(5)).unwrap(), Taken::Changed(Number(2)));
+    assert_eq!((fingerprint(&state), state.held().oldest()), (before, Some(at(1))));
+    shelf.put("ssm:/key", "marker-2");
+    assert!(state.renew_secrets(Scope::All, at(6)));
+    assert!(state.status().stale_secrets.is_empty());
+}
+
+#[test]
+fn values_of_documents_that_serve_no_longer_are_forgotten() {
+    let shelf = Shelf::default();
+    shelf.put("ssm:/key", "marker-1");
+    let state = State::start(setup_with(None, &shelf), None, at(0)).unwrap();
+    state.replace(&with_key("a"), &git(), at(1)).unwrap();
+    state.replace(&named("b"), &git(), at(2)).unwrap();
+    assert!(state.held().oldest().is_some());
+    state.renew_secrets(Scope::All, at(3));
+    assert_eq!(state.held().oldest(), None);
 }

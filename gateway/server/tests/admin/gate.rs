@@ -76,7 +76,7 @@ async fn without_an_admin_token_the_gateway_does_not_start() {
     for (arguments, expected) in [
         (vec![], "--admin-token is needed"),
         (vec!["--admin-token", "env:NOT_SET"], "env:NOT_SET"),
-        (vec!["--admin-token", "ssm:/token"], "not resolved by this release"),
+        (vec!["--admin-token", "ssm:/token"], "expected env:NAME or file:/path"),
         (vec!["--admin-token", "sk-literal-marker"], "a literal stands where a reference belongs"),
     ] {
         let output = in_time(command(&arguments).output()).await.unwrap();

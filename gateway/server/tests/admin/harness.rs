@@ -49,9 +49,15 @@ impl Home {
 
     /// A gateway with this home's state directory.
     pub(crate) async fn start(&self, arguments: &[&str]) -> Gateway {
+        self.start_in(&[], arguments).await
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) async fn start_in(&self, environment: &[(&str, String)], arguments: &[&str]) -> Gateway {
         let state = self.path("state");
-        let with_state = ["--state", state.to_str().unwrap()];
-        Gateway::start(&self.path("log"), &[&with_state, arguments].concat()).await
+        let mut command = command(arguments);
+        command.arg("--state").arg(state).envs(environment.iter().map(|(name, value)| (*name, value)));
+        Gateway::start(&self.path("log"), command).await
     }
 }
 
@@ -65,9 +71,9 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 }
 
 impl Gateway {
-    async fn start(log: &Path, arguments: &[&str]) -> Self {
+    async fn start(log: &Path, mut command: Command) -> Self {
         let errors = std::fs::File::options().create(true).append(true).open(log).unwrap();
-        let mut child = command(arguments)
+        let mut child = command
             .args(["--admin-token", "env:TOKEN"])
             .stdout(Stdio::piped())
             .stderr(errors)

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod emulator;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod harness;
@@ -11,4 +13,12 @@ mod lifecycle;
 #[cfg(test)]
 mod observing;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod rollout;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod serving;
+#[cfg(test)]
+mod vault;
