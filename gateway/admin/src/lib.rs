@@ -16,5 +16,5 @@ pub use problem::Problem;
 pub use stats::{ErrorKind, Stats, Usage};
 pub use status::{
     Attestation, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Event, Generation, Origin,
-    Rejected, StaleSecret, Status, Touched, Validation, Weight,
+    Rejected, Source, StaleSecret, Status, Touched, Validation, Weight,
 };

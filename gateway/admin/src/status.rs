@@ -117,6 +117,19 @@ pub struct Rejected {
     pub mistakes: Vec<Mistake>,
 }
 
+/// A place that the document is read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The file, object or address.
+    pub place: String,
+    /// When it was last read well. Absent: not since the start, and what serves is what was kept on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Timestamp>,
+    /// Why it could not be read the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
 /// A secret whose value could not be looked up again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaleSecret {
@@ -156,6 +169,9 @@ pub struct Status {
     /// Secrets that could not be looked up again; the values had last serve on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stale_secrets: Vec<StaleSecret>,
+    /// The places of `--config`, and how they were found the last time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
     /// Whether the process has stopped taking new connections.
     #[serde(default)]
     pub draining: bool,

@@ -7,16 +7,26 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use moorline_config::{Duration, Reference};
 
+use crate::document_source::Place;
+
 use crate::access::Destination;
 
 /// The AI gateway: OpenAI-compatible, many providers, serving exactly the document it attests.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "moorline-gateway", version)]
 pub struct CommandLine {
-    /// Gateway document; repeat for layers, later wins. Without one the gateway waits for a document on the admin
-    /// API. A document kept in --state for another owner than the file wins over it.
-    #[arg(long, value_name = "FILE", env = "MOORLINE_GATEWAY_CONFIG", value_delimiter = ',')]
-    pub config: Vec<PathBuf>,
+    /// Gateway document: a file, s3://BUCKET/KEY or https://…; repeat for layers, later wins. Without one the gateway
+    /// waits for a document on the admin API. A document kept in --state for another owner wins over it.
+    #[arg(long, value_name = "PLACE", env = "MOORLINE_GATEWAY_CONFIG", value_delimiter = ',')]
+    pub config: Vec<Place>,
+
+    /// Where a bearer token is found that is sent to every https:// place of --config.
+    #[arg(long, value_name = "REFERENCE", env = "MOORLINE_GATEWAY_CONFIG_TOKEN")]
+    pub config_token: Option<Reference>,
+
+    /// How often s3:// and https:// places are asked whether they changed. Files are noticed when they change.
+    #[arg(long, value_name = "DURATION", env = "MOORLINE_GATEWAY_CONFIG_POLL", default_value = "15s")]
+    pub config_poll: Duration,
 
     /// Address for callers. Port 0: any free one.
     #[arg(long, value_name = "ADDRESS", env = "MOORLINE_GATEWAY_LISTEN", default_value = "0.0.0.0:8787")]
@@ -87,7 +97,7 @@ mod tests {
             "--config",
             "base.yaml",
             "--config",
-            "prod.yaml",
+            "s3://acme/prod.yaml",
             "--listen",
             "0.0.0.0:8787",
             "--admin",
@@ -102,7 +112,10 @@ mod tests {
             "/var/log/gateway/access.log",
         ]);
         assert_eq!(line.access_log, Destination::File("/var/log/gateway/access.log".into()));
-        assert_eq!(line.config, [PathBuf::from("base.yaml"), PathBuf::from("prod.yaml")]);
+        assert_eq!(
+            line.config,
+            [Place::File("base.yaml".into()), Place::S3 { bucket: "acme".into(), key: "prod.yaml".into() }]
+        );
         assert_eq!(line.admin_token, Some(Reference::Env("TOKEN".to_owned())));
         assert_eq!(line.drain_timeout, Duration::from_seconds(5));
     }

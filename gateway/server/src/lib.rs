@@ -11,10 +11,11 @@
 // Control plane.
 pub mod access;
 pub mod admin;
+pub mod aws;
 pub mod backoff;
 pub mod clock;
 pub mod command_line;
-pub mod file;
+pub mod document_source;
 pub mod gauges;
 pub mod generation;
 pub mod lifecycle;

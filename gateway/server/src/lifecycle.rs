@@ -23,7 +23,7 @@ use crate::admin::{self, Admin, Endpoint, Token};
 use crate::clock;
 use crate::command_line::CommandLine;
 use crate::data::{DataConfig, DataPlane, Serving};
-use crate::file::{self, FileWatch};
+use crate::document_source::{Follower, Layers};
 use crate::gauges::Gauges;
 use crate::generation::Snapshot;
 use crate::jwt;
@@ -59,7 +59,8 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
         .transpose()?;
     let tracker = TaskTracker::new();
     let stop = CancellationToken::new();
-    let state = open_state(&line, resolver, &tracker).await?;
+    let mut layers = Layers::new(&line.config, line.config_token.as_ref(), &resolver, &tracker);
+    let state = open_state(&line, resolver, &mut layers, &tracker).await?;
     let gauges = Arc::new(Gauges::default());
     let (access_log, access_end) =
         AccessLog::start(line.access_log.clone(), line.log_format, &gauges).context("--access-log")?;
@@ -78,7 +79,8 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let serving: Arc<dyn Serving> = Arc::clone(&state) as _;
     tracker.spawn(jwt::Fetcher::new(serving, jwt::Pace::default()).run(stop.clone()));
     if !line.config.is_empty() {
-        tracker.spawn(FileWatch::new(Arc::clone(&state), line.config).run(stop.clone()));
+        let follower = Follower::new(Arc::clone(&state), layers, line.config_poll.get());
+        tracker.spawn(follower.run(stop.clone()));
     }
     announce(data_address, admin_address)?;
     tracing::info!(data = %data_address, admin = %admin_address, "listening");
@@ -111,10 +113,11 @@ fn read_token(resolver: &Resolver, reference: &Reference, flag: &str) -> anyhow:
 async fn open_state(
     line: &CommandLine,
     resolver: Resolver,
+    layers: &mut Layers,
     tracker: &TaskTracker,
 ) -> anyhow::Result<Arc<State>> {
-    let file =
-        if line.config.is_empty() { None } else { Some(file::read(&line.config).context("--config")?) };
+    layers.read().await;
+    let file = layers.proposal();
     if line.state.is_none() {
         tracing::warn!(
             "no --state: a restart forgets the last good document and counts generations from 1 again"
@@ -128,8 +131,12 @@ async fn open_state(
     };
     let start = move || State::start(setup, file.as_ref(), clock::now());
     let state = tracker.spawn_blocking(start).await.context("the start broke off")??;
+    state.note_sources(layers.sources());
+    if let Some(missing) = layers.missing_file().filter(|_| state.owner().is_none()) {
+        anyhow::bail!("--config {missing}");
+    }
     if state.snapshot().stable.is_none() {
-        tracing::warn!("no document: requests are answered with 503 until one is put on the admin API");
+        tracing::warn!("no document: requests are answered with 503 until there is one");
     }
     Ok(Arc::new(state))
 }

@@ -31,7 +31,7 @@ pub fn page(state: &State, gauges: &Gauges, now: Timestamp) -> String {
     let mut page = Page::default();
     process(&mut page, state, gauges);
     documents(&mut page, state);
-    secrets(&mut page, state, now);
+    outside(&mut page, state, now);
     traffic(&mut page, &state.totals(now));
     page.finish()
 }
@@ -104,7 +104,8 @@ fn documents(page: &mut Page, state: &State) {
     page.sample(&[], status.candidate.map_or(0.0, |candidate| candidate.weight.as_fraction()));
 }
 
-fn secrets(page: &mut Page, state: &State, now: Timestamp) {
+/// What comes from outside: secrets and places of the document.
+fn outside(page: &mut Page, state: &State, now: Timestamp) {
     let held = state.held();
     page.family(
         "secret_refresh_failures_total",
@@ -121,6 +122,15 @@ fn secrets(page: &mut Page, state: &State, now: Timestamp) {
     page.family("secret_age_seconds", Kind::Gauge, "Time since the oldest secret in use was looked up.");
     let age = held.oldest().map_or(0, |oldest| now.duration_since(oldest).as_secs());
     page.sample(&[], age);
+    page.family("source_failures_total", Kind::Counter, "Times that a place of --config could not be read.");
+    page.sample(&[], state.source_failures());
+    let failing = state.status().sources.iter().filter(|source| source.problem.is_some()).count();
+    page.family(
+        "sources_failing",
+        Kind::Gauge,
+        "Places of --config that could not be read the last time; what was read before serves on.",
+    );
+    page.sample(&[], failing);
 }
 
 fn traffic(page: &mut Page, totals: &Totals) {

@@ -23,7 +23,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
-use moorline_admin::{Candidate, Event, Generation as Number, Origin, Rejected, Stats, Status, Validation};
+use moorline_admin::{
+    Candidate, Event, Generation as Number, Origin, Rejected, Source, Stats, Status, Validation,
+};
 use moorline_config::{Config, Digest, Mistake, Mistakes};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -119,6 +121,8 @@ pub struct State {
     held: Held,
     /// What the last run left to serve, while it lacks a secret.
     waiting: Mutex<Option<SavedDocument>>,
+    /// Where the document is read from, and how that went.
+    sources: Mutex<Vec<Source>>,
 }
 
 /// What only a writer touches.
@@ -133,6 +137,7 @@ struct Writer {
 struct Counters {
     changes: AtomicU64,
     rejections: AtomicU64,
+    source_failures: AtomicU64,
 }
 
 impl State {
@@ -174,6 +179,7 @@ impl State {
             // Nothing of a document needs a restart: what does (addresses, workers) is on the command line.
             restart_required: Vec::new(),
             stale_secrets: self.held.stale(),
+            sources: self.sources().clone(),
             draining: self.is_draining(),
         }
     }
@@ -229,6 +235,19 @@ impl State {
         self.counters.rejections.load(Ordering::Relaxed)
     }
 
+    /// Notes how the places were found that the document is read from.
+    pub fn note_sources(&self, sources: Vec<Source>) {
+        let failures = sources.iter().filter(|source| source.problem.is_some()).count();
+        self.counters.source_failures.fetch_add(failures as u64, Ordering::Relaxed);
+        *self.sources() = sources;
+    }
+
+    /// Times that a place could not be read since the start.
+    #[must_use]
+    pub fn source_failures(&self) -> u64 {
+        self.counters.source_failures.load(Ordering::Relaxed)
+    }
+
     /// Listens to what happens from now on.
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<Event> {
@@ -258,6 +277,10 @@ impl State {
     #[must_use]
     pub const fn draining(&self) -> &CancellationToken {
         &self.draining
+    }
+
+    fn sources(&self) -> std::sync::MutexGuard<'_, Vec<Source>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rejected(&self) -> std::sync::MutexGuard<'_, VecDeque<Rejected>> {

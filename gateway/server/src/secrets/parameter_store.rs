@@ -6,8 +6,9 @@ use aws_sdk_ssm::Client;
 use moorline_config::Secret;
 use tokio::sync::OnceCell;
 
-use super::aws::{Account, refusal};
+use super::aws::refusal;
 use super::{SecretError, one_line};
+use crate::aws::Account;
 
 /// AWS Systems Manager Parameter Store.
 pub(super) struct ParameterStore {
@@ -21,7 +22,7 @@ impl ParameterStore {
     }
 
     pub(super) async fn get(&self, name: &str) -> Result<Secret, SecretError> {
-        let made = async || self.account.config().await.map(Client::new);
+        let made = async || Ok::<_, SecretError>(Client::new(self.account.config().await?));
         let client = self.client.get_or_try_init(made).await?;
         let answer = client.get_parameter().name(name).with_decryption(true).send().await;
         let answer =

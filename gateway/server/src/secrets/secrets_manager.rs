@@ -6,8 +6,9 @@ use aws_sdk_secretsmanager::Client;
 use moorline_config::Secret;
 use tokio::sync::OnceCell;
 
-use super::aws::{Account, refusal};
+use super::aws::refusal;
 use super::{SecretError, behind_key, one_line};
+use crate::aws::Account;
 
 /// AWS Secrets Manager.
 pub(super) struct SecretsManager {
@@ -21,7 +22,7 @@ impl SecretsManager {
     }
 
     pub(super) async fn get(&self, id: &str, key: Option<&str>) -> Result<Secret, SecretError> {
-        let made = async || self.account.config().await.map(Client::new);
+        let made = async || Ok::<_, SecretError>(Client::new(self.account.config().await?));
         let client = self.client.get_or_try_init(made).await?;
         let answer = client.get_secret_value().secret_id(id).send().await;
         let answer = answer.map_err(|error| refusal(&error, &["ResourceNotFoundException"]))?;

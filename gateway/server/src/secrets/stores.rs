@@ -9,11 +9,11 @@ use futures_util::future::join_all;
 use moorline_config::{Reference, Secret};
 use tokio::runtime::Handle;
 
-use super::aws::Account;
 use super::parameter_store::ParameterStore;
 use super::secrets_manager::SecretsManager;
 use super::vault::Vault;
 use super::{Environment, Found, LOOK_UP_TIMEOUT, SecretError};
+use crate::aws::Account;
 
 /// Answers for references that do not stand on this host.
 pub trait Stores: Send + Sync {

@@ -225,7 +225,8 @@ impl State {
     }
 
     /// Who may change what serves, or what waits to be served.
-    pub(super) fn owner(&self) -> Option<Origin> {
+    #[must_use]
+    pub fn owner(&self) -> Option<Origin> {
         let stable = self.snapshot().stable.as_ref().map(|stable| stable.attestation.origin);
         stable.or_else(|| self.waiting().as_ref().map(|waiting| waiting.attestation.origin))
     }

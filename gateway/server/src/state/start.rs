@@ -77,6 +77,7 @@ impl State {
             tracker: setup.tracker,
             held: Held::default(),
             waiting: Mutex::new(None),
+            sources: Mutex::new(Vec::new()),
         }
     }
 

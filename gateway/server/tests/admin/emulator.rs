@@ -88,6 +88,19 @@ impl Emulator {
             .body(body.to_string());
         succeed(request, service).await;
     }
+
+    pub(crate) async fn create_bucket(&self, bucket: &str) {
+        succeed(reqwest::Client::new().put(format!("{}/{bucket}", self.url)), "s3").await;
+    }
+
+    pub(crate) async fn put_object(&self, bucket: &str, key: &str, body: &str) {
+        let request = reqwest::Client::new().put(format!("{}/{bucket}/{key}", self.url));
+        succeed(request.body(body.to_owned()), "s3").await;
+    }
+
+    pub(crate) async fn delete_object(&self, bucket: &str, key: &str) {
+        succeed(reqwest::Client::new().delete(format!("{}/{bucket}/{key}", self.url)), "s3").await;
+    }
 }
 
 /// The emulator asks for no signature, but reads region and service out of one.

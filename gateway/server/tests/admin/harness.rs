@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use moorline_admin::{AdminError, Client, Origin, WriteOptions};
+use moorline_admin::{AdminError, Client, Origin, Status, WriteOptions};
 use moorline_config::{Digest, Secret};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -121,6 +121,26 @@ impl Gateway {
 /// Waits with the deadline.
 pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future).await.expect("done in time")
+}
+
+/// Waits until the status says so.
+pub(crate) async fn until(gateway: &Gateway, what: impl Fn(&Status) -> bool) -> Status {
+    in_time(async {
+        loop {
+            let status = gateway.client.status().await.unwrap();
+            if what(&status) {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+}
+
+/// The status of `/readyz`.
+pub(crate) async fn ready(gateway: &Gateway) -> u16 {
+    let request = reqwest::Client::new().get(format!("{}/readyz", gateway.data)).timeout(DEADLINE);
+    request.send().await.unwrap().status().as_u16()
 }
 
 /// A document that differs from others by its name, with a provider whose key is a secret.

@@ -21,4 +21,6 @@ mod secrets;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod vault;

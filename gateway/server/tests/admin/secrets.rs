@@ -4,27 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use moorline_admin::Status;
 use serde_json::json;
 
 use crate::emulator::Emulator;
-use crate::harness::{DEADLINE, Gateway, Home, TOKEN, git, in_time, problem};
+use crate::harness::{Gateway, Home, TOKEN, git, in_time, problem, ready, until};
 use crate::provider::{CALLER, Provider, ask};
 use crate::vault::{VAULT_TOKEN, Vault};
-
-/// Waits until the status says so.
-async fn until(gateway: &Gateway, what: impl Fn(&Status) -> bool) -> Status {
-    in_time(async {
-        loop {
-            let status = gateway.client.status().await.unwrap();
-            if what(&status) {
-                return status;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-}
 
 /// Asks until the provider is given this key.
 async fn until_used(gateway: &Gateway, provider: &Provider, model: &str, key: &str) {
@@ -39,11 +24,6 @@ async fn until_used(gateway: &Gateway, provider: &Provider, model: &str, key: &s
         }
     })
     .await;
-}
-
-async fn ready(gateway: &Gateway) -> u16 {
-    let request = reqwest::Client::new().get(format!("{}/readyz", gateway.data)).timeout(DEADLINE);
-    request.send().await.unwrap().status().as_u16()
 }
 
 /// Everything a gateway says of itself.

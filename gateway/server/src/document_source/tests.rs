@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use moorline_admin::Event;
 use serde_json::json;
@@ -16,6 +17,11 @@ fn document(name: &str) -> String {
     json!({"version": 1, "name": name}).to_string()
 }
 
+fn layers(paths: &[&Path], tracker: &TaskTracker) -> Layers {
+    let places: Vec<Place> = paths.iter().map(|path| Place::File((*path).to_owned())).collect();
+    Layers::new(&places, None, &Shelf::default().resolver(), tracker)
+}
+
 /// A state bootstrapped from a file that is being watched.
 struct Watching {
     state: Arc<State>,
@@ -24,15 +30,16 @@ struct Watching {
     tracker: TaskTracker,
 }
 
-fn watch(path: &Path) -> Watching {
+async fn watch(path: &Path) -> Watching {
     let tracker = TaskTracker::new();
     let resolver = Shelf::default().resolver();
     let setup = Setup { directory: None, resolver, instance: "test".to_owned(), tracker: tracker.clone() };
-    let paths = vec![path.to_owned()];
-    let seen = read(&paths).unwrap();
-    let state = Arc::new(State::start(setup, Some(&seen), clock::now()).unwrap());
+    let mut layers = layers(&[path], &tracker);
+    assert!(layers.read().await);
+    let state = Arc::new(State::start(setup, layers.proposal().as_ref(), clock::now()).unwrap());
     let (events, stop) = (state.listen(), CancellationToken::new());
-    tracker.spawn(FileWatch::new(Arc::clone(&state), paths).run(stop.clone()));
+    let follower = Follower::new(Arc::clone(&state), layers, Duration::from_secs(15));
+    tracker.spawn(follower.run(stop.clone()));
     Watching { state, events, stop, tracker }
 }
 
@@ -60,7 +67,7 @@ async fn a_file_that_is_written_or_replaced_is_taken() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gateway.json");
     fs::write(&path, document("a")).unwrap();
-    let mut watching = watch(&path);
+    let mut watching = watch(&path).await;
     fs::write(&path, document("b")).unwrap();
     watching.serves("b").await;
     for name in ["c", "d"] {
@@ -85,7 +92,7 @@ async fn a_swapped_link_on_the_way_to_the_file_is_noticed() {
     symlink("..1", directory.path().join("..data")).unwrap();
     let path = directory.path().join("gateway.json");
     symlink("..data/gateway.json", &path).unwrap();
-    let mut watching = watch(&path);
+    let mut watching = watch(&path).await;
     for (number, before, name) in [("..2", "..1", "b"), ("..3", "..2", "c")] {
         version(number, name);
         symlink(number, directory.path().join("..tmp")).unwrap();
@@ -103,7 +110,7 @@ async fn a_link_that_leads_elsewhere_is_followed_to_where_the_file_is_written() 
     fs::write(&real, document("a")).unwrap();
     let path = here.path().join("gateway.json");
     symlink(&real, &path).unwrap();
-    let mut watching = watch(&path);
+    let mut watching = watch(&path).await;
     // The first may be read at the start; the second is only noticed.
     for name in ["b", "c"] {
         fs::write(&real, document(name)).unwrap();
@@ -117,7 +124,7 @@ async fn a_bad_file_is_told_and_the_good_one_serves_on_until_it_is_mended() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gateway.json");
     fs::write(&path, document("a")).unwrap();
-    let mut watching = watch(&path);
+    let mut watching = watch(&path).await;
     fs::write(&path, r#"{"version": 1, "name": "b", "surprise": true}"#).unwrap();
     while !matches!(watching.event().await, Event::ConfigRejected { .. }) {}
     watching.serves("a").await;
@@ -129,12 +136,34 @@ async fn a_bad_file_is_told_and_the_good_one_serves_on_until_it_is_mended() {
     watching.end().await;
 }
 
-#[test]
-fn a_file_that_is_not_there_or_too_large_is_named() {
+#[tokio::test]
+async fn a_file_that_is_not_there_or_too_large_is_named() {
     let directory = tempfile::tempdir().unwrap();
+    let problem = async |path: &Path| {
+        let mut layers = layers(&[path], &TaskTracker::new());
+        assert!(!layers.read().await && layers.proposal().is_none());
+        layers.missing_file().unwrap()
+    };
     let missing = directory.path().join("missing.yaml");
-    assert!(read(&[missing]).unwrap_err().to_string().contains("missing.yaml"));
+    assert!(problem(&missing).await.contains("missing.yaml"));
     let large = directory.path().join("large.yaml");
-    fs::write(&large, vec![b' '; 4 * 1024 * 1024 + 1]).unwrap();
-    assert!(matches!(read(&[large]), Err(FileError::TooLarge { .. })));
+    fs::write(&large, vec![b' '; LAYER_BYTES_MAX + 1]).unwrap();
+    assert!(problem(&large).await.contains("at most 4194304 bytes"));
+    fs::write(&large, [0xff; 4]).unwrap();
+    assert!(problem(&large).await.contains("UTF-8"));
+}
+
+#[tokio::test]
+async fn a_layer_that_cannot_be_read_any_more_keeps_what_it_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, two) = (directory.path().join("one"), directory.path().join("two"));
+    fs::write(&one, document("a")).unwrap();
+    let mut layers = layers(&[&one, &two], &TaskTracker::new());
+    assert!(!layers.read().await && layers.proposal().is_none(), "half a document is none");
+    fs::write(&two, "{}").unwrap();
+    assert!(layers.read().await && layers.sources().iter().all(|source| source.problem.is_none()));
+    let whole = layers.proposal();
+    fs::remove_file(&two).unwrap();
+    assert!(!layers.read().await && layers.missing_file().is_none());
+    assert_eq!((layers.proposal(), layers.sources()[1].problem.is_some()), (whole, true));
 }
