@@ -35,7 +35,7 @@ build:
 	cargo build --workspace --bins --locked
 
 tools:
-	python3 .ci/tools.py terraform moto
+	python3 .ci/tools.py terraform moto redis
 
 demo:
 	python3 .ci/tools.py terraform

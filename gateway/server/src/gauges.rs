@@ -2,13 +2,16 @@
 //! fight over them; nobody decides by them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::limits::Health;
 
 /// Numbers of all workers.
 #[derive(Debug, Default)]
 pub struct Gauges {
     workers: Mutex<Vec<Arc<WorkerGauges>>>,
     dropped_lines: AtomicU64,
+    stores: OnceLock<Arc<Health>>,
 }
 
 /// Numbers of one worker. Aligned so that two workers never share a cache line.
@@ -47,6 +50,17 @@ impl Gauges {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.sum(|worker| &worker.requests)
+    }
+
+    /// Shows how these stores are from now on; of several, the first.
+    pub fn watch(&self, stores: &Arc<Health>) {
+        self.stores.get_or_init(|| Arc::clone(stores));
+    }
+
+    /// Stores of limits that cannot be reached now.
+    #[must_use]
+    pub fn lost_stores(&self) -> u64 {
+        self.stores.get().map_or(0, |stores| stores.lost())
     }
 
     /// Counts lines of the access log that were not written.

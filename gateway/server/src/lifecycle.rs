@@ -64,7 +64,9 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let gauges = Arc::new(Gauges::default());
     let (access_log, access_end) =
         AccessLog::start(line.access_log.clone(), line.log_format, &gauges).context("--access-log")?;
-    let data = start_data_plane(&line, &state, &gauges, access_log)?;
+    let limits = Arc::new(Limits::new(WindowClock::system()));
+    gauges.watch(limits.health());
+    let data = start_data_plane(&line, &state, &gauges, &limits, access_log)?;
     let data_address = data.address();
     let listener = TcpListener::bind(line.admin)
         .await
@@ -85,6 +87,8 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     announce(data_address, admin_address)?;
     tracing::info!(data = %data_address, admin = %admin_address, "listening");
     let exit = wait_and_drain(&state, data, &mut signals).await;
+    // What other replicas may use now; a store that does not answer is not waited for long.
+    drop(tokio::task::spawn_blocking(move || limits.close()).await);
     if !access_end.finish(ACCESS_LOG_DEADLINE).await {
         tracing::warn!("nobody takes the access log: its last lines are lost");
     }
@@ -145,6 +149,7 @@ fn start_data_plane(
     line: &CommandLine,
     state: &Arc<State>,
     gauges: &Arc<Gauges>,
+    limits: &Arc<Limits>,
     access_log: AccessLog,
 ) -> anyhow::Result<DataPlane> {
     let config = DataConfig {
@@ -155,8 +160,7 @@ fn start_data_plane(
         ..DataConfig::new(line.listen)
     };
     let serving: Arc<dyn Serving> = Arc::clone(state) as _;
-    let limits = Arc::new(Limits::new(WindowClock::system()));
-    DataPlane::start(&config, &serving, &limits, state.draining()).context("the data plane does not start")
+    DataPlane::start(&config, &serving, limits, state.draining()).context("the data plane does not start")
 }
 
 /// One line on stdout, for whoever started us with port 0.

@@ -7,27 +7,34 @@
 //! What a request uses counts in the window in which it was admitted. So the most by which a token limit or budget can
 //! be overspent is what the requests under way at its edge use beyond their estimates.
 //!
-//! [`ring`] cuts time, [`counter`] counts, [`values`] bounds what callers can make us count, [`reservation`] takes
-//! from several limits at once.
+//! With a store declared, replicas count together: exactly, and mostly without asking it, because each serves from a
+//! part of the allowance that it took before.
+//!
+//! [`ring`] cuts time, [`counter`] counts, [`values`] bounds what callers can make us count, [`registry`] finds
+//! counters, [`reservation`] takes from several limits at once; [`lease`] and [`store`] are counting together.
 
 mod counter;
+mod lease;
+mod registry;
 mod reservation;
 mod ring;
+mod store;
 mod values;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-pub use counter::{Counter, Full, Hold};
-pub use reservation::{Demand, Refused, Reservation, Standing, Use, reserve};
+use moorline_config::GatewayName;
+use sha2::{Digest as _, Sha256};
+
+pub use counter::{Counter, Full, Hold, Short};
+pub use lease::Verdict;
+pub use registry::Registry;
+pub use reservation::{Demand, Denied, Refused, Reservation, Standing, Use, reserve};
 pub(crate) use ring::Shape;
+pub use store::{Declared, Health, Store};
 pub use values::{VALUES_MAX, ValueId, Values};
-
-use crate::routing::limit::LimitId;
-
-/// Counters are swept for stale ones when there are this many, and each time their number doubles.
-const SWEEP_AT_LEAST: usize = 1_024;
 
 /// Milliseconds since the epoch.
 pub type Millis = u64;
@@ -65,22 +72,32 @@ impl fmt::Debug for WindowClock {
 #[derive(Debug)]
 pub struct Limits {
     clock: WindowClock,
-    counters: Mutex<Counters>,
-    values: Mutex<HashMap<LimitId, Arc<Values>>>,
+    /// What other replicas know this process by.
+    replica: String,
+    in_memory: Registry,
+    stores: Mutex<HashMap<StoreId, Weak<Store>>>,
+    health: Arc<Health>,
 }
 
-#[derive(Debug)]
-struct Counters {
-    by_id: HashMap<LimitId, Arc<Counter>>,
-    sweep_at: usize,
+/// Documents that declare the same store share its connection and its counters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct StoreId {
+    /// Hash of the URL, which holds a password.
+    url: Option<[u8; 32]>,
+    gateway: GatewayName,
 }
 
 impl Limits {
     /// No counters yet.
     #[must_use]
     pub fn new(clock: WindowClock) -> Self {
-        let counters = Counters { by_id: HashMap::new(), sweep_at: SWEEP_AT_LEAST };
-        Self { clock, counters: Mutex::new(counters), values: Mutex::default() }
+        Self {
+            clock,
+            replica: uuid::Uuid::now_v7().simple().to_string(),
+            in_memory: Registry::in_memory(),
+            stores: Mutex::default(),
+            health: Arc::default(),
+        }
     }
 
     /// The present moment of the clock limits go by.
@@ -89,34 +106,39 @@ impl Limits {
         self.clock.now()
     }
 
-    /// The counter with this identity, made when it is asked for first.
-    pub fn counter(&self, id: &LimitId) -> Arc<Counter> {
-        let mut counters = lock(&self.counters);
-        if let Some(counter) = counters.by_id.get(id) {
-            return Arc::clone(counter);
-        }
-        if counters.by_id.len() >= counters.sweep_at {
-            let now = self.clock.now();
-            // One that no document holds and that counts nothing says nothing any more.
-            counters.by_id.retain(|_, counter| Arc::strong_count(counter) > 1 || counter.is_running(now));
-            counters.sweep_at = counters.by_id.len().saturating_mul(2).max(SWEEP_AT_LEAST);
-        }
-        let counter = Arc::new(Counter::new(id.shape()));
-        counters.by_id.insert(id.clone(), Arc::clone(&counter));
-        counter
+    /// The counters in this process's memory.
+    #[must_use]
+    pub const fn in_memory(&self) -> &Registry {
+        &self.in_memory
     }
 
-    /// The counters by value of this identity, made when they are asked for first.
-    pub fn values(&self, id: &LimitId) -> Arc<Values> {
-        let mut values = lock(&self.values);
-        // Those that no document holds forget what they counted: declaring and undeclaring such limits all the time
-        // must not grow memory either.
-        if values.len() >= SWEEP_AT_LEAST {
-            values.retain(|_, values| Arc::strong_count(values) > 1);
+    /// The store that a document declares, opened when it is asked for first.
+    #[must_use]
+    pub fn store(&self, declared: &Declared) -> Arc<Store> {
+        let url = declared.url.as_ref().map(|url| Sha256::digest(url.expose()).into());
+        let id = StoreId { url, gateway: declared.gateway.clone() };
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = stores.get(&id).and_then(Weak::upgrade) {
+            return store;
         }
-        let shape = id.shape();
-        let make = move || Values::new(Box::new(move |_| Arc::new(Counter::new(shape))));
-        Arc::clone(values.entry(id.clone()).or_insert_with(|| Arc::new(make())))
+        stores.retain(|_, store| store.strong_count() > 0);
+        let store = Arc::new(Store::open(declared, &self.replica, &self.clock, &self.health));
+        stores.insert(id, Arc::downgrade(&store));
+        store
+    }
+
+    /// How the stores are, for the metrics page.
+    #[must_use]
+    pub const fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Gives back to stores what is held of them and not used. Blocks for a moment; afterwards they are lost.
+    pub fn close(&self) {
+        let stores = std::mem::take(&mut *self.stores.lock().unwrap_or_else(PoisonError::into_inner));
+        for store in stores.into_values().filter_map(|store| store.upgrade()) {
+            store.close();
+        }
     }
 }
 
@@ -124,8 +146,4 @@ impl Default for Limits {
     fn default() -> Self {
         Self::new(WindowClock::system())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -53,6 +53,12 @@ fn process(page: &mut Page, state: &State, gauges: &Gauges) {
     page.family("requests_in_flight", Kind::Gauge, "Requests under way.");
     page.sample(&[], gauges.requests());
     page.family(
+        "limit_stores_lost",
+        Kind::Gauge,
+        "Stores of limits (Redis) that cannot be reached now; above 0, limits do what `when_lost` says.",
+    );
+    page.sample(&[], gauges.lost_stores());
+    page.family(
         "access_log_dropped_total",
         Kind::Counter,
         "Lines of the access log that were not written, because nobody took them in time.",

@@ -68,20 +68,21 @@ impl Routing {
             .map(|(name, model)| Model::compile(name, model, &upstreams, &models_by_name))
             .collect();
         let names: Vec<&ModelName> = config.models.keys().collect();
-        let declared = limit::Declared { keys: &config.keys, models: &names };
+        let shared = limit::Shared::compile(config, resolve);
+        let around = limit::Around { keys: &config.keys, models: &names, shared: shared.as_ref() };
         let routes = config
             .routes
             .iter()
             .enumerate()
-            .map(|(index, route)| Route::compile(index, route, &models_by_name, declared))
+            .map(|(index, route)| Route::compile(index, route, &models_by_name, around))
             .collect();
         let keys: Vec<Key> =
-            config.keys.iter().map(|key| Key::compile(key, &models_by_name, declared)).collect();
+            config.keys.iter().map(|key| Key::compile(key, &models_by_name, around)).collect();
         let keys_by_hash =
             config.keys.iter().enumerate().flat_map(|(index, key)| Proof::of(KeyIndex(index), key)).collect();
         let tokens = config.auth.as_ref().and_then(|auth| auth.jwt.as_ref()).and_then(|jwt| {
             let models = jwt.models.as_ref().map(|names| key::indices(names, &models_by_name));
-            Verifier::compile(jwt, &models_by_name, models, limit::Limit::of_tokens(&jwt.limits, declared))
+            Verifier::compile(jwt, &models_by_name, models, limit::Limit::of_tokens(&jwt.limits, around))
         });
         Self { routes, models, models_by_name, keys, keys_by_hash, tokens }
     }

@@ -3,7 +3,7 @@
 
 use super::Problems;
 use crate::Document;
-use crate::document::{LimitStore, ProviderKind};
+use crate::document::ProviderKind;
 
 /// One thing that may be written but is not served, and where a document says it.
 struct Unserved {
@@ -22,7 +22,6 @@ const UNSERVED: &[Unserved] = &[
     },
     Unserved { what: "a response cache", places: caches },
     Unserved { what: "a cache store", places: cache_store },
-    Unserved { what: "a Redis store", places: redis_limits },
 ];
 
 pub(super) fn check(document: &Document, problems: &mut Problems) {
@@ -46,11 +45,4 @@ fn caches(document: &Document) -> Vec<String> {
 fn cache_store(document: &Document) -> Vec<String> {
     let declared = document.stores.as_ref().is_some_and(|stores| stores.cache.is_some());
     if declared { vec!["stores.cache".to_owned()] } else { Vec::new() }
-}
-
-fn redis_limits(document: &Document) -> Vec<String> {
-    match document.stores.as_ref().and_then(|stores| stores.limits.as_ref()) {
-        Some(LimitStore::Redis(_)) => vec!["stores.limits".to_owned()],
-        Some(LimitStore::Memory(_)) | None => Vec::new(),
-    }
 }

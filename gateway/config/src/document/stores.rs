@@ -98,8 +98,8 @@ pub struct Redis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenLost {
-    /// They pass, uncounted.
+    /// They are served. Limits are counted by each replica on its own: with N replicas at most N times a limit passes.
     Open,
-    /// They are refused.
+    /// They are refused, once what the replica took of a limit before is used up.
     Closed,
 }

@@ -55,7 +55,7 @@ pub(super) fn estimate(fields: &Fields) -> Tokens {
 }
 
 /// Reserves the estimate from every limit that counts this request.
-pub(super) fn reserve(
+pub(super) async fn reserve(
     limits: &Limits,
     route: &Route,
     key: &Key,
@@ -66,7 +66,7 @@ pub(super) fn reserve(
     let declared = key.limits.iter().chain(&route.limits);
     let cost_micros = model.price_estimate().map_or(0, |price| price.cost_micros(estimate));
     let demand = Demand { tokens: estimate.total(), cost_micros };
-    Ok(limits::reserve(limits, declared, subject, demand)?)
+    Ok(limits::reserve(limits, declared, subject, demand).await?)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use moorline_translate::{Caller as Dialect, ErrorBody, ScanError, error};
 
 use super::attempts::Failure;
 use super::body::ReadError;
-use crate::limits::{Refused, Standing};
+use crate::limits::{Denied, Refused, Standing};
 use crate::recorder::Authentication;
 use crate::routing::limit::Kind;
 
@@ -235,6 +235,22 @@ impl From<ScanError> for Refusal {
             | ScanError::Ambiguous(field)
             | ScanError::WrongType { field, .. } => refusal.about(field),
             _ => refusal,
+        }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Limited(refused) => refused.into(),
+            Denied::StoreLost => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorKind::StoreLost,
+                "server_error",
+                "limit_store_unavailable",
+                "The store that this gateway counts limits in (Redis) cannot be reached. Try again in 1s.",
+            )
+            .with(RETRY_AFTER, HeaderValue::from(1)),
         }
     }
 }

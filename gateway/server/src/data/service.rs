@@ -191,7 +191,8 @@ async fn serve(
     let estimate = admission::estimate(&ask.fields);
     account.input_estimate = estimate.input;
     let subject = Subject { caller: caller.who(), model, peer, headers: &head.headers };
-    let reservation = admission::reserve(&worker.limits, route, caller.key(), &subject, declared, estimate)?;
+    let reservation =
+        admission::reserve(&worker.limits, route, caller.key(), &subject, declared, estimate).await?;
     mark_limits(&reservation, marks);
     account.reservation = Some(reservation);
 

@@ -1,7 +1,16 @@
 //! Reserving from several limits at once, and settling them together.
 
-use super::{Hold, Limits, Millis};
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline_config::document::WhenLost;
+use tokio::sync::oneshot;
+
+use super::{Hold, Limits, Millis, Short, Verdict};
 use crate::routing::limit::{Kind, Limit, Scope, Subject};
+
+/// The longest that a request waits for a store. What the store does not say until then is as if it were lost.
+pub(super) const WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// What a request is expected to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +58,15 @@ pub struct Refused {
     pub standing: Standing,
 }
 
+/// Why a request is not admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// A limit is reached.
+    Limited(Refused),
+    /// The store that limits are counted in is lost, and the document says `when_lost: closed`.
+    StoreLost,
+}
+
 /// Everything a request holds. Dropping it gives all of it back.
 #[derive(Debug, Default)]
 pub struct Reservation {
@@ -59,16 +77,16 @@ pub struct Reservation {
     pub tokens: Option<Standing>,
 }
 
-/// Reserves a demand from every limit, or from none.
+/// Reserves a demand from every limit, or from none. Waits only for a store, and no longer than [`WAIT_MAX`].
 ///
 /// # Errors
 /// The first limit that refuses.
-pub fn reserve<'a>(
+pub async fn reserve<'a>(
     limits: &Limits,
     declared: impl Iterator<Item = &'a Limit>,
     subject: &Subject<'_>,
     demand: Demand,
-) -> Result<Reservation, Refused> {
+) -> Result<Reservation, Denied> {
     let mut reservation = Reservation::default();
     let mut now = None;
     for limit in declared {
@@ -79,18 +97,45 @@ pub fn reserve<'a>(
             Kind::Tokens => demand.tokens,
             Kind::Budget => demand.cost_micros,
         };
+        let held = match Arc::clone(&counter).reserve(needed, limit.most, now) {
+            Ok(hold) => Verdict::Held(hold),
+            Err(Short::Full(full)) => Verdict::Full(full),
+            Err(Short::Lost) => Verdict::Lost,
+            Err(Short::Wait(verdict)) => wait(verdict).await,
+        };
+        let held = match (held, limit.when_lost()) {
+            (Verdict::Held(hold), _) => Ok(hold),
+            (Verdict::Full(full), _) => Err(full),
+            // Each replica by itself: what is refused so would be refused with the others' use counted too.
+            (Verdict::Lost, WhenLost::Open) => counter.reserve_here(needed, limit.most, now),
+            (Verdict::Lost, WhenLost::Closed) => return Err(Denied::StoreLost),
+        };
         // What was taken so far is given back when `reservation` is dropped.
-        let hold = counter.reserve(needed, limit.most, now).map_err(|full| Refused {
-            scope: scope.into_owned(),
-            kind: limit.kind,
-            window: limit.window,
-            needed,
-            standing: Standing { most: limit.most, remaining: full.remaining, reset: full.reset },
+        let hold = held.map_err(|full| {
+            Denied::Limited(Refused {
+                scope: scope.into_owned(),
+                kind: limit.kind,
+                window: limit.window,
+                needed,
+                standing: Standing { most: limit.most, remaining: full.remaining, reset: full.reset },
+            })
         })?;
         reservation.note(limit, &hold);
         reservation.taken.push((limit.kind, hold));
     }
     Ok(reservation)
+}
+
+/// Waits for the store's verdict.
+async fn wait(mut verdict: oneshot::Receiver<Verdict>) -> Verdict {
+    match tokio::time::timeout(WAIT_MAX, &mut verdict).await {
+        Ok(said) => said.unwrap_or(Verdict::Lost),
+        Err(_) => {
+            // From here on nobody can say anything any more; what was said just now still counts.
+            verdict.close();
+            verdict.try_recv().unwrap_or(Verdict::Lost)
+        }
+    }
 }
 
 impl Reservation {
@@ -121,6 +166,7 @@ impl Reservation {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use moorline_config::Config;
     use serde_json::json;
 
@@ -149,7 +195,13 @@ mod tests {
         let subject =
             Subject { caller: Who::Key(KeyIndex(key)), model: ModelIndex(0), peer, headers: &headers };
         let demand = Demand { tokens, cost_micros: 10 };
-        reserve(limits, routing.routes()[0].limits.iter(), &subject, demand)
+        let asked = reserve(limits, routing.routes()[0].limits.iter(), &subject, demand);
+        // In memory there is nothing to wait for.
+        let denied = |denied| match denied {
+            Denied::Limited(refused) => refused,
+            Denied::StoreLost => panic!("there is no store"),
+        };
+        asked.now_or_never().unwrap().map_err(denied)
     }
 
     #[test]

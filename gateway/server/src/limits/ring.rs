@@ -43,6 +43,37 @@ impl Shape {
         now / self.length
     }
 
+    /// Until the next bucket begins.
+    pub(super) const fn step(self, now: Millis) -> Millis {
+        self.length - now % self.length
+    }
+
+    /// How long it is worth waiting when the present window is used up: until a part of it is forgotten.
+    pub(super) const fn refused_for(self, bucket: u64, now: Millis) -> Millis {
+        if self.is_endless() {
+            0
+        } else if self.is_fixed() {
+            self.forgotten_in(bucket, now)
+        } else {
+            self.step(now)
+        }
+    }
+
+    /// The first bucket that counts when another is the present one.
+    pub(super) const fn oldest(self, head: u64) -> u64 {
+        head.saturating_sub(self.kept)
+    }
+
+    /// How long after its last use a counter may still say something.
+    pub(super) const fn memory(self) -> Millis {
+        if self.is_endless() { 0 } else { self.length.saturating_mul(self.kept.saturating_add(2)) }
+    }
+
+    /// Whether a window is one bucket.
+    pub(super) const fn is_fixed(self) -> bool {
+        self.kept == 0
+    }
+
     /// Until a bucket is forgotten; nothing when it never is.
     pub(super) const fn forgotten_in(self, bucket: u64, now: Millis) -> Millis {
         if self.is_endless() {
@@ -59,6 +90,10 @@ pub(super) struct Bucket {
     pub(super) index: u64,
     /// What was used in it.
     pub(super) used: u64,
+    /// What a shared store counts as this process's, used or not; see [`super::lease`].
+    pub(super) taken: u64,
+    /// What it heard of that.
+    pub(super) told: u64,
 }
 
 /// The buckets that count.
@@ -103,6 +138,26 @@ impl Ring {
     pub(super) fn bucket(&mut self, index: u64) -> Option<&mut Bucket> {
         let slot = self.slot(index);
         self.buckets.get_mut(slot).filter(|bucket| bucket.index == index)
+    }
+
+    /// The present one.
+    pub(super) fn present(&mut self) -> Option<&mut Bucket> {
+        self.bucket(self.head)
+    }
+
+    /// The number of the present one.
+    pub(super) const fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// How its time is cut.
+    pub(super) const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// All that count.
+    pub(super) fn buckets(&mut self) -> &mut [Bucket] {
+        &mut self.buckets
     }
 
     /// What is used in all of them.

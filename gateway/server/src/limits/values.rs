@@ -128,7 +128,7 @@ mod tests {
 
     fn values() -> Values {
         let shape = Shape::new(Some(Duration::from_seconds(60)), Algorithm::Fixed);
-        Values::new(Box::new(move |_| Arc::new(Counter::new(shape))))
+        Values::new(Box::new(move |_| Arc::new(Counter::new(shape, None))))
     }
 
     fn pass(values: &Values, value: usize, now: Millis) -> bool {

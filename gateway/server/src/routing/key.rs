@@ -6,7 +6,7 @@ use std::sync::Arc;
 use moorline_config::{KeyName, ModelName, Moment, document};
 use sha2::{Digest as _, Sha256};
 
-use super::limit::{Declared, Limit};
+use super::limit::{Around, Limit};
 use super::{KeyIndex, ModelIndex};
 use crate::limits::Millis;
 
@@ -71,12 +71,12 @@ impl Key {
     pub(super) fn compile(
         key: &document::Key,
         by_name: &HashMap<ModelName, ModelIndex>,
-        declared: Declared<'_>,
+        around: Around<'_>,
     ) -> Self {
         Self {
             name: key.name.clone(),
             metadata: key.metadata.clone(),
-            limits: Limit::of_key(key, declared).into(),
+            limits: Limit::of_key(key, around).into(),
             models: key.models.as_ref().map(|names| indices(names, by_name)),
         }
     }

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderName};
-use moorline_config::document::{self, Algorithm, Each, Per};
-use moorline_config::{Duration, KeyName, ModelName, TeamName};
+use moorline_config::document::{self, Algorithm, Each, LimitStore, Per, WhenLost};
+use moorline_config::{Duration, KeyName, ModelName, Reference, Secret, TeamName};
 
 use super::{KeyIndex, ModelIndex};
-use crate::limits::{Counter, Limits, Millis, Shape, ValueId, Values};
+use crate::limits::{Counter, Declared, Limits, Millis, Shape, Store, ValueId, Values};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,6 +119,32 @@ pub struct LimitId {
 }
 
 impl LimitId {
+    /// The name that all replicas know it by. Nothing that may be declared holds a `<` or a `>`, so no two are alike.
+    pub(crate) fn name(&self) -> String {
+        let window = self.window.map(|window| window.to_string()).unwrap_or_default();
+        let algorithm = match self.algorithm {
+            Algorithm::Fixed => "",
+            Algorithm::Sliding => ":sliding",
+        };
+        let place = match &self.scope.place {
+            Place::Route(path) => format!("<route {path}>"),
+            Place::Key(key) => format!("<key {key}>"),
+            Place::Tokens => "<tokens>".to_owned(),
+            Place::Everywhere => String::new(),
+        };
+        let share = match &self.scope.share {
+            Share::All => String::new(),
+            Share::Key(key) => format!("<each key {key}>"),
+            Share::Model(model) => format!("<each model {model}>"),
+            Share::Team(Some(team)) => format!("<each team {team}>"),
+            Share::Team(None) => "<each team>".to_owned(),
+            Share::Token => "<each token>".to_owned(),
+            Share::Address => "<each ip>".to_owned(),
+            Share::Header(header) => format!("<each header {header}>"),
+        };
+        format!("{}:{window}{algorithm}:{place}{share}", self.kind.as_str()).replace(' ', "=")
+    }
+
     pub(crate) fn shape(&self) -> Shape {
         Shape::new(self.window, self.algorithm)
     }
@@ -161,7 +187,32 @@ pub struct Limit {
     /// Length of the window; none for what runs now.
     pub window: Option<Duration>,
     algorithm: Algorithm,
+    shared: Option<Arc<Shared>>,
     by: By,
+}
+
+/// Where replicas count together.
+#[derive(Debug)]
+pub(super) struct Shared {
+    declared: Declared,
+    found: OnceLock<Arc<Store>>,
+}
+
+impl Shared {
+    /// Compiles what a document declares; nothing when each replica counts on its own.
+    pub(super) fn compile(
+        document: &document::Document,
+        resolve: &dyn Fn(&Reference) -> Option<Secret>,
+    ) -> Option<Arc<Self>> {
+        let LimitStore::Redis(redis) = document.stores.as_ref()?.limits.as_ref()? else { return None };
+        let (gateway, when_lost) = (document.name.clone(), redis.when_lost);
+        let declared = Declared { url: resolve(&redis.redis), gateway, when_lost };
+        Some(Arc::new(Self { declared, found: OnceLock::new() }))
+    }
+
+    fn store(&self, limits: &Limits) -> &Store {
+        self.found.get_or_init(|| limits.store(&self.declared))
+    }
 }
 
 /// How the counter for a request is found.
@@ -182,48 +233,49 @@ struct Slot<T> {
 }
 
 /// What limits are compiled against.
-#[derive(Clone, Copy)]
-pub(super) struct Declared<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'a> {
     pub(super) keys: &'a [document::Key],
     /// In the order of their places.
     pub(super) models: &'a [&'a ModelName],
+    pub(super) shared: Option<&'a Arc<Shared>>,
 }
 
 impl Limit {
     /// Compiles the limits of a route.
-    pub(super) fn of_route(path: &str, limits: &[document::Limit], declared: Declared<'_>) -> Vec<Self> {
+    pub(super) fn of_route(path: &str, limits: &[document::Limit], around: Around<'_>) -> Vec<Self> {
         let place = || Place::Route(path.to_owned());
-        compile_all(limits, |per| match per {
+        compile_all(limits, around.shared, |per| match per {
             Per::Each(Each::Key) => {
                 let of = |key: &document::Key| Slot::new(place(), Share::Key(key.name.clone()));
-                By::Key(declared.keys.iter().map(of).collect(), Slot::new(place(), Share::Token))
+                By::Key(around.keys.iter().map(of).collect(), Slot::new(place(), Share::Token))
             }
             Per::Each(Each::Team) => {
                 let of = |key: &document::Key| Slot::new(place(), Share::Team(key.team.clone()));
-                By::Team(declared.keys.iter().map(of).collect(), place())
+                By::Team(around.keys.iter().map(of).collect(), place())
             }
             Per::Each(Each::Route) => By::One(Slot::new(place(), Share::All)),
-            other => By::shared(place(), other, declared),
+            other => By::shared(place(), other, around),
         })
     }
 
     /// Compiles the limits of a key.
-    pub(super) fn of_key(key: &document::Key, declared: Declared<'_>) -> Vec<Self> {
+    pub(super) fn of_key(key: &document::Key, around: Around<'_>) -> Vec<Self> {
         let place = || Place::Key(key.name.clone());
-        compile_all(&key.limits, |per| match per {
+        compile_all(&key.limits, around.shared, |per| match per {
             Per::Each(Each::Key | Each::Route) => By::One(Slot::new(place(), Share::All)),
             Per::Each(Each::Team) => By::One(Slot::new(Place::Everywhere, Share::Team(key.team.clone()))),
-            other => By::shared(place(), other, declared),
+            other => By::shared(place(), other, around),
         })
     }
 
     /// Compiles the limits of callers with a token.
-    pub(super) fn of_tokens(limits: &[document::Limit], declared: Declared<'_>) -> Vec<Self> {
-        compile_all(limits, |per| match per {
+    pub(super) fn of_tokens(limits: &[document::Limit], around: Around<'_>) -> Vec<Self> {
+        compile_all(limits, around.shared, |per| match per {
             Per::Each(Each::Key) => By::Key(Box::default(), Slot::new(Place::Tokens, Share::Token)),
             Per::Each(Each::Route) => By::One(Slot::new(Place::Tokens, Share::All)),
             Per::Each(Each::Team) => By::Team(Box::default(), Place::Everywhere),
-            other => By::shared(Place::Tokens, other, declared),
+            other => By::shared(Place::Tokens, other, around),
         })
     }
 
@@ -234,11 +286,13 @@ impl Limit {
         limits: &Limits,
         now: Millis,
     ) -> Option<(Cow<'_, Scope>, Arc<Counter>)> {
+        let registry =
+            || self.shared.as_ref().map_or(limits.in_memory(), |shared| &*shared.store(limits).registry);
         let of = |slot: &Slot<Counter>| {
-            Arc::clone(slot.found.get_or_init(|| limits.counter(&self.id(&slot.scope))))
+            Arc::clone(slot.found.get_or_init(|| registry().counter(&self.id(&slot.scope), now)))
         };
         let among = |slot: &Slot<Values>, value| {
-            slot.found.get_or_init(|| limits.values(&self.id(&slot.scope))).counter(value, now)
+            slot.found.get_or_init(|| registry().values(&self.id(&slot.scope))).counter(value, now)
         };
         let (scope, counter) = match &self.by {
             By::One(slot) => (&slot.scope, of(slot)),
@@ -251,7 +305,7 @@ impl Limit {
                 Who::Token { team, .. } => {
                     // The same counter as that of the team's keys, if it has any.
                     let scope = Scope { place: place.clone(), share: Share::Team(team.cloned()) };
-                    let counter = limits.counter(&self.id(&scope));
+                    let counter = registry().counter(&self.id(&scope), now);
                     return Some((Cow::Owned(scope), counter));
                 }
             },
@@ -268,17 +322,22 @@ impl Limit {
         Some((Cow::Borrowed(scope), counter))
     }
 
+    /// What happens while the store is lost. In memory nothing is ever lost.
+    pub(crate) fn when_lost(&self) -> WhenLost {
+        self.shared.as_ref().map_or(WhenLost::Closed, |shared| shared.declared.when_lost)
+    }
+
     fn id(&self, scope: &Scope) -> LimitId {
         LimitId { scope: scope.clone(), kind: self.kind, window: self.window, algorithm: self.algorithm }
     }
 }
 
 impl By {
-    fn shared(place: Place, per: &Per, declared: Declared<'_>) -> Self {
+    fn shared(place: Place, per: &Per, around: Around<'_>) -> Self {
         match per {
             Per::Each(Each::Model) => {
                 let of = |name: &&ModelName| Slot::new(place.clone(), Share::Model((*name).clone()));
-                Self::Model(declared.models.iter().map(of).collect())
+                Self::Model(around.models.iter().map(of).collect())
             }
             Per::Each(Each::Ip) => Self::Address(Slot::new(place, Share::Address)),
             Per::Header(by) => match HeaderName::try_from(by.header.as_str()) {
@@ -298,7 +357,11 @@ impl<T> Slot<T> {
 }
 
 /// Compiles limits. Of two that would share a counter the smaller counts: one request must not count twice.
-fn compile_all(limits: &[document::Limit], by: impl Fn(&Per) -> By) -> Vec<Limit> {
+fn compile_all(
+    limits: &[document::Limit],
+    shared: Option<&Arc<Shared>>,
+    by: impl Fn(&Per) -> By,
+) -> Vec<Limit> {
     let mut compiled: Vec<(&Per, Limit)> = Vec::new();
     for limit in limits {
         let (kind, most) = match (limit.requests, limit.tokens, limit.budget, limit.concurrency) {
@@ -316,7 +379,8 @@ fn compile_all(limits: &[document::Limit], by: impl Fn(&Per) -> By) -> Vec<Limit
             same.most = same.most.min(most);
             continue;
         }
-        compiled.push((&limit.per, Limit { kind, most, window, algorithm, by: by(&limit.per) }));
+        let (shared, by) = (shared.cloned(), by(&limit.per));
+        compiled.push((&limit.per, Limit { kind, most, window, algorithm, shared, by }));
     }
     compiled.into_iter().map(|(_, limit)| limit).collect()
 }

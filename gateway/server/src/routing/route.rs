@@ -6,7 +6,7 @@ use std::time::Duration;
 use moorline_config::ModelName;
 use moorline_config::document;
 
-use super::limit::{Declared, Limit};
+use super::limit::{Around, Limit};
 use super::{ModelIndex, key};
 
 /// The clocks of a request.
@@ -61,14 +61,14 @@ impl Route {
         index: usize,
         route: &document::Route,
         by_name: &HashMap<ModelName, ModelIndex>,
-        declared: Declared<'_>,
+        around: Around<'_>,
     ) -> Self {
         let retry = route.retry.unwrap_or_default();
         let timeouts = route.timeouts.unwrap_or_default();
         Self {
             index,
             default_model: route.default_model.as_ref().and_then(|name| by_name.get(name).copied()),
-            limits: Limit::of_route(&route.path, &route.limits, declared),
+            limits: Limit::of_route(&route.path, &route.limits, around),
             retry: Retry { attempts: retry.attempts.max(1), backoff: retry.backoff.get() },
             clocks: Clocks {
                 connect: timeouts.connect.get(),
