@@ -20,7 +20,7 @@ pub(crate) use decode::StreamDecoder;
 pub(crate) use encode::StreamEncoder;
 pub(crate) use model::Line;
 pub(crate) use read_answer::read_answer;
-pub(crate) use read_request::read_request;
+pub(crate) use read_request::{read_count_request, read_request};
 pub(crate) use write_answer::write_answer;
 // For Bedrock, where Claude is told the same.
 pub(crate) use write_request::{

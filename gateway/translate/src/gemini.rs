@@ -47,5 +47,5 @@ mod stream;
 mod thinking;
 
 pub use answer::{read_answer, read_count};
-pub use request::{path, write_count, write_request};
+pub use request::{count_path, path, write_count, write_request};
 pub use stream::StreamDecoder;

@@ -3,7 +3,7 @@
 //! A request that needs no translation is never parsed into a tree: [`scan`] checks it in one pass and notes where
 //! the few fields stand that a gateway decides on, [`splice`] replaces those and leaves every other byte alone.
 //! A request that does need one goes through [`chat`], the vocabulary that all chat protocols share; [`matrix`] is
-//! where it comes in and goes out, and [`gemini`], [`bedrock`] and [`cohere`] are providers' halves of it. [`embeddings`],
+//! where it comes in and goes out, and [`gemini`], [`bedrock`] and [`cohere`] are providers' halves of it. [`count`], [`embeddings`],
 //! [`rerank`] and [`multipart`] do the same for what is no chat, and [`faults`] tells what a provider's refusal means.
 //! [`sse`] finds the events in a stream however it is cut, [`passthrough`] says what one means that is not translated,
 //! [`usage`] reads the tokens an answer used, and [`error`] writes refusals in the caller's dialect.
@@ -13,6 +13,7 @@ mod arguments;
 pub mod bedrock;
 pub mod chat;
 pub mod cohere;
+pub mod count;
 pub mod embeddings;
 pub mod error;
 pub mod faults;

@@ -92,11 +92,20 @@ struct Metadata {
 
 /// Reads a request.
 pub(crate) fn read_request(body: &[u8]) -> Result<Request, Untranslatable> {
+    let request = read_count_request(body)?;
+    if request.tokens_max.is_none() {
+        return Err(missing("max_tokens"));
+    }
+    Ok(request)
+}
+
+/// Reads the question how many tokens a request has: it is the request, which need not say how long its answer may be.
+pub(crate) fn read_count_request(body: &[u8]) -> Result<Request, Untranslatable> {
     let body: Body<'_> = serde_json::from_slice(body).map_err(invalid)?;
     refuse(&body)?;
     let mut request = Request {
         stream: body.stream.unwrap_or_default(),
-        tokens_max: Some(body.max_tokens.ok_or_else(|| missing("max_tokens"))?),
+        tokens_max: body.max_tokens,
         user: body.metadata.as_ref().and_then(|metadata| metadata.user_id.clone()),
         dropped: dropped(&body),
         reasoning: reasoning(&body)?,

@@ -99,6 +99,12 @@ pub fn path(model: &str, stream: bool) -> String {
     }
 }
 
+/// Where it is asked how many tokens a request has.
+#[must_use]
+pub fn count_path(model: &str) -> String {
+    format!("/models/{}:countTokens", segment(model.strip_prefix("models/").unwrap_or(model)))
+}
+
 /// Writes a request. Fields that are left out are named in it.
 ///
 /// # Errors
@@ -109,7 +115,7 @@ pub fn write_request(request: &mut Request) -> Result<Vec<u8>, Untranslatable> {
     Ok(serde_json::to_vec(&body(request)?).unwrap_or_default())
 }
 
-/// Writes the question how many tokens a request has. It goes to `…:countTokens`.
+/// Writes the question how many tokens a request has. It goes to [`count_path`].
 ///
 /// # Errors
 /// [`Untranslatable`], when what is asked cannot be said.

@@ -1,5 +1,5 @@
 //! Providers' protocols, held against files: what is asked of each (`requests`), what whole answers say (`answers`), and
-//! what streams say (`streams`), which is the same wherever they are cut.
+//! what streams say (`streams`), which is the same wherever they are cut; and each as each caller gets it.
 //!
 //! `requests/CASE.json` is a request in the vocabulary's own words; `requests/CASE.PROVIDER.snap` is what is asked of
 //! the provider. `answers/CASE.PROVIDER.json` and `streams/CASE.PROVIDER.*` were written after the providers'
@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in tests a panic is the report")]
 
+mod callers;
 mod case;
 mod providers;
 
