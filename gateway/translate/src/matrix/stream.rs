@@ -203,10 +203,11 @@ impl Stream {
         "text/event-stream"
     }
 
-    /// Ends a stream that cannot go on: with an error event, and no end marker after it.
+    /// Ends a stream that cannot go on: with an error event, and no end marker after it. `kind` is our word for what
+    /// happened, for programs.
     pub fn fail(&mut self, kind: &str, message: &str, out: &mut Vec<u8>) {
         if !self.is_done && !self.has_failed {
-            self.write_fault(kind, message, None, out);
+            self.write_fault("upstream_error", message, Some(kind), out);
         }
     }
 

@@ -19,4 +19,5 @@ fn context(caller: Caller, wire: Wire) -> Context {
 }
 
 const CALLERS: [Caller; 3] = [Caller::OpenAiChat, Caller::OpenAiResponses, Caller::AnthropicMessages];
-const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::AnthropicMessages, Wire::Gemini];
+const WIRES: [Wire; 5] =
+    [Wire::OpenAiChat, Wire::AnthropicMessages, Wire::Gemini, Wire::BedrockConverse, Wire::CohereChat];

@@ -9,6 +9,7 @@
 
 mod callers;
 mod case;
+mod frames;
 mod providers;
 
 use std::fmt::Write as _;
