@@ -3,6 +3,7 @@
 #   make demo [ONCE=1]   build, then show the main job; with ONCE=1 exit 0 when all of it happened
 #   make test            everything: format, lints, unit, doc, golden, property and system tests
 #   make bench           measured figures, side by side (docs/benchmarks.md); QUICK=1, ONLY=json-32,stream, PROFILE=measure
+#   make fuzz            what strangers send, changed at random; TARGET=sse SECONDS=3600 for one and for longer
 #   make fmt             format
 
 SHELL := /bin/bash
@@ -22,10 +23,11 @@ QUICK ?=
 ONLY ?=
 PROFILE ?= release
 
-.PHONY: test demo bench fmt lint build tools
+.PHONY: test demo bench fuzz fuzz-program fmt lint build tools
 
-test: tools lint build
+test: tools lint build fuzz-program
 	cargo test --workspace --locked --no-fail-fast
+	"$(FUZZ)" --seconds 20
 
 lint:
 	cargo fmt --all --check
@@ -46,6 +48,19 @@ bench:
 	python3 .ci/tools.py nginx
 	cargo build --profile $(PROFILE) --locked $(if $(QUICK)$(ONLY),-p moorline-gateway -p moorline-tests,--workspace) --bins
 	"$(CARGO_TARGET_DIR)/$(PROFILE)/bench" $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+# The compiler counts which branches an input reaches; stable Rust can do that for everything but the standard library.
+# --target keeps the flags away from build scripts and macros.
+FUZZ_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+FUZZ := $(CARGO_TARGET_DIR)/$(FUZZ_TARGET)/fuzz/moorline-fuzz
+
+fuzz-program:
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --profile fuzz --locked -p moorline-fuzz --target $(FUZZ_TARGET)
+
+fuzz: fuzz-program
+	"$(FUZZ)" $(TARGET) --seconds $(or $(SECONDS),60) --found "$(CARGO_TARGET_DIR)/fuzz-found"
 
 fmt:
 	cargo fmt --all

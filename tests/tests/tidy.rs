@@ -33,6 +33,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("terraform-provider-moorline", vec!["moorline-config", "moorline-admin"]),
         ("moorline-model", vec!["moorline-config"]),
         ("moorline-web", vec!["moorline-model", "moorline-record"]),
+        ("moorline-fuzz", vec!["moorline-config", "moorline-translate"]),
         ("moorline", [&reconciler[..], &["moorline-config", "moorline-admin"]].concat()),
     ]);
     for name in &reconciler[1..7] {
