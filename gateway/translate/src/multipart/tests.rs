@@ -71,6 +71,7 @@ fn a_form_that_readers_would_read_differently_is_refused() {
         "filename=\"x\"",
         "name=\"model\"\r\nContent-Disposition: form-data; name=\"x\"",
         "name=\"model\"\r\n name=\"x\"",
+        "name=\"model\"\r\n\tX: y",
         "name=\"model\"\nContent-Type: text/plain",
         "name=\"model\"\r\nContent-Disposition : form-data; name=\"x\"",
         "name=\"model\"\r\nno colon",
