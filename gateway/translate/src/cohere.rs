@@ -38,5 +38,5 @@ pub use answer::read_answer;
 pub use request::write_request;
 pub use stream::StreamDecoder;
 
-/// Where a chat is asked for, below the provider's base address (`https://api.cohere.com/v2`).
-pub const PATH: &str = "/chat";
+/// Where a chat is asked for, below the provider's base address (`https://api.cohere.com`).
+pub const PATH: &str = "/v2/chat";

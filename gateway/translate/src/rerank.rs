@@ -88,7 +88,7 @@ pub fn request(wire: Wire, body: &[u8], model: &str) -> Result<(Outgoing, Reply)
     let path = match wire {
         Wire::CohereChat => {
             out.model = Some(model);
-            "/rerank".to_owned()
+            "/v2/rerank".to_owned()
         }
         Wire::BedrockConverse => {
             if asked.max_tokens_per_doc.is_some() {

@@ -209,7 +209,7 @@ impl<'a> CohereBody<'a> {
 
 fn cohere(asked: &Texts, model: &str) -> Result<(Outgoing, Reply), Untranslatable> {
     let outgoing = Outgoing {
-        path: "/embed".to_owned(),
+        path: "/v2/embed".to_owned(),
         body: written(&CohereBody::new(asked, Some(model))),
         dropped: asked.dropped(),
     };

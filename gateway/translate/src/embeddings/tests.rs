@@ -48,7 +48,7 @@ fn gemini_embeds_a_list_in_one_batch() {
 fn cohere_is_told_what_a_text_is_for() {
     let (outgoing, reply) =
         asked(Wire::CohereChat, &json!({"model": "e", "input": "one"}), "embed-v4.0").unwrap();
-    assert_eq!(outgoing.path, "/embed");
+    assert_eq!(outgoing.path, "/v2/embed");
     assert_eq!(
         body(&outgoing),
         json!({"model": "embed-v4.0", "texts": ["one"], "input_type": "search_document", "embedding_types": ["float"]})

@@ -14,7 +14,7 @@ fn body(outgoing: &Outgoing) -> Value {
 fn cohere_is_asked_with_texts_and_answers_as_it_is() {
     let ask = json!({"model": "r", "query": "q", "documents": ["a", {"text": "b"}], "top_n": 1, "max_tokens_per_doc": 9});
     let (outgoing, reply) = asked(Wire::CohereChat, &ask, "rerank-v3.5").unwrap();
-    assert_eq!(outgoing.path, "/rerank");
+    assert_eq!(outgoing.path, "/v2/rerank");
     assert_eq!(
         body(&outgoing),
         json!({"model": "rerank-v3.5", "query": "q", "documents": ["a", "b"], "top_n": 1, "max_tokens_per_doc": 9})
