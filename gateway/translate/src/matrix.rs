@@ -30,7 +30,7 @@
 //! |---|---|---|
 //! | OpenAI Chat | `store`, `metadata`, `service_tier`, `prediction`, `verbosity`, `prompt_cache_*`, an image's `detail` | `n` above 1, `logprobs`, `logit_bias`, audio, files, `moderation`, `web_search_options`, `functions`, fields unknown |
 //! | Responses | `store`, `include` beyond encrypted thoughts, `truncation`, `service_tier`, `max_tool_calls`, `prompt_cache_*`, `client_metadata`, `text.verbosity`, an image's `detail` | what refers to a kept conversation, `background`, OpenAI's own tools and their items, files, audio, `top_logprobs`, `context_management`, `moderation`, fields unknown |
-//! | Anthropic | `cache_control`, `service_tier`, `speed`, `inference_geo`, `diagnostics`, a tool's `defer_loading` and `input_examples` | Anthropic's own tools, documents, `container`, `mcp_servers`, `context_management`, fields unknown |
+//! | Anthropic | `cache_control`, `service_tier`, `speed`, `inference_geo`, `diagnostics`, `context_management`, a tool's `defer_loading` and `input_examples`, fields unknown | Anthropic's own tools, documents, `container`, `mcp_servers` |
 
 mod fault;
 mod stream;

@@ -5,7 +5,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{self, SeqAccess, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::chat::{Image, Untranslatable};
 
@@ -47,6 +48,83 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Content<T> {
         }
 
         deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+/// Reads an object and leaves its unknown fields out; says whether there were any.
+pub(crate) fn known_fields<'de, T: Deserialize<'de>>(
+    body: &'de [u8],
+    has_unknown: &mut bool,
+) -> Result<T, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = T::deserialize(KnownFields { inner: &mut json, has_unknown })?;
+    json.end()?;
+    Ok(value)
+}
+
+/// A deserializer that shows a struct the fields it has, and no others.
+struct KnownFields<'a, D> {
+    inner: D,
+    has_unknown: &'a mut bool,
+}
+
+impl<'de, D: de::Deserializer<'de>> de::Deserializer<'de> for KnownFields<'_, D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_map(KnownMap { inner: visitor, fields, has_unknown: self.has_unknown })
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+/// A map, or who visits it, without the keys that are not among `fields`.
+struct KnownMap<'a, T> {
+    inner: T,
+    fields: &'static [&'static str],
+    has_unknown: &'a mut bool,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for KnownMap<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.expecting(formatter)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.inner.visit_map(KnownMap { inner: map, fields: self.fields, has_unknown: self.has_unknown })
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for KnownMap<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        while let Some(key) = self.inner.next_key::<Word<'de>>()? {
+            if self.fields.contains(&key.as_str()) {
+                return seed.deserialize(StrDeserializer::new(key.as_str())).map(Some);
+            }
+            *self.has_unknown = true;
+            self.inner.next_value::<IgnoredAny>()?;
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.inner.next_value_seed(seed)
     }
 }
 

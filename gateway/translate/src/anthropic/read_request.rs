@@ -1,7 +1,8 @@
 //! A caller's Messages request.
 //!
-//! Every field of the protocol is one of: read, left out and named in [`Request::dropped`], or refused. A field that
-//! the protocol does not have is refused as Anthropic does it. The table is in [`crate::matrix`].
+//! Every field of the protocol is one of: read, left out and named in [`Request::dropped`], or refused. Fields that are
+//! not known are left out and named as such: Anthropic's own clients try new ones with each release, and would be
+//! locked out by each. The table is in [`crate::matrix`].
 
 mod blocks;
 mod tools;
@@ -14,10 +15,9 @@ use self::blocks::Block;
 use crate::chat::{
     Effort, Message as ChatMessage, Output, Part, Reasoning, Request, Role, Sampling, Untranslatable,
 };
-use crate::read::{Content, Word, invalid};
+use crate::read::{Content, Word, invalid, known_fields};
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Body<'a> {
     #[serde(rename = "model")]
     _model: Option<IgnoredAny>,
@@ -101,13 +101,14 @@ pub(crate) fn read_request(body: &[u8]) -> Result<Request, Untranslatable> {
 
 /// Reads the question how many tokens a request has: it is the request, which need not say how long its answer may be.
 pub(crate) fn read_count_request(body: &[u8]) -> Result<Request, Untranslatable> {
-    let body: Body<'_> = serde_json::from_slice(body).map_err(invalid)?;
+    let mut has_unknown = false;
+    let body: Body<'_> = known_fields(body, &mut has_unknown).map_err(invalid)?;
     refuse(&body)?;
     let mut request = Request {
         stream: body.stream.unwrap_or_default(),
         tokens_max: body.max_tokens,
         user: body.metadata.as_ref().and_then(|metadata| metadata.user_id.clone()),
-        dropped: dropped(&body),
+        dropped: dropped(&body, has_unknown),
         reasoning: reasoning(&body)?,
         sampling: Sampling {
             temperature: body.temperature,
@@ -143,11 +144,6 @@ fn refuse(body: &Body<'_>) -> Result<(), Untranslatable> {
             "mcp_servers",
             "it does not call MCP servers",
         ),
-        (
-            body.context_management.is_some(),
-            "context_management",
-            "it does not manage the conversation's context",
-        ),
     ];
     match refused.into_iter().find(|(is_said, _, _)| *is_said) {
         Some((_, field, reason)) => Err(Untranslatable::Unsupported { field, reason }),
@@ -156,7 +152,7 @@ fn refuse(body: &Body<'_>) -> Result<(), Untranslatable> {
 }
 
 /// Names what is left out: services of Anthropic around the answer, which is still the answer asked for.
-fn dropped(body: &Body<'_>) -> Vec<&'static str> {
+fn dropped(body: &Body<'_>, has_unknown: bool) -> Vec<&'static str> {
     let said = [
         (body.cache_control.is_some(), "cache_control"),
         (body.service_tier.is_some(), "service_tier"),
@@ -165,6 +161,8 @@ fn dropped(body: &Body<'_>) -> Vec<&'static str> {
         (body.diagnostics.is_some(), "diagnostics"),
         (body.user_profile_id.is_some(), "user_profile_id"),
         (body.workspace_id.is_some(), "workspace_id"),
+        (body.context_management.is_some(), "context_management"),
+        (has_unknown, "unknown fields"),
     ];
     said.into_iter().filter_map(|(is_said, field)| is_said.then_some(field)).collect()
 }

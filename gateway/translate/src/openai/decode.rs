@@ -40,8 +40,9 @@ struct Choice<'a> {
 #[derive(Deserialize)]
 struct Delta<'a> {
     content: Option<Content<TextPart>>,
-    #[serde(alias = "reasoning")]
     reasoning_content: Option<String>,
+    /// vLLM's and OpenRouter's word for it; some say both.
+    reasoning: Option<String>,
     refusal: Option<String>,
     #[serde(borrow)]
     thinking_blocks: Option<Vec<ThinkingBlock<'a>>>,
@@ -148,7 +149,7 @@ impl State {
     }
 
     fn delta(&mut self, delta: Delta<'_>, events: &mut Vec<Event>) -> Result<(), BrokenStream> {
-        self.prose(Prose::Reasoning, delta.reasoning_content, events);
+        self.prose(Prose::Reasoning, delta.reasoning_content.or(delta.reasoning), events);
         for block in delta.thinking_blocks.into_iter().flatten().filter_map(ThinkingBlock::into_part) {
             self.thinking_block(block, events);
         }

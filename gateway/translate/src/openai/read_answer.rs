@@ -28,8 +28,9 @@ struct Choice<'a> {
 struct Message<'a> {
     content: Option<Content<TextPart>>,
     refusal: Option<String>,
-    #[serde(alias = "reasoning")]
     reasoning_content: Option<String>,
+    /// vLLM's and OpenRouter's word for it; some say both.
+    reasoning: Option<String>,
     #[serde(borrow)]
     thinking_blocks: Option<Vec<ThinkingBlock<'a>>>,
     tool_calls: Option<Vec<ToolCall>>,
@@ -86,7 +87,9 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, Unreadable> {
 fn parts(message: Message<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> =
         message.thinking_blocks.into_iter().flatten().filter_map(ThinkingBlock::into_part).collect();
-    if let Some(text) = message.reasoning_content.filter(|text| parts.is_empty() && !text.is_empty()) {
+    if let Some(text) =
+        message.reasoning_content.or(message.reasoning).filter(|text| parts.is_empty() && !text.is_empty())
+    {
         parts.push(Part::Reasoning { text, signature: None });
     }
     let text = message.content.map(Content::into_text).filter(|text| !text.is_empty());

@@ -102,6 +102,13 @@ fn what_cannot_be_said_is_refused_by_its_name() {
         let found = request(Caller::AnthropicMessages, Wire::OpenAiChat, body.as_bytes(), "m", "m", "1", 0);
         assert!(found.unwrap_err().to_string().contains(name), "{field}");
     }
+    let new =
+        br#"{"betas":[{"x":1}],"max_tokens":9,"messages":[],"context_management":{"edits":[]},"x\u0041":1}"#;
+    let found = request(Caller::AnthropicMessages, Wire::OpenAiChat, new, "m", "m", "1", 0).unwrap();
+    assert_eq!(found.dropped, ["context_management", "unknown fields"]);
+    let twice = br#"{"max_tokens":9,"max_tokens":9,"messages":[]}"#;
+    let found = request(Caller::AnthropicMessages, Wire::OpenAiChat, twice, "m", "m", "1", 0);
+    assert!(found.unwrap_err().to_string().contains("duplicate field"));
     let found = request(Caller::AnthropicMessages, Wire::OpenAiChat, br#"{"messages":[]}"#, "m", "m", "1", 0);
     assert!(found.unwrap_err().to_string().contains("max_tokens"));
 }
