@@ -29,6 +29,7 @@ mod reading;
 mod refusal;
 mod relay;
 mod service;
+mod trail;
 mod upstream;
 mod worker;
 
@@ -46,6 +47,7 @@ use crate::gauges::Gauges;
 use crate::generation::Snapshot;
 use crate::health::Health;
 use crate::limits::Limits;
+use crate::telemetry::Telemetry;
 
 pub use guard::Deadlines;
 
@@ -79,6 +81,8 @@ pub struct DataConfig {
     pub access_log: AccessLog,
     /// How targets do, over all workers and documents.
     pub health: Arc<Health>,
+    /// Takes the traces of sampled requests. Absent: none is sampled.
+    pub telemetry: Option<Arc<Telemetry>>,
 }
 
 impl DataConfig {
@@ -95,6 +99,7 @@ impl DataConfig {
             gauges: Arc::default(),
             access_log: AccessLog::off(),
             health: Arc::default(),
+            telemetry: None,
         }
     }
 }

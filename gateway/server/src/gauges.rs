@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::limits::Health;
+use crate::meters::{Counts, Meters, Times};
 
 /// Numbers of all workers.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub struct Gauges {
     workers: Mutex<Vec<Arc<WorkerGauges>>>,
     dropped_lines: AtomicU64,
     stores: OnceLock<Arc<Health>>,
+    dropped_spans: AtomicU64,
+    meters: Meters,
 }
 
 /// Numbers of one worker. Aligned so that two workers never share a cache line.
@@ -20,12 +23,20 @@ pub struct Gauges {
 pub struct WorkerGauges {
     connections: AtomicU64,
     requests: AtomicU64,
+    upstream_open: AtomicU64,
+    upstream_idle: AtomicU64,
+    overhead: Times,
 }
 
 /// A connection, counted as open until this is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct OpenConnection(Arc<WorkerGauges>);
+
+/// A connection to a provider, counted as open until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct UpstreamConnection(Arc<WorkerGauges>);
 
 /// A request, counted as under way until this is dropped.
 #[derive(Debug)]
@@ -63,6 +74,23 @@ impl Gauges {
         self.stores.get().map_or(0, |stores| stores.lost())
     }
 
+    /// Counts sampled requests whose spans did not arrive anywhere.
+    pub fn count_dropped_spans(&self, requests: u64) {
+        self.dropped_spans.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    /// Sampled requests whose spans did not arrive anywhere.
+    #[must_use]
+    pub fn dropped_spans(&self) -> u64 {
+        self.dropped_spans.load(Ordering::Relaxed)
+    }
+
+    /// What providers were asked, and what it came to.
+    #[must_use]
+    pub const fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
     /// Counts lines of the access log that were not written.
     pub fn count_dropped_lines(&self, lines: u64) {
         self.dropped_lines.fetch_add(lines, Ordering::Relaxed);
@@ -72,6 +100,27 @@ impl Gauges {
     #[must_use]
     pub fn dropped_lines(&self) -> u64 {
         self.dropped_lines.load(Ordering::Relaxed)
+    }
+
+    /// Open connections to providers.
+    #[must_use]
+    pub fn upstream_open(&self) -> u64 {
+        self.sum(|worker| &worker.upstream_open)
+    }
+
+    /// Those among them that wait for a request.
+    #[must_use]
+    pub fn upstream_idle(&self) -> u64 {
+        self.sum(|worker| &worker.upstream_idle)
+    }
+
+    /// Requests that went upstream, by the part of their latency that was spent here, in microseconds.
+    #[must_use]
+    pub fn overhead(&self) -> Counts {
+        let mut counts = Counts::times();
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.iter().for_each(|worker| worker.overhead.read_into(&mut counts));
+        counts
     }
 
     fn sum(&self, of: fn(&WorkerGauges) -> &AtomicU64) -> u64 {
@@ -87,10 +136,34 @@ impl WorkerGauges {
         OpenConnection(Arc::clone(self))
     }
 
+    /// Counts a connection to a provider.
+    pub fn upstream(self: &Arc<Self>) -> UpstreamConnection {
+        self.upstream_open.fetch_add(1, Ordering::Relaxed);
+        UpstreamConnection(Arc::clone(self))
+    }
+
+    /// So many more connections to providers wait for a request, or fewer.
+    pub fn upstream_idle(&self, more: i64) {
+        self.upstream_idle.fetch_add(more.cast_unsigned(), Ordering::Relaxed);
+    }
+
     /// Counts a request.
     pub fn request(self: &Arc<Self>) -> OpenRequest {
         self.requests.fetch_add(1, Ordering::Relaxed);
         OpenRequest(Arc::clone(self))
+    }
+}
+
+impl Drop for UpstreamConnection {
+    fn drop(&mut self) {
+        self.0.upstream_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl OpenRequest {
+    /// Counts the part of the request's latency that was spent here.
+    pub fn record_overhead(&self, overhead: std::time::Duration) {
+        self.0.overhead.record(overhead);
     }
 }
 

@@ -19,10 +19,12 @@ pub mod document_source;
 pub mod gauges;
 pub mod generation;
 pub mod lifecycle;
+pub mod meters;
 pub mod metrics;
 pub mod recorder;
 pub mod secrets;
 pub mod state;
+pub mod telemetry;
 pub mod watch;
 
 // Data plane.

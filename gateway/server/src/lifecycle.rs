@@ -32,6 +32,7 @@ use crate::recorder::SLICE;
 use crate::secrets::Resolver;
 use crate::secrets::refresh::keep_fresh;
 use crate::state::{Setup, State};
+use crate::telemetry::{Settings, Telemetry};
 
 /// How long the last lines of the access log may take to be written.
 const ACCESS_LOG_DEADLINE: Duration = Duration::from_secs(2);
@@ -66,7 +67,8 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
         AccessLog::start(line.access_log.clone(), line.log_format, &gauges).context("--access-log")?;
     let limits = Arc::new(Limits::new(WindowClock::system()));
     gauges.watch(limits.health());
-    let data = start_data_plane(&line, &state, &gauges, &limits, access_log)?;
+    let telemetry = start_telemetry(&state, &gauges, &tracker, &stop)?;
+    let data = start_data_plane(&line, &state, &gauges, &limits, access_log, telemetry)?;
     let data_address = data.address();
     let listener = TcpListener::bind(line.admin)
         .await
@@ -145,18 +147,35 @@ async fn open_state(
     Ok(Arc::new(state))
 }
 
+/// What the environment declares of OpenTelemetry. `None`: no request is to be traced.
+fn start_telemetry(
+    state: &State,
+    gauges: &Arc<Gauges>,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Arc<Telemetry>>> {
+    let status = state.status();
+    let environment = |name: &str| std::env::var(name).ok();
+    match Settings::read(&environment, &status.version, &status.instance)? {
+        Some(settings) => Ok(Telemetry::start(settings, gauges, tracker, stop)?),
+        None => Ok(None),
+    }
+}
+
 fn start_data_plane(
     line: &CommandLine,
     state: &Arc<State>,
     gauges: &Arc<Gauges>,
     limits: &Arc<Limits>,
     access_log: AccessLog,
+    telemetry: Option<Arc<Telemetry>>,
 ) -> anyhow::Result<DataPlane> {
     let config = DataConfig {
         workers: line.workers.map(usize::from),
         drain_deadline: line.drain_timeout.get(),
         gauges: Arc::clone(gauges),
         access_log,
+        telemetry,
         ..DataConfig::new(line.listen)
     };
     let serving: Arc<dyn Serving> = Arc::clone(state) as _;

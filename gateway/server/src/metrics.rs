@@ -4,6 +4,7 @@
 //! callers cannot grow the page. Counters belong to the process, not to a generation: they never go down.
 
 mod page;
+mod upstream;
 
 use jiff::Timestamp;
 use moorline_admin::histogram::upper_micros;
@@ -33,6 +34,7 @@ pub fn page(state: &State, gauges: &Gauges, now: Timestamp) -> String {
     documents(&mut page, state);
     outside(&mut page, state, now);
     traffic(&mut page, &state.totals(now));
+    upstream::write(&mut page, gauges);
     page.finish()
 }
 
@@ -64,6 +66,12 @@ fn process(page: &mut Page, state: &State, gauges: &Gauges) {
         "Lines of the access log that were not written, because nobody took them in time.",
     );
     page.sample(&[], gauges.dropped_lines());
+    page.family(
+        "telemetry_dropped_total",
+        Kind::Counter,
+        "Sampled requests whose spans did not arrive at the OpenTelemetry collector.",
+    );
+    page.sample(&[], gauges.dropped_spans());
 }
 
 fn documents(page: &mut Page, state: &State) {

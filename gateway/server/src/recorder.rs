@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use moorline_admin::{ErrorKind, Generation, Stats, Usage};
 use moorline_config::{Config, ModelName};
 
-use cells::{Authentications, Shard, shard_of_this_thread};
+use cells::{Authentications, Shard};
+pub(crate) use cells::{shard_of_this_thread, shards};
 use timeline::{Timeline, Window};
 
 /// How often history is noted, and so how finely `since` can be told apart.
@@ -121,7 +122,7 @@ impl Recorder {
             models: names().zip(0..).collect(),
             model_names: names().map(String::from).collect(),
             route_paths,
-            shards: (0..cells::shards()).map(|_| Shard::new(cells)).collect(),
+            shards: (0..shards()).map(|_| Shard::new(cells)).collect(),
             timeline: Mutex::new(Timeline::new(started, cells)),
         }))
     }

@@ -23,6 +23,8 @@ const METADATA_MAX: usize = 16;
 const METADATA_NAME_LENGTH_MAX: usize = 64;
 /// The longest value of one.
 const METADATA_VALUE_LENGTH_MAX: usize = 256;
+/// The longest name of whoever answers for something.
+const OWNER_LENGTH_MAX: usize = 128;
 /// The longest `audience`.
 const AUDIENCE_LENGTH_MAX: usize = 512;
 
@@ -40,6 +42,12 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
             continue;
         }
         one_line(&path, value, 0, TAG_VALUE_LENGTH_MAX, problems);
+    }
+    for (index, route) in document.routes.iter().enumerate() {
+        if let Some(log_bodies) = &route.log_bodies {
+            let path = format!("routes[{index}].log_bodies.owner");
+            one_line(&path, &log_bodies.owner, 1, OWNER_LENGTH_MAX, problems);
+        }
     }
     if let Some(jwt) = document.auth.as_ref().and_then(|auth| auth.jwt.as_ref()) {
         one_line("auth.jwt.audience", &jwt.audience, 1, AUDIENCE_LENGTH_MAX, problems);

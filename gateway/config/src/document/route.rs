@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Limit;
-use crate::{Duration, ModelName};
+use crate::{Duration, ModelName, Moment};
 
 /// What serves the requests on a path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,19 @@ pub struct Route {
     /// The five clocks of a request. Absent: [`Timeouts::default`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
+    /// Writes the words of requests and answers into the access log. Absent: they are written nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_bodies: Option<LogBodies>,
+}
+
+/// Whose wish it is that words are logged, and for how long. Both are needed, so that it is not forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogBodies {
+    /// Who answers for it; stands in each of the lines.
+    pub owner: String,
+    /// When it ends by itself. A document whose moment has passed stays a good document.
+    pub expires: Moment,
 }
 
 /// Response cache of a route.

@@ -6,19 +6,24 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Method;
+use http::{HeaderMap, HeaderValue, Method};
 use moorline_admin::ErrorKind;
+use moorline_config::ModelName;
+use moorline_config::document::LogBodies;
 use moorline_translate::{Caller as Dialect, Tokens};
 
+use super::trail::Trail;
 use super::worker::Worker;
-use crate::access::{Line, Sheet};
+use crate::access::{Bodies, Line, Sheet};
 use crate::clock;
 use crate::gauges::OpenRequest;
 use crate::generation::Generation;
 use crate::health::UnderWay;
 use crate::limits::{Reservation, Use};
+use crate::meters::Served;
 use crate::recorder::{Authentication, Outcome};
-use crate::routing::{ModelIndex, Price, Target};
+use crate::routing::{ModelIndex, Operation, Price, Target};
+use crate::telemetry::Finished;
 
 /// The status of a request whose caller went away.
 const CLIENT_CLOSED: u16 = 499;
@@ -31,6 +36,21 @@ const METHOD_BYTES_MAX: usize = 16;
 struct End {
     status: u16,
     error: Option<ErrorKind>,
+}
+
+/// What a request upstream says of the request it belongs to.
+pub(super) struct Said<'a> {
+    pub(super) request_id: &'a str,
+    /// Absent: the caller's own word stands.
+    pub(super) traceparent: Option<HeaderValue>,
+}
+
+/// What a request came to.
+struct Sum {
+    end: End,
+    tokens: Tokens,
+    cost_micros: u64,
+    latency: Duration,
 }
 
 /// The running account of one request.
@@ -50,7 +70,9 @@ pub(super) struct Account {
     /// Tokens in, as estimated from the request.
     pub(super) input_estimate: u64,
     /// Requests sent upstream.
-    pub(super) attempts: u32,
+    pub(super) trail: Trail,
+    /// What is asked, once that is known.
+    pub(super) operation: Option<Operation>,
     /// Tokens out, as estimated from what came back so far.
     pub(super) output_estimate: u64,
     /// Tokens as the upstream says.
@@ -59,9 +81,11 @@ pub(super) struct Account {
     /// Counts the request as under way at the target that answers it.
     pub(super) under_way: Option<UnderWay>,
     served_by: Option<ServedBy>,
+    /// Words, where the route declares that they be logged.
+    bodies: Option<Box<Bodies>>,
     end: Option<End>,
     access: Option<Arc<Sheet>>,
-    _under_way: OpenRequest,
+    open: OpenRequest,
 }
 
 struct ServedBy {
@@ -77,6 +101,7 @@ impl Account {
         request_id: String,
         method: Method,
         path: String,
+        headers: &HeaderMap,
     ) -> Self {
         Self {
             started,
@@ -91,21 +116,23 @@ impl Account {
             model: None,
             reservation: None,
             input_estimate: 0,
-            attempts: 0,
+            trail: Trail::begin(worker, headers),
+            operation: None,
             output_estimate: 0,
             tokens: None,
             first_token: None,
             under_way: None,
             served_by: None,
+            bodies: None,
             end: None,
             access: worker.access.clone(),
-            _under_way: worker.gauges.request(),
+            open: worker.gauges.request(),
         }
     }
 
     /// The target that is asked now.
-    pub(super) fn asks(&mut self, target: &Target) {
-        self.attempts += 1;
+    pub(super) fn asks(&mut self, target: &Target, operation: Operation, worker: &Worker) {
+        self.trail.asks(target, operation, worker);
         let (provider, model) = (target.upstream.provider.as_str(), target.model.as_str());
         let is_same = self.served_by.as_ref().is_some_and(|by| by.provider == provider && by.model == model);
         if !is_same {
@@ -115,6 +142,27 @@ impl Account {
                 price: target.price,
             });
         }
+    }
+
+    /// The request is on a route whose words are logged, until the declared end.
+    pub(super) fn listen(&mut self, declared: &LogBodies, now: u64, request: &[u8]) {
+        if self.access.is_some() && now < declared.expires.as_milliseconds() {
+            let mut bodies = Box::new(Bodies { owner: declared.owner.clone(), ..Bodies::default() });
+            bodies.request.push(request);
+            self.bodies = Some(bodies);
+        }
+    }
+
+    /// A part of the answer goes to the caller.
+    pub(super) fn hears(&mut self, part: &[u8]) {
+        if let Some(bodies) = &mut self.bodies {
+            bodies.response.push(part);
+        }
+    }
+
+    /// What an attempt says of itself upstream.
+    pub(super) fn says(&self) -> Said<'_> {
+        Said { request_id: &self.request_id, traceparent: self.trail.traceparent() }
     }
 
     /// How the request ended. The first word counts: what follows it is the connection's end.
@@ -129,7 +177,7 @@ impl Account {
         let estimate = Tokens { input: self.input_estimate, cached_input: 0, output: self.output_estimate };
         match (self.tokens, end.error) {
             (Some(tokens), _) => tokens,
-            (None, None | Some(ErrorKind::ClientClosed)) if self.attempts > 0 => estimate,
+            (None, None | Some(ErrorKind::ClientClosed)) if self.trail.attempts() > 0 => estimate,
             // An answer that broke off was worked on; one that never came was not.
             (None, Some(ErrorKind::UpstreamFailed | ErrorKind::UpstreamTimeout))
                 if self.output_estimate > 0 =>
@@ -150,14 +198,24 @@ impl Account {
             let requests = u64::from(!is_fault || tokens.total() > 0);
             reservation.settle(Use { requests, tokens: tokens.total(), cost_micros });
         }
-        let latency = self.started.elapsed();
-        let generation = self.generation.as_deref();
-        let model =
-            generation.and_then(|serving| serving.routing.model(self.model?)).map(|model| &model.name);
-        if let Some(generation) = generation {
+        let sum = Sum { end, tokens, cost_micros, latency: self.started.elapsed() };
+        self.count(&sum);
+        self.log(&sum);
+        self.trace(&sum);
+    }
+
+    /// The model asked for, when it is declared.
+    fn model_name(&self) -> Option<&ModelName> {
+        let serving = self.generation.as_deref()?;
+        Some(&serving.routing.model(self.model?)?.name)
+    }
+
+    fn count(&mut self, sum: &Sum) {
+        let Sum { end, tokens, cost_micros, latency } = *sum;
+        if let Some(generation) = self.generation.as_deref() {
             generation.recorder.record(&Outcome {
                 route: self.route,
-                model,
+                model: self.model_name(),
                 error: end.error,
                 status: end.status,
                 latency_micros: micros(latency),
@@ -168,7 +226,22 @@ impl Account {
                 authentication: self.authentication,
             });
         }
+        let served = Served {
+            first_chunk: None,
+            latency,
+            first_token: self.first_token,
+            input_tokens: tokens.input,
+            output_tokens: tokens.output,
+            cost_micros,
+        };
+        if let Some(overhead) = self.trail.end(self.started, end.error, served) {
+            self.open.record_overhead(overhead);
+        }
+    }
+
+    fn log(&self, sum: &Sum) {
         let Some(access) = &self.access else { return };
+        let Sum { end, tokens, cost_micros, latency } = *sum;
         access.write(&Line {
             time_micros: clock::now().as_microsecond(),
             id: &self.request_id,
@@ -176,19 +249,42 @@ impl Account {
             path: &self.path,
             status: end.status,
             error: end.error.map(ErrorKind::as_str),
-            generation: generation.map(|generation| generation.number.0),
+            generation: self.generation.as_deref().map(|generation| generation.number.0),
             key: self.key.as_deref(),
-            model: model.map(|name| name.as_str()),
+            model: self.model_name().map(ModelName::as_str),
             provider: self.served_by.as_ref().map(|by| by.provider.as_str()),
             upstream_model: self.served_by.as_ref().map(|by| by.model.as_str()),
-            attempts: self.attempts,
+            attempts: self.trail.attempts(),
             input_tokens: tokens.input,
             output_tokens: tokens.output,
             tokens_estimated: self.tokens.is_none() && tokens.total() > 0,
             cost_micros,
             latency,
             first_token: self.first_token,
-            ..Line::default()
+            trace_id: self.trail.trace_id(),
+            bodies: self.bodies.as_deref(),
+        });
+    }
+
+    /// Gives the spans of a sampled request away.
+    fn trace(&mut self, sum: &Sum) {
+        let Some((trace, telemetry)) = self.trail.take_trace() else { return };
+        telemetry.offer(Finished {
+            trace,
+            request_id: std::mem::take(&mut self.request_id),
+            method: self.method.clone(),
+            path: std::mem::take(&mut self.path),
+            operation: self.operation,
+            status: sum.end.status,
+            error: sum.end.error,
+            generation: self.generation.as_deref().map(|generation| generation.number.0),
+            key: self.key.take(),
+            model: self.model_name().map(ToString::to_string),
+            input_tokens: sum.tokens.input,
+            output_tokens: sum.tokens.output,
+            cost_micros: sum.cost_micros,
+            latency: sum.latency,
+            first_token: self.first_token,
         });
     }
 }

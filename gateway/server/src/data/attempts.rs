@@ -96,9 +96,9 @@ async fn ask(
     let outgoing = call.ask.for_target(target, &account.request_id)?;
     let mut attempt = 1;
     loop {
-        account.asks(target);
+        account.asks(target, call.ask.operation, call.worker);
         let (under_way, asked) = (health.begin(), model.is_measured.then(Instant::now));
-        let failure = match outbound::send(call, target, &outgoing, &account.request_id).await {
+        let failure = match outbound::send(call, target, &outgoing, &account.says()).await {
             Ok(answer) => {
                 if let Some(asked) = asked.filter(|_| answer.status.is_success()) {
                     call.occasion().pace(health).note(asked.elapsed(), call.health().now());
@@ -109,6 +109,7 @@ async fn ask(
             Err(failure) => failure,
         };
         drop(under_way);
+        account.trail.failed(&failure);
         tracing::debug!(
             id = %account.request_id,
             provider = %target.upstream.provider,

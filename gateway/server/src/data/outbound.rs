@@ -11,18 +11,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use moorline_config::document::ProviderKind;
 
+use super::account::Said;
 use super::answer::{self, Answer, Source};
 use super::ask::Outgoing;
 use super::attempts::{self, Call, Clock, Failure};
 use super::pool::Lease;
 use super::upstream::Answered;
 use crate::routing::Target;
+use crate::telemetry::TRACEPARENT;
 
 /// Headers of a caller that travel on, to any provider. All others stay here.
 const FORWARDED: [HeaderName; 5] = [
     USER_AGENT,
     HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("traceparent"),
+    TRACEPARENT,
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("baggage"),
 ];
@@ -47,9 +49,9 @@ pub(super) async fn send(
     call: &Call<'_>,
     target: &Target,
     outgoing: &Outgoing,
-    request_id: &str,
+    said: &Said<'_>,
 ) -> Result<Answer, Failure> {
-    let (lease, answered) = exchange(call, target, outgoing, request_id).await?;
+    let (lease, answered) = exchange(call, target, outgoing, said).await?;
     judge(answered.status, &answered.headers)?;
     answer::begin(answered, Source::new(lease), &outgoing.reading, call.route.clocks).await
 }
@@ -77,11 +79,11 @@ async fn exchange(
     call: &Call<'_>,
     target: &Target,
     outgoing: &Outgoing,
-    request_id: &str,
+    said: &Said<'_>,
 ) -> Result<(Lease, Answered), Failure> {
     let pool = &call.worker.pool;
     let origin = target.upstream.origin().map_err(Failure::Unusable)?;
-    let mut head = head(call, target.upstream.kind, outgoing, request_id);
+    let mut head = head(call, target.upstream.kind, outgoing, said);
     if let Some(mut lease) = pool.idle(origin) {
         authorize(target, &lease, &mut head, outgoing).await?;
         match answered(&mut lease, &head, outgoing, call.route.clocks.headers).await {
@@ -98,12 +100,12 @@ async fn exchange(
 }
 
 /// The head of the request, but for what proves that it is ours.
-fn head(call: &Call<'_>, kind: ProviderKind, outgoing: &Outgoing, request_id: &str) -> Head {
+fn head(call: &Call<'_>, kind: ProviderKind, outgoing: &Outgoing, said: &Said<'_>) -> Head {
     let mut headers = HeaderMap::with_capacity(16);
     headers.insert(CONTENT_TYPE, outgoing.content_type.clone());
     // What is compressed could neither be counted nor watched.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if let Ok(id) = HeaderValue::from_str(request_id) {
+    if let Ok(id) = HeaderValue::from_str(said.request_id) {
         headers.insert(REQUEST_ID, id);
     }
     let own: &[HeaderName] = match kind {
@@ -118,6 +120,10 @@ fn head(call: &Call<'_>, kind: ProviderKind, outgoing: &Outgoing, request_id: &s
     }
     if kind == ProviderKind::Anthropic && !headers.contains_key(ANTHROPIC_VERSION) {
         headers.insert(ANTHROPIC_VERSION, ANTHROPIC_VERSION_SPOKEN);
+    }
+    // Of a sampled request the attempt's own span is the parent of what happens upstream.
+    if let Some(traceparent) = &said.traceparent {
+        headers.insert(TRACEPARENT, traceparent.clone());
     }
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = Method::POST;

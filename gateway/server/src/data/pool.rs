@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::dial::{self, Tls};
 use super::upstream::Connection;
+use crate::gauges::{UpstreamConnection, WorkerGauges};
 use crate::routing::Origin;
 
 /// Idle connections kept to one origin.
@@ -49,10 +50,12 @@ pub(super) enum ConnectError {
 pub(super) struct Pool {
     idle: Mutex<HashMap<Origin, Vec<Idle>>>,
     tls: Tls,
+    gauges: Arc<WorkerGauges>,
 }
 
 struct Idle {
     connection: Connection,
+    counted: UpstreamConnection,
     since: Instant,
 }
 
@@ -63,8 +66,8 @@ impl Idle {
 }
 
 impl Pool {
-    pub(super) fn new(tls: Tls) -> Self {
-        Self { idle: Mutex::default(), tls }
+    pub(super) fn new(tls: Tls, gauges: Arc<WorkerGauges>) -> Self {
+        Self { idle: Mutex::default(), tls, gauges }
     }
 
     /// An idle connection to `origin`, the one used last first, or nothing.
@@ -72,9 +75,10 @@ impl Pool {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle.get_mut(origin)?;
         while let Some(mut found) = kept.pop() {
+            self.gauges.upstream_idle(-1);
             if found.is_fresh() {
-                let (connection, pool) = (found.connection, Arc::clone(self));
-                return Some(Lease { connection, origin: origin.clone(), pool, is_reused: true });
+                let (Idle { connection, counted, .. }, pool) = (found, Arc::clone(self));
+                return Some(Lease { connection, counted, origin: origin.clone(), pool, is_reused: true });
             }
         }
         None
@@ -90,8 +94,8 @@ impl Pool {
         let stream = reached
             .map_err(|_| ConnectError::Timeout { origin: origin.clone(), limit })?
             .map_err(|source| ConnectError::Failed { origin: origin.clone(), source })?;
-        let (connection, pool) = (Connection::new(stream), Arc::clone(self));
-        Ok(Lease { connection, origin: origin.clone(), pool, is_reused: false })
+        let (connection, counted, pool) = (Connection::new(stream), self.gauges.upstream(), Arc::clone(self));
+        Ok(Lease { connection, counted, origin: origin.clone(), pool, is_reused: false })
     }
 
     /// Closes connections that were idle for too long, until it is cancelled.
@@ -101,7 +105,11 @@ impl Pool {
             tick.tick().await;
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             idle.retain(|_, connections| {
-                connections.retain_mut(Idle::is_fresh);
+                connections.retain_mut(|idle| {
+                    let is_kept = idle.is_fresh();
+                    self.gauges.upstream_idle(if is_kept { 0 } else { -1 });
+                    is_kept
+                });
                 !connections.is_empty()
             });
         }
@@ -109,13 +117,15 @@ impl Pool {
 
     /// Closes all idle connections.
     pub(super) fn clear(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let closed = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        closed.values().flatten().for_each(|_| self.gauges.upstream_idle(-1));
     }
 }
 
 /// One request's use of a connection.
 pub(super) struct Lease {
     connection: Connection,
+    counted: UpstreamConnection,
     origin: Origin,
     pool: Arc<Pool>,
     /// Whether the connection served another request before.
@@ -130,17 +140,19 @@ impl Lease {
 
     /// Gives the connection back for reuse: its answer was read to the end.
     pub(super) fn give_back(self) {
-        let Self { mut connection, origin, pool, .. } = self;
+        let Self { mut connection, counted, origin, pool, .. } = self;
         if !connection.is_idle() {
             return;
         }
         let mut idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connections) = idle.get_mut(&origin) {
             if connections.len() < IDLE_MAX {
-                connections.push(Idle { connection, since: Instant::now() });
+                connections.push(Idle { connection, counted, since: Instant::now() });
+                pool.gauges.upstream_idle(1);
             }
         } else {
-            idle.insert(origin, vec![Idle { connection, since: Instant::now() }]);
+            idle.insert(origin, vec![Idle { connection, counted, since: Instant::now() }]);
+            pool.gauges.upstream_idle(1);
         }
     }
 }

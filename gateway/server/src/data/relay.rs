@@ -78,6 +78,7 @@ impl Relay {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
             if let Some(part) = self.ready.next_part() {
+                self.account.hears(&part);
                 return Poll::Ready(Some(Ok(part)));
             }
             let Some(source) = &mut self.source else { return Poll::Ready(None) };

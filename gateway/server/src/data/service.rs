@@ -106,7 +106,8 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
     let started = Instant::now();
     let request_id = request_id(request.headers(), &worker.dice);
     let path: String = request.uri().path().chars().take(PATH_BYTES_MAX).collect();
-    let mut account = Account::open(worker, started, request_id.clone(), request.method().clone(), path);
+    let mut account =
+        Account::open(worker, started, request_id.clone(), request.method().clone(), path, request.headers());
     account.dialect = endpoint::dialect(request.uri().path(), request.headers());
     let dialect = account.dialect;
     let mut marks = HeaderMap::with_capacity(8);
@@ -182,8 +183,12 @@ async fn serve(
 
     let route = routing.route(path).ok_or_else(Refusal::no_route)?;
     account.route = Some(route.index);
+    account.operation = Some(operation);
     admission::readable(&head.headers)?;
     let body = body::read(body, worker.config.body_bytes_max, worker.config.deadlines).await?;
+    if let Some(declared) = &route.log_bodies {
+        account.listen(declared, worker.limits.now(), &body);
+    }
     let ask = Ask::read(operation, head.headers.get(CONTENT_TYPE), body)?;
     let model = admission::model(routing, route, caller.key(), &ask.fields)?;
     account.model = Some(model);
@@ -233,6 +238,8 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
     let Answer { status, headers, content } = *answer;
     match content {
         Content::Whole { body, tokens, output_estimate } => {
+            account.trail.answered();
+            body.iter().for_each(|part| account.hears(part));
             account.tokens = tokens;
             account.output_estimate = output_estimate;
             let refused = (!status.is_success()).then_some(moorline_admin::ErrorKind::UpstreamRefused);

@@ -54,7 +54,8 @@ impl Worker {
         tls: Tls,
         drain: CancellationToken,
     ) -> Self {
-        let (pool, gauges) = (Arc::new(Pool::new(tls)), config.gauges.worker());
+        let gauges = config.gauges.worker();
+        let pool = Arc::new(Pool::new(tls, Arc::clone(&gauges)));
         let access = config.access_log.sheet();
         Self { config, serving, limits, pool, dice: Dice::new(), gauges, access, drain }
     }

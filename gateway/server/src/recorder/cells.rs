@@ -16,12 +16,12 @@ use super::{Authentication, Outcome};
 const SHARDS_MAX: usize = 32;
 
 /// How many shards a recorder has on this machine.
-pub(super) fn shards() -> usize {
+pub(crate) fn shards() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(SHARDS_MAX)
 }
 
 /// The number of the calling thread, given out in order of first use.
-pub(super) fn shard_of_this_thread(shards: usize) -> usize {
+pub(crate) fn shard_of_this_thread(shards: usize) -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! { static MINE: ThreadCell<Option<usize>> = const { ThreadCell::new(None) }; }
     let mine = MINE.with(|mine| {

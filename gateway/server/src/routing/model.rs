@@ -11,6 +11,7 @@ use super::order::{self, Occasion, Order, StickyBy};
 use super::way::Ways;
 use super::{ModelIndex, Price, Upstream};
 use crate::health::{Health, TargetHealth, TargetId};
+use crate::meters::{Meters, TargetMeter};
 
 /// One upstream model of one provider.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub struct Target {
     pub(super) seed: u64,
     condition: Option<Condition>,
     health: OnceLock<Arc<TargetHealth>>,
+    meter: OnceLock<&'static TargetMeter>,
 }
 
 /// A model as callers name it.
@@ -56,12 +58,18 @@ impl Target {
             seed: order::hash(identity.as_bytes()),
             condition: target.when.as_ref().map(Condition::compile),
             health: OnceLock::new(),
+            meter: OnceLock::new(),
         }
     }
 
     /// Whether it serves such a request.
     pub(super) fn serves(&self, occasion: &Occasion<'_>) -> bool {
         self.condition.as_ref().is_none_or(|condition| condition.holds(occasion))
+    }
+
+    /// Where requests to it are counted, whatever document it stands in.
+    pub fn meter(&self, meters: &Meters) -> &'static TargetMeter {
+        self.meter.get_or_init(|| meters.target(self))
     }
 
     /// What this process knows of it, whatever document it stands in.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use moorline_config::ModelName;
-use moorline_config::document;
+use moorline_config::document::{self, LogBodies};
 
 use super::limit::{Around, Limit};
 use super::{ModelIndex, key};
@@ -46,6 +46,8 @@ pub struct Route {
     pub retry: Retry,
     /// The clocks of its requests.
     pub clocks: Clocks,
+    /// Whether words are logged.
+    pub log_bodies: Option<LogBodies>,
     pattern: Pattern,
     models: Option<Vec<ModelIndex>>,
 }
@@ -77,6 +79,7 @@ impl Route {
                 idle: timeouts.idle.get(),
                 total: timeouts.total.get(),
             },
+            log_bodies: route.log_bodies.clone(),
             pattern: route.path.strip_suffix('*').map_or_else(
                 || Pattern::Exact(route.path.clone()),
                 |prefix| Pattern::Prefix(prefix.to_owned()),

@@ -93,6 +93,7 @@ impl Checked {
         let mut routing = Routing::compile(&config, &|reference| secrets.get(reference));
         before.generations().for_each(|generation| routing.adopt(&generation.routing));
         let attestation = author.attest(&config, number, since);
+        warn_of_words(&config, since);
         let recorder = Recorder::new(&config, since);
         Generation {
             number,
@@ -101,6 +102,19 @@ impl Checked {
             recorder,
             fingerprints: secrets.fingerprints(),
             config,
+        }
+    }
+}
+
+/// Says where words are logged, and where that has ended.
+fn warn_of_words(config: &Config, now: Timestamp) {
+    for route in &config.routes {
+        let Some(words) = &route.log_bodies else { continue };
+        let (path, owner, expires) = (route.path.as_str(), words.owner.as_str(), words.expires);
+        if u64::try_from(now.as_millisecond()).unwrap_or(0) < expires.as_milliseconds() {
+            tracing::warn!(path, owner, %expires, "the words of requests and answers are logged on this route");
+        } else {
+            tracing::warn!(path, owner, %expires, "log_bodies has expired: nothing is logged, take it out");
         }
     }
 }

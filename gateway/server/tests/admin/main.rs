@@ -11,6 +11,8 @@ mod harness;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod provider;

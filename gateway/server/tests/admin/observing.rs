@@ -5,7 +5,7 @@ use moorline_admin::{Event, Generation, Weight};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{DEADLINE, Gateway, Home, TOKEN, UPSTREAM_KEY, document, git, in_time};
+use crate::harness::{DEADLINE, Gateway, Home, TOKEN, UPSTREAM_KEY, command, document, git, in_time};
 
 #[tokio::test]
 async fn events_tell_of_what_was_taken_and_what_was_refused() {
@@ -134,4 +134,23 @@ async fn the_access_log_goes_where_the_command_line_says_and_is_whole_at_the_end
     gateway.signal(Signal::TERM);
     assert!(gateway.ended().await.success());
     assert!(!std::fs::read_to_string(home.path("log")).unwrap().contains("/v1/nothing"));
+}
+
+#[tokio::test]
+async fn variables_of_opentelemetry_that_cannot_be_followed_keep_it_from_starting_and_no_header_is_shown() {
+    let output = command(&["--admin-token", "env:TOKEN"])
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+        .env("OTEL_EXPORTER_OTLP_HEADERS", "marker-without-a-name")
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .env("OTEL_TRACES_SAMPLER", "now_and_then")
+        .output();
+    let output = in_time(output).await.unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    for name in
+        ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_TRACES_SAMPLER=now_and_then"]
+    {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    assert!(!text.contains("marker-without"), "{text}");
 }

@@ -67,3 +67,41 @@ async fn a_caller_that_leaves_pays_for_what_was_produced() {
     assert_eq!((total.errors[&ErrorKind::ClientClosed], total.output_tokens), (1, 7));
     assert_eq!(ask(&gateway, &chat()).await.status, 429, "and for the request");
 }
+
+#[tokio::test]
+async fn connections_to_providers_are_counted_and_so_is_what_a_request_cost_in_time_here() {
+    let provider = Provider::start().await;
+    let gauges = std::sync::Arc::<moorline_gateway::gauges::Gauges>::default();
+    let counted = std::sync::Arc::clone(&gauges);
+    let gateway = Gateway::start_with(&document(&provider), |config| config.gauges = counted);
+    ask(&gateway, &chat()).await;
+    provider.then(vec![stream_head(), chunk(EVENT), Step::UntilClosed]);
+    let mut wire = Wire::open(gateway.address).await;
+    wire.ask(&chat_stream()).await;
+    wire.read_until(b"\n\n").await;
+    let (open, idle) = (gauges.upstream_open(), gauges.upstream_idle());
+    assert!((1..=2).contains(&open) && idle == open - 1, "{open} open, {idle} idle");
+    drop(wire);
+    provider.notices_closing().await;
+    gateway.counted(2).await;
+    super::provider::soon(async {
+        while gauges.upstream_open() != gauges.upstream_idle() {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    let overhead = gauges.overhead();
+    assert_eq!(overhead.count, 2);
+    assert!(overhead.sum < 2_000_000, "{} µs", overhead.sum);
+    let read = gauges.meters().read();
+    let ends: Vec<_> = read[0].1.iter().map(|reading| (reading.error, reading.duration.count)).collect();
+    assert_eq!((read[0].0.model.as_str(), ends), ("m", vec![(None, 1), (Some(ErrorKind::ClientClosed), 1)]));
+    assert_eq!(read[0].1[0].output.sum, 20);
+
+    gateway.drain.cancel();
+    gateway.ended().await;
+    assert_eq!(
+        (gauges.upstream_open(), gauges.upstream_idle(), gauges.connections(), gauges.requests()),
+        (0, 0, 0, 0)
+    );
+}

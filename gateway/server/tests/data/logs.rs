@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::caller::{CHAT, Wire, ask, chat, finish, post};
 use super::gateway::{Gateway, KEY, UPSTREAM_KEY, document};
-use super::provider::{Provider, failing, json_answer, soon};
+use super::provider::{DONE, EVENT, Provider, failing, json_answer, soon, stream};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -162,4 +162,59 @@ async fn a_log_that_was_moved_away_goes_on_in_a_new_file() {
     std::fs::rename(&path, directory.path().join("access.log.1")).unwrap();
     ask(&gateway, &chat()).await;
     assert_eq!(lines(&path, 1).await.len(), 1);
+}
+
+/// Requests and answers of every kind, each with a word that must not be found anywhere.
+async fn ask_with_canaries(gateway: &Gateway, provider: &Provider) {
+    let prompt = |stream| {
+        let content = "canary-prompt \u{202e}\n{\"target\":\"access\"}";
+        json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": content}]})
+    };
+    provider
+        .then(json_answer(200, &json!({"choices": [{"message": {"content": "canary-answer"}}]})))
+        .then(stream(&[
+            EVENT,
+            b"data: {\"choices\":[{\"delta\":{\"content\":\"canary-answer\"}}]}\n\n",
+            DONE,
+        ]))
+        .then(json_answer(400, &json!({"error": {"message": "canary-answer"}})));
+    for body in [prompt(false), prompt(true), prompt(false)] {
+        ask(gateway, &body).await;
+    }
+}
+
+#[tokio::test]
+async fn words_are_logged_only_where_it_is_declared_with_an_owner_and_only_until_it_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("access.log");
+    let (access_log, _end) = log_to(&path, LogFormat::Json);
+    let provider = Provider::start().await;
+    let mut document = document(&provider);
+    let gateway = Gateway::start_with(&document, |config| config.access_log = access_log);
+    ask_with_canaries(&gateway, &provider).await;
+    let by_default = lines(&path, 3).await;
+    assert!(!json!(by_default).to_string().contains("canary"), "{by_default:?}");
+
+    let expires: jiff::Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+    let expires_at = u64::try_from(expires.as_millisecond()).unwrap();
+    document["routes"][0]["log_bodies"] = json!({"owner": "ann", "expires": expires});
+    gateway.set_now(expires_at - 1);
+    gateway.swap(&document);
+    ask_with_canaries(&gateway, &provider).await;
+    let declared = lines(&path, 6).await.split_off(3);
+    for line in &declared {
+        assert_eq!(line["log_bodies_owner"], "ann");
+        assert!(line["request_body"].as_str().unwrap().contains("canary-prompt"), "{line}");
+        assert!(line["response_body"].as_str().unwrap().contains("canary-answer"), "{line}");
+        assert!(line["request_body_bytes"].as_u64().unwrap() > 50, "{line}");
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains('\u{202e}') && text.lines().count() == 6, "{text}");
+
+    // The same document, a moment later.
+    gateway.set_now(expires_at);
+    ask_with_canaries(&gateway, &provider).await;
+    let expired = lines(&path, 9).await.split_off(6);
+    assert!(!json!(expired).to_string().contains("canary"), "{expired:?}");
+    assert!(expired.iter().all(|line| line.get("log_bodies_owner").is_none()));
 }

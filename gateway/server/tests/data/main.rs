@@ -30,5 +30,6 @@ mod resilience;
 mod slow;
 mod stream;
 mod swap;
+mod telemetry;
 mod tokens;
 mod trust;

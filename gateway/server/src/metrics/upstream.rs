@@ -1,0 +1,123 @@
+//! What providers were asked, by the names they and their models have in the document.
+
+use std::collections::BTreeMap;
+
+use super::page::{Kind, Page};
+use super::{dollars, seconds};
+use crate::gauges::Gauges;
+use crate::meters::{Counts, Labels, Reading};
+
+/// A target, and what it did whatever was asked of it.
+struct Target {
+    labels: Labels,
+    readings: Vec<Reading>,
+}
+
+impl Target {
+    fn sample(&self, page: &mut Page, value: impl std::fmt::Display) {
+        page.sample(&[("provider", &self.labels.provider), ("model", &self.labels.model)], value);
+    }
+
+    fn sum(&self, of: impl Fn(&Reading) -> u64) -> u64 {
+        self.readings.iter().map(of).sum()
+    }
+
+    fn counts(&self, of: fn(&Reading) -> &Counts) -> Counts {
+        let mut counts = Counts::times();
+        self.readings.iter().for_each(|reading| counts.merge(of(reading)));
+        counts
+    }
+}
+
+pub(super) fn write(page: &mut Page, gauges: &Gauges) {
+    let targets: Vec<Target> =
+        gauges.meters().read().into_iter().map(|(labels, readings)| Target { labels, readings }).collect();
+    attempts(page, &targets);
+    used(page, &targets);
+    page.family(
+        "overhead_seconds",
+        Kind::Histogram,
+        "The part of a request's latency that was not spent upstream, of requests that went there.",
+    );
+    histogram(page, &[], &gauges.overhead());
+    page.family("upstream_connections", Kind::Gauge, "Open connections to providers, by what they do.");
+    let (open, idle) = (gauges.upstream_open(), gauges.upstream_idle());
+    page.sample(&[("state", "busy")], open.saturating_sub(idle));
+    page.sample(&[("state", "idle")], idle);
+}
+
+fn attempts(page: &mut Page, targets: &[Target]) {
+    page.family(
+        "upstream_requests_total",
+        Kind::Counter,
+        "Requests sent to providers, each attempt counted, by provider and its model.",
+    );
+    for target in targets {
+        target.sample(page, target.sum(|reading| reading.duration.count));
+    }
+    page.family(
+        "upstream_errors_total",
+        Kind::Counter,
+        "Requests to providers that did not end well, by provider, its model and kind.",
+    );
+    for Target { labels, readings } in targets {
+        let mut kinds = BTreeMap::<&str, u64>::new();
+        for reading in readings {
+            if let Some(kind) = reading.error {
+                *kinds.entry(kind.as_str()).or_default() += reading.duration.count;
+            }
+        }
+        for (kind, count) in kinds {
+            page.sample(&[("provider", &labels.provider), ("model", &labels.model), ("kind", kind)], count);
+        }
+    }
+    page.family(
+        "upstream_duration_seconds",
+        Kind::Histogram,
+        "From a request to a provider to its last byte, by provider and its model.",
+    );
+    times(page, targets, |reading| &reading.duration);
+    page.family(
+        "upstream_first_token_seconds",
+        Kind::Histogram,
+        "From a request to a provider to the first byte of its stream, by provider and its model.",
+    );
+    times(page, targets, |reading| &reading.first_chunk);
+}
+
+fn used(page: &mut Page, targets: &[Target]) {
+    page.family("upstream_input_tokens_total", Kind::Counter, "Tokens in, by provider and its model.");
+    for target in targets {
+        target.sample(page, target.sum(|reading| reading.input.sum));
+    }
+    page.family("upstream_output_tokens_total", Kind::Counter, "Tokens out, by provider and its model.");
+    for target in targets {
+        target.sample(page, target.sum(|reading| reading.output.sum));
+    }
+    page.family(
+        "upstream_cost_usd_total",
+        Kind::Counter,
+        "Cost by the declared prices, by provider and its model.",
+    );
+    for target in targets {
+        target.sample(page, dollars(target.sum(|reading| reading.cost_micros)));
+    }
+}
+
+fn times(page: &mut Page, targets: &[Target], of: fn(&Reading) -> &Counts) {
+    for target in targets {
+        let Labels { provider, model, .. } = &target.labels;
+        histogram(page, &[("provider", provider), ("model", model)], &target.counts(of));
+    }
+}
+
+fn histogram(page: &mut Page, labels: &[(&str, &str)], counts: &Counts) {
+    let mut below = 0;
+    for (bound, count) in counts.bounds.iter().zip(&counts.counts) {
+        below += count;
+        page.suffixed("_bucket", &[labels, &[("le", &seconds(*bound).to_string())]].concat(), below);
+    }
+    page.suffixed("_bucket", &[labels, &[("le", "+Inf")]].concat(), counts.count);
+    page.suffixed("_sum", labels, seconds(counts.sum));
+    page.suffixed("_count", labels, counts.count);
+}
