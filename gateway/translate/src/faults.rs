@@ -61,7 +61,17 @@ pub fn is_context_length(wire: Wire, status: u16, body: &[u8]) -> bool {
 /// What follows from an answer with a status of 400 or more, as far as its body says.
 #[must_use]
 pub fn classify(wire: Wire, status: u16, body: &[u8]) -> Class {
-    class(wire, Some(status), &read(wire, body))
+    classify_named(wire, status, None, body)
+}
+
+/// As [`classify`], for a provider that says its word for the class in a header (AWS: `x-amzn-errortype`).
+#[must_use]
+pub fn classify_named(wire: Wire, status: u16, named: Option<&str>, body: &[u8]) -> Class {
+    let mut fault = read(wire, body);
+    if let Some(named) = named.filter(|_| fault.kind.is_empty()) {
+        fault.kind = bare_name(named).to_owned();
+    }
+    class(wire, Some(status), &fault)
 }
 
 /// What follows from a fault inside a stream.
@@ -244,14 +254,16 @@ fn bare(body: &[u8]) -> Fault {
     let found = serde_json::from_slice::<Bare<'_>>(body).unwrap_or_default();
     let kind = text(found.kind).or_else(|| text(found.aws_kind)).unwrap_or_default();
     Fault {
-        // `com.amazon.coral.service#ThrottlingException` and `ValidationException:http://…` are names with a place.
-        kind: match kind.rsplit('#').next().and_then(|name| name.split(':').next()) {
-            Some(name) => name.to_owned(),
-            None => kind,
-        },
+        kind: bare_name(&kind).to_owned(),
         message: text(found.message).unwrap_or_default(),
         code: text(found.code),
     }
+}
+
+/// `com.amazon.coral.service#ThrottlingException` and `ValidationException:http://…` are names with a place.
+fn bare_name(kind: &str) -> &str {
+    let name = kind.split_once(':').map_or(kind, |(name, _)| name);
+    name.rsplit_once('#').map_or(name, |(_, name)| name)
 }
 
 /// Google's: `{"error":{"code":400,"message","status","details":[{"reason"}]}}`; a list of one where a stream was

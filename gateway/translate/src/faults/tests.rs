@@ -138,6 +138,15 @@ fn the_body_says_what_the_status_does_not() {
 }
 
 #[test]
+fn a_class_that_a_header_names_counts_when_the_body_names_none() {
+    let wire = Wire::BedrockConverse;
+    let named = Some("ServiceQuotaExceededException:http://internal.amazon.com/coral/com.amazon.bedrock/");
+    assert_eq!(classify_named(wire, 400, named, br#"{"message":"no"}"#), Class::Exhausted);
+    assert_eq!(classify_named(wire, 400, named, br#"{"__type":"ThrottlingException"}"#), Class::RateLimited);
+    assert_eq!(classify_named(wire, 400, None, br#"{"message":"no"}"#), Class::Other);
+}
+
+#[test]
 fn a_fault_inside_a_stream_is_classed_by_its_kind() {
     for (wire, kind, message, expected) in [
         (Wire::AnthropicMessages, "overloaded_error", "Overloaded", Class::Overloaded),
