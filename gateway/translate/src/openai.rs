@@ -8,7 +8,8 @@
 //! and clients know it, and, where a provider signs its thoughts, the signed blocks in `thinking_blocks`:
 //! `{"type":"thinking","thinking","signature"}` or `{"type":"redacted_thinking","data"}`. A caller that sends
 //! `thinking_blocks` back in its assistant messages gives the provider its thoughts back unchanged; one that does not
-//! loses them and nothing else. In a stream a block comes whole, in one piece, when it ends.
+//! loses them and nothing else. In a stream a block comes whole, in one piece, when it ends, with an `index` by which
+//! OpenAI's own SDKs gather such pieces.
 
 mod decode;
 mod encode;

@@ -22,6 +22,8 @@ pub(crate) struct StreamEncoder {
     /// The blocks by their number.
     blocks: Vec<Kind>,
     calls: usize,
+    /// How many whole blocks of thoughts were written.
+    thinking_blocks: u64,
     /// What was thought in the open reasoning block.
     thoughts: String,
     signature: Option<String>,
@@ -52,6 +54,7 @@ impl StreamEncoder {
             usage_asked: context.usage_event == UsageEvent::Asked,
             blocks: Vec::new(),
             calls: 0,
+            thinking_blocks: 0,
             thoughts: String::new(),
             signature: None,
             usage: None,
@@ -91,9 +94,7 @@ impl StreamEncoder {
             Block::Reasoning => Kind::Reasoning,
             Block::Refusal => Kind::Refusal,
             Block::RedactedReasoning(data) => {
-                self.chunk(out, None, |delta| {
-                    delta.array("thinking_blocks", |list| list.object(|block| redacted_block(&data, block)));
-                });
+                self.thinking_block(out, |block| redacted_block(&data, block));
                 Kind::Other
             }
             Block::ToolCall { id, name } => {
@@ -144,11 +145,7 @@ impl StreamEncoder {
             Some(Kind::Reasoning) => {
                 let thoughts = std::mem::take(&mut self.thoughts);
                 let Some(signature) = self.signature.take() else { return };
-                self.chunk(out, None, |delta| {
-                    delta.array("thinking_blocks", |list| {
-                        list.object(|block| thinking_block(&thoughts, Some(&signature), block));
-                    });
-                });
+                self.thinking_block(out, |block| thinking_block(&thoughts, Some(&signature), block));
             }
             _ => {}
         }
@@ -163,6 +160,20 @@ impl StreamEncoder {
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    /// A whole block of thoughts. OpenAI's own SDK gathers what stands in lists by `index`.
+    fn thinking_block(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Object<'_>)) {
+        let number = self.thinking_blocks;
+        self.thinking_blocks += 1;
+        self.chunk(out, None, |delta| {
+            delta.array("thinking_blocks", |list| {
+                list.object(|block| {
+                    block.number("index", number);
+                    write(block);
+                });
+            });
+        });
     }
 
     fn call(&self, out: &mut Vec<u8>, number: usize, write: impl FnOnce(&mut Object<'_>)) {
