@@ -269,4 +269,11 @@ pub enum Event {
         /// The model at the provider.
         model: String,
     },
+    /// A target's breaker closed again.
+    BreakerClosed {
+        /// The provider.
+        provider: String,
+        /// The model at the provider.
+        model: String,
+    },
 }

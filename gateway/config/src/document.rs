@@ -18,7 +18,7 @@ pub use access::{Auth, Jwt, JwtAlgorithm, JwtClaims, Key, PreviousKey};
 pub use limit::{Algorithm, ByHeader, Each, Limit, Per};
 pub use model::{Model, Price, Strategy, Target};
 pub use provider::{AwsKeys, Entra, Provider, ProviderKind};
-pub use resilience::{ByKey, Sticky, StickyBy, StickyHeader, When};
+pub use resilience::{Breaker, ByKey, Sticky, StickyBy, StickyHeader, When};
 pub use route::{Cache, LogBodies, Retry, Route, Timeouts};
 pub use stores::{CacheStore, InMemory, LimitStore, Redis, Stores, WhenLost};
 

@@ -35,6 +35,7 @@ use tokio_util::task::TaskTracker;
 pub use gate::{Token, TokenError};
 
 use crate::gauges::Gauges;
+use crate::health::Health;
 use crate::state::State;
 use refusal::Refusal;
 
@@ -59,6 +60,8 @@ pub struct Admin {
     pub state: Arc<State>,
     /// Numbers of the data plane, for the metrics page.
     pub gauges: Arc<Gauges>,
+    /// How targets do, for the metrics page.
+    pub health: Arc<Health>,
     /// Opens every path.
     pub token: Token,
     /// Opens the metrics page only.

@@ -1,51 +1,34 @@
-//! How each target does, as this process has seen it.
+//! How each target does, as this process has seen it: breakers, measurements, what is under way.
 //!
 //! Health belongs to no document: it is found by the target's identity ([`TargetId`]), so that a swap of documents
-//! forgets nothing, and it is never part of what is declared, so that it is never drift. All workers share it through
-//! atomics.
+//! forgets nothing, and it is never part of what is declared, so that it is never drift. All workers share it. Asking
+//! a target that does well costs a few atomic reads and no look at a clock.
 
+pub mod breaker;
+mod credential;
 mod pace;
+mod target;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use moorline_admin::Event;
 use moorline_config::{ModelName, ProviderName};
 
+pub use breaker::{Settings, Verdict};
+pub use credential::{CredentialHealth, Use};
 pub use pace::Pace;
+pub use target::{Pass, Reason, TargetHealth, Unavailable};
 
 use crate::routing::Origin;
 
-/// Targets are swept for stale ones when there are this many, and each time their number doubles.
+/// A register is swept for what is stale when it holds so many, and each time their number doubles.
 const SWEEP_AT_LEAST: usize = 256;
 
 /// Milliseconds since the process began to look.
 pub type Millis = u64;
-
-/// Tells the time health goes by: one that never goes back.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Millis + Send + Sync>);
-
-impl Clock {
-    /// The system's monotonic clock.
-    #[must_use]
-    pub fn system() -> Self {
-        let began = std::time::Instant::now();
-        Self::new(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// A clock that says what `now` says.
-    pub fn new(now: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Clock")
-    }
-}
 
 /// What is left of a target when documents change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,111 +41,142 @@ pub struct TargetId {
     pub origin: Option<Origin>,
 }
 
+/// What tells a credential from the one that takes its place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CredentialId {
+    /// Its provider's name.
+    pub provider: ProviderName,
+    /// Where it is shown.
+    pub origin: Option<Origin>,
+    /// A hash of it.
+    pub fingerprint: u64,
+}
+
 /// How all targets do.
 #[derive(Debug)]
 pub struct Health {
-    clock: Clock,
-    targets: Mutex<Targets>,
+    shared: Shared,
+    targets: Register<TargetId, TargetHealth>,
+    credentials: Register<CredentialId, CredentialHealth>,
 }
 
-#[derive(Debug)]
-struct Targets {
-    by_id: HashMap<TargetId, Arc<TargetHealth>>,
-    sweep_at: usize,
+/// The clock that health goes by, and who is told of changes.
+#[derive(Clone)]
+struct Shared(Arc<Outside>);
+
+struct Outside {
+    now: Box<dyn Fn() -> Millis + Send + Sync>,
+    tell: Box<dyn Fn(Event) + Send + Sync>,
 }
 
-/// How one target does. Aligned so that two targets never share a cache line.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub struct TargetHealth {
-    under_way: AtomicU64,
-    /// From asking to the first event of a stream.
-    pub first_token: Pace,
-    /// From asking to an answer that is no stream.
-    pub latency: Pace,
+impl Shared {
+    fn now(&self) -> Millis {
+        (self.0.now)()
+    }
+
+    fn tell(&self, change: breaker::Change, id: &TargetId) {
+        let (provider, model) = (id.provider.to_string(), id.model.to_string());
+        (self.0.tell)(match change {
+            breaker::Change::Opened => Event::BreakerOpened { provider, model },
+            breaker::Change::Closed => Event::BreakerClosed { provider, model },
+        });
+    }
 }
 
-/// A request that is under way at a target, until this is dropped.
-#[derive(Debug)]
-#[must_use]
-pub struct UnderWay(Arc<TargetHealth>);
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Shared")
+    }
+}
 
 impl Health {
-    /// Nothing known yet.
-    #[must_use]
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, targets: Mutex::new(Targets { by_id: HashMap::new(), sweep_at: SWEEP_AT_LEAST }) }
+    /// Nothing known yet. Goes by a clock that must never go back; `tell` hears of every breaker that opens or closes.
+    pub fn new(
+        now: impl Fn() -> Millis + Send + Sync + 'static,
+        tell: impl Fn(Event) + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Shared(Arc::new(Outside { now: Box::new(now), tell: Box::new(tell) }));
+        Self { shared, targets: Register::default(), credentials: Register::default() }
+    }
+
+    /// Goes by the system's monotonic clock.
+    pub fn telling(tell: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        let began = std::time::Instant::now();
+        Self::new(move || Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX), tell)
     }
 
     /// The present moment of the clock health goes by.
     #[must_use]
     pub fn now(&self) -> Millis {
-        (self.clock.0)()
+        self.shared.now()
     }
 
     /// The target with this identity, made when it is asked for first.
     pub fn target(&self, id: &TargetId) -> Arc<TargetHealth> {
-        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(target) = targets.by_id.get(id) {
-            return Arc::clone(target);
-        }
-        if targets.by_id.len() >= targets.sweep_at {
-            // One that no document and no request holds.
-            targets.by_id.retain(|_, target| Arc::strong_count(target) > 1);
-            targets.sweep_at = targets.by_id.len().saturating_mul(2).max(SWEEP_AT_LEAST);
-        }
-        let target = Arc::<TargetHealth>::default();
-        targets.by_id.insert(id.clone(), Arc::clone(&target));
-        target
+        let make = || TargetHealth::new(id.clone(), self.shared.clone());
+        self.targets.get(id, make, TargetHealth::is_broken)
+    }
+
+    /// The credential with this identity, made when it is asked for first.
+    pub fn credential(&self, id: &CredentialId) -> Arc<CredentialHealth> {
+        let make = || CredentialHealth::new(id.clone(), self.shared.clone());
+        self.credentials.get(id, make, CredentialHealth::is_out)
+    }
+
+    /// The target with this identity, when it was ever asked for.
+    #[must_use]
+    pub fn known_target(&self, id: &TargetId) -> Option<Arc<TargetHealth>> {
+        self.targets.known(id)
+    }
+
+    /// The credential with this identity, when it was ever asked for.
+    #[must_use]
+    pub fn known_credential(&self, id: &CredentialId) -> Option<Arc<CredentialHealth>> {
+        self.credentials.known(id)
     }
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self::new(Clock::system())
+        Self::telling(drop)
     }
 }
 
-impl TargetHealth {
-    /// Counts a request as under way.
-    pub fn begin(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(self))
-    }
+/// Things by their identity, for as long as somebody holds them or they have something to say.
+#[derive(Debug)]
+struct Register<I, T>(Mutex<Registered<I, T>>);
 
-    /// Requests under way.
-    #[must_use]
-    pub fn under_way(&self) -> u64 {
-        self.under_way.load(Ordering::Relaxed)
+#[derive(Debug)]
+struct Registered<I, T> {
+    by_id: HashMap<I, Arc<T>>,
+    sweep_at: usize,
+}
+
+impl<I, T> Default for Register<I, T> {
+    fn default() -> Self {
+        Self(Mutex::new(Registered { by_id: HashMap::new(), sweep_at: SWEEP_AT_LEAST }))
     }
 }
 
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+impl<I: Hash + Eq + Clone, T> Register<I, T> {
+    fn get(&self, id: &I, make: impl FnOnce() -> T, is_remembered: impl Fn(&T) -> bool) -> Arc<T> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.by_id.get(id) {
+            return Arc::clone(known);
+        }
+        if all.by_id.len() >= all.sweep_at {
+            all.by_id.retain(|_, known| Arc::strong_count(known) > 1 || is_remembered(known));
+            all.sweep_at = all.by_id.len().saturating_mul(2).max(SWEEP_AT_LEAST);
+        }
+        let made = Arc::new(make());
+        all.by_id.insert(id.clone(), Arc::clone(&made));
+        made
+    }
+
+    fn known(&self, id: &I) -> Option<Arc<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(id).cloned()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(model: usize) -> TargetId {
-        TargetId { provider: "p".parse().unwrap(), model: format!("m{model}").parse().unwrap(), origin: None }
-    }
-
-    #[test]
-    fn a_target_keeps_its_health_and_one_that_is_gone_is_forgotten() {
-        let health = Health::default();
-        let kept = health.target(&id(0));
-        let request = kept.begin();
-        assert_eq!(health.target(&id(0)).under_way(), 1);
-        for other in 1..10_000 {
-            drop(health.target(&id(other)));
-        }
-        assert!(health.targets.lock().unwrap().by_id.len() <= SWEEP_AT_LEAST);
-        assert!(Arc::ptr_eq(&health.target(&id(0)), &kept));
-        drop(request);
-        assert_eq!(kept.under_way(), 0);
-    }
-}
+mod tests;

@@ -26,6 +26,7 @@ use crate::data::{DataConfig, DataPlane, Serving};
 use crate::document_source::{Follower, Layers};
 use crate::gauges::Gauges;
 use crate::generation::Snapshot;
+use crate::health::Health;
 use crate::jwt;
 use crate::limits::{Limits, WindowClock};
 use crate::recorder::SLICE;
@@ -68,7 +69,8 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let limits = Arc::new(Limits::new(WindowClock::system()));
     gauges.watch(limits.health());
     let telemetry = start_telemetry(&state, &gauges, &tracker, &stop)?;
-    let data = start_data_plane(&line, &state, &gauges, &limits, access_log, telemetry)?;
+    let health = health(&state);
+    let data = start_data_plane(&line, &state, &health, &gauges, &limits, access_log, telemetry)?;
     let data_address = data.address();
     let listener = TcpListener::bind(line.admin)
         .await
@@ -76,7 +78,7 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let admin_address = listener.local_addr()?;
     let endpoint =
         line.endpoint.map_or(Endpoint::Listener(data_address), |url| Endpoint::Declared(url.into()));
-    let admin = Admin { state: Arc::clone(&state), gauges, token, metrics_token, endpoint };
+    let admin = Admin { state: Arc::clone(&state), gauges, health, token, metrics_token, endpoint };
     tracker.spawn(admin::serve(admin, listener, stop.clone()));
     tracker.spawn(keep_history(Arc::clone(&state), stop.clone()));
     tracker.spawn(keep_fresh(Arc::clone(&state), line.secrets_refresh.get(), stop.clone()));
@@ -162,9 +164,16 @@ fn start_telemetry(
     }
 }
 
+/// How targets do, with those told who listen on the admin API.
+fn health(state: &Arc<State>) -> Arc<Health> {
+    let state = Arc::clone(state);
+    Arc::new(Health::telling(move |event| state.announce(event)))
+}
+
 fn start_data_plane(
     line: &CommandLine,
     state: &Arc<State>,
+    health: &Arc<Health>,
     gauges: &Arc<Gauges>,
     limits: &Arc<Limits>,
     access_log: AccessLog,
@@ -174,6 +183,7 @@ fn start_data_plane(
         workers: line.workers.map(usize::from),
         drain_deadline: line.drain_timeout.get(),
         gauges: Arc::clone(gauges),
+        health: Arc::clone(health),
         access_log,
         telemetry,
         ..DataConfig::new(line.listen)

@@ -11,6 +11,7 @@ use moorline_admin::histogram::upper_micros;
 use moorline_admin::{Attestation, ErrorKind, Histogram, Usage};
 
 use crate::gauges::Gauges;
+use crate::health::Health;
 use crate::recorder::Authentication;
 use crate::recorder::ledger::Totals;
 use crate::state::State;
@@ -28,11 +29,12 @@ type ByName = std::collections::BTreeMap<String, Usage>;
 
 /// Writes the page.
 #[must_use]
-pub fn page(state: &State, gauges: &Gauges, now: Timestamp) -> String {
+pub fn page(state: &State, gauges: &Gauges, health: &Health, now: Timestamp) -> String {
     let mut page = Page::default();
     process(&mut page, state, gauges);
     documents(&mut page, state);
     outside(&mut page, state, now);
+    targets(&mut page, state, health);
     traffic(&mut page, &state.totals(now));
     upstream::write(&mut page, gauges);
     page.finish()
@@ -145,6 +147,29 @@ fn outside(page: &mut Page, state: &State, now: Timestamp) {
         "Places of --config that could not be read the last time; what was read before serves on.",
     );
     page.sample(&[], failing);
+}
+
+/// Targets of the documents served, each once, though several models name it.
+fn targets(page: &mut Page, state: &State, health: &Health) {
+    let snapshot = state.snapshot();
+    let candidate = snapshot.candidate.as_ref().map(|staged| &staged.generation);
+    let mut left_alone: std::collections::BTreeMap<(&str, &str), bool> = std::collections::BTreeMap::new();
+    for generation in snapshot.stable.iter().chain(candidate) {
+        for (_, model) in generation.routing.models() {
+            for target in model.targets() {
+                let name = (target.upstream.provider.as_str(), target.model.as_str());
+                *left_alone.entry(name).or_default() |= target.is_left_alone(health);
+            }
+        }
+    }
+    page.family(
+        "breaker_open",
+        Kind::Gauge,
+        "1 while a target is not asked, because it keeps failing or its provider refused our credential.",
+    );
+    for ((provider, model), is_left_alone) in left_alone {
+        page.sample(&[("provider", provider), ("model", model)], u8::from(is_left_alone));
+    }
 }
 
 fn traffic(page: &mut Page, totals: &Totals) {

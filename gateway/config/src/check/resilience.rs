@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problems;
 use super::text::{self, one_line};
-use crate::document::{Model, StickyBy, When};
+use crate::document::{Breaker, Model, StickyBy, When};
 use crate::{Document, KeyName};
 
+/// Most failures a breaker waits for.
+const FAILURES_MAX: u32 = 10_000;
 /// The longest name of a header.
 const HEADER_NAME_LENGTH_MAX: usize = 128;
 /// The longest value of a header that is compared.
@@ -20,8 +22,32 @@ pub(super) fn check(document: &Document, path: &str, model: &Model, problems: &m
             condition(document, &format!("{path}.targets[{index}].when"), when, problems);
         }
     }
+    let windows =
+        model.targets.iter().enumerate().map(|(index, target)| {
+            (format!("{path}.targets[{index}].context_window"), target.context_window)
+        });
+    for (path, window) in windows.chain([(format!("{path}.context_window"), model.context_window)]) {
+        if window == Some(0) {
+            problems.add(path, "expected more than 0 tokens");
+        }
+    }
+    if let Some(breaker) = &model.breaker {
+        breaks(&format!("{path}.breaker"), breaker, problems);
+    }
     if let Some(StickyBy::Header(by)) = model.sticky.as_ref().map(|sticky| &sticky.by) {
         header_name(&format!("{path}.sticky.by.header"), &by.header, problems);
+    }
+}
+
+fn breaks(path: &str, breaker: &Breaker, problems: &mut Problems) {
+    let Breaker { failures, window, cooldown } = breaker;
+    if !(1..=FAILURES_MAX).contains(failures) {
+        problems.add(format!("{path}.failures"), format!("expected 1 to {FAILURES_MAX}"));
+    }
+    for (field, duration) in [("window", window), ("cooldown", cooldown)] {
+        if duration.as_milliseconds() == 0 {
+            problems.add(format!("{path}.{field}"), "expected a time longer than 0");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::resilience::{Sticky, When};
+use super::resilience::{Breaker, Sticky, When};
 use crate::{ModelName, ProviderName, Usd};
 
 /// How one of a model's targets is chosen.
@@ -41,6 +41,13 @@ pub struct Model {
     /// Keeps a caller at one target, whatever the strategy. Absent: the strategy decides for each request anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<Sticky>,
+    /// When a target that keeps failing is left alone. Absent: [`Breaker::default`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+    /// Tokens that targets can hold, prompt and answer together, for those that say nothing of their own. A request
+    /// that a target finds too long goes on to targets that hold more, and to no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u64>,
 }
 
 /// One upstream model of one provider.
@@ -60,6 +67,9 @@ pub struct Target {
     /// Which requests it serves. Absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
+    /// Tokens that this target can hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u64>,
 }
 
 impl Target {

@@ -1,12 +1,13 @@
-//! How a model's requests find a target that answers: which requests a target serves, and who stays where.
+//! How a model's requests find a target that answers: which requests a target serves, who stays where, and when a
+//! target is left alone.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::KeyName;
 use crate::decode::{TextOrMap, text_or_map};
+use crate::{Duration, KeyName};
 
 /// Which requests a target serves. All that is given must hold. What is compared is data of the caller's or of its
 /// key's; it never becomes a part of an address.
@@ -65,5 +66,26 @@ impl<'de> Deserialize<'de> for StickyBy {
             TextOrMap::Text(word) => Self::Key(word),
             TextOrMap::Map(header) => Self::Header(header),
         })
+    }
+}
+
+/// When a target that keeps failing is left alone. Counted are answers of 500 and more, connections that fail or break
+/// off, clocks that run out, errors in place of an answer, and streams that end before their end. Not counted are
+/// requests at fault themselves, too long ones among them, and callers that leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Breaker {
+    /// Failures in a row after which a target is not asked any more; in the window as many, if they are at least half
+    /// of its requests. Default: 5.
+    pub failures: u32,
+    /// The window. Default: 30s.
+    pub window: Duration,
+    /// How long it is not asked. Then one request is let through, and its answer decides. Default: 15s.
+    pub cooldown: Duration,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { failures: 5, window: Duration::from_seconds(30), cooldown: Duration::from_seconds(15) }
     }
 }

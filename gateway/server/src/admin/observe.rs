@@ -71,7 +71,7 @@ pub(super) async fn events(State(server): State<Arc<Server>>) -> Result<Response
 /// `GET /metrics`.
 pub(super) async fn metrics(State(server): State<Arc<Server>>) -> Response {
     let admin = &server.admin;
-    let text = metrics::page(&admin.state, &admin.gauges, clock::now());
+    let text = metrics::page(&admin.state, &admin.gauges, &admin.health, clock::now());
     ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response()
 }
 

@@ -18,7 +18,7 @@ use crate::access::{Bodies, Line, Sheet};
 use crate::clock;
 use crate::gauges::OpenRequest;
 use crate::generation::Generation;
-use crate::health::UnderWay;
+use crate::health::{Pass, Verdict};
 use crate::limits::{Reservation, Use};
 use crate::meters::Served;
 use crate::recorder::{Authentication, Outcome};
@@ -78,8 +78,8 @@ pub(super) struct Account {
     /// Tokens as the upstream says.
     pub(super) tokens: Option<Tokens>,
     pub(super) first_token: Option<Duration>,
-    /// Counts the request as under way at the target that answers it.
-    pub(super) under_way: Option<UnderWay>,
+    /// Of the target that answers it: how the answer ends is told there.
+    pub(super) pass: Option<Pass>,
     served_by: Option<ServedBy>,
     /// Words, where the route declares that they be logged.
     bodies: Option<Box<Bodies>>,
@@ -121,7 +121,7 @@ impl Account {
             output_estimate: 0,
             tokens: None,
             first_token: None,
-            under_way: None,
+            pass: None,
             served_by: None,
             bodies: None,
             end: None,
@@ -190,6 +190,9 @@ impl Account {
 
     fn close(&mut self) {
         let end = self.end.unwrap_or(End { status: CLIENT_CLOSED, error: Some(ErrorKind::ClientClosed) });
+        if let Some(pass) = self.pass.take() {
+            pass.end(verdict(end));
+        }
         let tokens = self.tokens_used(end);
         let price = self.served_by.as_ref().and_then(|by| by.price);
         let cost_micros = price.map_or(0, |price| price.cost_micros(tokens));
@@ -286,6 +289,16 @@ impl Account {
             latency: sum.latency,
             first_token: self.first_token,
         });
+    }
+}
+
+/// What the end of an answer says of the target that gave it.
+const fn verdict(end: End) -> Verdict {
+    match end.error {
+        // One that finds a fault with the request is well.
+        None | Some(ErrorKind::UpstreamRefused) => Verdict::Good,
+        Some(ErrorKind::UpstreamFailed | ErrorKind::UpstreamTimeout) => Verdict::Bad,
+        Some(_) => Verdict::Nothing,
     }
 }
 

@@ -2,24 +2,29 @@
 //!
 //! In: an admitted request. Out: an answer that has begun well, or the failure that ended the last attempt. A failure
 //! says what may follow it: an overloaded target is asked again after a wait, one that refuses our credential is not,
-//! and a fault of the caller's own is no failure at all but an answer.
+//! and a fault of the caller's own is no failure at all but an answer. What each attempt says of its target goes to
+//! [`crate::health`], which also says whom not to ask now.
 
 mod backoff;
 mod failure;
 mod retry_after;
+mod tried;
 
 use http::HeaderMap;
 use moorline_translate::Tokens;
 use tokio::time::Instant;
 
+use failure::Fault;
 pub(super) use failure::{Clock, Failure};
 pub(super) use retry_after::retry_after;
+use tried::{TooLong, Tried};
 
 use super::account::Account;
 use super::answer::Answer;
 use super::ask::Ask;
 use super::outbound;
 use super::worker::Worker;
+use crate::health::{Health, Pass, Unavailable, Use, Verdict};
 use crate::routing::order::Occasion;
 use crate::routing::{Key, Model, ModelIndex, Route, Routing, Target};
 
@@ -40,17 +45,18 @@ pub(super) struct Call<'a> {
 /// Asks target after target until one begins to answer.
 pub(super) async fn run(call: &Call<'_>, account: &mut Account) -> Result<Answer, Failure> {
     let all = async {
-        let mut last = Failure::NoTarget;
-        for model in call.chain() {
-            let occasion = call.occasion();
-            for target in model.in_order(&occasion, call.health(), |sides| call.worker.dice.below(sides)) {
-                match ask(call, model, target, account).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(failure) => last = failure,
-                }
+        let mut tried = Tried::default();
+        let mut targets = call.targets().peekable();
+        while let Some((model, target)) = targets.next() {
+            if !tried.leaves(target) {
+                continue;
+            }
+            match ask(call, model, target, || targets.peek().is_some(), account).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => tried.note(failure),
             }
         }
-        Err(last)
+        tried.end()
     };
     match tokio::time::timeout_at(call.deadline, all).await {
         Ok(ended) => ended,
@@ -59,7 +65,7 @@ pub(super) async fn run(call: &Call<'_>, account: &mut Account) -> Result<Answer
 }
 
 impl Call<'_> {
-    fn health(&self) -> &crate::health::Health {
+    fn health(&self) -> &Health {
         &self.worker.config.health
     }
 
@@ -73,6 +79,15 @@ impl Call<'_> {
         }
     }
 
+    /// All targets to try, in order.
+    fn targets(&self) -> impl Iterator<Item = (&Model, &Target)> {
+        self.chain().flat_map(|model| {
+            let dice = &self.worker.dice;
+            let order = model.in_order(&self.occasion(), self.health(), |sides| dice.below(sides));
+            order.into_iter().map(move |target| (model, target))
+        })
+    }
+
     /// The model asked for, then those it falls back to that this caller may use here.
     fn chain(&self) -> impl Iterator<Item = &Model> {
         let asked = self.routing.model(self.model);
@@ -84,31 +99,25 @@ impl Call<'_> {
     }
 }
 
-/// Asks one target, as often as the route says.
+/// Asks one target, as often as the route says. `has_others`: whether another target is left to try.
 async fn ask(
     call: &Call<'_>,
     model: &Model,
     target: &Target,
+    mut has_others: impl FnMut() -> bool,
     account: &mut Account,
 ) -> Result<Answer, Failure> {
-    let health = target.health(call.health());
     let retry = call.route.retry;
     let outgoing = call.ask.for_target(target, &account.request_id)?;
+    let mut entered = enter(call, model, target).map_err(Failure::Unavailable)?;
     let mut attempt = 1;
     loop {
         account.asks(target, call.ask.operation, call.worker);
-        let (under_way, asked) = (health.begin(), model.is_measured.then(Instant::now));
+        let asked = model.is_measured.then(Instant::now);
         let failure = match outbound::send(call, target, &outgoing, &account.says()).await {
-            Ok(answer) => {
-                if let Some(asked) = asked.filter(|_| answer.status.is_success()) {
-                    call.occasion().pace(health).note(asked.elapsed(), call.health().now());
-                }
-                account.under_way = Some(under_way);
-                return Ok(answer);
-            }
+            Ok(answer) => return answered(call, target, answer, asked, entered, account),
             Err(failure) => failure,
         };
-        drop(under_way);
         account.trail.failed(&failure);
         tracing::debug!(
             id = %account.request_id,
@@ -119,12 +128,72 @@ async fn ask(
             cause = std::error::Error::source(&failure).map(tracing::field::display),
             "an attempt failed"
         );
+        attribute(call, target, &failure, entered);
         let wait = backoff::wait_before(attempt, retry.backoff, failure.retry_after(), &call.worker.dice);
         let has_time = wait.is_some_and(|wait| Instant::now() + wait < call.deadline);
-        let Some(wait) = wait.filter(|_| has_time && attempt < retry.attempts && failure.may_pass()) else {
-            return Err(failure);
-        };
+        // One that says how long it wants to be left alone is left alone while there are others.
+        let is_left_alone =
+            failure.fault() == Fault::Limit && failure.retry_after().is_some() && has_others();
+        let is_over = attempt >= retry.attempts || !failure.may_pass() || is_left_alone;
+        let Some(wait) = wait.filter(|_| has_time && !is_over) else { return Err(failure) };
         tokio::time::sleep(wait).await;
+        entered = match enter(call, model, target) {
+            Ok(entered) => entered,
+            Err(_) => return Err(failure),
+        };
         attempt += 1;
+    }
+}
+
+/// The right to ask a target once, with the credential of its provider.
+struct Entered<'a> {
+    credential: Use<'a>,
+    pass: Pass,
+}
+
+fn enter<'a>(call: &Call<'_>, model: &Model, target: &'a Target) -> Result<Entered<'a>, Unavailable> {
+    let credential = target.credential(call.health()).enter()?;
+    Ok(Entered { credential, pass: target.health(call.health()).enter(model.breaker)? })
+}
+
+/// An answer has begun. How it ends is told by the account.
+fn answered(
+    call: &Call<'_>,
+    target: &Target,
+    answer: Answer,
+    asked: Option<Instant>,
+    Entered { credential, mut pass }: Entered<'_>,
+    account: &mut Account,
+) -> Result<Answer, Failure> {
+    credential.taken();
+    pass.answered();
+    if let Some(asked) = asked.filter(|_| answer.status.is_success()) {
+        let pace = call.occasion().pace(target.health(call.health()));
+        pace.note(asked.elapsed(), call.health().now());
+    }
+    let answer = TooLong::told(answer, target).map_err(Failure::TooLong)?;
+    account.pass = Some(pass);
+    Ok(answer)
+}
+
+/// Lays a failure at the door of whoever is at fault.
+fn attribute(call: &Call<'_>, target: &Target, failure: &Failure, entered: Entered<'_>) {
+    let Entered { credential, mut pass } = entered;
+    match failure.fault() {
+        Fault::Target => pass.end(Verdict::Bad),
+        Fault::Limit => {
+            credential.taken();
+            pass.answered();
+            if let Some(wait) = failure.retry_after() {
+                target.health(call.health()).quiet_for(wait);
+            }
+        }
+        Fault::Credential => credential.refused(),
+        Fault::Permission => {
+            if credential.forbidden() {
+                pass.refused();
+            }
+        }
+        Fault::Nobody => {}
     }
 }

@@ -12,6 +12,7 @@ use moorline_translate::{Caller as Dialect, ErrorBody, ScanError, error};
 
 use super::attempts::Failure;
 use super::body::ReadError;
+use crate::health::{Reason, Unavailable};
 use crate::limits::{Denied, Refused, Standing};
 use crate::recorder::Authentication;
 use crate::routing::limit::Kind;
@@ -322,6 +323,10 @@ impl From<&Failure> for Refusal {
             return Self::invalid(StatusCode::NOT_FOUND, "no_target", message).about("model");
         }
         let status = match failure {
+            Failure::Unavailable(Unavailable { reason: Reason::Limited, .. }) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Failure::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Failure::Status { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => *status,
             Failure::Status { status, .. } if *status == StatusCode::SERVICE_UNAVAILABLE => *status,
             _ if kind == ErrorKind::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,

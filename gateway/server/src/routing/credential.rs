@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue};
 use moorline_config::document::{Provider, ProviderKind};
 use moorline_config::{Reference, Secret};
 use moorline_translate::Parts;
+use sha2::{Digest as _, Sha256};
 
 pub use aws::SignError;
 pub use entra::TokenError;
@@ -85,6 +86,30 @@ impl Credential {
         }
         Ok(())
     }
+}
+
+/// A hash of all that makes a provider's credential: another one has another hash.
+pub(super) fn fingerprint(provider: &Provider, resolve: &dyn Fn(&Reference) -> Option<Secret>) -> u64 {
+    let entra = provider.entra.as_ref();
+    let aws = provider.aws.as_ref();
+    let references = [
+        provider.api_key.as_ref(),
+        entra.map(|entra| &entra.client_secret),
+        aws.map(|aws| &aws.access_key_id),
+        aws.map(|aws| &aws.secret_access_key),
+        aws.and_then(|aws| aws.session_token.as_ref()),
+    ];
+    let mut hash = Sha256::new();
+    for text in entra.into_iter().flat_map(|entra| [&entra.tenant_id, &entra.client_id]) {
+        hash.update(text);
+        hash.update([0]);
+    }
+    for reference in references.into_iter().flatten() {
+        hash.update(resolve(reference).map_or_else(Vec::new, |secret| secret.expose().as_bytes().to_vec()));
+        hash.update([0]);
+    }
+    let digest = hash.finalize();
+    digest.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte))
 }
 
 /// A header value that is never printed.

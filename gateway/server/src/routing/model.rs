@@ -10,7 +10,7 @@ use super::condition::Condition;
 use super::order::{self, Occasion, Order, StickyBy};
 use super::way::Ways;
 use super::{ModelIndex, Price, Upstream};
-use crate::health::{Health, TargetHealth, TargetId};
+use crate::health::{CredentialHealth, CredentialId, Health, Settings, TargetHealth, TargetId};
 use crate::meters::{Meters, TargetMeter};
 
 /// One upstream model of one provider.
@@ -27,9 +27,12 @@ pub struct Target {
     pub(super) weight: u32,
     /// Its own number among all targets, for rendezvous hashing.
     pub(super) seed: u64,
+    /// Tokens that it can hold, when that is declared.
+    pub context_window: Option<u64>,
     condition: Option<Condition>,
     health: OnceLock<Arc<TargetHealth>>,
     meter: OnceLock<&'static TargetMeter>,
+    credential: OnceLock<Arc<CredentialHealth>>,
 }
 
 /// A model as callers name it.
@@ -41,24 +44,28 @@ pub struct Model {
     pub fallback: Vec<ModelIndex>,
     /// Whether the order goes by how fast targets are, so that it must be measured.
     pub is_measured: bool,
+    /// When a target that keeps failing is left alone.
+    pub breaker: Settings,
     targets: Vec<Target>,
     strategy: Strategy,
     sticky: Option<StickyBy>,
 }
 
 impl Target {
-    fn compile(target: &document::Target, upstream: &Arc<Upstream>, price_of_model: Option<Price>) -> Self {
+    fn compile(target: &document::Target, upstream: &Arc<Upstream>, of_model: &document::Model) -> Self {
         let identity = [target.provider.as_str(), target.model.as_str()].join("\n");
         Self {
             ways: upstream.ways(target.model.as_str()),
             upstream: Arc::clone(upstream),
             model: target.model.clone(),
-            price: target.price.as_ref().map(Price::compile).or(price_of_model),
+            price: target.price.as_ref().or(of_model.price.as_ref()).map(Price::compile),
             weight: target.weight,
             seed: order::hash(identity.as_bytes()),
+            context_window: target.context_window.or(of_model.context_window),
             condition: target.when.as_ref().map(Condition::compile),
             health: OnceLock::new(),
             meter: OnceLock::new(),
+            credential: OnceLock::new(),
         }
     }
 
@@ -75,6 +82,26 @@ impl Target {
     /// What this process knows of it, whatever document it stands in.
     pub fn health(&self, health: &Health) -> &Arc<TargetHealth> {
         self.health.get_or_init(|| health.target(&self.id()))
+    }
+
+    /// Whether its provider still takes our credential.
+    pub fn credential(&self, health: &Health) -> &Arc<CredentialHealth> {
+        self.credential.get_or_init(|| health.credential(&self.credential_id()))
+    }
+
+    /// Whether it is left alone for now, by what is known of it and of its credential.
+    #[must_use]
+    pub fn is_left_alone(&self, health: &Health) -> bool {
+        health.known_target(&self.id()).is_some_and(|target| target.is_broken())
+            || health.known_credential(&self.credential_id()).is_some_and(|credential| credential.is_out())
+    }
+
+    fn credential_id(&self) -> CredentialId {
+        CredentialId {
+            provider: self.upstream.provider.clone(),
+            origin: self.upstream.origin().ok().cloned(),
+            fingerprint: self.upstream.fingerprint,
+        }
     }
 
     /// What is left of it when documents change.
@@ -95,14 +122,14 @@ impl Model {
         upstreams: &BTreeMap<&ProviderName, Arc<Upstream>>,
         by_name: &HashMap<ModelName, ModelIndex>,
     ) -> Self {
-        let price = model.price.as_ref().map(Price::compile);
         let target = |target: &document::Target| {
-            Some(Target::compile(target, upstreams.get(&target.provider)?, price))
+            Some(Target::compile(target, upstreams.get(&target.provider)?, model))
         };
         Self {
             name: name.clone(),
             fallback: model.fallback.iter().filter_map(|name| by_name.get(name).copied()).collect(),
             is_measured: model.strategy == Strategy::Fastest,
+            breaker: settings(model.breaker.unwrap_or_default()),
             targets: model.targets.iter().filter_map(target).collect(),
             strategy: model.strategy,
             sticky: model.sticky.as_ref().and_then(StickyBy::compile),
@@ -130,5 +157,13 @@ impl Model {
     #[must_use]
     pub fn price_estimate(&self) -> Option<Price> {
         self.targets.iter().filter_map(|target| target.price).max_by_key(|price| price.rank())
+    }
+}
+
+fn settings(breaker: document::Breaker) -> Settings {
+    Settings {
+        failures: breaker.failures,
+        window: breaker.window.as_milliseconds(),
+        cooldown: breaker.cooldown.as_milliseconds(),
     }
 }

@@ -13,7 +13,7 @@ use moorline_config::{ProviderName, Reference, Secret};
 use moorline_translate::Parts;
 use url::Url;
 
-use super::credential::{Credential, CredentialError};
+use super::credential::{self, Credential, CredentialError};
 use super::way::Ways;
 
 /// Scheme, host and port: where a connection leads.
@@ -75,6 +75,8 @@ pub struct Upstream {
     pub provider: ProviderName,
     /// The protocol it speaks.
     pub kind: ProviderKind,
+    /// Tells its credential from the one that takes its place.
+    pub fingerprint: u64,
     version: Option<String>,
     address: Result<Address, Unusable>,
 }
@@ -101,6 +103,7 @@ impl Upstream {
         Self {
             provider: name.clone(),
             kind: provider.kind,
+            fingerprint: credential::fingerprint(provider, resolve),
             version: provider.api_version.clone(),
             address: address(provider, resolve),
         }

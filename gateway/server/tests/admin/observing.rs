@@ -4,6 +4,7 @@ use moorline_admin::{Event, Generation, Weight};
 
 use rustix::process::Signal;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use crate::harness::{DEADLINE, Gateway, Home, TOKEN, UPSTREAM_KEY, command, document, git, in_time};
 
@@ -153,4 +154,39 @@ async fn variables_of_opentelemetry_that_cannot_be_followed_keep_it_from_startin
         assert!(text.contains(name), "{name}: {text}");
     }
     assert!(!text.contains("marker-without"), "{text}");
+}
+
+#[tokio::test]
+async fn a_breaker_that_opens_is_told_to_listeners_and_on_the_metrics_page() {
+    let home = Home::new();
+    let gateway = home.start(&[]).await;
+    let mut declared = document("a");
+    declared["models"]["m"]["breaker"] = json!({"failures": 1, "cooldown": "1h"});
+    declared["keys"] = json!([{"name": "k", "sha256": hex::encode(Sha256::digest("caller"))}]);
+    gateway.client.put_config(&declared, &git("c1")).await.unwrap();
+    let gauge = async || {
+        let page = gateway.raw("GET", "/metrics").send().await.unwrap().text().await.unwrap();
+        let line = page.lines().find(|line| line.starts_with("moorline_gateway_breaker_open{"));
+        line.map(str::to_owned)
+    };
+    let sample = "moorline_gateway_breaker_open{provider=\"up\",model=\"m\"}";
+    assert_eq!(gauge().await, Some(format!("{sample} 0")));
+    let mut events = in_time(gateway.raw("GET", "/admin/v1/events").send()).await.unwrap();
+    let ask = || {
+        let body = json!({"model": "m", "messages": []}).to_string();
+        let url = format!("{}/v1/chat/completions", gateway.data);
+        reqwest::Client::new().post(url).bearer_auth("caller").timeout(DEADLINE).body(body).send()
+    };
+    // Nobody listens there.
+    assert_eq!(ask().await.unwrap().status(), 502);
+    let answer = ask().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "3600"));
+    assert_eq!(gauge().await, Some(format!("{sample} 1")));
+    let opened = json!({"event": "breaker_opened", "provider": "up", "model": "m"});
+    let mut text = String::new();
+    while !text.contains("breaker_opened") {
+        text += std::str::from_utf8(&in_time(events.chunk()).await.unwrap().expect("more events")).unwrap();
+    }
+    let told = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(told).unwrap(), opened);
 }

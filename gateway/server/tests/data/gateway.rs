@@ -11,6 +11,7 @@ use moorline_admin::{Attestation, Generation as Number, Origin, Stats};
 use moorline_config::{Config, Percent, Reference, Secret};
 use moorline_gateway::data::{DataConfig, DataPlane, Serving, StartError};
 use moorline_gateway::generation::{Generation, ProbeKey, Snapshot, Staged};
+use moorline_gateway::health::Health;
 use moorline_gateway::limits::{Limits, WindowClock};
 use moorline_gateway::recorder::Recorder;
 use moorline_gateway::routing::Routing;
@@ -83,6 +84,14 @@ impl Gateway {
         self.now.store(now, Ordering::SeqCst);
     }
 
+    /// A clock for the health of targets that stands still until it is moved, in milliseconds.
+    pub(crate) fn start_with_clock(document: &Value) -> (Self, Arc<AtomicU64>) {
+        let now = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&now);
+        let health = Arc::new(Health::new(move || clock.load(Ordering::SeqCst), drop));
+        (Self::start_with(document, |config| config.health = health), now)
+    }
+
     /// Serves another document from now on.
     pub(crate) fn swap(&self, document: &Value) -> u64 {
         let number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
@@ -151,7 +160,10 @@ fn generation(number: u64, document: &Value) -> Arc<Generation> {
 
 fn generation_after(before: &Snapshot, number: u64, document: &Value) -> Arc<Generation> {
     let config = Config::from_value("test", document).unwrap();
-    let resolve = |_: &Reference| Some(Secret::new(UPSTREAM_KEY.to_owned()));
+    let resolve = |reference: &Reference| {
+        let rotated = reference.to_string().ends_with("ROTATED");
+        Some(Secret::new(if rotated { format!("{UPSTREAM_KEY}-2") } else { UPSTREAM_KEY.to_owned() }))
+    };
     let mut routing = Routing::compile(&config, &resolve);
     before.generations().for_each(|generation| routing.adopt(&generation.routing));
     Arc::new(Generation {

@@ -69,7 +69,7 @@ async fn a_request_is_one_line_without_its_words_and_without_keys() {
     let (access_log, _end) = log_to(&path, LogFormat::Json);
     let provider = Provider::start().await;
     provider
-        .then(failing(401))
+        .then(failing(500))
         .then(json_answer(200, &json!({"choices": [{"message": {"content": "canary-answer"}}]})));
     let mut document = document(&provider);
     document["models"]["m"]["targets"] =

@@ -1,5 +1,7 @@
 //! Retry, failover and fallback, before the first byte reaches the caller.
 
+mod breaker;
+mod context;
 mod order;
 
 use moorline_admin::ErrorKind;
@@ -12,7 +14,7 @@ use super::provider::{
 };
 
 /// Model `m` with two targets on two providers, `second` after the first, `attempts` at each.
-fn two(first: &Provider, second: &Provider, attempts: u32) -> Value {
+pub(super) fn two(first: &Provider, second: &Provider, attempts: u32) -> Value {
     let mut document = document(first);
     document["providers"]["q"] = json!({"kind": "openai_compatible", "base_url": second.base_url()});
     document["models"]["m"]["targets"] =

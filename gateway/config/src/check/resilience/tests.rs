@@ -10,7 +10,9 @@ models:
     strategy: least_busy
     targets: [{provider: p, model: a}, {provider: p, model: b, when: {header: {x-tier: gold}, key: [k], metadata: {plan: pro}}}]
     sticky: {by: {header: x-session}}
-  n: {strategy: cheapest, targets: [{provider: p, model: a, weight: 2}], sticky: {by: key}}
+    breaker: {failures: 5, window: 30s, cooldown: 15s}
+    context_window: 128000
+  n: {strategy: cheapest, targets: [{provider: p, model: a, weight: 2, context_window: 8000}], sticky: {by: key}}
 keys: [{name: k, sha256: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]
 "#;
 
@@ -35,6 +37,10 @@ fn each_rule_broken_alone_is_named_with_its_place() {
         ("{header: x-session}", "session"),
         ("{header: x-session}", "{cookie: x-session}"),
         ("weight: 2", "weight: 0"),
+        ("failures: 5", "failures: 0"),
+        ("window: 30s, cooldown: 15s", "window: 0s, cooldown: 0s"),
+        ("context_window: 128000", "context_window: 0"),
+        ("context_window: 8000", "context_window: 0"),
     ];
     let told: Vec<String> = changes
         .iter()

@@ -7,8 +7,10 @@ use moorline_admin::ErrorKind;
 use moorline_translate::chat::{BrokenStream, Unreadable, Untranslatable};
 use moorline_translate::multipart::FormError;
 
+use super::tried::TooLong;
 use crate::data::pool::ConnectError;
 use crate::data::upstream::ExchangeError;
+use crate::health::Unavailable;
 use crate::routing::Operation;
 use crate::routing::upstream::{Unauthorized, Unusable};
 
@@ -18,6 +20,12 @@ pub(in crate::data) enum Failure {
     /// No target serves such a request.
     #[error("no target serves such a request")]
     NoTarget,
+    /// Every target that could serve it is left alone for now.
+    #[error("no target is available now")]
+    Unavailable(Unavailable),
+    /// The request is longer than the target can hold.
+    #[error("the request is longer than the target can hold")]
+    TooLong(TooLong),
     /// The provider has no such endpoint.
     #[error("no provider of this model serves {}", .0.path())]
     Unsupported(Operation),
@@ -76,6 +84,21 @@ pub(in crate::data) enum Failure {
     Encoded,
 }
 
+/// Who is at fault, for what is remembered of targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The target: counts against its breaker.
+    Target,
+    /// We ask too much: the target is left alone for as long as it says.
+    Limit,
+    /// The credential, whatever is asked with it.
+    Credential,
+    /// The credential, for what was asked.
+    Permission,
+    /// Nothing that would be told by a target.
+    Nobody,
+}
+
 /// The clocks of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::data) enum Clock {
@@ -114,6 +137,8 @@ impl Failure {
             Self::Connect(_) | Self::Broken(_) | Self::Status { .. } | Self::InBand | Self::Empty => true,
             Self::Slow(clock) => !matches!(clock, Clock::Total),
             Self::NoTarget
+            | Self::Unavailable(_)
+            | Self::TooLong(_)
             | Self::Unsupported(_)
             | Self::Untranslatable(_)
             | Self::Form(_)
@@ -128,10 +153,39 @@ impl Failure {
         }
     }
 
+    /// Who is at fault.
+    pub(super) fn fault(&self) -> Fault {
+        match self {
+            Self::Status { status: StatusCode::TOO_MANY_REQUESTS, .. } => Fault::Limit,
+            Self::Credential(StatusCode::FORBIDDEN) => Fault::Permission,
+            Self::Credential(_) => Fault::Credential,
+            Self::Connect(_)
+            | Self::Broken(_)
+            | Self::Slow(_)
+            | Self::Status { .. }
+            | Self::Redirect(_)
+            | Self::InBand
+            | Self::Empty
+            | Self::Oversized
+            | Self::Unreadable(_)
+            | Self::Stream(_)
+            | Self::Encoded => Fault::Target,
+            Self::NoTarget
+            | Self::Unavailable(_)
+            | Self::TooLong(_)
+            | Self::Unsupported(_)
+            | Self::Untranslatable(_)
+            | Self::Form(_)
+            | Self::Unusable(_)
+            | Self::Unauthorized(_) => Fault::Nobody,
+        }
+    }
+
     /// The wait that the upstream asked for.
     pub(in crate::data) const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
+            Self::Unavailable(unavailable) => Some(unavailable.wait),
             _ => None,
         }
     }

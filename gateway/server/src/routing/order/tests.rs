@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::health::Clock;
 use crate::routing::{Model, Routing};
 
 fn model(model: &Value) -> Routing {
@@ -113,7 +112,7 @@ fn the_cheapest_is_the_one_for_the_shape_of_the_request_and_the_unpriced_come_la
 fn the_fastest_is_measured_apart_for_streams_and_the_unmeasured_are_explored_one_request_at_a_time() {
     let now = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
     let clock = std::sync::Arc::clone(&now);
-    let health = Health::new(Clock::new(move || clock.load(std::sync::atomic::Ordering::Relaxed)));
+    let health = Health::new(move || clock.load(std::sync::atomic::Ordering::Relaxed), drop);
     let routing = targets(
         "fastest",
         &json!([{"provider": "p", "model": "a"}, {"provider": "p", "model": "b"}, {"provider": "p", "model": "c"}]),
@@ -121,7 +120,7 @@ fn the_fastest_is_measured_apart_for_streams_and_the_unmeasured_are_explored_one
     let request = |stream| Request { stream, ..Request::new() }.order(&routing, &health, |_| 0);
     let of = |name| health_of(&routing, &health, name);
     assert_eq!(request(true), ["a", "b", "c"]);
-    let exploring = of("a").begin();
+    let exploring = of("a").enter(only(&routing).breaker).unwrap();
     assert_eq!(request(true), ["b", "c", "a"], "one is enough to explore a target");
     drop(exploring);
     of("a").first_token.note(Duration::from_millis(90), 0);
@@ -153,7 +152,7 @@ fn the_least_busy_has_the_fewest_under_way_for_its_weight() {
     for _ in 0..8 {
         let order = request(|_| 0);
         assert_eq!(order[2], "off");
-        under_way.push(health_of(&routing, &health, &order[0]).begin());
+        under_way.push(health_of(&routing, &health, &order[0]).enter(only(&routing).breaker).unwrap());
         firsts.push(order[0].clone());
     }
     assert_eq!(firsts.iter().filter(|first| *first == "three").count(), 6, "{firsts:?}");
