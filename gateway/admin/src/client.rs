@@ -118,6 +118,15 @@ impl WriteOptions {
     }
 }
 
+/// TLS of a client, beyond the system's roots.
+#[derive(Debug, Clone, Default)]
+pub struct ClientTls {
+    /// The only roots that are trusted, in PEM. Absent: the system's.
+    pub roots: Option<String>,
+    /// A client certificate and its key, in PEM.
+    pub identity: Option<Secret>,
+}
+
 /// One HTTP service, one token.
 #[derive(Debug, Clone)]
 struct Service {
@@ -127,18 +136,27 @@ struct Service {
 }
 
 impl Service {
-    fn new(endpoint: &str, token: Option<Secret>) -> Result<Self, AdminError> {
+    fn new(endpoint: &str, token: Option<Secret>, tls: &ClientTls) -> Result<Self, AdminError> {
         let wrong = |detail: String| AdminError::Endpoint { endpoint: endpoint.to_owned(), detail };
         let base = Url::parse(endpoint).map_err(|error| wrong(error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
             return Err(wrong("expected http:// or https:// and a host".to_owned()));
         }
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| wrong(error.to_string()))?;
+            .redirect(reqwest::redirect::Policy::none());
+        if let Some(roots) = &tls.roots {
+            let roots = reqwest::Certificate::from_pem_bundle(roots.as_bytes());
+            http = http.tls_certs_only(roots.map_err(|_| wrong("its roots are no certificates".to_owned()))?);
+        }
+        if let Some(identity) = &tls.identity {
+            let identity = reqwest::Identity::from_pem(identity.expose().as_bytes());
+            http = http.identity(
+                identity.map_err(|_| wrong("its identity is no certificate with a key".to_owned()))?,
+            );
+        }
+        let http = http.build().map_err(|error| wrong(error.to_string()))?;
         Ok(Self { http, base, token })
     }
 
@@ -225,7 +243,15 @@ impl Client {
     /// # Errors
     /// [`AdminError::Endpoint`] when the address is no http(s) URL.
     pub fn new(endpoint: &str, token: Option<Secret>) -> Result<Self, AdminError> {
-        Service::new(endpoint, token).map(|service| Self { service })
+        Self::secured(endpoint, token, &ClientTls::default())
+    }
+
+    /// The same, with roots or a client certificate of its own.
+    ///
+    /// # Errors
+    /// As [`Client::new`], and when the PEM is none.
+    pub fn secured(endpoint: &str, token: Option<Secret>, tls: &ClientTls) -> Result<Self, AdminError> {
+        Service::new(endpoint, token, tls).map(|service| Self { service })
     }
 
     /// The address given to [`Client::new`].
@@ -369,7 +395,7 @@ impl DocumentEndpoint {
     /// # Errors
     /// [`AdminError::Endpoint`] when the address is no http(s) URL.
     pub fn new(endpoint: &str, token: Option<Secret>) -> Result<Self, AdminError> {
-        let service = Service::new(endpoint, token)?;
+        let service = Service::new(endpoint, token, &ClientTls::default())?;
         let is_whole = service.base.path().ends_with("/document") || service.base.path().ends_with("/config");
         let url = if is_whole { service.base.clone() } else { service.url("/admin/v1/config") };
         Ok(Self { service, url })

@@ -10,7 +10,7 @@ pub mod problem;
 pub mod stats;
 pub mod status;
 
-pub use client::{AdminError, Client, DocumentEndpoint, WriteOptions};
+pub use client::{AdminError, Client, ClientTls, DocumentEndpoint, WriteOptions};
 pub use histogram::Histogram;
 pub use problem::Problem;
 pub use stats::{ErrorKind, Stats, Usage};

@@ -30,7 +30,7 @@ pub enum Reference {
     Ssm(String),
     /// A HashiCorp Vault KV v2 entry.
     Vault {
-        /// Path below the mount.
+        /// Where the engine is mounted (the first segment), and the path below it.
         path: String,
         /// Key in the entry.
         key: String,

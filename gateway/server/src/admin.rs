@@ -1,6 +1,6 @@
 //! The admin API: who may see and change what is served, over HTTP on a port of its own.
 //!
-//! In: HTTP/1.1 requests with a bearer token. Out: JSON, or a problem document (RFC 9457). Every path asks for the
+//! In: HTTP/1.1 requests, over TLS where there is a certificate, with a bearer token or a client certificate. Out: JSON, or a problem document (RFC 9457). Every path asks for the
 //! token before it says whether it exists; `GET /metrics` alone is also given to a caller on the same host and to
 //! the holder of the metrics token (`gate`). Requests from web pages are refused. Connections, headers, bodies
 //! and event listeners are bounded in number, size and time.
@@ -27,6 +27,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use moorline_admin::Status;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,8 @@ pub use gate::{Token, TokenError};
 use crate::gauges::Gauges;
 use crate::health::Health;
 use crate::state::State;
+use crate::tls::subject::subject;
+use crate::tls::{Acceptor, HANDSHAKE_TIMEOUT};
 use refusal::Refusal;
 
 /// The most bytes of a document.
@@ -77,7 +80,12 @@ pub enum Endpoint {
     Declared(String),
     /// At the address the data plane listens on. When that is every address of the host, the one on which the admin
     /// API was asked stands in.
-    Listener(SocketAddr),
+    Listener {
+        /// `http` or `https`.
+        scheme: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
 }
 
 /// A running admin API and the limits its connections share.
@@ -89,20 +97,22 @@ struct Server {
 
 impl Server {
     /// What the gateway attests, told to one caller.
-    fn status(&self, ends: Ends) -> Status {
+    fn status(&self, ends: &Ends) -> Status {
         Status { endpoint: Some(self.admin.endpoint.url(ends)), ..self.admin.state.status() }
     }
 }
 
 /// The two ends of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Ends {
     local: SocketAddr,
     peer: SocketAddr,
+    /// Who a client certificate says it is, when one was shown and verified.
+    client: Option<Arc<str>>,
 }
 
 /// Serves the admin API on `listener` until `stop` is cancelled.
-pub async fn serve(admin: Admin, listener: TcpListener, stop: CancellationToken) {
+pub async fn serve(admin: Admin, listener: TcpListener, tls: Option<Acceptor>, stop: CancellationToken) {
     let server = Server { admin, listeners: Arc::new(Semaphore::new(LISTENERS_MAX)), stop: stop.clone() };
     let router = router(Arc::new(server));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -116,9 +126,9 @@ pub async fn serve(admin: Admin, listener: TcpListener, stop: CancellationToken)
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection(router.clone(), stream, peer, stop.clone());
+                let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
                 tracker.spawn(async move {
-                    connection.await;
+                    open(router, tls, stream, peer, stop).await;
                     drop(permit);
                 });
             }
@@ -135,12 +145,36 @@ pub async fn serve(admin: Admin, listener: TcpListener, stop: CancellationToken)
     }
 }
 
-async fn connection(router: Router, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
+async fn open(
+    router: Router,
+    tls: Option<Acceptor>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    stop: CancellationToken,
+) {
     let Ok(local) = stream.local_addr() else { return };
-    let ends = Ends { local, peer };
+    let ends = Ends { local, peer, client: None };
+    let Some(tls) = tls else { return connection(router, stream, ends, stop).await };
+    match stop.run_until_cancelled(tls.accept(stream, HANDSHAKE_TIMEOUT)).await {
+        Some(Ok(stream)) => {
+            let (_, session) = stream.get_ref();
+            let shown = session.peer_certificates().and_then(<[_]>::first);
+            let ends = Ends { client: shown.and_then(subject).map(Arc::from), ..ends };
+            connection(router, stream, ends, stop).await;
+        }
+        Some(Err(error)) => tracing::debug!(%error, %peer, "no TLS handshake on the admin port"),
+        None => {}
+    }
+}
+
+async fn connection<S>(router: Router, stream: S, ends: Ends, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let peer = ends.peer;
     let routes = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ends);
+        request.extensions_mut().insert(ends.clone());
         let answer = routes.call(request);
         async move {
             match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {

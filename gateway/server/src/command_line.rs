@@ -8,6 +8,7 @@ use clap::{Parser, ValueEnum};
 use moorline_config::{Duration, Reference};
 
 use crate::document_source::Place;
+use crate::tls::Files;
 
 use crate::access::Destination;
 
@@ -32,9 +33,30 @@ pub struct CommandLine {
     #[arg(long, value_name = "ADDRESS", env = "MOORLINE_GATEWAY_LISTEN", default_value = "0.0.0.0:8787")]
     pub listen: SocketAddr,
 
+    /// Certificate for callers, in PEM, with those between it and its root. Read again when it changes. Absent: HTTP in
+    /// clear.
+    #[arg(long, value_name = "FILE", env = "MOORLINE_GATEWAY_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of --tls-cert, in PEM.
+    #[arg(long, value_name = "FILE", env = "MOORLINE_GATEWAY_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
     /// Address of the admin API. Port 0: any free one.
     #[arg(long, value_name = "ADDRESS", env = "MOORLINE_GATEWAY_ADMIN", default_value = "127.0.0.1:8788")]
     pub admin: SocketAddr,
+
+    /// Certificate of the admin API, in PEM. Read again when it changes. Absent: HTTP in clear.
+    #[arg(long, value_name = "FILE", env = "MOORLINE_GATEWAY_ADMIN_TLS_CERT", requires = "admin_tls_key")]
+    pub admin_tls_cert: Option<PathBuf>,
+
+    /// Private key of --admin-tls-cert, in PEM.
+    #[arg(long, value_name = "FILE", env = "MOORLINE_GATEWAY_ADMIN_TLS_KEY", requires = "admin_tls_cert")]
+    pub admin_tls_key: Option<PathBuf>,
+
+    /// Roots of client certificates, in PEM: who shows one that is signed by them needs no bearer token.
+    #[arg(long, value_name = "FILE", env = "MOORLINE_GATEWAY_ADMIN_CLIENT_CA", requires = "admin_tls_cert")]
+    pub admin_client_ca: Option<PathBuf>,
 
     /// Directory for the last good document and the generation counter. Without one a restart forgets both.
     #[arg(long, value_name = "DIR", env = "MOORLINE_GATEWAY_STATE")]
@@ -72,6 +94,24 @@ pub struct CommandLine {
     /// Where the access log goes, one line a request: `off`, `stderr`, or a file. A crash loses its last 100 ms.
     #[arg(long, value_name = "WHERE", env = "MOORLINE_GATEWAY_ACCESS_LOG", default_value = "stderr")]
     pub access_log: Destination,
+}
+
+impl CommandLine {
+    /// The files of the data port's TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<Files> {
+        files(self.tls_cert.as_ref(), self.tls_key.as_ref(), None)
+    }
+
+    /// The files of the admin port's TLS.
+    #[must_use]
+    pub fn admin_tls(&self) -> Option<Files> {
+        files(self.admin_tls_cert.as_ref(), self.admin_tls_key.as_ref(), self.admin_client_ca.as_ref())
+    }
+}
+
+fn files(certificate: Option<&PathBuf>, key: Option<&PathBuf>, client_ca: Option<&PathBuf>) -> Option<Files> {
+    Some(Files { certificate: certificate?.clone(), key: key?.clone(), client_ca: client_ca.cloned() })
 }
 
 /// How log lines are written.

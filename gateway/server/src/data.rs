@@ -48,6 +48,7 @@ use crate::generation::Snapshot;
 use crate::health::Health;
 use crate::limits::Limits;
 use crate::telemetry::Telemetry;
+use crate::tls::Acceptor;
 
 pub use guard::Deadlines;
 
@@ -75,6 +76,8 @@ pub struct DataConfig {
     pub deadlines: Deadlines,
     /// How long requests under way may go on after the drain began.
     pub drain_deadline: Duration,
+    /// TLS towards callers. Absent: HTTP in clear.
+    pub tls: Option<Acceptor>,
     /// Counts what is open, for the metrics page.
     pub gauges: Arc<Gauges>,
     /// Where each request's line goes.
@@ -96,6 +99,7 @@ impl DataConfig {
             connections_max: CONNECTIONS_MAX,
             deadlines: Deadlines::DEFAULT,
             drain_deadline: DRAIN_DEADLINE,
+            tls: None,
             gauges: Arc::default(),
             access_log: AccessLog::off(),
             health: Arc::default(),

@@ -25,6 +25,7 @@ pub mod recorder;
 pub mod secrets;
 pub mod state;
 pub mod telemetry;
+pub mod tls;
 pub mod watch;
 
 // Data plane.

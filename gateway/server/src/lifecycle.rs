@@ -34,6 +34,7 @@ use crate::secrets::Resolver;
 use crate::secrets::refresh::keep_fresh;
 use crate::state::{Setup, State};
 use crate::telemetry::{Settings, Telemetry};
+use crate::tls::{Acceptor, Files, TlsError};
 
 /// How long the last lines of the access log may take to be written.
 const ACCESS_LOG_DEADLINE: Duration = Duration::from_secs(2);
@@ -70,16 +71,21 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     gauges.watch(limits.health());
     let telemetry = start_telemetry(&state, &gauges, &tracker, &stop)?;
     let health = health(&state);
-    let data = start_data_plane(&line, &state, &health, &gauges, &limits, access_log, telemetry)?;
+    let tls = open_tls(line.tls(), &tracker, &stop).context("--tls-cert")?;
+    let admin_tls = open_tls(line.admin_tls(), &tracker, &stop).context("--admin-tls-cert")?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let config = DataConfig { access_log, telemetry, tls, ..DataConfig::new(line.listen) };
+    let data = start_data_plane(&line, &state, &health, &gauges, &limits, config)?;
     let data_address = data.address();
     let listener = TcpListener::bind(line.admin)
         .await
         .with_context(|| format!("--admin: cannot listen on {}", line.admin))?;
     let admin_address = listener.local_addr()?;
-    let endpoint =
-        line.endpoint.map_or(Endpoint::Listener(data_address), |url| Endpoint::Declared(url.into()));
+    let endpoint = line
+        .endpoint
+        .map_or(Endpoint::Listener { scheme, address: data_address }, |url| Endpoint::Declared(url.into()));
     let admin = Admin { state: Arc::clone(&state), gauges, health, token, metrics_token, endpoint };
-    tracker.spawn(admin::serve(admin, listener, stop.clone()));
+    tracker.spawn(admin::serve(admin, listener, admin_tls, stop.clone()));
     tracker.spawn(keep_history(Arc::clone(&state), stop.clone()));
     tracker.spawn(keep_fresh(Arc::clone(&state), line.secrets_refresh.get(), stop.clone()));
     let serving: Arc<dyn Serving> = Arc::clone(&state) as _;
@@ -170,23 +176,32 @@ fn health(state: &Arc<State>) -> Arc<Health> {
     Arc::new(Health::telling(move |event| state.announce(event)))
 }
 
+/// TLS of a listener, followed while we run.
+fn open_tls(
+    files: Option<Files>,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<Option<Acceptor>, TlsError> {
+    let Some(files) = files else { return Ok(None) };
+    let acceptor = Acceptor::open(&files)?;
+    tracker.spawn(acceptor.clone().follow(files, stop.clone()));
+    Ok(Some(acceptor))
+}
+
 fn start_data_plane(
     line: &CommandLine,
     state: &Arc<State>,
     health: &Arc<Health>,
     gauges: &Arc<Gauges>,
     limits: &Arc<Limits>,
-    access_log: AccessLog,
-    telemetry: Option<Arc<Telemetry>>,
+    config: DataConfig,
 ) -> anyhow::Result<DataPlane> {
     let config = DataConfig {
         workers: line.workers.map(usize::from),
         drain_deadline: line.drain_timeout.get(),
         gauges: Arc::clone(gauges),
         health: Arc::clone(health),
-        access_log,
-        telemetry,
-        ..DataConfig::new(line.listen)
+        ..config
     };
     let serving: Arc<dyn Serving> = Arc::clone(state) as _;
     DataPlane::start(&config, &serving, limits, state.draining()).context("the data plane does not start")

@@ -30,13 +30,14 @@ const fn nothing() -> Percent {
 /// `PUT /admin/v1/candidate?weight=…`. Without a weight only probes reach the candidate.
 pub(super) async fn stage(
     State(server): State<Arc<Server>>,
+    Extension(ends): Extension<Ends>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<CandidateStaged>, Refusal> {
     let Query(Share { weight }) = Query::try_from_uri(&uri)
         .map_err(|error| Refusal::malformed(format!("the query is not as expected: {error}")))?;
-    let write = request::write(&headers)?;
+    let write = request::write(&headers, &ends)?;
     let proposal = Proposal::Posted(request::json(body).await?);
     let staged =
         server.admin.state.change(move |state| state.stage(&proposal, weight, &write, clock::now())).await?;
@@ -72,7 +73,7 @@ pub(super) async fn promote(
     let expected = request::if_match(&headers)?;
     let state = &server.admin.state;
     state.change(move |state| state.promote(expected, clock::now())).await?;
-    Ok(Json(server.status(ends)))
+    Ok(Json(server.status(&ends)))
 }
 
 /// `DELETE /admin/v1/candidate`.
@@ -86,5 +87,5 @@ pub(super) async fn discard(
         Ok(())
     };
     state.change(discard).await?;
-    Ok(Json(server.status(ends)))
+    Ok(Json(server.status(&ends)))
 }

@@ -29,7 +29,7 @@ pub(super) async fn read(
         document: stable.config.value().clone(),
         attestation: Some(stable.attestation.clone()),
         fingerprints: stable.fingerprints.clone(),
-        endpoint: Some(server.admin.endpoint.url(ends)),
+        endpoint: Some(server.admin.endpoint.url(&ends)),
     };
     let mut response = Json(&config).into_response();
     if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", config.digest)) {
@@ -71,20 +71,20 @@ pub(super) async fn replace(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Status>, Refusal> {
-    let write = request::write(&headers)?;
+    let write = request::write(&headers, &ends)?;
     let proposal = Proposal::Posted(request::json(body).await?);
     let state = &server.admin.state;
     state.change(move |state| state.replace(&proposal, &write, clock::now())).await?;
-    Ok(Json(server.status(ends)))
+    Ok(Json(server.status(&ends)))
 }
 
 impl Endpoint {
-    pub(super) fn url(&self, ends: Ends) -> String {
+    pub(super) fn url(&self, ends: &Ends) -> String {
         match self {
             Self::Declared(url) => url.clone(),
-            Self::Listener(address) => {
+            Self::Listener { scheme, address } => {
                 let ip = if address.ip().is_unspecified() { ends.local.ip() } else { address.ip() };
-                format!("http://{}", std::net::SocketAddr::new(ip, address.port()))
+                format!("{scheme}://{}", std::net::SocketAddr::new(ip, address.port()))
             }
         }
     }

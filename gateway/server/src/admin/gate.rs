@@ -1,4 +1,4 @@
-//! Who gets past the door: the bearer token, and the refusal of web pages.
+//! Who gets past the door: the bearer token, a verified client certificate, and the refusal of web pages.
 
 use std::sync::Arc;
 
@@ -54,6 +54,7 @@ pub(super) async fn check(State(server): State<Arc<Server>>, request: Request, n
     let admin = &server.admin;
     let is_metrics = request.uri().path() == "/metrics" && request.method() == Method::GET;
     let may_pass = admin.token.opens(headers)
+        || request.extensions().get::<Ends>().is_some_and(|ends| ends.client.is_some())
         || (is_metrics
             && (is_from_this_host(&request)
                 || admin.metrics_token.as_ref().is_some_and(|t| t.opens(headers))));

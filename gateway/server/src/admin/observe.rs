@@ -24,7 +24,7 @@ pub(super) async fn status(
     State(server): State<Arc<Server>>,
     Extension(ends): Extension<Ends>,
 ) -> Json<Status> {
-    Json(server.status(ends))
+    Json(server.status(&ends))
 }
 
 /// Which counts are asked for.
@@ -81,5 +81,5 @@ pub(super) async fn drain(
     Extension(ends): Extension<Ends>,
 ) -> Json<Status> {
     server.admin.state.drain();
-    Json(server.status(ends))
+    Json(server.status(&ends))
 }

@@ -25,7 +25,7 @@ impl Refusal {
             StatusCode::UNAUTHORIZED,
             "unauthorized",
             "Unauthorized",
-            "send `Authorization: Bearer` with the admin token",
+            "send `Authorization: Bearer` with the admin token, or a client certificate where one is asked for",
         )
     }
 

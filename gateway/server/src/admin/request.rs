@@ -9,7 +9,7 @@ use moorline_config::Digest;
 use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
-use super::{BODY_BYTES_MAX, BODY_TIMEOUT};
+use super::{BODY_BYTES_MAX, BODY_TIMEOUT, Ends};
 use crate::state::{Author, Ownership, Write};
 
 /// The longest text a header may carry.
@@ -36,7 +36,7 @@ pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
 }
 
 /// Reads the headers of a write. Without `Moorline-Origin` it is a person's.
-pub(super) fn write(headers: &HeaderMap) -> Result<Write, Refusal> {
+pub(super) fn write(headers: &HeaderMap, ends: &Ends) -> Result<Write, Refusal> {
     let origin = match text(headers, "moorline-origin")? {
         None => Origin::Manual,
         Some(origin) => {
@@ -51,7 +51,7 @@ pub(super) fn write(headers: &HeaderMap) -> Result<Write, Refusal> {
     let author = Author {
         origin,
         commit: text(headers, "moorline-commit")?,
-        actor: text(headers, "moorline-actor")?,
+        actor: actor(text(headers, "moorline-actor")?, ends),
         reason: text(headers, "moorline-reason")?,
     };
     if origin == Origin::Manual && (author.actor.is_none() || author.reason.is_none()) {
@@ -65,6 +65,15 @@ pub(super) fn write(headers: &HeaderMap) -> Result<Write, Refusal> {
         Some(_) => return Err(Refusal::malformed("Moorline-Take-Over: expected true or false")),
     };
     Ok(Write { author, if_match: if_match(headers)?, ownership })
+}
+
+/// Who writes: what a client certificate proves comes before what is only said.
+fn actor(said: Option<String>, ends: &Ends) -> Option<String> {
+    match (ends.client.as_deref(), said) {
+        (Some(proven), Some(said)) if said != proven => Some(format!("{proven} (for {said})")),
+        (Some(proven), _) => Some(proven.to_owned()),
+        (None, said) => said,
+    }
 }
 
 /// The digest of `If-Match`, when there is one. `*` is no condition here.

@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::time::{Instant, Sleep};
 
+use crate::tls::HANDSHAKE_TIMEOUT;
+
 use super::framing::{Framing, HeadReader};
 
 /// Bytes of following requests that are kept back. A caller that sends more ahead is not read until it is answered.
@@ -23,6 +25,8 @@ const AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// How slow a client may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
+    /// From the connection's start to the end of the TLS handshake, where there is one.
+    pub handshake: Duration,
     /// From a request's first byte (or the connection's start) to the end of its head.
     pub head: Duration,
     /// From the end of the head to the end of the body.
@@ -39,6 +43,7 @@ pub struct Deadlines {
 impl Deadlines {
     /// The safe defaults.
     pub const DEFAULT: Self = Self {
+        handshake: HANDSHAKE_TIMEOUT,
         head: Duration::from_secs(10),
         body: Duration::from_secs(60),
         body_idle: Duration::from_secs(10),
@@ -329,6 +334,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.get_mut().stream.get_mut()).poll_shutdown(cx)
+        let this = self.get_mut();
+        // TLS says goodbye, which a caller that takes nothing holds up.
+        let closed = Pin::new(this.stream.get_mut()).poll_shutdown(cx);
+        this.limit_write(cx, closed)
     }
 }

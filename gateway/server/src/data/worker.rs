@@ -13,6 +13,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -110,7 +111,13 @@ async fn accept(worker: &Arc<Worker>, listener: &TcpListener, connections: &Task
         };
         match accepted {
             Ok((stream, peer, slot)) => {
-                connections.spawn(connection(Arc::clone(worker), stream, peer, slot));
+                let worker = Arc::clone(worker);
+                // Two kinds of task: a connection in clear is none the larger for the other kind.
+                if worker.config.tls.is_some() {
+                    connections.spawn(secure_connection(worker, stream, peer, slot));
+                } else {
+                    connections.spawn(connection(worker, stream, peer, slot));
+                }
             }
             // A caller that left while it waited in the queue is no reason to let the others wait.
             Err(error) if is_callers(&error) => {
@@ -144,6 +151,30 @@ fn is_callers(error: &io::Error) -> bool {
 
 async fn connection(worker: Arc<Worker>, stream: TcpStream, peer: IpAddr, _slot: OwnedSemaphorePermit) {
     let _open = worker.gauges.connection();
+    serve(worker, stream, peer).await;
+}
+
+/// The handshake is part of the connection's own task: a caller that is silent in it holds up nobody.
+async fn secure_connection(
+    worker: Arc<Worker>,
+    stream: TcpStream,
+    peer: IpAddr,
+    _slot: OwnedSemaphorePermit,
+) {
+    let _open = worker.gauges.connection();
+    let Some(tls) = worker.config.tls.clone() else { return };
+    let drain = worker.drain.clone();
+    match drain.run_until_cancelled(tls.accept(stream, worker.config.deadlines.handshake)).await {
+        Some(Ok(stream)) => serve(worker, stream, peer).await,
+        Some(Err(error)) => tracing::debug!(%error, "no TLS handshake with a caller"),
+        None => {}
+    }
+}
+
+async fn serve<S>(worker: Arc<Worker>, stream: S, peer: IpAddr)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mark = Arc::new(Mark::new(peer));
     let stream = TokioIo::new(Guarded::new(stream, Arc::clone(&mark), worker.config.deadlines));
     let respond = service_fn(|request| {

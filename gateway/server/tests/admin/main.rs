@@ -1,6 +1,9 @@
 //! The admin API of the real binary, over real sockets, mostly through the typed client.
 
 #[cfg(test)]
+#[path = "../data/certificates.rs"]
+mod certificates;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod emulator;
@@ -24,5 +27,7 @@ mod secrets;
 mod serving;
 #[cfg(test)]
 mod sources;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod vault;
