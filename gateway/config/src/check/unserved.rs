@@ -3,7 +3,6 @@
 
 use super::Problems;
 use crate::Document;
-use crate::document::ProviderKind;
 
 /// One thing that may be written but is not served, and where a document says it.
 struct Unserved {
@@ -12,14 +11,6 @@ struct Unserved {
 }
 
 const UNSERVED: &[Unserved] = &[
-    Unserved {
-        what: "the provider kind `bedrock`",
-        places: |document| providers(document, ProviderKind::Bedrock),
-    },
-    Unserved {
-        what: "the provider kind `cohere`",
-        places: |document| providers(document, ProviderKind::Cohere),
-    },
     Unserved { what: "a response cache", places: caches },
     Unserved { what: "a cache store", places: cache_store },
 ];
@@ -30,11 +21,6 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
             problems.add(path, format!("{what} is not served by this release"));
         }
     }
-}
-
-fn providers(document: &Document, kind: ProviderKind) -> Vec<String> {
-    let declared = document.providers.iter().filter(|(_, provider)| provider.kind == kind);
-    declared.map(|(name, _)| format!("providers.{name}.kind")).collect()
 }
 
 fn caches(document: &Document) -> Vec<String> {

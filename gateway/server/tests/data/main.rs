@@ -27,6 +27,7 @@ mod limits;
 mod logs;
 mod passthrough;
 mod provider;
+mod providers;
 mod resilience;
 mod secure;
 mod slow;
