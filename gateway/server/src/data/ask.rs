@@ -9,7 +9,7 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 use moorline_translate::multipart::{self, Form};
 use moorline_translate::splice::{Edits, UsageEvent};
-use moorline_translate::{Fields, Parts, embeddings, matrix, rerank, scan};
+use moorline_translate::{Fields, Parts, count, embeddings, matrix, rerank, scan};
 
 use super::attempts::Failure;
 use super::events::Protocol;
@@ -91,6 +91,10 @@ impl Ask {
                 let (outgoing, reply) = embeddings::request(*wire, &self.body, model)?;
                 let named = self.fields.model.clone().unwrap_or_default();
                 translated(target, outgoing, Translation::Embeddings { wire: *wire, reply, named })
+            }
+            Way::Count(wire) => {
+                let outgoing = count::request(*wire, &self.body, model)?;
+                translated(target, outgoing, Translation::Count { wire: *wire, id: id.to_owned() })
             }
             Way::Rerank(wire) => {
                 let (outgoing, reply) = rerank::request(*wire, &self.body, model)?;

@@ -1,8 +1,10 @@
 //! How an answer is to be read: as it is, or in another protocol's words.
 
-use moorline_translate::error::{ErrorBody, openai_kind};
+use moorline_translate::error::{self, ErrorBody, openai_kind};
 use moorline_translate::splice::UsageEvent;
-use moorline_translate::{Caller as Dialect, Context, Tokens, Wire, embeddings, faults, matrix, rerank};
+use moorline_translate::{
+    Caller as Dialect, Context, Tokens, Wire, count, embeddings, faults, matrix, rerank,
+};
 
 use super::attempts::Failure;
 use super::events::{Events, Protocol};
@@ -32,6 +34,7 @@ impl Reading {
 #[derive(Debug, Clone)]
 pub(super) enum Translation {
     Chat(Context),
+    Count { wire: Wire, id: String },
     Embeddings { wire: Wire, reply: embeddings::Reply, named: String },
     Rerank { wire: Wire, reply: rerank::Reply, named: String },
 }
@@ -56,6 +59,7 @@ impl Translation {
                 let said = matrix::answer(context, body).map_err(Failure::Unreadable)?;
                 Ok((said.body, said.tokens))
             }
+            Self::Count { wire, .. } => Ok((count::answer(*wire, body).map_err(Failure::Unreadable)?, None)),
             Self::Embeddings { reply, named, .. } => {
                 let said =
                     embeddings::answer(reply, body, named, input_tokens).map_err(Failure::Unreadable)?;
@@ -72,10 +76,14 @@ impl Translation {
     pub(super) fn fault(&self, status: u16, body: &[u8]) -> Vec<u8> {
         let wire = match self {
             Self::Chat(context) => return matrix::error(context, status, body),
-            Self::Embeddings { wire, .. } | Self::Rerank { wire, .. } => *wire,
+            Self::Count { wire, .. } | Self::Embeddings { wire, .. } | Self::Rerank { wire, .. } => *wire,
         };
         let fault = faults::read(wire, body);
         let code = fault.code.as_deref();
-        ErrorBody { message: &fault.message, kind: openai_kind(status), param: None, code }.to_json()
+        let said = ErrorBody { message: &fault.message, kind: openai_kind(status), param: None, code };
+        match self {
+            Self::Count { id, .. } => error::body(Dialect::AnthropicMessages, status, &said, id),
+            _ => said.to_json(),
+        }
     }
 }

@@ -23,6 +23,8 @@ pub enum Way {
         /// Where a stream is asked for.
         stream_path: PathAndQuery,
     },
+    /// Counting tokens in another protocol, whose path depends on the model.
+    Count(Wire),
     /// Embeddings in another protocol, whose path depends on the model.
     Embeddings(Wire),
     /// Reranking in another protocol, whose path depends on the model.
@@ -131,6 +133,9 @@ impl Place<'_> {
 
     /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>.
     fn bedrock(&self, operation: Operation) -> Option<Way> {
+        if operation == Operation::CountTokens {
+            return Some(Way::Count(Wire::BedrockConverse));
+        }
         if !is_chat(operation) {
             return beyond_chat(operation, Wire::BedrockConverse);
         }
@@ -144,6 +149,9 @@ impl Place<'_> {
 
     /// <https://ai.google.dev/api/generate-content>.
     fn gemini(&self, operation: Operation) -> Option<Way> {
+        if operation == Operation::CountTokens {
+            return Some(Way::Count(Wire::Gemini));
+        }
         if !is_chat(operation) {
             return beyond_chat(operation, Wire::Gemini).filter(|_| operation != Operation::Rerank);
         }
@@ -253,6 +261,8 @@ mod tests {
             (ProviderKind::Anthropic, None, Operation::Embeddings, None),
             (ProviderKind::Gemini, None, Operation::Embeddings, Some("Embeddings(Gemini)")),
             (ProviderKind::Gemini, None, Operation::Rerank, None),
+            (ProviderKind::Gemini, None, Operation::CountTokens, Some("Count(Gemini)")),
+            (ProviderKind::Cohere, None, Operation::CountTokens, None),
             (ProviderKind::Openai, None, Operation::Messages, Some("OpenAiChat /base/chat/completions")),
             (ProviderKind::Openai, None, Operation::Responses, Some("/base/responses")),
             (

@@ -164,6 +164,10 @@ async fn gemini_is_asked_by_its_own_paths_with_its_own_key() {
     let reply = ask(&gateway, "/v1/chat/completions", &chat_stream()).await;
     assert!(reply.text().ends_with("data: [DONE]\n\n"), "{}", reply.text());
     assert!(provider.request().await.head.contains(":streamGenerateContent?alt=sse "));
+    provider.usually(answer(200, &[("content-type", "application/json")], br#"{"totalTokens":31}"#));
+    let asked = json!({"model": "m", "messages": [{"role": "user", "content": "ping"}]});
+    let reply = ask(&gateway, "/v1/messages/count_tokens", &asked).await;
+    assert_eq!(reply.json(), json!({"input_tokens": 31}));
     let embedded = json!({"embeddings": [{"values": [0.5, 1.0]}]});
     provider.usually(answer(200, &[("content-type", "application/json")], embedded.to_string().as_bytes()));
     let reply = ask(&gateway, "/v1/embeddings", &json!({"model": "m", "input": "x"})).await;
