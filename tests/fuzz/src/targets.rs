@@ -59,6 +59,16 @@ pub(crate) const ALL: &[Target] = &[
         run: |bytes| translation::answer(Wire::Gemini, bytes),
         seeds: &[(GOLDEN, ".gemini.json"), (GOLDEN, ".gemini.txt")],
     },
+    Target {
+        name: "bedrock-answer",
+        run: translation::bedrock,
+        seeds: &[(GOLDEN, ".bedrock.json"), (GOLDEN, ".bedrock.txt")],
+    },
+    Target {
+        name: "cohere-answer",
+        run: |bytes| translation::answer(Wire::CohereChat, bytes),
+        seeds: &[(GOLDEN, ".cohere.json"), (GOLDEN, ".cohere.txt")],
+    },
     Target { name: "embeddings", run: translation::embeddings, seeds: &[] },
     Target { name: "rerank", run: translation::rerank, seeds: &[] },
 ];

@@ -1,5 +1,8 @@
 //! Every translator: what comes out is of the other protocol, whatever went in, and streams end only as they did.
 
+#[path = "../../../../gateway/translate/tests/golden_providers/frames.rs"]
+mod frames;
+
 use bytes::Bytes;
 use moorline_translate::splice::UsageEvent;
 use moorline_translate::sse::Events;
@@ -24,23 +27,39 @@ pub(super) fn request(caller: Caller, bytes: &[u8]) {
 /// A provider's whole answer, refusal and stream, for every caller.
 pub(super) fn answer(wire: Wire, bytes: &[u8]) {
     for caller in CALLERS {
-        let context = |stream| Context {
-            caller,
-            wire,
-            model: "small".to_owned(),
-            id: "id".to_owned(),
-            created: 1_764_000_000,
-            stream,
-            usage_event: UsageEvent::Asked,
-            echo: Vec::new(),
-        };
-        if let Ok(translated) = matrix::answer(&context(false), bytes) {
+        let context = context(caller, wire, false);
+        if let Ok(translated) = matrix::answer(&context, bytes) {
             assert_json(&translated.body);
         }
-        assert_json(&matrix::error(&context(false), 500, bytes));
-        let whole = streamed(context(true), &[bytes]);
-        assert_eq!(streamed(context(true), &pieces(bytes)), whole, "the cuts show");
+        assert_json(&matrix::error(&context, 500, bytes));
+    }
+    stream(wire, bytes);
+}
+
+/// Bedrock's, whose streams are frames with checksums: bytes as they are, and lines of text put into right frames.
+pub(super) fn bedrock(bytes: &[u8]) {
+    answer(Wire::BedrockConverse, bytes);
+    stream(Wire::BedrockConverse, &frames::frames(&String::from_utf8_lossy(bytes)));
+}
+
+fn stream(wire: Wire, bytes: &[u8]) {
+    for caller in CALLERS {
+        let whole = streamed(context(caller, wire, true), &[bytes]);
+        assert_eq!(streamed(context(caller, wire, true), &pieces(bytes)), whole, "the cuts show");
         check_stream(caller, &whole);
+    }
+}
+
+fn context(caller: Caller, wire: Wire, stream: bool) -> Context {
+    Context {
+        caller,
+        wire,
+        model: "small".to_owned(),
+        id: "id".to_owned(),
+        created: 1_764_000_000,
+        stream,
+        usage_event: UsageEvent::Asked,
+        echo: Vec::new(),
     }
 }
 
