@@ -108,7 +108,7 @@ impl System {
         document["models"][workload::PASSED_THROUGH]["price"] = json!({"input": 2.50, "output": 10.00});
         let options = WriteOptions { origin: Some(Origin::Git), ..WriteOptions::default() };
         let mut translating = document.clone();
-        translating["providers"]["other"] = json!({"kind": "anthropic", "base_url": format!("http://{provider}"), "api_key": "env:PROVIDER_KEY"});
+        translating["providers"]["other"] = json!({"kind": "anthropic", "base_url": format!("http://{provider}/v1"), "api_key": "env:PROVIDER_KEY"});
         translating["models"][workload::TRANSLATED] = json!({
             "targets": [{"provider": "other", "model": "first"}], "price": {"input": 3.00, "output": 15.00},
         });
