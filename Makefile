@@ -37,7 +37,7 @@ build:
 	cargo build --workspace --bins --locked
 
 tools:
-	python3 .ci/tools.py terraform moto redis
+	python3 .ci/tools.py terraform moto redis sdk
 
 demo:
 	python3 .ci/tools.py terraform

@@ -16,6 +16,7 @@ pub mod aws;
 pub mod cli;
 pub mod daemon;
 pub mod declared;
+pub mod dialect;
 pub mod gateway;
 pub mod hcl;
 pub mod mail;
