@@ -9,7 +9,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a figure that cannot be measured is reported by how it failed")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the same")]
-#![expect(clippy::print_stdout, reason = "the tables are what it is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the tables are what it is for, and how far it is"
+)]
 
 mod client;
 mod cores;
