@@ -13,6 +13,8 @@ fn with_key(name: &str) -> Value {
     let mut document = document(name);
     document["keys"] = json!([{"name": "team", "sha256": hex::encode(Sha256::digest(KEY))}]);
     document["routes"] = json!([{"path": "/v1/*", "retry": {"attempts": 1}}]);
+    // Every request is to reach for the provider, which fails each time.
+    document["models"]["m"]["breaker"] = json!({"failures": 1000});
     document
 }
 
