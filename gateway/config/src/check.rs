@@ -1,7 +1,7 @@
 //! The rules of a gateway document that its types cannot say.
 //!
 //! In: a document whose shape is right. Out: every rule it breaks, each with its path. One file a part of the
-//! document; `unserved` alone knows what this release does not serve yet.
+//! document.
 
 mod address;
 mod jwt;
@@ -11,8 +11,8 @@ mod models;
 mod providers;
 mod resilience;
 mod routes;
+mod stores;
 mod text;
-mod unserved;
 
 use crate::{Document, ModelName, suggest};
 
@@ -40,8 +40,8 @@ pub fn check(document: &Document) -> Vec<Problem> {
     routes::check(document, &mut problems);
     keys::check(document, &mut problems);
     jwt::check(document, &mut problems);
+    stores::check(document, &mut problems);
     text::check(document, &mut problems);
-    unserved::check(document, &mut problems);
     problems.0
 }
 

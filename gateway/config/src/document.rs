@@ -19,7 +19,7 @@ pub use limit::{Algorithm, ByHeader, Each, Limit, Per};
 pub use model::{Model, Price, Strategy, Target};
 pub use provider::{AwsKeys, Entra, Provider, ProviderKind};
 pub use resilience::{Breaker, ByKey, Sticky, StickyBy, StickyHeader, When};
-pub use route::{Cache, LogBodies, Retry, Route, Timeouts};
+pub use route::{Cache, LogBodies, Retry, Route, Share, Timeouts};
 pub use stores::{CacheStore, InMemory, LimitStore, Redis, Stores, WhenLost};
 
 use crate::{GatewayName, ModelName, ProviderName};

@@ -15,6 +15,7 @@ mod answer;
 mod ask;
 mod attempts;
 mod body;
+mod cached;
 mod caller;
 mod dial;
 pub(crate) mod dice;
@@ -43,6 +44,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::AccessLog;
+use crate::cache::Caches;
 use crate::gauges::Gauges;
 use crate::generation::Snapshot;
 use crate::health::Health;
@@ -163,6 +165,7 @@ impl DataPlane {
         drain: &CancellationToken,
     ) -> Result<Self, StartError> {
         let tls = dial::Tls::default();
+        let caches = Arc::<Caches>::default();
         let count = config.workers.unwrap_or_else(processors).max(1);
         let failed = |address| move |source| StartError::Listen { address, source };
         refuse_taken(config.listen).map_err(failed(config.listen))?;
@@ -180,6 +183,7 @@ impl DataPlane {
                 config.clone(),
                 Arc::clone(serving),
                 Arc::clone(limits),
+                Arc::clone(&caches),
                 tls.clone(),
                 drain.clone(),
             );

@@ -29,6 +29,7 @@ pub mod tls;
 pub mod watch;
 
 // Data plane.
+pub mod cache;
 pub mod data;
 pub mod health;
 pub mod jwt;

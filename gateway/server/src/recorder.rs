@@ -92,6 +92,8 @@ pub struct Outcome<'a> {
     pub output_tokens: u64,
     /// Cost in millionths of a US dollar.
     pub cost_micros: u64,
+    /// Whether the answer came from the cache.
+    pub is_kept: bool,
     /// How the caller's proof was judged.
     pub authentication: Authentication,
 }

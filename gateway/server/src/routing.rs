@@ -69,7 +69,13 @@ impl Routing {
             .collect();
         let names: Vec<&ModelName> = config.models.keys().collect();
         let shared = limit::Shared::compile(config, resolve);
-        let around = limit::Around { keys: &config.keys, models: &names, shared: shared.as_ref() };
+        let cache = crate::cache::Declared::compile(config, resolve);
+        let around = limit::Around {
+            keys: &config.keys,
+            models: &names,
+            shared: shared.as_ref(),
+            cache: cache.as_ref(),
+        };
         let routes = config
             .routes
             .iter()

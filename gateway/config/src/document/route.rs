@@ -51,6 +51,20 @@ pub struct LogBodies {
 pub struct Cache {
     /// How long an answer is kept.
     pub ttl: Duration,
+    /// Who is given an answer that another request got. Default: `key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
+}
+
+/// Who shares cached answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Share {
+    /// Requests of the same key or token: no key ever sees another's answer.
+    #[default]
+    Key,
+    /// All requests on the route that ask the same of the same model, whoever they come from.
+    Route,
 }
 
 /// Retries, all before the first byte reaches the caller.

@@ -78,6 +78,8 @@ pub(super) struct Account {
     /// Tokens as the upstream says.
     pub(super) tokens: Option<Tokens>,
     pub(super) first_token: Option<Duration>,
+    /// Whether the answer is one that was kept.
+    pub(super) is_kept: bool,
     /// Of the target that answers it: how the answer ends is told there.
     pub(super) pass: Option<Pass>,
     served_by: Option<ServedBy>,
@@ -121,6 +123,7 @@ impl Account {
             output_estimate: 0,
             tokens: None,
             first_token: None,
+            is_kept: false,
             pass: None,
             served_by: None,
             bodies: None,
@@ -226,6 +229,7 @@ impl Account {
                 input_tokens: tokens.input,
                 output_tokens: tokens.output,
                 cost_micros,
+                is_kept: self.is_kept,
                 authentication: self.authentication,
             });
         }

@@ -72,6 +72,11 @@ impl Ask {
         Ok(Self { operation, fields, body, form: Some(FormAsk { form, boundary, content_type }) })
     }
 
+    /// The body as it came.
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// What a target is sent. `id` is the request's: ids that must be made up are made of it.
     pub(super) fn for_target(&self, target: &Target, id: &str) -> Result<Outgoing, Failure> {
         target.upstream.origin().map_err(Failure::Unusable)?;

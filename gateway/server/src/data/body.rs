@@ -74,6 +74,8 @@ pub(super) struct ReplyBody {
 
 enum Content {
     Whole(Parts),
+    /// All here, but sent as the stream it was: without a length, piece by piece.
+    Again(Parts),
     Relay(Box<Relay>),
 }
 
@@ -81,6 +83,11 @@ impl ReplyBody {
     /// A body that is all here.
     pub(super) const fn whole(parts: Parts, mark: Arc<Mark>) -> Self {
         Self { content: Content::Whole(parts), mark }
+    }
+
+    /// A stream that is all here.
+    pub(super) const fn again(parts: Parts, mark: Arc<Mark>) -> Self {
+        Self { content: Content::Again(parts), mark }
     }
 
     /// A body that comes as the upstream sends it.
@@ -104,14 +111,16 @@ impl Body for ReplyBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut self.get_mut().content {
-            Content::Whole(parts) => Poll::Ready(parts.next_part().map(|part| Ok(Frame::data(part)))),
+            Content::Whole(parts) | Content::Again(parts) => {
+                Poll::Ready(parts.next_part().map(|part| Ok(Frame::data(part))))
+            }
             Content::Relay(relay) => relay.poll_next(cx).map(|next| next.map(|bytes| bytes.map(Frame::data))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Whole(parts) => parts.is_empty(),
+            Content::Whole(parts) | Content::Again(parts) => parts.is_empty(),
             Content::Relay(_) => false,
         }
     }
@@ -119,7 +128,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Whole(parts) => SizeHint::with_exact(parts.length()),
-            Content::Relay(_) => SizeHint::default(),
+            Content::Again(_) | Content::Relay(_) => SizeHint::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::account::Account;
 use super::answer::{Flow, Source, Watch, output_estimate};
+use crate::cache::Recording;
 
 /// How long a stream that said `[DONE]` may take to end, before its connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
@@ -29,6 +30,8 @@ pub(super) struct Relay {
     source: Option<Source>,
     watch: Watch,
     account: Account,
+    /// The cache's copy, while it may become whole.
+    recording: Option<Box<Recording>>,
     idle: Duration,
     idle_by: Instant,
     total_by: Instant,
@@ -68,10 +71,26 @@ impl Relay {
         let idle_by = Instant::now() + idle;
         let timer = Box::pin(tokio::time::sleep_until(idle_by.min(total_by)));
         let Flow { ready, source, watch } = flow;
-        let mut relay =
-            Self { status, ready, source: Some(source), watch, account, idle, idle_by, total_by, timer };
+        let mut relay = Self {
+            status,
+            ready,
+            source: Some(source),
+            watch,
+            account,
+            recording: None,
+            idle,
+            idle_by,
+            total_by,
+            timer,
+        };
         relay.note();
         relay
+    }
+
+    /// Keeps a copy for the cache, if it ends cleanly.
+    pub(super) fn record(mut self, recording: Option<Box<Recording>>) -> Self {
+        self.recording = recording;
+        self
     }
 
     /// The next bytes for the caller.
@@ -79,9 +98,18 @@ impl Relay {
         loop {
             if let Some(part) = self.ready.next_part() {
                 self.account.hears(&part);
+                if let Some(recording) = &mut self.recording {
+                    recording.piece(&part);
+                }
                 return Poll::Ready(Some(Ok(part)));
             }
-            let Some(source) = &mut self.source else { return Poll::Ready(None) };
+            let Some(source) = &mut self.source else {
+                // Everything was sent, and what did not end cleanly was given up before.
+                if let Some(recording) = self.recording.take() {
+                    recording.keep();
+                }
+                return Poll::Ready(None);
+            };
             let ended = match source.poll_next(cx) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.idle_by = Instant::now() + self.idle;
@@ -169,8 +197,13 @@ impl Relay {
         }
         self.note();
         match &mut self.watch {
-            Watch::Events(events) if events.is_done() => {}
+            Watch::Events(events) if events.is_done() => {
+                if events.has_failed() {
+                    self.recording = None;
+                }
+            }
             Watch::Events(events) => {
+                self.recording = None;
                 let kind = ending.kind();
                 self.account.end(self.status, Some(kind));
                 // When the upstream said itself what went wrong, the caller has its word.
@@ -181,6 +214,7 @@ impl Relay {
                 self.account.end(self.status, None);
             }
             Watch::Json(..) | Watch::Opaque => {
+                self.recording = None;
                 self.account.end(self.status, Some(ending.kind()));
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, ending.message()));
             }

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
@@ -18,6 +18,7 @@ use super::answer::{Answer, Content};
 use super::ask::Ask;
 use super::attempts::{self, Call};
 use super::body::{self, ReplyBody};
+use super::cached::{self, Found};
 use super::endpoint::{self, Endpoint};
 use super::guard::Mark;
 use super::models;
@@ -25,12 +26,14 @@ use super::refusal::{self, Refusal};
 use super::relay::Relay;
 use super::worker::Worker;
 use super::{admission, caller, dice::Dice};
+use crate::cache::key::Question;
+use crate::cache::{Entry, Recording};
 use crate::limits::Reservation;
 use crate::recorder::Authentication;
 use crate::routing::limit::{Kind, Subject};
 
 const GENERATION: HeaderName = HeaderName::from_static("x-moorline-generation");
-const PROBE: HeaderName = HeaderName::from_static("x-moorline-probe");
+pub(super) const PROBE: HeaderName = HeaderName::from_static("x-moorline-probe");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Where Anthropic's clients look for it.
 const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -44,6 +47,7 @@ const DIE_SIDES: u64 = 10_000;
 /// The answer of this gateway, before its body is tied to the connection.
 enum Reply {
     Whole(StatusCode, HeaderMap, Parts),
+    Again(HeaderMap, Parts),
     Relay(StatusCode, HeaderMap, Box<Relay>),
 }
 
@@ -126,6 +130,7 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
     };
     let (status, mut headers, body) = match reply {
         Reply::Whole(status, headers, parts) => (status, headers, ReplyBody::whole(parts, mark)),
+        Reply::Again(headers, parts) => (StatusCode::OK, headers, ReplyBody::again(parts, mark)),
         Reply::Relay(status, headers, relay) => (status, headers, ReplyBody::relay(relay, mark)),
     };
     headers.extend(marks);
@@ -143,7 +148,8 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
 
 /// What a request got from [`serve`]: an upstream's answer and until when it may go on, or one of our own.
 enum Served {
-    Upstream { answer: Box<Answer>, idle: std::time::Duration, total: std::time::Duration },
+    Upstream { answer: Box<Answer>, recording: Option<Box<Recording>>, idle: Duration, total: Duration },
+    Kept(Arc<Entry>),
     Own(Bytes),
 }
 
@@ -201,6 +207,24 @@ async fn serve(
     mark_limits(&reservation, marks);
     account.reservation = Some(reservation);
 
+    let recording = match &route.cache {
+        None => None,
+        Some(cache) => {
+            let question = Question {
+                who: caller.who(),
+                key: caller.key().name.as_str(),
+                endpoint: operation.path(),
+                model: declared.name.as_str(),
+                headers: &head.headers,
+                body: ask.body(),
+            };
+            match cached::look_up(worker, cache, &question, marks).await {
+                Found::Kept(entry) => return Ok(Served::Kept(entry)),
+                Found::Nothing(recording) => recording,
+            }
+        }
+    };
+
     let deadline = tokio::time::Instant::from_std(account.started + route.clocks.total);
     let call = Call {
         worker,
@@ -214,7 +238,8 @@ async fn serve(
         deadline,
     };
     let answer = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
-    Ok(Served::Upstream { answer: Box::new(answer), idle: route.clocks.idle, total: route.clocks.total })
+    let (idle, total) = (route.clocks.idle, route.clocks.total);
+    Ok(Served::Upstream { answer: Box::new(answer), recording, idle, total })
 }
 
 /// The generation for a request.
@@ -226,16 +251,28 @@ fn pick(worker: &Worker, headers: &HeaderMap) -> Option<Arc<crate::generation::G
 
 /// Turns what was served into a reply, and the account over to whoever ends it.
 fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
-    let (answer, idle, total) = match served {
+    let (answer, recording, idle, total) = match served {
+        Served::Kept(entry) => {
+            account.is_kept = true;
+            account.end(StatusCode::OK.as_u16(), None);
+            let (headers, parts) = (entry.headers(), entry.parts());
+            parts.iter().for_each(|part| account.hears(part));
+            return if entry.is_stream() {
+                Reply::Again(headers, parts)
+            } else {
+                Reply::Whole(StatusCode::OK, headers, parts)
+            };
+        }
         Served::Own(body) => {
             account.end(StatusCode::OK.as_u16(), None);
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             return Reply::Whole(StatusCode::OK, headers, Parts::from(body));
         }
-        Served::Upstream { answer, idle, total } => (answer, idle, total),
+        Served::Upstream { answer, recording, idle, total } => (answer, recording, idle, total),
     };
     let Answer { status, headers, content } = *answer;
+    let recording = recording.filter(|_| status == StatusCode::OK).map(|recording| recording.begin(&headers));
     match content {
         Content::Whole { body, tokens, output_estimate } => {
             account.trail.answered();
@@ -244,16 +281,16 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
             account.output_estimate = output_estimate;
             let refused = (!status.is_success()).then_some(moorline_admin::ErrorKind::UpstreamRefused);
             account.end(status.as_u16(), refused);
+            if let Some(recording) = recording {
+                recording.keep_whole(&body);
+            }
             Reply::Whole(status, headers, body)
         }
         Content::Flow(flow) => {
             account.first_token = Some(started.elapsed());
             let total_by = tokio::time::Instant::from_std(started + total);
-            Reply::Relay(
-                status,
-                headers,
-                Box::new(Relay::new(status.as_u16(), flow, account, idle, total_by)),
-            )
+            let relay = Relay::new(status.as_u16(), flow, account, idle, total_by).record(recording);
+            Reply::Relay(status, headers, Box::new(relay))
         }
     }
 }

@@ -25,6 +25,7 @@ use super::guard::{Guarded, Mark};
 use super::pool::Pool;
 use super::{DataConfig, Serving, service};
 use crate::access::Sheet;
+use crate::cache::Caches;
 use crate::gauges::WorkerGauges;
 use crate::limits::Limits;
 
@@ -40,6 +41,7 @@ pub(super) struct Worker {
     pub(super) config: DataConfig,
     pub(super) serving: Arc<dyn Serving>,
     pub(super) limits: Arc<Limits>,
+    pub(super) caches: Arc<Caches>,
     pub(super) pool: Arc<Pool>,
     pub(super) dice: Dice,
     pub(super) gauges: Arc<WorkerGauges>,
@@ -52,13 +54,14 @@ impl Worker {
         config: DataConfig,
         serving: Arc<dyn Serving>,
         limits: Arc<Limits>,
+        caches: Arc<Caches>,
         tls: Tls,
         drain: CancellationToken,
     ) -> Self {
         let gauges = config.gauges.worker();
         let pool = Arc::new(Pool::new(tls, Arc::clone(&gauges)));
         let access = config.access_log.sheet();
-        Self { config, serving, limits, pool, dice: Dice::new(), gauges, access, drain }
+        Self { config, serving, limits, caches, pool, dice: Dice::new(), gauges, access, drain }
     }
 }
 

@@ -86,6 +86,7 @@ struct Cell {
     input_tokens: AtomicU64,
     output_tokens: AtomicU64,
     cost_micros: AtomicU64,
+    cache_hits: AtomicU64,
 }
 
 impl Cell {
@@ -100,6 +101,7 @@ impl Cell {
         self.input_tokens.fetch_add(outcome.input_tokens, Relaxed);
         self.output_tokens.fetch_add(outcome.output_tokens, Relaxed);
         self.cost_micros.fetch_add(outcome.cost_micros, Relaxed);
+        self.cache_hits.fetch_add(u64::from(outcome.is_kept), Relaxed);
         // Last, and released: whoever sees this request counted sees all of it, so that an unchanged number of
         // requests means that nothing is left to read.
         self.requests.fetch_add(1, Release);
@@ -118,6 +120,7 @@ impl Cell {
         usage.input_tokens += self.input_tokens.load(Relaxed);
         usage.output_tokens += self.output_tokens.load(Relaxed);
         usage.cost_micros += self.cost_micros.load(Relaxed);
+        usage.cache_hits += self.cache_hits.load(Relaxed);
     }
 }
 

@@ -36,6 +36,7 @@ fn outcome(model: Option<&ModelName>) -> Outcome<'_> {
         input_tokens: 10,
         output_tokens: 20,
         cost_micros: 30,
+        is_kept: false,
         authentication: Authentication::Accepted,
     }
 }

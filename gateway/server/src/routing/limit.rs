@@ -10,6 +10,7 @@ use moorline_config::document::{self, Algorithm, Each, LimitStore, Per, WhenLost
 use moorline_config::{Duration, KeyName, ModelName, Reference, Secret, TeamName};
 
 use super::{KeyIndex, ModelIndex};
+use crate::cache;
 use crate::limits::{Counter, Declared, Limits, Millis, Shape, Store, ValueId, Values};
 
 /// What is counted.
@@ -239,6 +240,7 @@ pub(super) struct Around<'a> {
     /// In the order of their places.
     pub(super) models: &'a [&'a ModelName],
     pub(super) shared: Option<&'a Arc<Shared>>,
+    pub(super) cache: Option<&'a Arc<cache::Declared>>,
 }
 
 impl Limit {

@@ -8,6 +8,7 @@ use moorline_config::document::{self, LogBodies};
 
 use super::limit::{Around, Limit};
 use super::{ModelIndex, key};
+use crate::cache::RouteCache;
 
 /// The clocks of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Route {
     pub default_model: Option<ModelIndex>,
     /// Limits on the route.
     pub limits: Vec<Limit>,
+    /// Its response cache.
+    pub cache: Option<RouteCache>,
     /// Retries at one target.
     pub retry: Retry,
     /// The clocks of its requests.
@@ -71,6 +74,10 @@ impl Route {
             index,
             default_model: route.default_model.as_ref().and_then(|name| by_name.get(name).copied()),
             limits: Limit::of_route(&route.path, &route.limits, around),
+            cache: route
+                .cache
+                .zip(around.cache)
+                .map(|(cache, declared)| RouteCache::compile(&route.path, cache, declared)),
             retry: Retry { attempts: retry.attempts.max(1), backoff: retry.backoff.get() },
             clocks: Clocks {
                 connect: timeouts.connect.get(),

@@ -92,6 +92,11 @@ impl Gateway {
         (Self::start_with(document, |config| config.health = health), now)
     }
 
+    /// The time that limits go by.
+    pub(crate) fn now(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
     /// Serves another document from now on.
     pub(crate) fn swap(&self, document: &Value) -> u64 {
         let number = self.number.fetch_add(1, Ordering::SeqCst) + 1;

@@ -10,6 +10,7 @@
 
 mod accounting;
 mod admission;
+mod cache;
 mod caller;
 mod cancel;
 mod certificates;

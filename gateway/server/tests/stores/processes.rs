@@ -55,6 +55,15 @@ impl Gateway {
         Self { child, data: url("data"), admin: url("admin"), client, files }
     }
 
+    /// Asks, and says what the cache had.
+    async fn ask_cache(&self) -> (u16, String) {
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        let request = self.client.post(format!("{}/v1/chat/completions", self.data)).bearer_auth(KEY);
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        let had = answer.headers().get("x-moorline-cache").unwrap().to_str().unwrap().to_owned();
+        (answer.status().as_u16(), had)
+    }
+
     async fn ask(&self) -> (u16, String) {
         let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
         let request = self.client.post(format!("{}/v1/chat/completions", self.data)).bearer_auth(KEY);
@@ -199,4 +208,37 @@ async fn a_redis_behind_tls_and_a_password_is_used_and_neither_is_told() {
         log = doubting.log();
     }
     assert!(!log.contains("marker-redis-password"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shared_cache_answers_for_all_gateways_and_a_lost_one_is_a_miss() {
+    let mut redis = Redis::start();
+    let mut document = document(&provider().await, &json!([]), "open");
+    document["stores"] = json!({"cache": {"redis": "env:REDIS_URL", "when_lost": "open"}});
+    document["routes"][0]["cache"] = json!({"ttl": "1h"});
+    let gateways = [0, 1].map(|_| Gateway::start(&document, &redis.url()));
+    let by = Instant::now() + DEADLINE;
+    for gateway in &gateways {
+        // The first answers may come before the connection, and are written after they were sent.
+        loop {
+            let (status, had) = gateway.ask_cache().await;
+            assert_eq!(status, 200);
+            if had == "hit" {
+                break;
+            }
+            assert!(Instant::now() < by, "no hit in time");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let kept = redis.dump();
+    assert!(kept.len() == 1 && kept[0].0.starts_with("moorline:shared:cache:") && kept[0].1 > 0, "{kept:?}");
+    redis.kill();
+    for gateway in &gateways {
+        assert_eq!(gateway.ask_cache().await, (200, "miss".to_owned()));
+    }
+    redis.restart();
+    while gateways[1].ask_cache().await != (200, "hit".to_owned()) {
+        assert!(Instant::now() < by + DEADLINE, "not found again in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

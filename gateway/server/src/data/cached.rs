@@ -1,0 +1,46 @@
+//! A request and the cache of its route: what it is given from it, and what is kept of its answer.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::service::PROBE;
+use super::worker::Worker;
+use crate::cache::key::{Question, Wish};
+use crate::cache::{Entry, Recording, RouteCache};
+
+const CACHE: HeaderName = HeaderName::from_static("x-moorline-cache");
+
+/// What the cache had.
+pub(super) enum Found {
+    /// An answer.
+    Kept(Arc<Entry>),
+    /// Nothing; what is asked for now is kept, if anything is.
+    Nothing(Option<Box<Recording>>),
+}
+
+/// Asks the cache, and says in a header what it had.
+pub(super) async fn look_up(
+    worker: &Worker,
+    cache: &RouteCache,
+    question: &Question<'_>,
+    marks: &mut HeaderMap,
+) -> Found {
+    let wish = Wish::of(question.headers);
+    // A probe asks what the candidate does, not what was said before.
+    if wish == Wish::Nothing || question.headers.contains_key(PROBE) {
+        marks.insert(CACHE, HeaderValue::from_static("bypass"));
+        return Found::Nothing(None);
+    }
+    let (id, now) = (cache.id(question), worker.limits.now());
+    if wish == Wish::New {
+        marks.insert(CACHE, HeaderValue::from_static("bypass"));
+        return Found::Nothing(Some(cache.record(&worker.caches, id, now)));
+    }
+    if let Some(entry) = cache.find(&worker.caches, &id, now).await {
+        marks.insert(CACHE, HeaderValue::from_static("hit"));
+        return Found::Kept(entry);
+    }
+    marks.insert(CACHE, HeaderValue::from_static("miss"));
+    Found::Nothing(Some(cache.record(&worker.caches, id, now)))
+}
