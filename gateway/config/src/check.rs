@@ -4,6 +4,7 @@
 //! document.
 
 mod address;
+mod guardrails;
 mod jwt;
 mod keys;
 mod limits;
@@ -39,6 +40,7 @@ pub fn check(document: &Document) -> Vec<Problem> {
     models::check(document, &mut problems);
     routes::check(document, &mut problems);
     keys::check(document, &mut problems);
+    guardrails::check(document, &mut problems);
     jwt::check(document, &mut problems);
     stores::check(document, &mut problems);
     text::check(document, &mut problems);

@@ -2,6 +2,7 @@
 //! (that is [`crate::check`]). Every field's default is the safe one, and is named beside it.
 
 mod access;
+mod guardrail;
 mod limit;
 mod model;
 mod provider;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Auth, Jwt, JwtAlgorithm, JwtClaims, Key, PreviousKey};
+pub use guardrail::{Guardrail, GuardrailMode, GuardrailStage, Pii};
 pub use limit::{Algorithm, ByHeader, Each, Limit, Per};
 pub use model::{Model, Price, Strategy, Target};
 pub use provider::{AwsKeys, Entra, Provider, ProviderKind};
@@ -22,7 +24,7 @@ pub use resilience::{Breaker, ByKey, Sticky, StickyBy, StickyHeader, When};
 pub use route::{Cache, LogBodies, Retry, Route, Share, Timeouts};
 pub use stores::{CacheStore, InMemory, LimitStore, Redis, Stores, WhenLost};
 
-use crate::{GatewayName, ModelName, ProviderName};
+use crate::{GatewayName, GuardrailName, ModelName, ProviderName};
 
 /// The one version of the format there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +68,9 @@ pub struct Document {
     /// Other ways to prove who calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+    /// Rules about the text of requests and answers, by name. They hold where a route or a key names them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub guardrails: BTreeMap<GuardrailName, Guardrail>,
     /// Where counters live. Absent: in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stores: Option<Stores>,

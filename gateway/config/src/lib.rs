@@ -19,6 +19,7 @@ pub mod layer;
 pub mod mistake;
 pub mod moment;
 pub mod name;
+pub mod pattern;
 #[cfg(test)]
 mod properties;
 pub mod schema;
@@ -36,6 +37,6 @@ pub use document::Document;
 pub use layer::layer;
 pub use mistake::{Mistake, Mistakes};
 pub use moment::Moment;
-pub use name::{GatewayName, KeyName, ModelName, ProviderName, TeamName};
+pub use name::{GatewayName, GuardrailName, KeyName, ModelName, ProviderName, TeamName};
 pub use secret::{Reference, Secret};
 pub use units::{ByteSize, Duration, Percent, Usd};

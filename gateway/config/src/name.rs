@@ -127,6 +127,10 @@ name_type! {
     ModelName
 }
 name_type! {
+    /// A guardrail as declared under `guardrails:`.
+    GuardrailName
+}
+name_type! {
     /// A virtual key's name; the key itself is never declared.
     KeyName
 }

@@ -23,6 +23,7 @@ mod endpoint;
 mod events;
 mod framing;
 mod guard;
+mod guarded;
 mod models;
 mod outbound;
 mod pool;

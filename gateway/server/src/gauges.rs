@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::guardrails::Tallies;
 use crate::limits::Health;
 use crate::meters::{Counts, Meters, Times};
 
@@ -12,6 +13,7 @@ use crate::meters::{Counts, Meters, Times};
 pub struct Gauges {
     workers: Mutex<Vec<Arc<WorkerGauges>>>,
     dropped_lines: AtomicU64,
+    guardrails: Arc<Tallies>,
     stores: OnceLock<Arc<Health>>,
     dropped_spans: AtomicU64,
     meters: Meters,
@@ -49,6 +51,12 @@ impl Gauges {
         let worker = Arc::<WorkerGauges>::default();
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
         worker
+    }
+
+    /// What guardrails came to.
+    #[must_use]
+    pub const fn guardrails(&self) -> &Arc<Tallies> {
+        &self.guardrails
     }
 
     /// Open connections of callers.

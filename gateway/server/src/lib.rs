@@ -31,6 +31,7 @@ pub mod watch;
 // Data plane.
 pub mod cache;
 pub mod data;
+pub mod guardrails;
 pub mod health;
 pub mod jwt;
 pub mod limits;

@@ -74,6 +74,14 @@ fn process(page: &mut Page, state: &State, gauges: &Gauges) {
         "Sampled requests whose spans did not arrive at the OpenTelemetry collector.",
     );
     page.sample(&[], gauges.dropped_spans());
+    page.family(
+        "guardrail_verdicts_total",
+        Kind::Counter,
+        "What guardrails came to, by guardrail, stage (request, response) and action (passed, monitored, blocked).",
+    );
+    for (guardrail, stage, action, count) in gauges.guardrails().all() {
+        page.sample(&[("guardrail", &guardrail), ("stage", stage), ("action", action)], count);
+    }
 }
 
 fn documents(page: &mut Page, state: &State) {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use moorline_config::{Config, ModelName, ProviderName, Reference, Secret};
 
+use crate::guardrails::Declared;
 use crate::jwt::Verifier;
 
 pub use key::{Key, KeyHash, Proof};
@@ -76,14 +77,21 @@ impl Routing {
             shared: shared.as_ref(),
             cache: cache.as_ref(),
         };
-        let routes = config
+        let mut routes: Vec<Route> = config
             .routes
             .iter()
             .enumerate()
             .map(|(index, route)| Route::compile(index, route, &models_by_name, around))
             .collect();
-        let keys: Vec<Key> =
+        let mut keys: Vec<Key> =
             config.keys.iter().map(|key| Key::compile(key, &models_by_name, around)).collect();
+        let guardrails = Declared::compile(&config.guardrails);
+        for (route, declared) in routes.iter_mut().zip(&config.routes) {
+            route.guardrails = guardrails.named(&declared.guardrails);
+        }
+        for (key, declared) in keys.iter_mut().zip(&config.keys) {
+            key.guardrails = guardrails.named(&declared.guardrails);
+        }
         let keys_by_hash =
             config.keys.iter().enumerate().flat_map(|(index, key)| Proof::of(KeyIndex(index), key)).collect();
         let tokens = config.auth.as_ref().and_then(|auth| auth.jwt.as_ref()).and_then(|jwt| {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Limit;
-use crate::{KeyName, ModelName, Moment, TeamName};
+use crate::{GuardrailName, KeyName, ModelName, Moment, TeamName};
 
 /// A virtual key. Only the SHA-256 of the key is declared, as 64 lower-case hex digits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,9 @@ pub struct Key {
     /// Models the key may use. Absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Vec<ModelName>>,
+    /// Guardrails that its requests and answers must pass, beside those of the route.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<GuardrailName>,
     /// Limits of this key, over all routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,

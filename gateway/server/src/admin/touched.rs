@@ -10,6 +10,7 @@ use moorline_config::{Document, ModelName, ProviderName};
 /// touches the models that fall back to it and the routes that offer it.
 pub(super) fn touched(before: Option<&Document>, after: &Document) -> Touched {
     let nothing = Document {
+        guardrails: std::collections::BTreeMap::new(),
         version: after.version,
         name: after.name.clone(),
         providers: BTreeMap::new(),

@@ -19,6 +19,7 @@ use super::events::Events;
 use super::pool::Lease;
 use super::reading::Reading;
 use super::upstream::{Answered, ExchangeError};
+use crate::guardrails::Guards;
 use crate::routing::route::Clocks;
 
 /// The largest JSON answer that is read whole before it is passed on.
@@ -128,6 +129,7 @@ pub(super) async fn begin(
     source: Source,
     reading: &Reading,
     clocks: Clocks,
+    guards: Option<&Guards>,
 ) -> Result<Answer, Failure> {
     let encoding = head.headers.get(CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -141,7 +143,12 @@ pub(super) async fn begin(
             first_event(source, Events::passed(*protocol, *usage_event), clocks).await?
         }
         Reading::Opaque if is_good => first_bytes(source, clocks).await?,
-        Reading::Same(..) | Reading::Opaque => whole(head.status, reading.dialect(), source, clocks).await?,
+        Reading::Same(..) | Reading::Opaque => {
+            // What a guardrail looks into must be all here.
+            let is_read = guards.is_some_and(Guards::read_answers);
+            let most = if is_read { TRANSLATED_BYTES_MAX as u64 } else { WHOLE_BYTES_MAX };
+            whole(head.status, reading.dialect(), source, clocks, most).await?
+        }
         Reading::Translated(translation, dropped) if is_good && let Some(events) = translation.events() => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
@@ -246,6 +253,7 @@ async fn whole(
     dialect: Dialect,
     mut source: Source,
     clocks: Clocks,
+    most: u64,
 ) -> Result<Content, Failure> {
     let mut body = Parts::default();
     let mut watch = Box::new(UsageWatch::default());
@@ -253,7 +261,7 @@ async fn whole(
     while let Some(bytes) = chunk {
         watch.feed(&bytes);
         body.push(bytes);
-        if body.length() > WHOLE_BYTES_MAX {
+        if body.length() > most {
             let seen = body.length();
             return Ok(Content::Flow(Flow { ready: body, source, watch: Watch::Json(watch, seen) }));
         }

@@ -15,6 +15,7 @@ use super::attempts::Failure;
 use super::events::Protocol;
 use super::reading::{Reading, Translation};
 use super::refusal::Refusal;
+use crate::guardrails::{Cleared, Inspect};
 use crate::routing::way::Way;
 use crate::routing::{Operation, Target};
 
@@ -73,10 +74,22 @@ impl Ask {
     }
 
     /// The body as it came.
-    pub(super) fn body(&self) -> &Bytes {
+    pub(super) const fn body(&self) -> &Bytes {
         &self.body
     }
+}
 
+impl Inspect for Ask {
+    fn size(&self) -> u64 {
+        self.body.len() as u64
+    }
+
+    fn json(&self) -> Option<&[u8]> {
+        self.form.is_none().then_some(&self.body)
+    }
+}
+
+impl Cleared<Ask> {
     /// What a target is sent. `id` is the request's: ids that must be made up are made of it.
     pub(super) fn for_target(&self, target: &Target, id: &str) -> Result<Outgoing, Failure> {
         target.upstream.origin().map_err(Failure::Unusable)?;
@@ -108,7 +121,9 @@ impl Ask {
             }
         }
     }
+}
 
+impl Ask {
     /// The caller's own bytes, but for the fields that must differ.
     fn same(&self, path: &PathAndQuery, model: &str) -> Result<Outgoing, Failure> {
         let path = path.clone();

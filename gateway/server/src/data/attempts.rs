@@ -24,6 +24,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::outbound;
 use super::worker::Worker;
+use crate::guardrails::{Cleared, Guards};
 use crate::health::{Health, Pass, Unavailable, Use, Verdict};
 use crate::routing::order::Occasion;
 use crate::routing::{Key, Model, ModelIndex, Route, Routing, Target};
@@ -36,7 +37,9 @@ pub(super) struct Call<'a> {
     pub(super) key: &'a Key,
     pub(super) model: ModelIndex,
     pub(super) headers: &'a HeaderMap,
-    pub(super) ask: &'a Ask,
+    pub(super) ask: &'a Cleared<Ask>,
+    /// What the answer must pass.
+    pub(super) guards: Option<&'a Guards>,
     /// What it will use, as far as one can tell before.
     pub(super) estimate: Tokens,
     pub(super) deadline: Instant,

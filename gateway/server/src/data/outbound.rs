@@ -53,7 +53,7 @@ pub(super) async fn send(
 ) -> Result<Answer, Failure> {
     let (lease, answered) = exchange(call, target, outgoing, said).await?;
     judge(answered.status, &answered.headers)?;
-    answer::begin(answered, Source::new(lease), &outgoing.reading, call.route.clocks).await
+    answer::begin(answered, Source::new(lease), &outgoing.reading, call.route.clocks, call.guards).await
 }
 
 /// Whether an answer's head allows that it be an answer. A caller's own fault is one.

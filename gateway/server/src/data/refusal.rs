@@ -12,6 +12,7 @@ use moorline_translate::{Caller as Dialect, ErrorBody, ScanError, error};
 
 use super::attempts::Failure;
 use super::body::ReadError;
+use crate::guardrails::Blocked;
 use crate::health::{Reason, Unavailable};
 use crate::limits::{Denied, Refused, Standing};
 use crate::recorder::Authentication;
@@ -153,6 +154,11 @@ impl Refusal {
     fn ambiguous_credentials() -> Self {
         let message = "Send one API key, once: more than one was provided.";
         Self::invalid(StatusCode::BAD_REQUEST, "ambiguous_credentials", message)
+    }
+
+    /// A guardrail stopped the request, or its answer.
+    pub(super) fn blocked(blocked: &Blocked) -> Self {
+        Self::invalid(StatusCode::BAD_REQUEST, "guardrail_blocked", blocked.to_string())
     }
 
     /// No route serves the path.

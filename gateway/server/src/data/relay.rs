@@ -13,11 +13,13 @@ use bytes::Bytes;
 use moorline_admin::ErrorKind;
 use moorline_translate::Parts;
 use moorline_translate::chat::BrokenStream;
+use moorline_translate::error::{self, ErrorBody};
 use tokio::time::{Instant, Sleep};
 
 use super::account::Account;
 use super::answer::{Flow, Source, Watch, output_estimate};
 use crate::cache::Recording;
+use crate::guardrails::StreamGuard;
 
 /// How long a stream that said `[DONE]` may take to end, before its connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
@@ -36,6 +38,7 @@ pub(super) struct Relay {
     idle_by: Instant,
     total_by: Instant,
     timer: Pin<Box<Sleep>>,
+    guard: Option<Box<StreamGuard>>,
 }
 
 /// Why an answer ends.
@@ -67,7 +70,14 @@ impl Ending {
 }
 
 impl Relay {
-    pub(super) fn new(status: u16, flow: Flow, account: Account, idle: Duration, total_by: Instant) -> Self {
+    pub(super) fn new(
+        status: u16,
+        flow: Flow,
+        account: Account,
+        idle: Duration,
+        total_by: Instant,
+        guard: Option<Box<StreamGuard>>,
+    ) -> Self {
         let idle_by = Instant::now() + idle;
         let timer = Box::pin(tokio::time::sleep_until(idle_by.min(total_by)));
         let Flow { ready, source, watch } = flow;
@@ -78,12 +88,15 @@ impl Relay {
             watch,
             account,
             recording: None,
+            guard,
             idle,
             idle_by,
             total_by,
             timer,
         };
-        relay.note();
+        if relay.pass_guard(false) {
+            relay.note();
+        }
         relay
     }
 
@@ -147,8 +160,45 @@ impl Relay {
             }
             Watch::Opaque => self.ready.push(chunk),
         }
-        self.note();
+        if self.pass_guard(false) {
+            self.note();
+        }
         Ok(())
+    }
+
+    /// Lets only that stay ready which the guardrails let pass. Whether they did: if not, the caller is told, and the
+    /// upstream is left.
+    fn pass_guard(&mut self, is_last: bool) -> bool {
+        let Some(guard) = &mut self.guard else { return true };
+        let is_last = is_last || matches!(&self.watch, Watch::Events(events) if events.is_done());
+        let mut cleared = Parts::default();
+        let passed = guard.pass(&mut self.ready, is_last, &mut cleared);
+        let Err(blocked) = passed else {
+            self.ready = cleared;
+            return true;
+        };
+        // What the upstream said of its use so far is charged.
+        self.note_use();
+        self.account.end(self.status, Some(ErrorKind::BadRequest));
+        let message = blocked.to_string();
+        let error = ErrorBody {
+            message: &message,
+            kind: "invalid_request_error",
+            param: None,
+            code: Some("guardrail_blocked"),
+        };
+        let event = error::event(self.account.dialect, &error, &self.account.request_id);
+        self.ready = Parts::from(Bytes::from(event));
+        (self.guard, self.source) = (None, None);
+        self.watch = Watch::Opaque;
+        false
+    }
+
+    fn note_use(&mut self) {
+        if let Watch::Events(events) = &self.watch {
+            self.account.tokens = events.tokens();
+            self.account.output_estimate = events.output_estimate();
+        }
     }
 
     /// Brings the account up to date, for whichever way the request ends.
@@ -194,6 +244,9 @@ impl Relay {
             && let Err(broken) = events.end(&mut self.ready)
         {
             ending = Ending::Unreadable(broken);
+        }
+        if !self.pass_guard(true) {
+            return Ok(());
         }
         self.note();
         match &mut self.watch {

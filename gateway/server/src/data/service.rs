@@ -25,9 +25,10 @@ use super::models;
 use super::refusal::{self, Refusal};
 use super::relay::Relay;
 use super::worker::Worker;
-use super::{admission, caller, dice::Dice};
+use super::{admission, caller, dice::Dice, guarded};
 use crate::cache::key::Question;
 use crate::cache::{Entry, Recording};
+use crate::guardrails::{self, Guards, StreamGuard};
 use crate::limits::Reservation;
 use crate::recorder::Authentication;
 use crate::routing::limit::{Kind, Subject};
@@ -148,7 +149,13 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
 
 /// What a request got from [`serve`]: an upstream's answer and until when it may go on, or one of our own.
 enum Served {
-    Upstream { answer: Box<Answer>, recording: Option<Box<Recording>>, idle: Duration, total: Duration },
+    Upstream {
+        answer: Box<Answer>,
+        recording: Option<Box<Recording>>,
+        guard: Option<Box<StreamGuard>>,
+        idle: Duration,
+        total: Duration,
+    },
     Kept(Arc<Entry>),
     Own(Bytes),
 }
@@ -207,7 +214,12 @@ async fn serve(
     mark_limits(&reservation, marks);
     account.reservation = Some(reservation);
 
-    let recording = match &route.cache {
+    let (guards, counts) =
+        (Guards::of(&route.guardrails, &caller.key().guardrails), worker.config.gauges.guardrails());
+    let guards = guards.as_ref();
+    let ask = guardrails::clear(ask, guards, counts).map_err(|blocked| Refusal::blocked(&blocked))?;
+    // Under guardrails nothing is kept or taken from what is kept: an answer was judged by those of its own day.
+    let recording = match route.cache.as_ref().filter(|_| guards.is_none()) {
         None => None,
         Some(cache) => {
             let question = Question {
@@ -234,12 +246,14 @@ async fn serve(
         model,
         headers: &head.headers,
         ask: &ask,
+        guards,
         estimate,
         deadline,
     };
     let answer = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
+    let guard = guarded::admit(&answer, guards, counts, account)?;
     let (idle, total) = (route.clocks.idle, route.clocks.total);
-    Ok(Served::Upstream { answer: Box::new(answer), recording, idle, total })
+    Ok(Served::Upstream { answer: Box::new(answer), recording, guard, idle, total })
 }
 
 /// The generation for a request.
@@ -251,7 +265,7 @@ fn pick(worker: &Worker, headers: &HeaderMap) -> Option<Arc<crate::generation::G
 
 /// Turns what was served into a reply, and the account over to whoever ends it.
 fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
-    let (answer, recording, idle, total) = match served {
+    let (answer, recording, guard, idle, total) = match served {
         Served::Kept(entry) => {
             account.is_kept = true;
             account.end(StatusCode::OK.as_u16(), None);
@@ -269,7 +283,9 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             return Reply::Whole(StatusCode::OK, headers, Parts::from(body));
         }
-        Served::Upstream { answer, recording, idle, total } => (answer, recording, idle, total),
+        Served::Upstream { answer, recording, guard, idle, total } => {
+            (answer, recording, guard, idle, total)
+        }
     };
     let Answer { status, headers, content } = *answer;
     let recording = recording.filter(|_| status == StatusCode::OK).map(|recording| recording.begin(&headers));
@@ -289,7 +305,7 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
         Content::Flow(flow) => {
             account.first_token = Some(started.elapsed());
             let total_by = tokio::time::Instant::from_std(started + total);
-            let relay = Relay::new(status.as_u16(), flow, account, idle, total_by).record(recording);
+            let relay = Relay::new(status.as_u16(), flow, account, idle, total_by, guard).record(recording);
             Reply::Relay(status, headers, Box::new(relay))
         }
     }

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::limit::{Around, Limit};
 use super::{KeyIndex, ModelIndex};
+use crate::guardrails::Guardrail;
 use crate::limits::Millis;
 
 /// SHA-256 of a key. Keys are looked up by it alone: whatever a caller sends is hashed first, so that a look-up has one
@@ -61,6 +62,8 @@ pub struct Key {
     pub name: KeyName,
     /// What is known of whoever holds it.
     pub metadata: BTreeMap<String, String>,
+    /// What its requests and answers must pass, beside what the route asks.
+    pub guardrails: Vec<Arc<Guardrail>>,
     /// Limits of the key over all routes.
     pub limits: Arc<[Limit]>,
     /// Models it may use; all when absent.
@@ -76,6 +79,7 @@ impl Key {
         Self {
             name: key.name.clone(),
             metadata: key.metadata.clone(),
+            guardrails: Vec::new(),
             limits: Limit::of_key(key, around).into(),
             models: key.models.as_ref().map(|names| indices(names, by_name)),
         }
@@ -83,7 +87,7 @@ impl Key {
 
     /// What stands for a declared key when a token proves who calls.
     pub(crate) fn of_token(name: KeyName, models: Option<Vec<ModelIndex>>, limits: Arc<[Limit]>) -> Self {
-        Self { name, metadata: BTreeMap::new(), limits, models }
+        Self { name, metadata: BTreeMap::new(), guardrails: Vec::new(), limits, models }
     }
 
     /// Whether the key may use a model.

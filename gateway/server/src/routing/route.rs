@@ -1,6 +1,7 @@
 //! Routes: which paths, which models, which limits, which clocks.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_config::ModelName;
@@ -9,6 +10,7 @@ use moorline_config::document::{self, LogBodies};
 use super::limit::{Around, Limit};
 use super::{ModelIndex, key};
 use crate::cache::RouteCache;
+use crate::guardrails::Guardrail;
 
 /// The clocks of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Route {
     pub index: usize,
     /// The model for requests that name none.
     pub default_model: Option<ModelIndex>,
+    /// What its requests and answers must pass.
+    pub guardrails: Vec<Arc<Guardrail>>,
     /// Limits on the route.
     pub limits: Vec<Limit>,
     /// Its response cache.
@@ -73,6 +77,7 @@ impl Route {
         Self {
             index,
             default_model: route.default_model.as_ref().and_then(|name| by_name.get(name).copied()),
+            guardrails: Vec::new(),
             limits: Limit::of_route(&route.path, &route.limits, around),
             cache: route
                 .cache

@@ -20,6 +20,7 @@ mod dialects;
 mod drain;
 mod endpoints;
 mod gateway;
+mod guardrails;
 mod identity;
 mod input;
 #[path = "../../src/jwt/signer.rs"]

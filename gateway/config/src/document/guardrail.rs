@@ -1,0 +1,72 @@
+//! Guardrails: what may not be asked, and what may not be answered.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ByteSize;
+
+/// One rule about the text of requests and answers. Exactly one of `max_bytes`, `regex`, `pii` and `words` is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Guardrail {
+    /// What it reads. Default: `both`.
+    #[serde(default)]
+    pub on: GuardrailStage,
+    /// What happens when it finds something. Default: `block`.
+    #[serde(default)]
+    pub mode: GuardrailMode,
+    /// The most bytes of a request's body, and of an answer's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<ByteSize>,
+    /// Regular expressions that must not be found. In a stream they are found in up to 256 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex: Option<Vec<String>>,
+    /// Data of persons that must not be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pii: Option<Vec<Pii>>,
+    /// Words and phrases that must not be found, whatever their case, accents, width, and spaces between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<String>>,
+}
+
+/// What a guardrail reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardrailStage {
+    /// What callers send.
+    Request,
+    /// What models answer: text and the arguments of tools.
+    Response,
+    /// Both.
+    #[default]
+    Both,
+}
+
+/// What happens when a guardrail finds something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardrailMode {
+    /// The request, or the rest of the answer, is refused. So is what cannot be read.
+    #[default]
+    Block,
+    /// It passes, and is counted.
+    Monitor,
+}
+
+/// A kind of data of persons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pii {
+    /// Addresses for mail.
+    Email,
+    /// Telephone numbers: international with `+`, or ten digits in the North American form.
+    Phone,
+    /// Card numbers of 13 to 19 digits with a right check digit.
+    CreditCard,
+    /// International bank account numbers with right length and check digits.
+    Iban,
+    /// Social security numbers of the United States.
+    UsSsn,
+    /// IPv4 and IPv6 addresses.
+    Ip,
+}
