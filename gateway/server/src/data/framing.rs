@@ -29,6 +29,26 @@ pub(super) enum Doubt {
     Host,
     /// A line that goes on on the next one, or ends in a bare `\n`.
     Lines,
+    /// A name that is one of [`TWINS`] to whoever takes `_` for `-`.
+    Twin,
+}
+
+/// Headers that decide who asks, where a request ends, or where it goes. Some servers hand `_` and `-` on as the same.
+const TWINS: [&[u8]; 9] = [
+    b"content-length",
+    b"transfer-encoding",
+    b"x-api-key",
+    b"api-key",
+    b"x-moorline-probe",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-goog-api-key",
+    b"x-request-id",
+];
+
+fn is_twin(name: &[u8]) -> bool {
+    let meant = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte });
+    TWINS.iter().any(|twin| meant.clone().eq(twin.iter().copied()))
 }
 
 /// Reads heads line by line.
@@ -128,6 +148,9 @@ impl HeadReader {
             }
             b"transfer-encoding" => self.encodings += 1,
             b"host" => self.hosts += 1,
+            name if memchr(b'_', name).is_some() && is_twin(name) => {
+                self.doubt = self.doubt.or(Some(Doubt::Twin));
+            }
             _ => {}
         }
         Part::Rest

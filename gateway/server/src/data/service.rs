@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use moorline_translate::{Caller as Dialect, Parts};
@@ -116,7 +116,7 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
     account.dialect = endpoint::dialect(request.uri().path(), request.headers());
     let dialect = account.dialect;
     let mut marks = HeaderMap::with_capacity(8);
-    let served = if mark.is_doubtful() {
+    let served = if mark.is_doubtful() || has_doubtful_host(&request) {
         Err(Refusal::doubtful())
     } else {
         serve(worker, mark.peer(), request, &mut account, &mut marks).await
@@ -145,6 +145,15 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// Whether a request says two hosts, or none where one is needed: what routes in front of us may have gone by another.
+fn has_doubtful_host(request: &Request<Incoming>) -> bool {
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    match request.uri().authority() {
+        Some(authority) => host.is_some_and(|host| !host.eq_ignore_ascii_case(authority.as_str().as_bytes())),
+        None => host.is_none() && request.version() == http::Version::HTTP_11,
+    }
 }
 
 /// What a request got from [`serve`]: an upstream's answer and until when it may go on, or one of our own.

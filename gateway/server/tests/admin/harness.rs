@@ -65,7 +65,8 @@ impl Home {
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_moorline-gateway"));
     command.env_clear().env("TOKEN", TOKEN).env("UPSTREAM_KEY", UPSTREAM_KEY).env("RUST_LOG", "debug");
-    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1"]).args(arguments);
+    let workers: &[&str] = if arguments.contains(&"--workers") { &[] } else { &["--workers", "1"] };
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(workers).args(arguments);
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
 }

@@ -26,6 +26,8 @@ mod secrets;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
+mod slow_sockets;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod tls;

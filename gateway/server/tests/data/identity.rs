@@ -117,7 +117,7 @@ async fn several_proofs_are_refused_whichever_is_good() {
         (format!("authorization: Basic {KEY}\r\n"), 401),
         (format!("authorization: {KEY}\r\n"), 401),
         (format!("Authorization: bearer {KEY}\r\nX-Api-Key: {KEY}\r\n"), 200),
-        (format!("x_api_key: {KEY}\r\n"), 401),
+        (format!("x_api_key: {KEY}\r\n"), 400),
         (format!("cookie: authorization=Bearer {KEY}\r\n"), 401),
     ] {
         let (status, answer) =

@@ -181,3 +181,66 @@ async fn a_body_that_breaks_off_is_never_sent_on() {
     gateway.counted(1).await;
     assert_eq!(provider.requests_left().await, 0);
 }
+
+/// Memory of this process, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test]
+async fn a_hundred_mebibytes_are_refused_early_and_nothing_of_them_is_held() {
+    let provider = Provider::start().await;
+    let gauges = std::sync::Arc::<moorline_gateway::gauges::Gauges>::default();
+    let counted = std::sync::Arc::clone(&gauges);
+    let gateway = Gateway::start_with(&document(&provider), |config| config.gauges = counted);
+    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {KEY}\r\n");
+    let before = resident();
+    for round in 0..4_u64 {
+        let mut wire = Wire::open(gateway.address).await;
+        let is_chunked = round % 2 == 0;
+        let framing = if is_chunked { "transfer-encoding: chunked" } else { "content-length: 104857600" };
+        wire.send(format!("{head}{framing}\r\n\r\n").as_bytes()).await;
+        let piece = vec![b' '; 1 << 20];
+        let mut sent = 0_u64;
+        // The other side stops reading at some point, and resets: that is the refusal.
+        let sending = async {
+            let (mut reader, mut writer) = wire.0.split();
+            let mut answer = [0; 13];
+            let send = async {
+                for _ in 0..100 {
+                    let framed = if is_chunked {
+                        [b"100000\r\n".as_slice(), &piece, b"\r\n"].concat()
+                    } else {
+                        piece.clone()
+                    };
+                    if tokio::io::AsyncWriteExt::write_all(&mut writer, &framed).await.is_err() {
+                        break;
+                    }
+                    sent += 1;
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                read = tokio::io::AsyncReadExt::read_exact(&mut reader, &mut answer) => drop(read),
+                () = send => {}
+            }
+            answer
+        };
+        assert_eq!(&soon(sending).await, b"HTTP/1.1 413 ");
+        assert!(sent < 40, "{sent} MiB went in");
+    }
+    let stats = gateway.counted(4).await;
+    assert_eq!(stats.total.errors[&ErrorKind::BadRequest], 4);
+    soon(async {
+        while gauges.connections() + gauges.requests() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    // Other tests of this process have their own share in it: four times the limit, not four times the bodies.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 200 << 20, "{} MiB more", grown >> 20);
+    assert_eq!(provider.requests_left().await, 0);
+}
