@@ -292,9 +292,7 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             return Reply::Whole(StatusCode::OK, headers, Parts::from(body));
         }
-        Served::Upstream { answer, recording, guard, idle, total } => {
-            (answer, recording, guard, idle, total)
-        }
+        Served::Upstream { answer, recording, guard, idle, total } => (answer, recording, guard, idle, total),
     };
     let Answer { status, headers, content } = *answer;
     let recording = recording.filter(|_| status == StatusCode::OK).map(|recording| recording.begin(&headers));
