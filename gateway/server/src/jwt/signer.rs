@@ -1,5 +1,6 @@
-#![expect(dead_code, reason = "two test programs use it, each a part")]
 //! An issuer of tokens, for tests: real keys of each type, and nothing that is checked before it is signed.
+
+#![expect(dead_code, reason = "two test programs use it, each a part")]
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};

@@ -1,5 +1,6 @@
-#![expect(clippy::needless_pass_by_value, reason = "a table reads best with its values in place")]
 //! Callers that prove who they are by a token of an identity provider, whose keys come over a socket.
+
+#![expect(clippy::needless_pass_by_value, reason = "a table reads best with its values in place")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
