@@ -61,6 +61,10 @@ async fn every_size_of_body_gets_a_verdict_whole_and_in_chunks() {
             let body =
                 json!({"model": "m", "messages": [{"content": format!("{} {word}", "x".repeat(size))}]});
             assert_eq!(ask(&gateway, &body).await.status, status, "{size} {word}");
+            // One that is refused while it is sent may never read why.
+            if status == 413 {
+                continue;
+            }
             let mut wire = Wire::open(gateway.address).await;
             let body = body.to_string();
             let head = format!(
