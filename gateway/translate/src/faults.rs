@@ -272,8 +272,9 @@ fn google(body: &[u8]) -> Fault {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {
-        One(Envelope),
+        // First: a list would also be read as a struct, member by member.
         Several(Vec<Envelope>),
+        One(Envelope),
     }
     #[derive(Deserialize)]
     struct Envelope {

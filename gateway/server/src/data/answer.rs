@@ -4,6 +4,7 @@
 //! make good. A stream is read up to its first event, for the same reason: an upstream may answer 200 and then say
 //! that it failed. What is larger, and the rest of a stream, flows through [`super::relay`].
 
+use std::borrow::Cow;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_translate::error::is_error;
-use moorline_translate::{Caller as Dialect, Opening, Parts, Tokens, UsageWatch};
+use moorline_translate::faults::{self, Class};
+use moorline_translate::{Caller as Dialect, Opening, Parts, Tokens, UsageWatch, Wire};
 use tokio::time::Instant;
 
 use super::attempts::{Clock, Failure};
@@ -26,6 +28,8 @@ use crate::routing::route::Clocks;
 const WHOLE_BYTES_MAX: u64 = 256 * 1024;
 /// The largest answer that is translated. A batch of large embeddings is a few MiB.
 const TRANSLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The largest error in place of an answer that is looked for when it came in pieces.
+const ERROR_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of an answer that are taken for a token when the upstream does not say.
 const BYTES_PER_TOKEN: u64 = 4;
 
@@ -53,6 +57,8 @@ const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-requ
 const DROPPED: HeaderName = HeaderName::from_static("x-moorline-dropped");
 /// How Bedrock says what an embedding used.
 const BEDROCK_INPUT_TOKENS: HeaderName = HeaderName::from_static("x-amzn-bedrock-input-token-count");
+/// How AWS says its word for a refusal, when the body does not.
+const AWS_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 /// Tells a proxy in front not to gather a stream before passing it on.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -61,6 +67,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) content: Content,
+    /// What a refusal says of whose fault it is.
+    pub(super) class: Class,
 }
 
 /// What an answer carries.
@@ -128,6 +136,7 @@ pub(super) async fn begin(
     head: Answered,
     source: Source,
     reading: &Reading,
+    wire: Wire,
     clocks: Clocks,
     guards: Option<&Guards>,
 ) -> Result<Answer, Failure> {
@@ -137,6 +146,7 @@ pub(super) async fn begin(
     }
     let mut headers = returned(&head.headers);
     let is_good = head.status.is_success();
+    let mut class = Class::Other;
     let content = match reading {
         Reading::Same(protocol, usage_event) if is_good && is_event_stream(&head.headers) => {
             headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
@@ -147,7 +157,13 @@ pub(super) async fn begin(
             // What a guardrail looks into must be all here.
             let is_read = guards.is_some_and(Guards::read_answers);
             let most = if is_read { TRANSLATED_BYTES_MAX as u64 } else { WHOLE_BYTES_MAX };
-            whole(head.status, reading.dialect(), source, clocks, most).await?
+            let content = whole(head.status, reading.dialect(), source, clocks, most).await?;
+            if let Content::Whole { body, .. } = &content
+                && !is_good
+            {
+                class = class_of(wire, &head, &in_one(body, WHOLE_BYTES_MAX).unwrap_or_default());
+            }
+            content
         }
         Reading::Translated(translation, dropped) if is_good && let Some(events) = translation.events() => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -162,6 +178,7 @@ pub(super) async fn begin(
             let (body, tokens) = if is_good {
                 translation.answer(&body, input_tokens(&head.headers))?
             } else {
+                class = class_of(wire, &head, &body);
                 (translation.fault(head.status.as_u16(), &body), None)
             };
             let body = Parts::from(Bytes::from(body));
@@ -169,7 +186,17 @@ pub(super) async fn begin(
             Content::Whole { body, tokens, output_estimate }
         }
     };
-    Ok(Answer { status: head.status, headers, content })
+    Ok(Answer { status: head.status, headers, content, class })
+}
+
+/// What a refusal says. Only these leave a doubt: every other status has said it all.
+fn class_of(wire: Wire, head: &Answered, body: &[u8]) -> Class {
+    let status = head.status.as_u16();
+    if !matches!(status, 400 | 413 | 422) {
+        return Class::Other;
+    }
+    let named = head.headers.get(AWS_ERROR_TYPE).and_then(|named| named.to_str().ok());
+    faults::classify_named(wire, status, named.filter(|_| wire == Wire::BedrockConverse), body)
 }
 
 /// Fields that a request lost in translation, for the caller.
@@ -267,11 +294,20 @@ async fn whole(
         }
         chunk = source.next(clocks.idle, Clock::Idle).await?;
     }
-    if status.is_success() && body.only().is_some_and(|body| is_error(body)) {
+    if status.is_success() && in_one(&body, ERROR_BYTES_MAX).is_some_and(|body| is_error(&body)) {
         return Err(Failure::InBand);
     }
     let output_estimate = body.length() / BYTES_PER_TOKEN;
     Ok(Content::Whole { body, tokens: watch.tokens_for(dialect), output_estimate })
+}
+
+/// A body in one piece: as it came, or put together when it is no larger than `most`.
+fn in_one(body: &Parts, most: u64) -> Option<Cow<'_, [u8]>> {
+    match body.only() {
+        Some(only) => Some(Cow::Borrowed(only)),
+        None if body.length() > most => None,
+        None => Some(Cow::Owned(body.iter().flat_map(|part| part.iter().copied()).collect())),
+    }
 }
 
 /// Tokens out of a JSON answer of this size, when the upstream does not say.

@@ -10,6 +10,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use moorline_config::document::ProviderKind;
+use moorline_translate::faults::Class;
 
 use super::account::Said;
 use super::answer::{self, Answer, Source};
@@ -18,6 +19,7 @@ use super::attempts::{self, Call, Clock, Failure};
 use super::pool::Lease;
 use super::upstream::Answered;
 use crate::routing::Target;
+use crate::routing::way::wire_of;
 use crate::telemetry::TRACEPARENT;
 
 /// Headers of a caller that travel on, to any provider. All others stay here.
@@ -53,7 +55,11 @@ pub(super) async fn send(
 ) -> Result<Answer, Failure> {
     let (lease, answered) = exchange(call, target, outgoing, said).await?;
     judge(answered.status, &answered.headers)?;
-    answer::begin(answered, Source::new(lease), &outgoing.reading, call.route.clocks, call.guards).await
+    let wire = wire_of(target.upstream.kind);
+    let source = Source::new(lease);
+    let answer =
+        answer::begin(answered, source, &outgoing.reading, wire, call.route.clocks, call.guards).await?;
+    judge_words(answer)
 }
 
 /// Whether an answer's head allows that it be an answer. A caller's own fault is one.
@@ -70,6 +76,18 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
             Err(Failure::Status { status, retry_after: attempts::retry_after(headers, now) })
         }
         _ => Ok(()),
+    }
+}
+
+/// Some providers say in the words of a 400 what others say by 401, 402, 429 or 503. Those are no faults of the
+/// caller's.
+fn judge_words(answer: Answer) -> Result<Answer, Failure> {
+    let retry_after = None;
+    match answer.class {
+        Class::Other | Class::ContextLength => Ok(answer),
+        Class::Credential | Class::Exhausted => Err(Failure::Credential(answer.status)),
+        Class::RateLimited => Err(Failure::Status { status: StatusCode::TOO_MANY_REQUESTS, retry_after }),
+        Class::Overloaded => Err(Failure::Status { status: StatusCode::SERVICE_UNAVAILABLE, retry_after }),
     }
 }
 

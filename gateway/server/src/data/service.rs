@@ -294,7 +294,7 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
         }
         Served::Upstream { answer, recording, guard, idle, total } => (answer, recording, guard, idle, total),
     };
-    let Answer { status, headers, content } = *answer;
+    let Answer { status, headers, content, class: _ } = *answer;
     let recording = recording.filter(|_| status == StatusCode::OK).map(|recording| recording.begin(&headers));
     match content {
         Content::Whole { body, tokens, output_estimate } => {

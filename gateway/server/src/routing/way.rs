@@ -31,6 +31,18 @@ pub enum Way {
     Rerank(Wire),
 }
 
+/// The protocol whose words a kind of provider refuses in, whatever was asked.
+#[must_use]
+pub const fn wire_of(kind: ProviderKind) -> Wire {
+    match kind {
+        ProviderKind::Openai | ProviderKind::OpenaiCompatible | ProviderKind::AzureOpenai => Wire::OpenAiChat,
+        ProviderKind::Anthropic => Wire::AnthropicMessages,
+        ProviderKind::Bedrock => Wire::BedrockConverse,
+        ProviderKind::Gemini => Wire::Gemini,
+        ProviderKind::Cohere => Wire::CohereChat,
+    }
+}
+
 /// How each operation is served; nothing where it is not.
 #[derive(Debug)]
 pub struct Ways([Option<Way>; Operation::ALL.len()]);

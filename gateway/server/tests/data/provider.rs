@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 /// How long a test waits for what must come.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// One step of an answer.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub(crate) enum Step {
     Send(Vec<u8>),
     /// Waits until the test says go.
     Wait(Arc<Notify>),
+    /// Waits until the other side has read all that was sent, and reports it.
+    UntilTaken,
     /// Waits until the other side closes, and reports it.
     UntilClosed,
     /// Ends the connection in good order.
@@ -53,6 +55,7 @@ pub(crate) struct Provider {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
     requests: tokio::sync::Mutex<mpsc::UnboundedReceiver<Seen>>,
+    taken: tokio::sync::Mutex<mpsc::UnboundedReceiver<()>>,
     closed: tokio::sync::Mutex<mpsc::UnboundedReceiver<()>>,
     task: JoinHandle<()>,
 }
@@ -61,6 +64,7 @@ struct Shared {
     scripts: Mutex<VecDeque<Vec<Step>>>,
     usual: Mutex<Vec<Step>>,
     requests: mpsc::UnboundedSender<Seen>,
+    taken: mpsc::UnboundedSender<()>,
     closed: mpsc::UnboundedSender<()>,
 }
 
@@ -75,9 +79,10 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (requests, seen) = mpsc::unbounded_channel();
+        let (taken, takings) = mpsc::unbounded_channel();
         let (closed, closings) = mpsc::unbounded_channel();
         let usual = Mutex::new(ok_json());
-        let shared = Arc::new(Shared { scripts: Mutex::default(), usual, requests, closed });
+        let shared = Arc::new(Shared { scripts: Mutex::default(), usual, requests, taken, closed });
         let serving = Arc::clone(&shared);
         let task = spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
@@ -87,7 +92,8 @@ impl Provider {
                 connections.spawn(converse(stream, number, Arc::clone(&serving)));
             }
         });
-        Self { address, shared, requests: seen.into(), closed: closings.into(), task }
+        let (taken, closed) = (takings.into(), closings.into());
+        Self { address, shared, requests: seen.into(), taken, closed, task }
     }
 
     pub(crate) fn base_url(&self) -> String {
@@ -113,6 +119,11 @@ impl Provider {
     /// How many requests came in that nobody has looked at.
     pub(crate) async fn requests_left(&self) -> usize {
         self.requests.lock().await.len()
+    }
+
+    /// Waits until a connection has passed [`Step::UntilTaken`].
+    pub(crate) async fn is_taken(&self) {
+        soon(async { self.taken.lock().await.recv().await.unwrap() }).await;
     }
 
     /// Waits until a connection in [`Step::UntilClosed`] was closed by the other side.
@@ -145,6 +156,12 @@ async fn converse(mut stream: TcpStream, connection: usize, shared: Arc<Shared>)
                     }
                 }
                 Step::Wait(go) => go.notified().await,
+                Step::UntilTaken => {
+                    while unread(&stream) {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    shared.taken.send(()).unwrap_or_default();
+                }
                 Step::UntilClosed => {
                     // Ended or reset: both say that nobody listens any more.
                     let mut left = [0; 1024];
@@ -160,6 +177,18 @@ async fn converse(mut stream: TcpStream, connection: usize, shared: Arc<Shared>)
             }
         }
     }
+}
+
+/// Whether the other side, in this process too, has something left to read: the kernel's own table says so.
+fn unread(stream: &TcpStream) -> bool {
+    let port = |address: SocketAddr| format!(":{:04X}", address.port());
+    let (here, there) = (port(stream.local_addr().unwrap()), port(stream.peer_addr().unwrap()));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    // `sl local_address rem_address st tx_queue:rx_queue …`, seen from the other side.
+    table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|socket| {
+        let is_theirs = socket[1].ends_with(&there) && socket[2].ends_with(&here);
+        is_theirs && !socket[4].ends_with(":00000000")
+    })
 }
 
 async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>, connection: usize) -> Option<Seen> {

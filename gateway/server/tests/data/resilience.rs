@@ -3,6 +3,8 @@
 mod breaker;
 mod context;
 mod order;
+mod waits;
+mod words;
 
 use moorline_admin::ErrorKind;
 use serde_json::{Value, json};

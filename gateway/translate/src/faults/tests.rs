@@ -50,6 +50,11 @@ fn a_conversation_that_is_too_long_is_told_from_every_other_fault_of_the_caller(
             r#"{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
         ),
         (
+            Wire::Gemini,
+            400,
+            r#"[{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}]"#,
+        ),
+        (
             Wire::CohereChat,
             400,
             r#"{"id":"x","message":"too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000."}"#,

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use moorline_translate::{Wire, faults};
+use moorline_translate::faults::Class;
 
 use super::Failure;
-use crate::data::answer::{Answer, Content};
+use crate::data::answer::Answer;
 use crate::health::{Reason, Unavailable};
 use crate::routing::Target;
 
@@ -38,18 +38,7 @@ impl fmt::Debug for TooLong {
 impl TooLong {
     /// Tells such an answer from others.
     pub(super) fn told(answer: Answer, target: &Target) -> Result<Answer, Self> {
-        let status = answer.status.as_u16();
-        if !matches!(status, 400 | 413 | 422) {
-            return Ok(answer);
-        }
-        // Whatever the provider speaks: its words were kept when its answer was put into the caller's protocol.
-        let is_too_long = match &answer.content {
-            Content::Whole { body, .. } => {
-                body.only().is_some_and(|body| faults::is_context_length(Wire::OpenAiChat, status, body))
-            }
-            Content::Flow(_) => false,
-        };
-        if is_too_long {
+        if answer.class == Class::ContextLength {
             Err(Self { window: target.context_window.unwrap_or(0), answer: Box::new(answer) })
         } else {
             Ok(answer)
