@@ -12,14 +12,13 @@ use crate::routing::{Key, Model, ModelIndex, Route, Routing};
 /// Bytes of a prompt that are taken for a token before the upstream has counted.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// Refuses a body that we could not look into.
+/// Refuses a body that we could not look into, whichever of its lines says so.
 pub(super) fn readable(headers: &HeaderMap) -> Result<(), Refusal> {
-    match headers.get(CONTENT_ENCODING) {
-        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            Err(Refusal::encoded_body())
-        }
-        _ => Ok(()),
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
     }
+    Err(Refusal::encoded_body())
 }
 
 /// The model a request is for.

@@ -155,6 +155,11 @@ impl Drop for Gateway {
     }
 }
 
+/// The value of a variable whose name begins with `OWN_`: a secret that no other variable has.
+pub(crate) fn own_secret(name: &str) -> String {
+    format!("sk-{}-secret", name.to_lowercase().replace('_', "-"))
+}
+
 fn started() -> jiff::Timestamp {
     "2026-11-21T00:00:00Z".parse().unwrap()
 }
@@ -166,8 +171,12 @@ fn generation(number: u64, document: &Value) -> Arc<Generation> {
 fn generation_after(before: &Snapshot, number: u64, document: &Value) -> Arc<Generation> {
     let config = Config::from_value("test", document).unwrap();
     let resolve = |reference: &Reference| {
-        let rotated = reference.to_string().ends_with("ROTATED");
-        Some(Secret::new(if rotated { format!("{UPSTREAM_KEY}-2") } else { UPSTREAM_KEY.to_owned() }))
+        let name = reference.to_string();
+        Some(Secret::new(match name.strip_prefix("env:") {
+            Some(name) if name.starts_with("OWN_") => own_secret(name),
+            Some(name) if name.ends_with("ROTATED") => format!("{UPSTREAM_KEY}-2"),
+            _ => UPSTREAM_KEY.to_owned(),
+        }))
     };
     let mut routing = Routing::compile(&config, &resolve);
     before.generations().for_each(|generation| routing.adopt(&generation.routing));

@@ -10,9 +10,11 @@
 
 mod accounting;
 mod admission;
+mod bad_input;
 mod cache;
 mod caller;
 mod cancel;
+mod census;
 mod certificates;
 mod clocks;
 mod credentials;
@@ -21,14 +23,17 @@ mod destinations;
 mod dialects;
 mod drain;
 mod endpoints;
+mod evasion;
 mod gateway;
 mod guardrails;
+mod headers;
 mod identity;
 mod input;
 #[path = "../../src/jwt/signer.rs"]
 mod issuer;
 mod limits;
 mod logs;
+mod own_origin;
 mod passthrough;
 mod provider;
 mod providers;
@@ -39,5 +44,6 @@ mod smuggling;
 mod stream;
 mod swap;
 mod telemetry;
+mod tenants;
 mod tokens;
 mod trust;

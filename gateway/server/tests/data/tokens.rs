@@ -16,13 +16,13 @@ use super::gateway::{Gateway, KEY, document};
 use super::issuer::{Issuer, encoded};
 use super::provider::{Provider, soon, spawn};
 
-const AUDIENCE: &str = "ai-gateway";
+pub(crate) const AUDIENCE: &str = "ai-gateway";
 /// 2026-11-21T00:00:00Z, in seconds.
-const NOW: u64 = 1_795_219_200;
+pub(crate) const NOW: u64 = 1_795_219_200;
 
 /// How the server of keys answers.
 #[derive(Clone)]
-enum Mood {
+pub(crate) enum Mood {
     Keys(Value),
     Status(u16),
     Redirect(SocketAddr),
@@ -32,7 +32,7 @@ enum Mood {
     Nonsense,
 }
 
-struct Jwks {
+pub(crate) struct Jwks {
     address: SocketAddr,
     mood: Arc<Mutex<Mood>>,
     asked: Arc<Mutex<u32>>,
@@ -46,7 +46,7 @@ impl Drop for Jwks {
 }
 
 impl Jwks {
-    async fn start(mood: Mood) -> Self {
+    pub(crate) async fn start(mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mood, asked) = (Arc::new(Mutex::new(mood)), Arc::new(Mutex::new(0)));
@@ -72,7 +72,7 @@ impl Jwks {
         Self { address, mood, asked, task }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/keys", self.address)
     }
 
@@ -155,6 +155,12 @@ fn started(document: &Value, pace: Pace) -> Gateway {
     gateway.set_now(NOW * 1_000);
     spawn(Fetcher::new(gateway.serving(), pace).run(gateway.drain.clone()));
     gateway
+}
+
+/// Fetches the keys of what a gateway serves, at this corpus's moment.
+pub(crate) fn follow(gateway: &Gateway) {
+    gateway.set_now(NOW * 1_000);
+    spawn(Fetcher::new(gateway.serving(), pace()).run(gateway.drain.clone()));
 }
 
 async fn ask(gateway: &Gateway, token: &str) -> Reply {
