@@ -34,8 +34,11 @@ impl Token {
         if is_sound { Ok(Self(hash(value.as_bytes()))) } else { Err(TokenError) }
     }
 
+    /// Whether the one proof that is given is this token. Of two, another reader may have looked at the other.
     fn opens(&self, headers: &HeaderMap) -> bool {
-        let presented = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
+        let mut given = headers.get_all(AUTHORIZATION).iter();
+        let (Some(only), None) = (given.next(), given.next()) else { return false };
+        let presented = only.as_bytes().split_at_checked(7);
         let Some((scheme, value)) = presented else { return false };
         scheme.eq_ignore_ascii_case(b"bearer ") && bool::from(hash(value).ct_eq(&self.0))
     }

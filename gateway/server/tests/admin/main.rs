@@ -1,6 +1,10 @@
 //! The admin API of the real binary, over real sockets, mostly through the typed client.
 
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
+mod census;
+#[cfg(test)]
 #[path = "../data/certificates.rs"]
 mod certificates;
 #[cfg(test)]
