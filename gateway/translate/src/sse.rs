@@ -204,6 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn any_two_line_ends_in_any_mix_end_an_event() {
+        // A carriage return and a line feed together are one end and no two.
+        for ends in ["\n\n", "\r\r", "\r\n\r\n", "\n\r", "\n\r\n", "\r\r\n", "\r\n\n", "\r\n\r"] {
+            let stream = format!("data: a{ends}event: x\ndata: b\rdata: c\r\n:{ends}data: d\n\n");
+            for at in 0..=stream.len() {
+                let (events, left) = framed(stream.as_bytes(), &[at]);
+                let found: Vec<_> = datas(&events).into_iter().flatten().collect();
+                assert_eq!(
+                    (found, left.len()),
+                    (vec!["a".into(), "b\nc".into(), "d".into()], 0),
+                    "{stream:?} cut at {at}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn an_event_without_its_blank_line_is_not_whole() {
         for text in ["data: x", "data: x\n", "data: x\r\n", "\n\n", "data: x\ndata: y\n"] {
             let (events, left) = framed(text.as_bytes(), &[]);

@@ -140,8 +140,8 @@ pub(super) async fn begin(
     clocks: Clocks,
     guards: Option<&Guards>,
 ) -> Result<Answer, Failure> {
-    let encoding = head.headers.get(CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    let mut encodings = head.headers.get_all(CONTENT_ENCODING).iter();
+    if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Failure::Encoded);
     }
     let mut headers = returned(&head.headers);

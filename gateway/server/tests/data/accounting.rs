@@ -1,10 +1,12 @@
 //! What is counted, and at what price.
 
 use moorline_admin::ErrorKind;
+use moorline_gateway::command_line::LogFormat;
 use serde_json::json;
 
 use super::caller::{Wire, ask, chat, chat_stream};
 use super::gateway::{Gateway, document};
+use super::logs::{lines, log_to};
 use super::provider::{EVENT, Provider, Step, chunk, json_answer, stream_head};
 
 #[tokio::test]
@@ -104,4 +106,43 @@ async fn connections_to_providers_are_counted_and_so_is_what_a_request_cost_in_t
         (gauges.upstream_open(), gauges.upstream_idle(), gauges.connections(), gauges.requests()),
         (0, 0, 0, 0)
     );
+}
+
+#[tokio::test]
+async fn what_a_provider_says_that_it_cost_is_no_price() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::start(&document(&provider));
+    for (asked, cost) in (1..).zip([json!(0), json!(0.0), json!(-5), json!("free"), json!({"total": 0})]) {
+        let usage = json!({"prompt_tokens": 10, "completion_tokens": 20, "cost": cost, "total_cost": cost});
+        provider.then(json_answer(200, &json!({"choices": [], "usage": usage, "cost": cost})));
+        ask(&gateway, &chat()).await;
+        // 10 in at 1 USD and 20 out at 2 USD per million, as the document says.
+        assert_eq!(gateway.counted(asked).await.total.cost_micros, 50 * asked, "{cost}");
+    }
+}
+
+#[tokio::test]
+async fn estimated_tokens_are_marked_so_in_the_log_and_a_caller_that_left_is_a_499() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("access.log");
+    let (access_log, _end) = log_to(&path, LogFormat::Json);
+    let provider = Provider::start().await;
+    let gateway = Gateway::start_with(&document(&provider), |config| config.access_log = access_log);
+    ask(&gateway, &chat()).await;
+    provider.then(json_answer(200, &json!({"choices": [{"message": {"content": "no usage"}}]})));
+    ask(&gateway, &chat()).await;
+    provider.then(vec![stream_head(), chunk(EVENT), Step::UntilClosed]);
+    let mut wire = Wire::open(gateway.address).await;
+    wire.ask(&chat_stream()).await;
+    wire.read_until(b"\n\n").await;
+    drop(wire);
+    let lines = lines(&path, 3).await;
+    let marks: Vec<_> =
+        lines.iter().map(|line| (line["tokens_estimated"].as_bool(), line["status"].as_u64())).collect();
+    assert_eq!(
+        marks,
+        [(Some(false), Some(200)), (Some(true), Some(200)), (Some(true), Some(499))],
+        "{lines:?}"
+    );
+    assert!(lines.iter().all(|line| line["output_tokens"].as_u64().unwrap() > 0), "{lines:?}");
 }

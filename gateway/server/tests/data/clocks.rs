@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::caller::{Reply, ask, chat, chat_stream};
 use super::gateway::{Gateway, document};
-use super::provider::{EVENT, Provider, Step, chunk, stream_head};
+use super::provider::{DONE, EVENT, Provider, Step, chunk, last_chunk, stream_head};
 
 /// All clocks far away but one.
 async fn with_clock(provider: &Provider, clock: &str, body: &Value) -> (Reply, moorline_admin::Stats) {
@@ -117,4 +117,32 @@ async fn a_peer_that_takes_no_connection_runs_into_the_connect_clock() {
     let gateway = Gateway::start(&document);
     let reply = ask(&gateway, &chat()).await;
     assert_eq!((reply.status, reply.error_code().as_str()), (504, "upstream_timeout"));
+}
+
+#[tokio::test]
+async fn a_stream_that_goes_on_outlives_every_clock_but_the_total_one() {
+    let provider = Provider::start().await;
+    let go = std::sync::Arc::new(tokio::sync::Notify::new());
+    let mut steps = vec![stream_head()];
+    for _ in 0..3 {
+        steps.extend([chunk(EVENT), Step::Wait(std::sync::Arc::clone(&go))]);
+    }
+    steps.extend([chunk(DONE), last_chunk()]);
+    provider.usually(steps);
+    let mut document = document(&provider);
+    document["routes"][0]["timeouts"] =
+        json!({"connect": "1s", "headers": "1s", "first_token": "1s", "idle": "1m", "total": "5m"});
+    let gateway = Gateway::start(&document);
+    let body = chat_stream();
+    let asking = ask(&gateway, &body);
+    let sending = async {
+        provider.request().await;
+        // Each piece comes after the time of each of the first three clocks is over.
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+            go.notify_one();
+        }
+    };
+    let (reply, ()) = tokio::join!(asking, sending);
+    assert_eq!(reply.body, [EVENT, EVENT, EVENT, DONE].concat(), "{}", reply.text());
 }

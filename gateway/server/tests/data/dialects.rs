@@ -109,6 +109,8 @@ async fn streams_end_in_the_caller_s_protocol_and_only_when_the_provider_s_did()
         provider.usually(events(&MESSAGE_EVENTS));
         let whole = ask(&gateway, path, &streaming(body.clone())).await;
         assert_eq!(whole.header("content-type"), Some("text/event-stream"), "{path}");
+        let headers = (whole.header("x-accel-buffering"), whole.header("content-encoding"));
+        assert_eq!(headers, (Some("no"), None), "{path}: nothing in between gathers it");
         assert!(whole.text().contains("pong") && whole.text().contains(end), "{path}: {}", whole.text());
         assert!(!whole.text().contains(error), "{path}: {}", whole.text());
         provider.usually(events(&MESSAGE_EVENTS[..4]));

@@ -156,3 +156,19 @@ async fn a_form_that_could_be_read_in_two_ways_is_refused() {
     }
     assert_eq!(provider.requests_left().await, 0);
 }
+
+#[tokio::test]
+async fn a_transcription_s_stream_whose_lines_end_in_both_ways_is_counted() {
+    let provider = Provider::start().await;
+    let delta = b"event: transcript.text.delta\r\ndata: {\"type\":\"transcript.text.delta\",\"delta\":\"hello\"}\r\n\r\n";
+    let done = b"event: transcript.text.done\r\ndata: {\"type\":\"transcript.text.done\",\"text\":\"hello\",\"usage\":{\"type\":\"tokens\",\"input_tokens\":14,\"output_tokens\":45,\"total_tokens\":59}}\r\n\r\n";
+    provider.usually(super::provider::stream(&[&delta[..40], &delta[40..], done]));
+    let gateway = Gateway::start(&document(&provider));
+    let kind = "multipart/form-data; boundary=B";
+    let streamed = form("m")
+        .replace("--B--", "--B\r\nContent-Disposition: form-data; name=\"stream\"\r\n\r\ntrue\r\n--B--");
+    let reply = transcribe(&gateway, kind, streamed).await;
+    assert_eq!((reply.status, reply.body), (200, [&delta[..], done].concat()));
+    let total = gateway.counted(1).await.total;
+    assert_eq!((total.input_tokens, total.output_tokens), (14, 45));
+}

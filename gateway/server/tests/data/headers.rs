@@ -70,7 +70,7 @@ const LINES: [(&str, Means); 41] = [
 ];
 
 /// All that a provider of this kind may be sent, and each of it once.
-const MAY_TRAVEL: [&str; 14] = [
+const MAY_TRAVEL: [&str; 15] = [
     "host",
     "authorization",
     "content-type",
@@ -85,6 +85,7 @@ const MAY_TRAVEL: [&str; 14] = [
     "openai-project",
     "traceparent",
     "tracestate",
+    "baggage",
 ];
 
 /// Whose request it is, if anybody's.
@@ -233,4 +234,63 @@ async fn what_is_authorised_billed_logged_and_forwarded_agree_for_all_pairs_of_h
         !text.contains(KEY) && !text.contains(OTHER_KEY) && !text.contains("guess"),
         "no line shows a proof"
     );
+}
+
+#[tokio::test]
+async fn the_headers_on_the_list_travel_both_ways_and_no_other() {
+    let provider = Provider::start().await;
+    let returned = [
+        ("content-type", "application/json"),
+        ("openai-version", "2020-10-01"),
+        ("openai-processing-ms", "5"),
+        ("x-request-id", "up-1"),
+    ];
+    let kept = [
+        ("connection", "x-secret"),
+        ("x-secret", "s"),
+        ("www-authenticate", "Bearer"),
+        ("access-control-allow-origin", "*"),
+        ("location", "http://elsewhere"),
+        ("x-moorline-cache", "hit"),
+        ("x-moorline-generation", "9"),
+    ];
+    provider.usually(super::provider::answer(200, &[&returned[..], &kept].concat(), b"{}"));
+    let gateway = Gateway::start(&document(&provider));
+    let sent = [
+        ("user-agent", "sdk/1.0"),
+        ("accept", "application/json"),
+        ("openai-beta", "assistants=v2"),
+        ("openai-organization", "org-1"),
+        ("openai-project", "proj-1"),
+        ("idempotency-key", "i-1"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"),
+        ("tracestate", "a=b"),
+        ("baggage", "c=d"),
+    ];
+    let mut request = super::caller::post(&gateway, CHAT);
+    for (name, value) in sent {
+        request = request.header(name, value);
+    }
+    let reply = super::caller::finish(request.body(super::caller::chat().to_string())).await;
+    let seen = provider.request().await;
+    for (name, value) in sent {
+        assert_eq!(seen.header(name), Some(value), "{}", seen.head);
+    }
+    assert_eq!(reply.header("x-upstream-request-id"), Some("up-1"));
+    for (name, value) in kept {
+        assert_ne!(reply.header(name), Some(value), "{name} came back");
+    }
+    let ours = [
+        "x-request-id",
+        "x-upstream-request-id",
+        "x-moorline-generation",
+        "content-type",
+        "content-length",
+        "date",
+    ];
+    let stranger = reply
+        .headers
+        .keys()
+        .find(|name| !ours.contains(&name.as_str()) && !name.as_str().starts_with("openai-"));
+    assert_eq!(stranger, None, "{:?}", reply.headers);
 }

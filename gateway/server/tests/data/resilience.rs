@@ -197,4 +197,11 @@ async fn an_answer_that_is_compressed_cannot_be_counted_and_is_refused() {
     let gateway = Gateway::start(&document(&provider));
     assert_eq!(ask(&gateway, &chat()).await.status, 502);
     assert_eq!(provider.request().await.header("accept-encoding"), Some("identity"));
+    // Whichever line says so.
+    provider.usually(answer(
+        200,
+        &[("content-encoding", "identity"), ("content-encoding", "gzip")],
+        b"\x1f\x8b",
+    ));
+    assert_eq!(ask(&gateway, &chat()).await.status, 502);
 }

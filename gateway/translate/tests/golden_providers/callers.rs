@@ -48,6 +48,58 @@ fn every_answer_reaches_every_caller_as_recorded() {
     }
 }
 
+/// Whether a stream keeps to the order that Anthropic's clients insist on: one start; blocks numbered one after the
+/// other, each opened, filled with what its kind takes and closed before the next; then the stop and the end.
+fn grammatical(name: &str, stream: &str) {
+    let (mut started, mut blocks, mut open, mut stopped, mut ended) =
+        (false, 0, None::<String>, false, false);
+    for event in stream.split("\n\n").filter(|event| !event.is_empty()) {
+        let (kind, data) = event.split_once("\ndata: ").unwrap_or_else(|| panic!("{name}: {event}"));
+        let data: Value = serde_json::from_str(data).unwrap();
+        let kind = kind.strip_prefix("event: ").unwrap();
+        assert_eq!(data["type"], kind, "{name}");
+        assert!(!ended && (started || kind == "message_start" || kind == "error"), "{name}: {event}");
+        match kind {
+            "message_start" => {
+                assert!(!std::mem::replace(&mut started, true), "{name}: a second start");
+                assert!(data["message"]["usage"]["input_tokens"].is_u64(), "{name}: {event}");
+            }
+            "content_block_start" => {
+                assert!(open.is_none() && !stopped && data["index"] == blocks, "{name}: {event}");
+                let block = &data["content_block"];
+                assert!(block["type"] != "tool_use" || block["input"] == json!({}), "{name}: {event}");
+                open = Some(block["type"].as_str().unwrap().to_owned());
+            }
+            "content_block_delta" => {
+                let takes = match open.as_deref() {
+                    Some("text") => &["text_delta", "citations_delta"][..],
+                    Some("tool_use") => &["input_json_delta"],
+                    Some("thinking") => &["thinking_delta", "signature_delta"],
+                    _ => &[],
+                };
+                let delta = data["delta"]["type"].as_str().unwrap();
+                assert!(takes.contains(&delta) && data["index"] == blocks, "{name}: {event}");
+            }
+            "content_block_stop" => {
+                assert!(open.take().is_some() && data["index"] == blocks, "{name}: {event}");
+                blocks += 1;
+            }
+            "message_delta" => {
+                assert!(open.is_none() && !std::mem::replace(&mut stopped, true), "{name}: {event}");
+                assert!(data["delta"]["stop_reason"].is_string(), "{name}: {event}");
+            }
+            "message_stop" => {
+                assert!(stopped, "{name}: {event}");
+                ended = true;
+            }
+            "ping" => {}
+            "error" => ended = true,
+            other => panic!("{name}: {other}"),
+        }
+    }
+    assert!(ended, "{name} has no end");
+}
+
 #[test]
 fn every_stream_reaches_every_caller_as_recorded() {
     for provider in &PROVIDERS {
@@ -65,6 +117,9 @@ fn every_stream_reaches_every_caller_as_recorded() {
                 let text = format!("done, failed, tokens: {:?}\n{}", whole.0, whole.1);
                 golden("streams", &format!("{name}.{}.{caller_name}", provider.name), &text);
                 assert!(whole.0.0 != whole.0.1, "{name}: done or failed, and not both");
+                if caller == Caller::AnthropicMessages {
+                    grammatical(&format!("{name}.{}", provider.name), &whole.1);
+                }
                 assert_eq!(streamed(&bytes.chunks(1).collect::<Vec<_>>()), whole, "{name} byte by byte");
             }
         }

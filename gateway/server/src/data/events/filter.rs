@@ -231,6 +231,15 @@ mod tests {
     }
 
     #[test]
+    fn an_annotation_without_choices_is_not_the_usage_event_we_asked_for() {
+        let azure = "data: {\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}\n\n";
+        let stream = format!("{azure}{ONE}{azure}{USAGE}{DONE}");
+        let (out, filter) = passed(UsageEvent::Ours, &[stream.as_bytes()]);
+        assert_eq!(out, format!("{azure}{ONE}{azure}{DONE}"));
+        assert_eq!(filter.tokens().unwrap().output, 5);
+    }
+
+    #[test]
     fn half_an_event_is_held_back() {
         let (out, filter) = passed(UsageEvent::Asked, &[ONE.as_bytes(), b"data: {\"cho"]);
         assert_eq!(out, ONE);
