@@ -38,6 +38,8 @@ pub struct Deadlines {
     pub idle: Duration,
     /// While the client takes nothing of an answer.
     pub write: Duration,
+    /// How often a stream that is silent is looked at: within twice this time its caller is sent a sign of life.
+    pub heartbeat: Duration,
 }
 
 impl Deadlines {
@@ -49,6 +51,7 @@ impl Deadlines {
         body_idle: Duration::from_secs(10),
         idle: Duration::from_secs(75),
         write: Duration::from_secs(60),
+        heartbeat: Duration::from_secs(10),
     };
 }
 

@@ -3,6 +3,9 @@
 //! `[DONE]` reaches the caller only when the upstream said it. A stream that ends in any other way, or falls silent,
 //! ends for the caller with an error event and without `[DONE]`; a JSON answer that breaks off breaks off for the
 //! caller too.
+//!
+//! While a stream of events is silent its caller is sent heartbeats, so that nothing in between takes the connection
+//! for dead: a comment, which readers of events pass over, or what Anthropic's clients know as `ping`.
 
 use std::io;
 use std::pin::Pin;
@@ -11,9 +14,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_admin::ErrorKind;
-use moorline_translate::Parts;
 use moorline_translate::chat::BrokenStream;
 use moorline_translate::error::{self, ErrorBody};
+use moorline_translate::{Caller as Dialect, Parts};
 use tokio::time::{Instant, Sleep};
 
 use super::account::Account;
@@ -23,6 +26,11 @@ use crate::guardrails::StreamGuard;
 
 /// How long a stream that said `[DONE]` may take to end, before its connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// A heartbeat for readers of events.
+const COMMENT: &[u8] = b":\n\n";
+/// A heartbeat as Anthropic sends it (<https://docs.anthropic.com/en/api/messages-streaming>).
+const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
 
 /// An answer on its way.
 pub(super) struct Relay {
@@ -39,6 +47,34 @@ pub(super) struct Relay {
     total_by: Instant,
     timer: Pin<Box<Sleep>>,
     guard: Option<Box<StreamGuard>>,
+    heart: Heart,
+}
+
+/// When an answer must last, and when its caller must hear that it does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// The longest silence of the upstream's.
+    pub(super) idle: Duration,
+    /// When it must have ended.
+    pub(super) total_by: Instant,
+    /// How often a silent stream is looked at: its caller hears something within twice that time.
+    pub(super) heartbeat: Duration,
+}
+
+/// What keeps a silent stream alive.
+struct Heart {
+    every: Duration,
+    by: Instant,
+    /// Whether anything was said since the last look.
+    has_spoken: bool,
+}
+
+/// What the clock says.
+enum Tick {
+    /// A stream was silent for as long as it may be without a sign of life.
+    Beat,
+    /// The idle or the total time is over.
+    Over,
 }
 
 /// Why an answer ends.
@@ -74,12 +110,12 @@ impl Relay {
         status: u16,
         flow: Flow,
         account: Account,
-        idle: Duration,
-        total_by: Instant,
+        Times { idle, total_by, heartbeat }: Times,
         guard: Option<Box<StreamGuard>>,
     ) -> Self {
-        let idle_by = Instant::now() + idle;
-        let timer = Box::pin(tokio::time::sleep_until(idle_by.min(total_by)));
+        let now = Instant::now();
+        let (idle_by, beat_by) = (now + idle, now + heartbeat);
+        let timer = Box::pin(tokio::time::sleep_until(idle_by.min(total_by).min(beat_by)));
         let Flow { ready, source, watch } = flow;
         let mut relay = Self {
             status,
@@ -93,6 +129,7 @@ impl Relay {
             idle_by,
             total_by,
             timer,
+            heart: Heart { every: heartbeat, by: beat_by, has_spoken: true },
         };
         if relay.pass_guard(false) {
             relay.note();
@@ -114,6 +151,7 @@ impl Relay {
                 if let Some(recording) = &mut self.recording {
                     recording.piece(&part);
                 }
+                self.heart.has_spoken = true;
                 return Poll::Ready(Some(Ok(part)));
             }
             let Some(source) = &mut self.source else {
@@ -135,7 +173,10 @@ impl Relay {
                 Poll::Ready(None) => Ending::Clean,
                 Poll::Pending => match self.poll_timer(cx) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(()) => Ending::Slow,
+                    Poll::Ready(Tick::Beat) => {
+                        return Poll::Ready(Some(Ok(Bytes::from_static(self.heartbeat()))));
+                    }
+                    Poll::Ready(Tick::Over) => Ending::Slow,
                 },
             };
             if let Err(error) = self.finish(ended) {
@@ -225,16 +266,35 @@ impl Relay {
         }
     }
 
-    /// Waits for the idle and the total clock. The timer is moved when it goes off, not with each chunk.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let by = self.idle_by.min(self.total_by);
+    /// Waits for the idle and the total clock, and for the next heartbeat. The timer is moved when it goes off, not with
+    /// each chunk.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Tick> {
+        let over = self.idle_by.min(self.total_by);
         loop {
             std::task::ready!(self.timer.as_mut().poll(cx));
-            if self.timer.deadline() >= by {
-                return Poll::Ready(());
+            let now = self.timer.deadline();
+            if now >= over {
+                return Poll::Ready(Tick::Over);
             }
-            self.timer.as_mut().reset(by);
+            let is_due = now >= self.heart.by;
+            if is_due {
+                self.heart.by = Instant::now() + self.heart.every;
+            }
+            self.timer.as_mut().reset(over.min(self.heart.by));
+            if is_due && !std::mem::take(&mut self.heart.has_spoken) && self.is_live_stream() {
+                return Poll::Ready(Tick::Beat);
+            }
         }
+    }
+
+    /// Whether readers of events still wait for one. Sound and pictures take nothing but their own bytes.
+    fn is_live_stream(&self) -> bool {
+        matches!(&self.watch, Watch::Events(events) if !events.is_done())
+    }
+
+    /// A sign of life in the caller's protocol. It is no part of the answer: nothing is kept or logged of it.
+    fn heartbeat(&self) -> &'static [u8] {
+        if self.account.dialect == Dialect::AnthropicMessages { PING } else { COMMENT }
     }
 
     /// The upstream has ended, one way or another.

@@ -23,7 +23,7 @@ use super::endpoint::{self, Endpoint};
 use super::guard::Mark;
 use super::models;
 use super::refusal::{self, Refusal};
-use super::relay::Relay;
+use super::relay::{Relay, Times};
 use super::worker::Worker;
 use super::{admission, caller, dice::Dice, guarded};
 use crate::cache::key::Question;
@@ -122,7 +122,7 @@ async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Re
         serve(worker, mark.peer(), request, &mut account, &mut marks).await
     };
     let reply = match served {
-        Ok(served) => accept(served, account, started),
+        Ok(served) => accept(served, account, started, worker.config.deadlines.heartbeat),
         Err(refusal) => {
             account.end(refusal.status.as_u16(), Some(refusal.kind));
             let (status, headers, body) = refusal.into_parts(dialect, &request_id);
@@ -273,7 +273,7 @@ fn pick(worker: &Worker, headers: &HeaderMap) -> Option<Arc<crate::generation::G
 }
 
 /// Turns what was served into a reply, and the account over to whoever ends it.
-fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
+fn accept(served: Served, mut account: Account, started: Instant, heartbeat: Duration) -> Reply {
     let (answer, recording, guard, idle, total) = match served {
         Served::Kept(entry) => {
             account.is_kept = true;
@@ -312,7 +312,8 @@ fn accept(served: Served, mut account: Account, started: Instant) -> Reply {
         Content::Flow(flow) => {
             account.first_token = Some(started.elapsed());
             let total_by = tokio::time::Instant::from_std(started + total);
-            let relay = Relay::new(status.as_u16(), flow, account, idle, total_by, guard).record(recording);
+            let times = Times { idle, total_by, heartbeat };
+            let relay = Relay::new(status.as_u16(), flow, account, times, guard).record(recording);
             Reply::Relay(status, headers, Box::new(relay))
         }
     }

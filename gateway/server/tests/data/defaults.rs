@@ -36,9 +36,9 @@ fn every_limit_has_a_default_and_it_is_a_finite_one() {
     assert_eq!(config.body_bytes_max, 10 * 1024 * 1024);
     assert_eq!(config.connections_max, 8_192);
     assert_eq!(config.drain_deadline, Duration::from_secs(30));
-    let Deadlines { handshake, head, body, body_idle, idle, write } = config.deadlines;
-    let seconds = [handshake, head, body, body_idle, idle, write].map(|time| time.as_secs());
-    assert_eq!(seconds, [5, 10, 60, 10, 75, 60]);
+    let Deadlines { handshake, head, body, body_idle, idle, write, heartbeat } = config.deadlines;
+    let seconds = [handshake, head, body, body_idle, idle, write, heartbeat].map(|time| time.as_secs());
+    assert_eq!(seconds, [5, 10, 60, 10, 75, 60, 10]);
     assert!(config.telemetry.is_none());
 
     let text = json!({"version": 1, "name": "g", "routes": [{"path": "/v1/*"}]});

@@ -27,6 +27,7 @@ mod evasion;
 mod gateway;
 mod guardrails;
 mod headers;
+mod heartbeat;
 mod identity;
 mod input;
 #[path = "../../src/jwt/signer.rs"]
