@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::guardrails::Tallies;
 use crate::limits::Health;
 use crate::meters::{Counts, Meters, Times};
+use crate::tally::Tally;
 
 /// Numbers of all workers.
 #[derive(Debug, Default)]
@@ -17,6 +18,16 @@ pub struct Gauges {
     stores: OnceLock<Arc<Health>>,
     dropped_spans: AtomicU64,
     meters: Meters,
+    hedges: Tally<Hedge>,
+}
+
+/// What becomes of hedges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hedge {
+    /// A target was asked beside another.
+    Sent,
+    /// It answered first.
+    Won,
 }
 
 /// Numbers of one worker. Aligned so that two workers never share a cache line.
@@ -97,6 +108,12 @@ impl Gauges {
     #[must_use]
     pub const fn meters(&self) -> &Meters {
         &self.meters
+    }
+
+    /// Targets asked beside others, by the model asked for.
+    #[must_use]
+    pub const fn hedges(&self) -> &Tally<Hedge> {
+        &self.hedges
     }
 
     /// Counts lines of the access log that were not written.

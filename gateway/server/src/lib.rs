@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod recorder;
 pub mod secrets;
 pub mod state;
+pub mod tally;
 pub mod telemetry;
 pub mod tls;
 pub mod watch;

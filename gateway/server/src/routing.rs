@@ -26,7 +26,7 @@ use crate::guardrails::Declared;
 use crate::jwt::Verifier;
 
 pub use key::{Key, KeyHash, Proof};
-pub use model::{Model, Target};
+pub use model::{Hedge, Model, Target};
 pub use operation::Operation;
 pub use order::{Occasion, Order};
 pub use price::Price;

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problems;
 use super::text::{self, one_line};
-use crate::document::{Breaker, Model, StickyBy, When};
+use crate::document::{Breaker, Hedge, Model, StickyBy, When};
 use crate::{Document, KeyName};
 
+/// Most targets that are asked beside the first.
+const HEDGES_MAX: usize = 3;
 /// Most failures a breaker waits for.
 const FAILURES_MAX: u32 = 10_000;
 /// The longest name of a header.
@@ -34,8 +36,29 @@ pub(super) fn check(document: &Document, path: &str, model: &Model, problems: &m
     if let Some(breaker) = &model.breaker {
         breaks(&format!("{path}.breaker"), breaker, problems);
     }
+    if let Some(hedge) = model.hedge {
+        hedges(&format!("{path}.hedge"), hedge, model.targets.len(), problems);
+    }
     if let Some(StickyBy::Header(by)) = model.sticky.as_ref().map(|sticky| &sticky.by) {
         header_name(&format!("{path}.sticky.by.header"), &by.header, problems);
+    }
+}
+
+fn hedges(path: &str, hedge: Hedge, targets: usize, problems: &mut Problems) {
+    let Hedge { after, max } = hedge;
+    if after.as_milliseconds() == 0 {
+        problems.add(format!("{path}.after"), "expected a time longer than 0");
+    }
+    let Some(others) = targets.checked_sub(1).filter(|others| *others > 0) else {
+        problems
+            .add(path, "expected a model with at least two targets: the next one is asked beside the first");
+        return;
+    };
+    let most = others.min(HEDGES_MAX);
+    if !(1..=most).contains(&usize::try_from(max).unwrap_or(usize::MAX)) {
+        let why = if most < HEDGES_MAX { ": there are no more targets to ask" } else { "" };
+        let expected = if most == 1 { "1".to_owned() } else { format!("1 to {most}") };
+        problems.add(format!("{path}.max"), format!("expected {expected}{why}"));
     }
 }
 

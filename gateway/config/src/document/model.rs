@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::resilience::{Breaker, Sticky, When};
+use super::resilience::{Breaker, Hedge, Sticky, When};
 use crate::{ModelName, ProviderName, Usd};
 
 /// How one of a model's targets is chosen.
@@ -44,6 +44,10 @@ pub struct Model {
     /// When a target that keeps failing is left alone. Absent: [`Breaker::default`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
+    /// Asks the model's next target beside one that keeps its caller waiting. Absent: targets are asked one after the
+    /// other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<Hedge>,
     /// Tokens that targets can hold, prompt and answer together, for those that say nothing of their own. A request
     /// that a target finds too long goes on to targets that hold more, and to no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -89,3 +89,21 @@ impl Default for Breaker {
         Self { failures: 5, window: Duration::from_seconds(30), cooldown: Duration::from_seconds(15) }
     }
 }
+
+/// Asks the next target beside one that keeps its caller waiting. The first answer that can be served wins, and the
+/// others are cancelled at once. A provider may charge for what it had done by then; that is not in our accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hedge {
+    /// How long a target may keep silent: no head of an answer, and of a stream no first content.
+    pub after: Duration,
+    /// Targets that one request asks beside the first, each after one more `after`. Default: 1.
+    #[serde(default = "Hedge::default_max")]
+    pub max: u32,
+}
+
+impl Hedge {
+    const fn default_max() -> u32 {
+        1
+    }
+}

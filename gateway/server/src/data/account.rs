@@ -133,9 +133,14 @@ impl Account {
         }
     }
 
-    /// The target that is asked now.
-    pub(super) fn asks(&mut self, target: &Target, operation: Operation, worker: &Worker) {
-        self.trail.asks(target, operation, worker);
+    /// The target that is asked now. Gives the attempt's number.
+    pub(super) fn asks(&mut self, target: &Target, operation: Operation, worker: &Worker) -> u32 {
+        self.serves(target);
+        self.trail.asks(target, operation, worker)
+    }
+
+    /// The target by whose price the request goes.
+    pub(super) fn serves(&mut self, target: &Target) {
         let (provider, model) = (target.upstream.provider.as_str(), target.model.as_str());
         let is_same = self.served_by.as_ref().is_some_and(|by| by.provider == provider && by.model == model);
         if !is_same {

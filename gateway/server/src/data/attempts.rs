@@ -7,8 +7,11 @@
 
 mod backoff;
 mod failure;
+mod hedge;
 mod retry_after;
 mod tried;
+
+use std::time::Duration;
 
 use http::HeaderMap;
 use moorline_translate::Tokens;
@@ -16,6 +19,7 @@ use tokio::time::Instant;
 
 use failure::Fault;
 pub(super) use failure::{Clock, Failure};
+use hedge::Race;
 pub(super) use retry_after::retry_after;
 use tried::{TooLong, Tried};
 
@@ -26,7 +30,7 @@ use super::outbound;
 use super::worker::Worker;
 use crate::guardrails::{Cleared, Guards};
 use crate::health::{Health, Pass, Unavailable, Use, Verdict};
-use crate::routing::order::Occasion;
+use crate::routing::order::{Occasion, Order};
 use crate::routing::{Key, Model, ModelIndex, Route, Routing, Target};
 
 /// An admitted request.
@@ -49,14 +53,25 @@ pub(super) struct Call<'a> {
 pub(super) async fn run(call: &Call<'_>, account: &mut Account) -> Result<Answer, Failure> {
     let all = async {
         let mut tried = Tried::default();
-        let mut targets = call.targets().peekable();
-        while let Some((model, target)) = targets.next() {
-            if !tried.leaves(target) {
+        let mut chain = call.chain().peekable();
+        while let Some(model) = chain.next() {
+            let mut targets = call.targets(model).into_iter();
+            if let Some(hedge) = model.hedge {
+                let race = Race::new(call, model, hedge, targets, chain.peek().is_some());
+                if let Some(answer) = Box::pin(race.run(&mut tried, account)).await {
+                    return Ok(answer);
+                }
                 continue;
             }
-            match ask(call, model, target, || targets.peek().is_some(), account).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => tried.note(failure),
+            while let Some(target) = targets.next() {
+                if !tried.leaves(target) {
+                    continue;
+                }
+                let has_others = targets.len() > 0 || chain.peek().is_some();
+                match ask(call, model, target, has_others, account).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(failure) => tried.note(failure),
+                }
             }
         }
         tried.end()
@@ -82,13 +97,9 @@ impl Call<'_> {
         }
     }
 
-    /// All targets to try, in order.
-    fn targets(&self) -> impl Iterator<Item = (&Model, &Target)> {
-        self.chain().flat_map(|model| {
-            let dice = &self.worker.dice;
-            let order = model.in_order(&self.occasion(), self.health(), |sides| dice.below(sides));
-            order.into_iter().map(move |target| (model, target))
-        })
+    /// The targets of a model, in the order to try them.
+    fn targets<'m>(&self, model: &'m Model) -> Order<'m> {
+        model.in_order(&self.occasion(), self.health(), |sides| self.worker.dice.below(sides))
     }
 
     /// The model asked for, then those it falls back to that this caller may use here.
@@ -107,38 +118,25 @@ async fn ask(
     call: &Call<'_>,
     model: &Model,
     target: &Target,
-    mut has_others: impl FnMut() -> bool,
+    has_others: bool,
     account: &mut Account,
 ) -> Result<Answer, Failure> {
-    let retry = call.route.retry;
     let outgoing = call.ask.for_target(target, &account.request_id)?;
     let mut entered = enter(call, model, target).map_err(Failure::Unavailable)?;
     let mut attempt = 1;
     loop {
-        account.asks(target, call.ask.operation, call.worker);
+        let number = account.asks(target, call.ask.operation, call.worker);
         let asked = model.is_measured.then(Instant::now);
         let failure = match outbound::send(call, target, &outgoing, &account.says()).await {
-            Ok(answer) => return answered(call, target, answer, asked, entered, account),
+            Ok(answer) => {
+                let answered = answered(call, target, answer, asked, entered, account);
+                return answered.inspect_err(|failure| account.trail.failed(number, failure));
+            }
             Err(failure) => failure,
         };
-        account.trail.failed(&failure);
-        tracing::debug!(
-            id = %account.request_id,
-            provider = %target.upstream.provider,
-            model = %target.model,
-            attempt,
-            error = %failure,
-            cause = std::error::Error::source(&failure).map(tracing::field::display),
-            "an attempt failed"
-        );
-        attribute(call, target, &failure, entered);
-        let wait = backoff::wait_before(attempt, retry.backoff, failure.retry_after(), &call.worker.dice);
-        let has_time = wait.is_some_and(|wait| Instant::now() + wait < call.deadline);
-        // One that says how long it wants to be left alone is left alone while there are others.
-        let is_left_alone =
-            failure.fault() == Fault::Limit && failure.retry_after().is_some() && has_others();
-        let is_over = attempt >= retry.attempts || !failure.may_pass() || is_left_alone;
-        let Some(wait) = wait.filter(|_| has_time && !is_over) else { return Err(failure) };
+        account.trail.failed(number, &failure);
+        let wait = wait_after(call, target, &failure, entered, (attempt, has_others), &account.request_id);
+        let Some(wait) = wait else { return Err(failure) };
         tokio::time::sleep(wait).await;
         entered = match enter(call, model, target) {
             Ok(entered) => entered,
@@ -146,6 +144,36 @@ async fn ask(
         };
         attempt += 1;
     }
+}
+
+/// Lays a failure where it belongs, and says how long to wait before the target is asked again, if it is. `has_others`:
+/// whether another target is left to try.
+fn wait_after(
+    call: &Call<'_>,
+    target: &Target,
+    failure: &Failure,
+    entered: Entered<'_>,
+    (attempt, has_others): (u32, bool),
+    id: &str,
+) -> Option<Duration> {
+    tracing::debug!(
+        %id,
+        provider = %target.upstream.provider,
+        model = %target.model,
+        attempt,
+        error = %failure,
+        cause = std::error::Error::source(failure).map(tracing::field::display),
+        "an attempt failed"
+    );
+    attribute(call, target, failure, entered);
+    let retry = call.route.retry;
+    // One that says how long it wants to be left alone is left alone while there are others.
+    let is_left_alone = failure.fault() == Fault::Limit && failure.retry_after().is_some() && has_others;
+    if attempt >= retry.attempts || !failure.may_pass() || is_left_alone {
+        return None;
+    }
+    let wait = backoff::wait_before(attempt, retry.backoff, failure.retry_after(), &call.worker.dice)?;
+    (Instant::now() + wait < call.deadline).then_some(wait)
 }
 
 /// The right to ask a target once, with the credential of its provider.

@@ -53,8 +53,29 @@ pub(super) async fn send(
     outgoing: &Outgoing,
     said: &Said<'_>,
 ) -> Result<Answer, Failure> {
+    let begun = begin(call, target, outgoing, said).await?;
+    read(call, target, outgoing, begun).await
+}
+
+/// Sends the request and reads the head of the answer.
+pub(super) async fn begin(
+    call: &Call<'_>,
+    target: &Target,
+    outgoing: &Outgoing,
+    said: &Said<'_>,
+) -> Result<(Lease, Answered), Failure> {
     let (lease, answered) = exchange(call, target, outgoing, said).await?;
     judge(answered.status, &answered.headers)?;
+    Ok((lease, answered))
+}
+
+/// Reads what follows a head.
+pub(super) async fn read(
+    call: &Call<'_>,
+    target: &Target,
+    outgoing: &Outgoing,
+    (lease, answered): (Lease, Answered),
+) -> Result<Answer, Failure> {
     let wire = wire_of(target.upstream.kind);
     let source = Source::new(lease);
     let answer =

@@ -1,5 +1,8 @@
 //! What was asked upstream for one request, attempt after attempt: counted at each target, and traced when the request
 //! is sampled.
+//!
+//! Nearly always one attempt is under way. Where a model hedges there are several, told apart by their numbers; the
+//! one that wins serves the request, and the others are counted as closed by their client, which we are.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,8 +18,13 @@ use crate::telemetry::{Telemetry, Trace};
 
 /// The attempts of one request.
 pub(super) struct Trail {
+    /// Nothing is under way when this is none.
     open: Option<Open>,
-    /// Spent upstream by attempts that have ended.
+    /// What is under way beside it.
+    beside: Vec<Open>,
+    /// Since when something is under way.
+    busy_since: Option<Instant>,
+    /// Spent upstream, up to when nothing was under way last.
     upstream: Duration,
     /// Absent: the request is not sampled.
     trace: Option<(Box<Trace>, Arc<Telemetry>)>,
@@ -25,6 +33,8 @@ pub(super) struct Trail {
 
 /// An attempt that has not ended.
 struct Open {
+    /// Its number among the request's attempts, from 1.
+    number: u32,
     meter: &'static TargetMeter,
     operation: Operation,
     begun: Instant,
@@ -38,7 +48,14 @@ impl Trail {
             let trace = telemetry.begin(headers, || worker.dice.next())?;
             Some((trace, Arc::clone(telemetry)))
         });
-        Self { open: None, upstream: Duration::ZERO, trace, attempts: 0 }
+        Self {
+            open: None,
+            beside: Vec::new(),
+            busy_since: None,
+            upstream: Duration::ZERO,
+            trace,
+            attempts: 0,
+        }
     }
 
     /// Attempts begun.
@@ -59,34 +76,68 @@ impl Trail {
         self.trace.as_ref()?.0.traceparent()
     }
 
-    /// An attempt begins.
-    pub(super) fn asks(&mut self, target: &Target, operation: Operation, worker: &Worker) {
+    /// An attempt begins. Gives its number.
+    pub(super) fn asks(&mut self, target: &Target, operation: Operation, worker: &Worker) -> u32 {
         self.attempts += 1;
         let meter = target.meter(worker.config.gauges.meters());
         if let Some((trace, _)) = &mut self.trace {
             trace.asks(meter, operation, worker.dice.next());
         }
-        self.open = Some(Open { meter, operation, begun: Instant::now(), answered: None });
+        let begun = Instant::now();
+        let open = Open { number: self.attempts, meter, operation, begun, answered: None };
+        match self.open.replace(open) {
+            Some(other) => self.beside.push(other),
+            None => self.busy_since = Some(begun),
+        }
+        self.attempts
     }
 
-    /// The attempt failed, and another may follow.
-    pub(super) fn failed(&mut self, failure: &Failure) {
-        let Some(open) = self.open.take() else { return };
-        let (duration, error) = (open.begun.elapsed(), Some(failure.kind()));
-        self.upstream += duration;
-        open.meter.record(&Attempt { operation: open.operation, duration, error, served: None });
+    /// An attempt failed, and another may follow.
+    pub(super) fn failed(&mut self, number: u32, failure: &Failure) {
+        let status = status_of(failure).map(|status| status.as_u16());
+        self.over(number, failure.kind(), status);
+    }
+
+    /// An attempt was cancelled, because another was answered first.
+    pub(super) fn beaten(&mut self, number: u32) {
+        self.over(number, ErrorKind::ClientClosed, None);
+    }
+
+    /// An attempt has ended without serving the request.
+    fn over(&mut self, number: u32, error: ErrorKind, status: Option<u16>) {
+        let Some(open) = self.take(number) else { return };
+        let now = Instant::now();
+        let duration = now.saturating_duration_since(open.begun);
+        self.pause(now);
+        open.meter.record(&Attempt { operation: open.operation, duration, error: Some(error), served: None });
         if let Some((trace, _)) = &mut self.trace {
-            trace.answered(status_of(failure).map(|status| status.as_u16()), error);
+            trace.answered(number, status, Some(error));
         }
     }
 
-    /// The attempt's answer is complete, and goes on to the caller.
+    fn take(&mut self, number: u32) -> Option<Open> {
+        if self.open.as_ref().is_some_and(|open| open.number == number) {
+            return std::mem::replace(&mut self.open, self.beside.pop());
+        }
+        let at = self.beside.iter().position(|open| open.number == number)?;
+        Some(self.beside.swap_remove(at))
+    }
+
+    /// Counts the time upstream when nothing is under way any more.
+    fn pause(&mut self, now: Instant) {
+        if self.open.is_none()
+            && let Some(since) = self.busy_since.take()
+        {
+            self.upstream += now.saturating_duration_since(since);
+        }
+    }
+
+    /// The answer of the attempt that is left is complete, and goes on to the caller.
     pub(super) fn answered(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.answered = Some(Instant::now());
-        }
+        let Some(open) = &mut self.open else { return };
+        open.answered = Some(Instant::now());
         if let Some((trace, _)) = &mut self.trace {
-            trace.answered(None, None);
+            trace.answered(open.number, None, None);
         }
     }
 
@@ -97,10 +148,14 @@ impl Trail {
         error: Option<ErrorKind>,
         mut served: Served,
     ) -> Option<Duration> {
+        for open in std::mem::take(&mut self.beside) {
+            let duration = open.begun.elapsed();
+            open.meter.record(&Attempt { operation: open.operation, duration, error, served: None });
+        }
         if let Some(open) = self.open.take() {
             let ended = open.answered.unwrap_or(started + served.latency);
             let duration = ended.saturating_duration_since(open.begun);
-            self.upstream += duration;
+            self.pause(ended);
             let before = open.begun.saturating_duration_since(started);
             served.first_chunk = served.first_token.map(|first| first.saturating_sub(before));
             let operation = open.operation;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::page::{Kind, Page};
 use super::{dollars, seconds};
-use crate::gauges::Gauges;
+use crate::gauges::{Gauges, Hedge};
 use crate::meters::{Counts, Labels, Reading};
 
 /// A target, and what it did whatever was asked of it.
@@ -34,6 +34,16 @@ pub(super) fn write(page: &mut Page, gauges: &Gauges) {
         gauges.meters().read().into_iter().map(|(labels, readings)| Target { labels, readings }).collect();
     attempts(page, &targets);
     used(page, &targets);
+    let hedges = gauges.hedges().all();
+    for (name, help, wanted) in [
+        ("hedges_total", "Targets asked beside one that kept its caller waiting, by the model.", Hedge::Sent),
+        ("hedges_won_total", "Those among them that answered first, by the model.", Hedge::Won),
+    ] {
+        page.family(name, Kind::Counter, help);
+        for (model, _, count) in hedges.iter().filter(|(_, what, _)| *what == wanted) {
+            page.sample(&[("model", model)], count);
+        }
+    }
     page.family(
         "overhead_seconds",
         Kind::Histogram,

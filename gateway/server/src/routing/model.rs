@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use moorline_config::document::{self, Strategy};
 use moorline_config::{ModelName, ProviderName};
@@ -46,9 +47,20 @@ pub struct Model {
     pub is_measured: bool,
     /// When a target that keeps failing is left alone.
     pub breaker: Settings,
+    /// When another target is asked beside one.
+    pub hedge: Option<Hedge>,
     targets: Vec<Target>,
     strategy: Strategy,
     sticky: Option<StickyBy>,
+}
+
+/// Asks the next target beside one that keeps silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hedge {
+    /// For how long.
+    pub after: Duration,
+    /// Targets that one request asks beside the first.
+    pub max: u32,
 }
 
 impl Target {
@@ -130,6 +142,7 @@ impl Model {
             fallback: model.fallback.iter().filter_map(|name| by_name.get(name).copied()).collect(),
             is_measured: model.strategy == Strategy::Fastest,
             breaker: settings(model.breaker.unwrap_or_default()),
+            hedge: model.hedge.map(|hedge| Hedge { after: hedge.after.get(), max: hedge.max }),
             targets: model.targets.iter().filter_map(target).collect(),
             strategy: model.strategy,
             sticky: model.sticky.as_ref().and_then(StickyBy::compile),

@@ -98,10 +98,12 @@ impl Trace {
         }
     }
 
-    /// The attempt begun last has ended.
-    pub fn answered(&mut self, status: Option<u16>, error: Option<ErrorKind>) {
+    /// An attempt has ended: the one that was begun so-manieth, from 1.
+    pub fn answered(&mut self, number: u32, status: Option<u16>, error: Option<ErrorKind>) {
         let until = self.begun.elapsed();
-        if let Some(attempt) = self.attempts.last_mut().filter(|attempt| attempt.until.is_none()) {
+        let place = usize::try_from(number).unwrap_or(usize::MAX).checked_sub(1);
+        let attempt = place.and_then(|place| self.attempts.get_mut(place));
+        if let Some(attempt) = attempt.filter(|attempt| attempt.until.is_none()) {
             attempt.until = Some(until);
             attempt.status = status;
             attempt.error = error;

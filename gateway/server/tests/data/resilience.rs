@@ -2,6 +2,7 @@
 
 mod breaker;
 mod context;
+mod hedge;
 mod order;
 mod waits;
 mod words;

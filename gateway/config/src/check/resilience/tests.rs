@@ -11,6 +11,7 @@ models:
     targets: [{provider: p, model: a}, {provider: p, model: b, when: {header: {x-tier: gold}, key: [k], metadata: {plan: pro}}}]
     sticky: {by: {header: x-session}}
     breaker: {failures: 5, window: 30s, cooldown: 15s}
+    hedge: {after: 800ms, max: 1}
     context_window: 128000
   n: {strategy: cheapest, targets: [{provider: p, model: a, weight: 2, context_window: 8000}], sticky: {by: key}}
 keys: [{name: k, sha256: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]
@@ -39,6 +40,10 @@ fn each_rule_broken_alone_is_named_with_its_place() {
         ("weight: 2", "weight: 0"),
         ("failures: 5", "failures: 0"),
         ("window: 30s, cooldown: 15s", "window: 0s, cooldown: 0s"),
+        ("after: 800ms", "after: 0s"),
+        ("max: 1", "max: 0"),
+        ("max: 1", "max: 2"),
+        (", sticky: {by: key}", ", sticky: {by: key}, hedge: {after: 1s}"),
         ("context_window: 128000", "context_window: 0"),
         ("context_window: 8000", "context_window: 0"),
     ];

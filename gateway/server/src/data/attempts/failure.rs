@@ -127,6 +127,7 @@ impl Failure {
             Self::NoTarget | Self::Unsupported(_) | Self::Untranslatable(_) | Self::Form(_) => {
                 ErrorKind::BadRequest
             }
+            Self::TooLong(_) => ErrorKind::UpstreamRefused,
             _ => ErrorKind::UpstreamFailed,
         }
     }
