@@ -73,7 +73,7 @@ pub struct Usage {
     /// Those that did not end well, by kind.
     #[serde(default)]
     pub errors: BTreeMap<ErrorKind, u64>,
-    /// From a request's arrival to its last byte.
+    /// From a request's arrival to its last byte. Answers from the cache are not in it.
     #[serde(default)]
     pub latency: Histogram,
     /// From a request's arrival to the first byte of a stream.
@@ -106,6 +106,13 @@ impl Usage {
         self.output_tokens += other.output_tokens;
         self.cost_micros += other.cost_micros;
         self.cache_hits += other.cache_hits;
+    }
+
+    /// Requests that the cache did not answer: those that say something of a document and its upstreams. Verification
+    /// counts only these.
+    #[must_use]
+    pub const fn asked(&self) -> u64 {
+        self.requests.saturating_sub(self.cache_hits)
     }
 
     /// Requests that failed through the document or an upstream ([`ErrorKind::is_fault`]).

@@ -4,7 +4,9 @@
 //! send again. Only answers with status 200 that ended cleanly are kept, each up to [`ENTRY_BYTES_MAX`], for the time
 //! the route declares. A stream is kept as the pieces it was sent in, and sent again as a stream.
 //!
-//! Nobody sees another key's answers, unless the route declares `share: route`. A store that cannot be asked is a miss.
+//! Nobody sees another key's answers, unless the route declares `share: route`. And nobody is given an answer that the
+//! question itself could not have got: it is kept with the target that gave it ([`Giver`]), and given again only to a
+//! question that may reach that target. A store that cannot be asked is a miss.
 //!
 //! [`memory`] keeps answers in this process, [`shared`] in a Redis of several.
 
@@ -21,12 +23,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moorline_config::document::{self, CacheStore, Share};
-use moorline_config::{ByteSize, GatewayName, Reference, Secret};
+use moorline_config::{ByteSize, GatewayName, ModelName, ProviderName, Reference, Secret};
 use moorline_translate::Parts;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use key::Id;
-pub(crate) use recording::Recording;
+pub(crate) use recording::{Recording, Vacancy};
 
 use crate::limits::Millis;
 
@@ -35,9 +38,21 @@ pub(crate) const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 /// What is kept in memory when a route declares a cache and the document no store.
 pub const MEMORY_DEFAULT: u64 = 64 * 1024 * 1024;
 
+/// Who gave an answer. By names, which mean the same in another document and in another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Giver {
+    /// The model, as declared: the one asked for, or one that it falls back to.
+    pub(crate) model: ModelName,
+    /// The provider of its target.
+    pub(crate) provider: ProviderName,
+    /// The model's name there.
+    pub(crate) target: ModelName,
+}
+
 /// An answer that was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
+    giver: Giver,
     headers: HeaderMap,
     body: Bytes,
     /// Where each piece of a stream ends; none for an answer that was one.
@@ -45,6 +60,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Who gave it.
+    pub(crate) const fn giver(&self) -> &Giver {
+        &self.giver
+    }
+
     /// Whether it was a stream.
     pub(crate) fn is_stream(&self) -> bool {
         !self.ends.is_empty()
@@ -75,7 +95,7 @@ impl Entry {
     fn weight(&self) -> u64 {
         let headers: usize =
             self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        (self.body.len() + self.ends.len() * 4 + headers + 256) as u64
+        (self.body.len() + self.ends.len() * 4 + headers + 384) as u64
     }
 }
 
@@ -139,8 +159,8 @@ impl RouteCache {
     }
 
     /// Begins to keep an answer.
-    pub(crate) fn record(&self, caches: &Caches, id: Id, now: Millis) -> Box<Recording> {
-        Box::new(Recording::new(Arc::clone(self.store(caches)), id, self.ttl, now))
+    pub(crate) fn record(&self, caches: &Caches, id: Id, now: Millis) -> Vacancy {
+        Vacancy::new(Arc::clone(self.store(caches)), id, self.ttl, now)
     }
 
     fn store(&self, caches: &Caches) -> &Arc<Store> {

@@ -200,7 +200,7 @@ fn traffic(page: &mut Page, totals: &Totals) {
     histogram(
         page,
         "request_duration_seconds",
-        "From a request's arrival to its last byte, by model.",
+        "From a request's arrival to its last byte, by model, without answers from the cache.",
         models,
         |usage| &usage.latency,
     );

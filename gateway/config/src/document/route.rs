@@ -66,7 +66,8 @@ pub enum Share {
     /// Requests of the same key or token: no key ever sees another's answer.
     #[default]
     Key,
-    /// All requests on the route that ask the same of the same model, whoever they come from.
+    /// All requests on the route that ask the same of the same model, whoever they come from. An answer of a model or
+    /// target that the asking key may not use is not given to it.
     Route,
 }
 

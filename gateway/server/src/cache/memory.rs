@@ -82,10 +82,17 @@ mod tests {
     use bytes::Bytes;
     use http::HeaderMap;
 
+    use super::super::Giver;
     use super::*;
 
     fn entry(bytes: usize) -> Entry {
-        Entry { headers: HeaderMap::new(), body: Bytes::from(vec![b'x'; bytes]), ends: Box::default() }
+        let giver = Giver {
+            model: "m".parse().unwrap(),
+            provider: "p".parse().unwrap(),
+            target: "t".parse().unwrap(),
+        };
+        let body = Bytes::from(vec![b'x'; bytes]);
+        Entry { giver, headers: HeaderMap::new(), body, ends: Box::default() }
     }
 
     fn id(number: u64) -> Id {

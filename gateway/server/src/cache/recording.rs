@@ -7,28 +7,42 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use moorline_translate::Parts;
 
-use super::{ENTRY_BYTES_MAX, Entry, Id, Store, kept};
+use super::{ENTRY_BYTES_MAX, Entry, Giver, Id, Store, kept};
 use crate::limits::Millis;
 
-/// An answer on its way into the cache. Dropped without a word, nothing is kept.
+/// The place for an answer that is not there yet.
 #[derive(Debug)]
-pub(crate) struct Recording {
+pub(crate) struct Vacancy {
     store: Arc<Store>,
     id: Id,
     ttl: Duration,
     now: Millis,
+}
+
+/// An answer on its way into the cache. Dropped without a word, nothing is kept.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    place: Vacancy,
+    giver: Giver,
     headers: HeaderMap,
     body: BytesMut,
     ends: Vec<u32>,
     is_too_large: bool,
 }
 
-impl Recording {
-    pub(super) fn new(store: Arc<Store>, id: Id, ttl: Duration, now: Millis) -> Self {
-        let (headers, body) = (HeaderMap::new(), BytesMut::new());
-        Self { store, id, ttl, now, headers, body, ends: Vec::new(), is_too_large: false }
+impl Vacancy {
+    pub(super) const fn new(store: Arc<Store>, id: Id, ttl: Duration, now: Millis) -> Self {
+        Self { store, id, ttl, now }
     }
 
+    /// Notes who answers.
+    pub(crate) fn taken_by(self, giver: Giver) -> Box<Recording> {
+        let (headers, body) = (HeaderMap::new(), BytesMut::new());
+        Box::new(Recording { place: self, giver, headers, body, ends: Vec::new(), is_too_large: false })
+    }
+}
+
+impl Recording {
     /// Notes the answer's headers.
     pub(crate) fn begin(mut self: Box<Self>, headers: &HeaderMap) -> Box<Self> {
         self.headers = kept(headers);
@@ -66,7 +80,7 @@ impl Recording {
     }
 
     fn put(self: Box<Self>, body: Bytes, ends: Box<[u32]>) {
-        let entry = Entry { headers: self.headers, body, ends };
-        self.store.put(self.id, entry, self.ttl, self.now);
+        let Self { place: Vacancy { store, id, ttl, now }, giver, headers, .. } = *self;
+        store.put(id, Entry { giver, headers, body, ends }, ttl, now);
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{ENTRY_BYTES_MAX, Entry, Id};
+use super::{ENTRY_BYTES_MAX, Entry, Giver, Id};
 
 /// The longest that a request waits for Redis.
 const ANSWER_WITHIN: Duration = Duration::from_millis(100);
@@ -48,6 +48,7 @@ struct Write {
 /// An answer without its body.
 #[derive(Serialize, Deserialize)]
 struct Head {
+    giver: Giver,
     headers: Vec<(String, String)>,
     ends: Vec<u32>,
 }
@@ -88,7 +89,11 @@ impl Shared {
 fn encode(entry: &Entry) -> Option<Vec<u8>> {
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
     let headers = entry.headers.iter().map(|(name, value)| Some((name.to_string(), text(value)?)));
-    let head = Head { headers: headers.collect::<Option<_>>()?, ends: entry.ends.to_vec() };
+    let head = Head {
+        giver: entry.giver.clone(),
+        headers: headers.collect::<Option<_>>()?,
+        ends: entry.ends.to_vec(),
+    };
     let head = serde_json::to_vec(&head).ok().filter(|head| head.len() <= HEAD_BYTES_MAX)?;
     let length = u32::try_from(head.len()).ok()?.to_le_bytes();
     Some([&length, head.as_slice(), &entry.body].concat())
@@ -107,9 +112,9 @@ fn decode(value: Vec<u8>) -> Option<Entry> {
     for (name, value) in head.headers {
         headers.insert(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
     }
-    let ends = head.ends;
+    let (giver, ends) = (head.giver, head.ends);
     let is_whole = ends.is_sorted() && ends.last().is_none_or(|end| usize::try_from(*end) == Ok(body.len()));
-    is_whole.then(|| Entry { headers, body, ends: ends.into() })
+    is_whole.then(|| Entry { giver, headers, body, ends: ends.into() })
 }
 
 /// The connection, and what is written through it.
@@ -189,7 +194,9 @@ mod tests {
     fn what_is_kept_comes_back_as_it_was_and_what_is_damaged_does_not() {
         let headers =
             HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))]);
-        let entry = Entry { headers, body: Bytes::from_static(b"onetwo"), ends: [3, 6].into() };
+        let name = |text: &str| text.parse().unwrap();
+        let giver = Giver { model: name("m"), provider: "p".parse().unwrap(), target: name("t") };
+        let entry = Entry { giver, headers, body: Bytes::from_static(b"onetwo"), ends: [3, 6].into() };
         let value = encode(&entry).unwrap();
         assert_eq!(decode(value.clone()), Some(entry));
         for length in 0..value.len() {

@@ -28,6 +28,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::outbound;
 use super::worker::Worker;
+use crate::cache::Giver;
 use crate::guardrails::{Cleared, Guards};
 use crate::health::{Health, Pass, Unavailable, Use, Verdict};
 use crate::routing::order::{Occasion, Order};
@@ -49,8 +50,25 @@ pub(super) struct Call<'a> {
     pub(super) deadline: Instant,
 }
 
+/// An answer that has begun well, and who gives it.
+pub(super) struct Given<'a> {
+    pub(super) answer: Answer,
+    by: Option<(&'a Model, &'a Target)>,
+}
+
+impl Given<'_> {
+    /// Who gives it, to be kept with it. Nobody: it is the word of one that could not.
+    pub(super) fn giver(&self) -> Option<Giver> {
+        self.by.map(|(model, target)| Giver {
+            model: model.name.clone(),
+            provider: target.upstream.provider.clone(),
+            target: target.model.clone(),
+        })
+    }
+}
+
 /// Asks target after target until one begins to answer.
-pub(super) async fn run(call: &Call<'_>, account: &mut Account) -> Result<Answer, Failure> {
+pub(super) async fn run<'a>(call: &'a Call<'_>, account: &mut Account) -> Result<Given<'a>, Failure> {
     let all = async {
         let mut tried = Tried::default();
         let mut chain = call.chain().peekable();
@@ -58,8 +76,8 @@ pub(super) async fn run(call: &Call<'_>, account: &mut Account) -> Result<Answer
             let mut targets = call.targets(model).into_iter();
             if let Some(hedge) = model.hedge {
                 let race = Race::new(call, model, hedge, targets, chain.peek().is_some());
-                if let Some(answer) = Box::pin(race.run(&mut tried, account)).await {
-                    return Ok(answer);
+                if let Some(given) = Box::pin(race.run(&mut tried, account)).await {
+                    return Ok(given);
                 }
                 continue;
             }
@@ -69,12 +87,12 @@ pub(super) async fn run(call: &Call<'_>, account: &mut Account) -> Result<Answer
                 }
                 let has_others = targets.len() > 0 || chain.peek().is_some();
                 match ask(call, model, target, has_others, account).await {
-                    Ok(answer) => return Ok(answer),
+                    Ok(answer) => return Ok(Given { answer, by: Some((model, target)) }),
                     Err(failure) => tried.note(failure),
                 }
             }
         }
-        tried.end()
+        tried.end().map(|answer| Given { answer, by: None })
     };
     match tokio::time::timeout_at(call.deadline, all).await {
         Ok(ended) => ended,
@@ -85,6 +103,17 @@ pub(super) async fn run(call: &Call<'_>, account: &mut Account) -> Result<Answer
 impl Call<'_> {
     fn health(&self) -> &Health {
         &self.worker.config.health
+    }
+
+    /// Whether this request could itself be answered by whoever gave an answer that was kept: on this route, to this
+    /// key, with these headers, by what is declared now.
+    pub(super) fn may_get_from(&self, giver: &Giver) -> bool {
+        let occasion = self.occasion();
+        self.chain().filter(|model| model.name == giver.model).flat_map(Model::targets).any(|target| {
+            target.model == giver.target
+                && target.upstream.provider == giver.provider
+                && target.serves(&occasion)
+        })
     }
 
     /// What the order of targets goes by.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::attempts::Call;
 use super::service::PROBE;
-use super::worker::Worker;
 use crate::cache::key::{Question, Wish};
-use crate::cache::{Entry, Recording, RouteCache};
+use crate::cache::{Entry, RouteCache, Vacancy};
 
 const CACHE: HeaderName = HeaderName::from_static("x-moorline-cache");
 
@@ -16,12 +16,12 @@ pub(super) enum Found {
     /// An answer.
     Kept(Arc<Entry>),
     /// Nothing; what is asked for now is kept, if anything is.
-    Nothing(Option<Box<Recording>>),
+    Nothing(Option<Vacancy>),
 }
 
 /// Asks the cache, and says in a header what it had.
 pub(super) async fn look_up(
-    worker: &Worker,
+    call: &Call<'_>,
     cache: &RouteCache,
     question: &Question<'_>,
     marks: &mut HeaderMap,
@@ -32,12 +32,15 @@ pub(super) async fn look_up(
         marks.insert(CACHE, HeaderValue::from_static("bypass"));
         return Found::Nothing(None);
     }
+    let worker = call.worker;
     let (id, now) = (cache.id(question), worker.limits.now());
     if wish == Wish::New {
         marks.insert(CACHE, HeaderValue::from_static("bypass"));
         return Found::Nothing(Some(cache.record(&worker.caches, id, now)));
     }
-    if let Some(entry) = cache.find(&worker.caches, &id, now).await {
+    // What it could not have been answered itself is none of its business: that is a miss.
+    let kept = cache.find(&worker.caches, &id, now).await;
+    if let Some(entry) = kept.filter(|entry| call.may_get_from(entry.giver())) {
         marks.insert(CACHE, HeaderValue::from_static("hit"));
         return Found::Kept(entry);
     }

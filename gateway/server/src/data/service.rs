@@ -227,25 +227,6 @@ async fn serve(
         (Guards::of(&route.guardrails, &caller.key().guardrails), worker.config.gauges.guardrails());
     let guards = guards.as_ref();
     let ask = guardrails::clear(ask, guards, counts).map_err(|blocked| Refusal::blocked(&blocked))?;
-    // Under guardrails nothing is kept or taken from what is kept: an answer was judged by those of its own day.
-    let recording = match route.cache.as_ref().filter(|_| guards.is_none()) {
-        None => None,
-        Some(cache) => {
-            let question = Question {
-                who: caller.who(),
-                key: caller.key().name.as_str(),
-                endpoint: operation.path(),
-                model: declared.name.as_str(),
-                headers: &head.headers,
-                body: ask.body(),
-            };
-            match cached::look_up(worker, cache, &question, marks).await {
-                Found::Kept(entry) => return Ok(Served::Kept(entry)),
-                Found::Nothing(recording) => recording,
-            }
-        }
-    };
-
     let deadline = tokio::time::Instant::from_std(account.started + route.clocks.total);
     let call = Call {
         worker,
@@ -259,7 +240,28 @@ async fn serve(
         estimate,
         deadline,
     };
-    let answer = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
+    // Under guardrails nothing is kept or taken from what is kept: an answer was judged by those of its own day.
+    let vacancy = match route.cache.as_ref().filter(|_| guards.is_none()) {
+        None => None,
+        Some(cache) => {
+            let question = Question {
+                who: caller.who(),
+                key: caller.key().name.as_str(),
+                endpoint: operation.path(),
+                model: declared.name.as_str(),
+                headers: &head.headers,
+                body: ask.body(),
+            };
+            match cached::look_up(&call, cache, &question, marks).await {
+                Found::Kept(entry) => return Ok(Served::Kept(entry)),
+                Found::Nothing(vacancy) => vacancy,
+            }
+        }
+    };
+
+    let given = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
+    let recording = vacancy.and_then(|vacancy| Some(vacancy.taken_by(given.giver()?)));
+    let answer = given.answer;
     let guard = guarded::admit(&answer, guards, counts, account)?;
     let (idle, total) = (route.clocks.idle, route.clocks.total);
     Ok(Served::Upstream { answer: Box::new(answer), recording, guard, idle, total })

@@ -94,7 +94,10 @@ impl Cell {
         if let Some(kind) = outcome.error {
             self.errors[kind as usize].fetch_add(1, Relaxed);
         }
-        self.latency.record(outcome.latency_micros);
+        // An answer from the cache says nothing of a document and its upstreams, least of all of how fast they are.
+        if !outcome.is_kept {
+            self.latency.record(outcome.latency_micros);
+        }
         if let Some(micros) = outcome.first_token_micros {
             self.first_token.record(micros);
         }

@@ -48,6 +48,22 @@ fn name(text: &str) -> ModelName {
 const NUMBER: Generation = Generation(3);
 
 #[test]
+fn an_answer_from_the_cache_is_a_request_that_says_nothing_of_how_fast_upstreams_are() {
+    let recorder = Recorder::new(&config(), at(0));
+    let model = name("a");
+    recorder.record(&Outcome { latency_micros: 2_000_000, ..outcome(Some(&model)) });
+    let kept =
+        Outcome { latency_micros: 50, first_token_micros: None, is_kept: true, ..outcome(Some(&model)) };
+    (0..999).for_each(|_| recorder.record(&kept));
+    let stats = recorder.stats(NUMBER, None, at(10));
+    for usage in [&stats.total, &stats.models["a"], &stats.routes["/v1/chat/*"]] {
+        assert_eq!((usage.requests, usage.cache_hits, usage.asked()), (1_000, 999, 1));
+        assert_eq!(usage.latency.count, 1);
+        assert!(usage.latency.quantile(0.5).unwrap() >= 2_000_000, "{:?}", usage.latency.quantile(0.5));
+    }
+}
+
+#[test]
 fn a_request_is_counted_in_total_by_model_and_by_route() {
     let recorder = Recorder::new(&config(), at(0));
     recorder.record(&outcome(Some(&name("a"))));

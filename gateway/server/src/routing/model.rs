@@ -82,7 +82,7 @@ impl Target {
     }
 
     /// Whether it serves such a request.
-    pub(super) fn serves(&self, occasion: &Occasion<'_>) -> bool {
+    pub(crate) fn serves(&self, occasion: &Occasion<'_>) -> bool {
         self.condition.as_ref().is_none_or(|condition| condition.holds(occasion))
     }
 

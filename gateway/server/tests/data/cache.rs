@@ -149,6 +149,77 @@ async fn no_key_ever_sees_what_another_was_answered_unless_the_route_says_so() {
     assert!(shared.text().contains("first"));
 }
 
+/// A document whose model `m` falls back to `dear`, which only the first key may use, on a provider of its own.
+fn falling_back(provider: &Provider, dear: &Provider) -> Value {
+    let mut document = cached(provider, "route");
+    document["providers"]["dear"] =
+        json!({"kind": "openai_compatible", "base_url": dear.base_url(), "api_key": "env:UPSTREAM_KEY"});
+    document["models"]["dear"] = json!({"targets": [{"provider": "dear", "model": "dear"}]});
+    document["models"]["m"]["fallback"] = json!(["dear"]);
+    document["keys"][1]["models"] = json!(["m"]);
+    document
+}
+
+#[tokio::test]
+async fn an_answer_of_a_fallback_is_given_only_to_keys_that_may_use_it() {
+    let (provider, dear) = (Provider::start().await, Provider::start().await);
+    let answer = |mark: &str| json_answer(200, &json!({"choices": [], "mark": mark}));
+    for body in [chat(), chat_stream()] {
+        let gateway = Gateway::start(&falling_back(&provider, &dear));
+        provider.usually(failing(500));
+        if body == chat() {
+            dear.usually(answer("dear"));
+        } else {
+            dear.usually(stream(&[b"data: {\"choices\":[],\"mark\":\"dear\"}\n\n", DONE]));
+        }
+        let first = question(&gateway, &body).await;
+        assert!((first.status, first.header(CACHE)) == (200, Some("miss")) && first.text().contains("dear"));
+        gateway.counted(1).await;
+        let again = question(&gateway, &body).await;
+        assert!(again.header(CACHE) == Some("hit") && again.text().contains("dear"));
+        // The other key may use only `m`. While that is down there is nothing for it.
+        let other = ask(&gateway, OTHER_KEY, &body, None).await;
+        assert!(other.status >= 500 && !other.text().contains("dear"), "{} {}", other.status, other.text());
+        // What it is answered then replaces what it may not have, and everybody may have that.
+        if body == chat() {
+            provider.usually(answer("plain"));
+        } else {
+            provider.usually(stream(&[b"data: {\"choices\":[],\"mark\":\"plain\"}\n\n", DONE]));
+        }
+        let other = ask(&gateway, OTHER_KEY, &body, None).await;
+        assert!(other.header(CACHE) == Some("miss") && other.text().contains("plain"), "{}", other.text());
+        gateway.counted(4).await;
+        let first = question(&gateway, &body).await;
+        assert!(first.header(CACHE) == Some("hit") && first.text().contains("plain"), "{}", first.text());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_a_target_is_given_only_to_requests_that_it_serves() {
+    let provider = Provider::start().await;
+    let mut document = cached(&provider, "route");
+    document["models"]["m"]["targets"] = json!([
+        {"provider": "p", "model": "large", "when": {"header": {"x-tier": "gold"}}},
+        {"provider": "p", "model": "small"},
+    ]);
+    let gateway = Gateway::start(&document);
+    let ask = |tier: &'static str| {
+        let request = client().post(gateway.url(CHAT)).bearer_auth(KEY).header("x-tier", tier);
+        finish(request.body(chat().to_string()))
+    };
+    provider.usually(json_answer(200, &json!({"choices": [], "mark": "large"})));
+    assert_eq!(ask("gold").await.header(CACHE), Some("miss"));
+    assert_eq!(ask("gold").await.header(CACHE), Some("hit"));
+    provider.usually(json_answer(200, &json!({"choices": [], "mark": "small"})));
+    let plain = ask("none").await;
+    assert!(plain.header(CACHE) == Some("miss") && plain.text().contains("small"), "{}", plain.text());
+    // A document in which the target is no more has no use for what it said.
+    assert_eq!(ask("none").await.header(CACHE), Some("hit"));
+    document["models"]["m"]["targets"] = json!([{"provider": "p", "model": "new"}]);
+    gateway.swap(&document);
+    assert_eq!(ask("none").await.header(CACHE), Some("miss"));
+}
+
 #[tokio::test]
 async fn a_probe_reaches_the_candidate_and_not_the_cache() {
     let provider = Provider::start().await;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::tried::Tried;
-use super::{Call, Entered, Failure, answered, enter, wait_after};
+use super::{Call, Entered, Failure, Given, answered, enter, wait_after};
 use crate::data::account::{Account, Said};
 use crate::data::answer::Answer;
 use crate::data::ask::Outgoing;
@@ -78,7 +78,7 @@ impl<'a> Race<'a> {
     }
 
     /// Asks until somebody answers, or nobody is left to ask. Dropped before, it cancels all that is under way.
-    pub(super) async fn run(mut self, tried: &mut Tried, account: &mut Account) -> Option<Answer> {
+    pub(super) async fn run(mut self, tried: &mut Tried, account: &mut Account) -> Option<Given<'a>> {
         let mut hedge_by = Instant::now();
         loop {
             if self.lanes.is_empty() {
@@ -107,8 +107,8 @@ impl<'a> Race<'a> {
                 Step::Rested(failure) => self.ask_again(index, failure, tried, account),
                 Step::Ended(ended) => match *ended {
                     Ok(answer) => {
-                        if let Some(answer) = self.has_answered(index, answer, tried, account) {
-                            return Some(answer);
+                        if let Some(given) = self.has_answered(index, answer, tried, account) {
+                            return Some(given);
                         }
                     }
                     Err(failure) => self.has_failed(index, failure, tried, account),
@@ -219,7 +219,7 @@ impl<'a> Race<'a> {
         answer: Answer,
         tried: &mut Tried,
         account: &mut Account,
-    ) -> Option<Answer> {
+    ) -> Option<Given<'a>> {
         let Lane { target, number, asked, entered, is_hedge, .. } = self.lanes.remove(index);
         let asked = self.model.is_measured.then_some(asked);
         let answer = match answered(self.call, target, answer, asked, entered?, account) {
@@ -245,7 +245,7 @@ impl<'a> Race<'a> {
     }
 
     /// An answer has won. What else is under way is cancelled: its connections close.
-    fn wins(&mut self, number: u32, target: &Target, answer: Answer, account: &mut Account) -> Answer {
+    fn wins(&mut self, number: u32, target: &'a Target, answer: Answer, account: &mut Account) -> Given<'a> {
         tracing::debug!(id = %account.request_id, number, beaten = self.lanes.len(), "an attempt won");
         for lane in self.lanes.drain(..) {
             account.trail.beaten(lane.number);
@@ -256,7 +256,7 @@ impl<'a> Race<'a> {
             }
         }
         account.serves(target);
-        answer
+        Given { answer, by: Some((self.model, target)) }
     }
 }
 
