@@ -20,7 +20,7 @@ use crate::gateway::ReplicaReading;
 /// What one generation counted over a span of time, merged over all replicas.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample {
-    /// Requests that ended.
+    /// Requests that ended, without those that a response cache answered: they say nothing of the document.
     pub requests: u64,
     /// Those that failed through the document or an upstream; faults of callers are not among them.
     pub faults: u64,

@@ -85,7 +85,7 @@ fn sample(stats: &Stats) -> Sample {
         .filter(|(_, faults)| *faults > 0)
         .collect();
     Sample {
-        requests: stats.total.requests,
+        requests: stats.total.asked(),
         faults: stats.total.faults(),
         p95_ms: quantile_ms(0.95),
         p99_ms: quantile_ms(0.99),
@@ -96,9 +96,31 @@ fn sample(stats: &Stats) -> Sample {
 
 #[cfg(test)]
 mod tests {
+    use moorline_admin::{ErrorKind, Usage};
     use moorline_plan::gateway::{ReplicaStatus, Serving};
 
     use super::*;
+
+    #[test]
+    fn what_the_cache_answered_speaks_neither_for_a_document_nor_against_it() {
+        let usage = Usage {
+            requests: 1_000,
+            cache_hits: 990,
+            errors: [(ErrorKind::UpstreamFailed, 5)].into(),
+            ..Usage::default()
+        };
+        let since = Timestamp::UNIX_EPOCH;
+        let total = usage.clone();
+        let (models, routes, authentication) = ([("m".to_owned(), usage)].into(), [].into(), [].into());
+        let stats =
+            Stats { generation: Generation(1), since, until: since, total, models, routes, authentication };
+        let sample = sample(&stats);
+        assert_eq!(
+            (sample.requests, sample.faults),
+            (10, 5),
+            "half of what was asked failed, not one in 200"
+        );
+    }
 
     #[tokio::test]
     async fn a_replica_that_does_not_tell_its_statistics_is_not_taken_for_well() {
