@@ -19,6 +19,7 @@ pub struct Gauges {
     dropped_spans: AtomicU64,
     meters: Meters,
     hedges: Tally<Hedge>,
+    slow_streams: Arc<AtomicU64>,
 }
 
 /// What becomes of hedges.
@@ -114,6 +115,12 @@ impl Gauges {
     #[must_use]
     pub const fn hedges(&self) -> &Tally<Hedge> {
         &self.hedges
+    }
+
+    /// Streams that were ended because they came too slowly.
+    #[must_use]
+    pub const fn slow_streams(&self) -> &Arc<AtomicU64> {
+        &self.slow_streams
     }
 
     /// Counts lines of the access log that were not written.

@@ -7,6 +7,8 @@ use super::{Problems, limits};
 use crate::Document;
 use crate::document::{Route, Timeouts};
 
+/// Most events that must come in a window: each stream remembers when so many came.
+const EVENTS_MAX: u32 = 1_000;
 /// Most attempts at one target.
 const ATTEMPTS_MAX: u32 = 10;
 
@@ -24,6 +26,14 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
         }
         if route.retry.is_some_and(|retry| !(1..=ATTEMPTS_MAX).contains(&retry.attempts)) {
             problems.add(format!("{path}.retry.attempts"), format!("expected 1 to {ATTEMPTS_MAX}"));
+        }
+        if let Some(rate) = route.min_stream_rate {
+            if !(1..=EVENTS_MAX).contains(&rate.events) {
+                problems.add(format!("{path}.min_stream_rate.events"), format!("expected 1 to {EVENTS_MAX}"));
+            }
+            if rate.window.as_milliseconds() == 0 {
+                problems.add(format!("{path}.min_stream_rate.window"), "expected a time longer than 0");
+            }
         }
         if let Some(timeouts) = route.timeouts {
             clocks(&format!("{path}.timeouts"), timeouts, problems);

@@ -22,6 +22,7 @@ routes:
     default_model: gpt-4o
     limits: [{per: key, requests: 1000, window: 1h}, {per: route, tokens: 200000, window: 1m}]
     retry: {attempts: 2, backoff: 250ms}
+    min_stream_rate: {events: 5, window: 10s}
     timeouts: {connect: 2s, headers: 20s, first_token: 30s, idle: 30s, total: 5m}
   - path: /v1/embeddings
 keys:
@@ -91,6 +92,8 @@ fn each_rule_broken_alone_is_named_with_its_place() {
         ("budget: 200.00", "per: team, budget: 200.00"),
         ("attempts: 2", "attempts: 11"),
         ("attempts: 2", "attempts: 0"),
+        ("events: 5", "events: 0"),
+        ("events: 5, window: 10s", "events: 1001, window: 0s"),
         ("idle: 30s", "idle: 0ms"),
         ("name: team-chat", "name: team-search"),
         (&"b".repeat(64), &"a".repeat(64)),

@@ -33,9 +33,30 @@ pub struct Route {
     /// The five clocks of a request. Absent: [`Timeouts::default`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
+    /// The slowest that a stream may come, once it has begun. Absent: only its silence is bounded, by `timeouts.idle`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_stream_rate: Option<MinStreamRate>,
     /// Writes the words of requests and answers into the access log. Absent: they are written nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_bodies: Option<LogBodies>,
+}
+
+/// The slowest that a stream of events may come. A slower one ends as one does that breaks off. Time in which the caller
+/// is too slow to take what has come does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MinStreamRate {
+    /// Events that must come in every window, heartbeats not counted. Most providers send a token or a few in each.
+    pub events: u32,
+    /// The window; it slides. Default: 10s.
+    #[serde(default = "MinStreamRate::default_window")]
+    pub window: Duration,
+}
+
+impl MinStreamRate {
+    const fn default_window() -> Duration {
+        Duration::from_seconds(10)
+    }
 }
 
 /// Whose wish it is that words are logged, and for how long. Both are needed, so that it is not forgotten.

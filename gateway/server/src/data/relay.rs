@@ -7,6 +7,8 @@
 //! While a stream of events is silent its caller is sent heartbeats, so that nothing in between takes the connection
 //! for dead: a comment, which readers of events pass over, or what Anthropic's clients know as `ping`.
 
+mod lag;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -23,6 +25,8 @@ use super::account::Account;
 use super::answer::{Flow, Source, Watch, output_estimate};
 use crate::cache::Recording;
 use crate::guardrails::StreamGuard;
+
+pub(super) use lag::Lag;
 
 /// How long a stream that said `[DONE]` may take to end, before its connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
@@ -48,6 +52,8 @@ pub(super) struct Relay {
     timer: Pin<Box<Sleep>>,
     guard: Option<Box<StreamGuard>>,
     heart: Heart,
+    /// How fast it comes, where that matters.
+    lag: Option<Box<Lag>>,
 }
 
 /// When an answer must last, and when its caller must hear that it does.
@@ -75,6 +81,8 @@ enum Tick {
     Beat,
     /// The idle or the total time is over.
     Over,
+    /// The upstream sends, but too slowly.
+    Lagging,
 }
 
 /// Why an answer ends.
@@ -82,13 +90,14 @@ enum Ending {
     Clean,
     Broken,
     Slow,
+    Lagging,
     Unreadable(BrokenStream),
 }
 
 impl Ending {
     const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Slow => ErrorKind::UpstreamTimeout,
+            Self::Slow | Self::Lagging => ErrorKind::UpstreamTimeout,
             Self::Clean | Self::Broken | Self::Unreadable(_) => ErrorKind::UpstreamFailed,
         }
     }
@@ -97,6 +106,7 @@ impl Ending {
         match self {
             Self::Clean | Self::Broken => "The upstream's stream broke off before its end.",
             Self::Slow => "The upstream's stream fell silent before its end.",
+            Self::Lagging => "The upstream's stream came more slowly than it may.",
             Self::Unreadable(BrokenStream::Oversized) => {
                 "The upstream's stream holds an event that is too large."
             }
@@ -130,6 +140,7 @@ impl Relay {
             total_by,
             timer,
             heart: Heart { every: heartbeat, by: beat_by, has_spoken: true },
+            lag: None,
         };
         if relay.pass_guard(false) {
             relay.note();
@@ -141,6 +152,31 @@ impl Relay {
     pub(super) fn record(mut self, recording: Option<Box<Recording>>) -> Self {
         self.recording = recording;
         self
+    }
+
+    /// Ends it when it comes too slowly from now on.
+    pub(super) fn paced(mut self, lag: Option<Box<Lag>>) -> Self {
+        if let Some(mut lag) = lag {
+            let now = Instant::now();
+            lag.hears(now, self.events());
+            let by = self.timer.deadline().min(lag.first_look(now));
+            self.timer.as_mut().reset(by);
+            self.lag = Some(lag);
+        }
+        self
+    }
+
+    fn note_pace(&mut self, now: Instant) {
+        if self.lag.is_none() {
+            return;
+        }
+        let events = self.events();
+        self.lag.iter_mut().for_each(|lag| lag.hears(now, events));
+    }
+
+    /// Events so far, heartbeats not counted.
+    fn events(&self) -> u64 {
+        if let Watch::Events(events) = &self.watch { events.output_estimate() } else { 0 }
     }
 
     /// The next bytes for the caller.
@@ -163,8 +199,11 @@ impl Relay {
             };
             let ended = match source.poll_next(cx) {
                 Poll::Ready(Some(Ok(chunk))) => {
-                    self.idle_by = Instant::now() + self.idle;
-                    match self.take(chunk) {
+                    let now = Instant::now();
+                    self.idle_by = now + self.idle;
+                    let taken = self.take(chunk);
+                    self.note_pace(now);
+                    match taken {
                         Ok(()) => continue,
                         Err(ending) => ending,
                     }
@@ -177,6 +216,10 @@ impl Relay {
                         return Poll::Ready(Some(Ok(Bytes::from_static(self.heartbeat()))));
                     }
                     Poll::Ready(Tick::Over) => Ending::Slow,
+                    Poll::Ready(Tick::Lagging) => {
+                        self.lag.iter().for_each(|lag| lag.tell());
+                        Ending::Lagging
+                    }
                 },
             };
             if let Err(error) = self.finish(ended) {
@@ -269,19 +312,22 @@ impl Relay {
     /// Waits for the idle and the total clock, and for the next heartbeat. The timer is moved when it goes off, not with
     /// each chunk.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Tick> {
-        let over = self.idle_by.min(self.total_by);
+        let silent_by = self.idle_by.min(self.total_by);
+        let is_live = self.is_live_stream();
+        let lag = self.lag.as_mut().filter(|_| is_live);
+        let over = lag.map_or(silent_by, |lag| silent_by.min(lag.waits(Instant::now())));
         loop {
             std::task::ready!(self.timer.as_mut().poll(cx));
             let now = self.timer.deadline();
             if now >= over {
-                return Poll::Ready(Tick::Over);
+                return Poll::Ready(if now >= silent_by { Tick::Over } else { Tick::Lagging });
             }
             let is_due = now >= self.heart.by;
             if is_due {
                 self.heart.by = Instant::now() + self.heart.every;
             }
             self.timer.as_mut().reset(over.min(self.heart.by));
-            if is_due && !std::mem::take(&mut self.heart.has_spoken) && self.is_live_stream() {
+            if is_due && !std::mem::take(&mut self.heart.has_spoken) && is_live {
                 return Poll::Ready(Tick::Beat);
             }
         }

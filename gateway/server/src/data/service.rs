@@ -23,7 +23,7 @@ use super::endpoint::{self, Endpoint};
 use super::guard::Mark;
 use super::models;
 use super::refusal::{self, Refusal};
-use super::relay::{Relay, Times};
+use super::relay::{Lag, Relay, Times};
 use super::worker::Worker;
 use super::{admission, caller, dice::Dice, guarded};
 use crate::cache::key::Question;
@@ -162,6 +162,7 @@ enum Served {
         answer: Box<Answer>,
         recording: Option<Box<Recording>>,
         guard: Option<Box<StreamGuard>>,
+        lag: Option<Box<Lag>>,
         idle: Duration,
         total: Duration,
     },
@@ -264,7 +265,10 @@ async fn serve(
     let answer = given.answer;
     let guard = guarded::admit(&answer, guards, counts, account)?;
     let (idle, total) = (route.clocks.idle, route.clocks.total);
-    Ok(Served::Upstream { answer: Box::new(answer), recording, guard, idle, total })
+    let lag = route
+        .min_stream_rate
+        .map(|rate| Box::new(Lag::new(rate, Arc::clone(worker.config.gauges.slow_streams()))));
+    Ok(Served::Upstream { answer: Box::new(answer), recording, guard, lag, idle, total })
 }
 
 /// The generation for a request.
@@ -276,7 +280,7 @@ fn pick(worker: &Worker, headers: &HeaderMap) -> Option<Arc<crate::generation::G
 
 /// Turns what was served into a reply, and the account over to whoever ends it.
 fn accept(served: Served, mut account: Account, started: Instant, heartbeat: Duration) -> Reply {
-    let (answer, recording, guard, idle, total) = match served {
+    let (answer, recording, guard, lag, idle, total) = match served {
         Served::Kept(entry) => {
             account.is_kept = true;
             account.end(StatusCode::OK.as_u16(), None);
@@ -294,7 +298,9 @@ fn accept(served: Served, mut account: Account, started: Instant, heartbeat: Dur
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             return Reply::Whole(StatusCode::OK, headers, Parts::from(body));
         }
-        Served::Upstream { answer, recording, guard, idle, total } => (answer, recording, guard, idle, total),
+        Served::Upstream { answer, recording, guard, lag, idle, total } => {
+            (answer, recording, guard, lag, idle, total)
+        }
     };
     let Answer { status, headers, content, class: _ } = *answer;
     let recording = recording.filter(|_| status == StatusCode::OK).map(|recording| recording.begin(&headers));
@@ -315,7 +321,8 @@ fn accept(served: Served, mut account: Account, started: Instant, heartbeat: Dur
             account.first_token = Some(started.elapsed());
             let total_by = tokio::time::Instant::from_std(started + total);
             let times = Times { idle, total_by, heartbeat };
-            let relay = Relay::new(status.as_u16(), flow, account, times, guard).record(recording);
+            let relay = Relay::new(status.as_u16(), flow, account, times, guard);
+            let relay = relay.record(recording).paced(lag);
             Reply::Relay(status, headers, Box::new(relay))
         }
     }

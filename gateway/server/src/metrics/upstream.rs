@@ -1,6 +1,7 @@
 //! What providers were asked, by the names they and their models have in the document.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use super::page::{Kind, Page};
 use super::{dollars, seconds};
@@ -44,6 +45,12 @@ pub(super) fn write(page: &mut Page, gauges: &Gauges) {
             page.sample(&[("model", model)], count);
         }
     }
+    page.family(
+        "slow_streams_total",
+        Kind::Counter,
+        "Streams that were ended because they came more slowly than `min_stream_rate`.",
+    );
+    page.sample(&[], gauges.slow_streams().load(Ordering::Relaxed));
     page.family(
         "overhead_seconds",
         Kind::Histogram,

@@ -36,6 +36,15 @@ pub struct Retry {
     pub backoff: Duration,
 }
 
+/// The slowest that a stream may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinStreamRate {
+    /// Events in every window; at least one.
+    pub events: usize,
+    /// The window.
+    pub window: Duration,
+}
+
 /// What serves the requests on a path.
 #[derive(Debug)]
 pub struct Route {
@@ -53,6 +62,8 @@ pub struct Route {
     pub retry: Retry,
     /// The clocks of its requests.
     pub clocks: Clocks,
+    /// The slowest that a stream may come.
+    pub min_stream_rate: Option<MinStreamRate>,
     /// Whether words are logged.
     pub log_bodies: Option<LogBodies>,
     pattern: Pattern,
@@ -91,6 +102,10 @@ impl Route {
                 idle: timeouts.idle.get(),
                 total: timeouts.total.get(),
             },
+            min_stream_rate: route.min_stream_rate.map(|rate| MinStreamRate {
+                events: usize::try_from(rate.events).unwrap_or(usize::MAX).max(1),
+                window: rate.window.get(),
+            }),
             log_bodies: route.log_bodies.clone(),
             pattern: route.path.strip_suffix('*').map_or_else(
                 || Pattern::Exact(route.path.clone()),

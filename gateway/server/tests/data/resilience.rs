@@ -3,6 +3,7 @@
 mod breaker;
 mod context;
 mod hedge;
+mod lag;
 mod order;
 mod waits;
 mod words;
