@@ -8,6 +8,7 @@
 
 mod anthropic;
 mod openai;
+mod responses;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -23,8 +23,10 @@ struct Field {
     _folder: TempDir,
 }
 
-/// A model of the gateway's whose provider speaks OpenAI's protocol, and one whose speaks Anthropic's.
+/// A model of the gateway's whose provider speaks OpenAI's protocol of chats, one whose speaks Anthropic's, and one whose
+/// is OpenAI itself: it has responses, too.
 const OVER_OPENAI: &str = "over-openai";
+const OVER_OPENAI_ITSELF: &str = "over-openai-itself";
 const OVER_ANTHROPIC: &str = "over-anthropic";
 
 impl Field {
@@ -41,8 +43,11 @@ impl Field {
             "providers": {
                 "openai": provider("openai_compatible", format!("{}/v1", openai.url())),
                 "anthropic": provider("anthropic", format!("{}/v1", anthropic.url())),
+                "itself": provider("openai", format!("{}/v1", openai.url())),
             },
-            "models": {OVER_OPENAI: model("openai"), OVER_ANTHROPIC: model("anthropic")},
+            "models": {
+                OVER_OPENAI: model("openai"), OVER_ANTHROPIC: model("anthropic"), OVER_OPENAI_ITSELF: model("itself"),
+            },
             // Retries are the SDKs' here.
             "routes": [{"path": "/v1/*", "retry": {"attempts": 1}}],
             "keys": [{"name": "caller", "sha256": caller_key_sha256()}],
@@ -96,6 +101,17 @@ async fn openai(script: &str, checks: usize) {
     }
 }
 
+/// The same for responses: passed through, and translated to chats of either dialect.
+async fn responses(script: &str, checks: usize) {
+    let field = Field::start().await;
+    let directly = run(script, &field.openai.url(), PROVIDER_KEY, MODEL, None).await;
+    assert_eq!(directly.len(), checks, "{directly:?}");
+    for model in [OVER_OPENAI_ITSELF, OVER_OPENAI, OVER_ANTHROPIC] {
+        let through = run(script, &field.gateway.data, CALLER_KEY, model, None).await;
+        assert_eq!(through, directly, "with {model}");
+    }
+}
+
 /// The same for one of Anthropic's.
 async fn anthropic(script: &str, checks: usize) {
     let field = Field::start().await;
@@ -115,6 +131,16 @@ async fn the_openai_sdk_for_python_works_over_both_kinds_of_providers() {
 #[tokio::test]
 async fn the_openai_sdk_for_node_works_over_both_kinds_of_providers() {
     openai("openai_chat.mjs", 12).await;
+}
+
+#[tokio::test]
+async fn responses_of_the_openai_sdk_for_python_work_over_both_kinds_of_providers() {
+    responses("openai_responses.py", 12).await;
+}
+
+#[tokio::test]
+async fn responses_of_the_openai_sdk_for_node_work_over_both_kinds_of_providers() {
+    responses("openai_responses.mjs", 10).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! OpenAI's protocol: chat completions, embeddings, models (platform.openai.com/docs/api-reference).
+//! OpenAI's protocol: chat completions, embeddings, models, and by its own module responses (platform.openai.com/docs/api-reference).
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    BOAT, CITIES, MODEL, Memory, Refused, WORDS, Wish, fragments, has_key, refuse, respond, streamed, text,
+    BOAT, CITIES, MODEL, Memory, Refused, WORDS, Wish, fragments, has_key, refuse, respond, responses,
+    streamed, text,
 };
 
 const VECTORS: [[f32; 2]; 2] = [[0.25, -1.0], [0.5, 2.0]];
@@ -20,6 +21,7 @@ const VECTORS: [[f32; 2]; 2] = [[0.25, -1.0], [0.5, 2.0]];
 pub(super) fn routes(memory: Arc<Memory>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat))
+        .route("/v1/responses", post(responses::respond_to))
         .route("/v1/embeddings", post(embeddings))
         .route("/v1/models", get(models))
         .with_state(memory)
@@ -33,7 +35,7 @@ async fn chat(State(memory): State<Arc<Memory>>, headers: HeaderMap, Json(asked)
     }
 }
 
-fn error((status, kind, message): Refused) -> Response {
+pub(super) fn error((status, kind, message): Refused) -> Response {
     let code = match status {
         StatusCode::UNAUTHORIZED => json!("invalid_api_key"),
         StatusCode::NOT_FOUND => json!("model_not_found"),
@@ -43,7 +45,7 @@ fn error((status, kind, message): Refused) -> Response {
     respond(status, &json!({"error": {"message": message, "type": kind, "param": null, "code": code}}))
 }
 
-fn admit(headers: &HeaderMap, asked: &Value) -> Result<(), Refused> {
+pub(super) fn admit(headers: &HeaderMap, asked: &Value) -> Result<(), Refused> {
     if !has_key(headers, "authorization", "Bearer ") {
         let message = "Incorrect API key provided.".to_owned();
         return Err((StatusCode::UNAUTHORIZED, "invalid_request_error", message));
@@ -106,7 +108,7 @@ fn usage() -> Value {
 }
 
 /// The words of an answer.
-fn words(wish: &Wish) -> Vec<String> {
+pub(super) fn words(wish: &Wish) -> Vec<String> {
     match wish {
         Wish::TellResults(results) => vec![format!("Results: {}.", results.join(", "))],
         Wish::Structured => vec![BOAT.to_owned()],
@@ -121,7 +123,7 @@ fn call(number: usize, arguments: &str) -> Value {
     })
 }
 
-fn arguments(city: &str) -> String {
+pub(super) fn arguments(city: &str) -> String {
     json!({"city": city}).to_string()
 }
 
