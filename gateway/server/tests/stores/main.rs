@@ -7,6 +7,8 @@
     reason = "in a test a panic is the report"
 )]
 
+mod killed;
 mod leases;
+mod overspend;
 mod processes;
 mod redis;

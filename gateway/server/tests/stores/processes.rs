@@ -12,22 +12,22 @@ use tokio::task::JoinSet;
 
 use super::redis::{DEADLINE, Redis};
 
-const TOKEN: &str = "marker-admin-token";
-const KEY: &str = "vk-caller";
+pub(crate) const TOKEN: &str = "marker-admin-token";
+pub(crate) const KEY: &str = "vk-caller";
 /// Longer than any test, and hardly ever at its end.
-const WINDOW: &str = "40d";
+pub(crate) const WINDOW: &str = "40d";
 
 /// A gateway process.
-struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
-    data: String,
-    admin: String,
-    client: reqwest::Client,
+    pub(crate) data: String,
+    pub(crate) admin: String,
+    pub(crate) client: reqwest::Client,
     files: tempfile::TempDir,
 }
 
 impl Gateway {
-    fn start(document: &Value, redis_url: &str) -> Self {
+    pub(crate) fn start(document: &Value, redis_url: &str) -> Self {
         Self::start_trusting(document, redis_url, None)
     }
 
@@ -64,7 +64,7 @@ impl Gateway {
         (answer.status().as_u16(), had)
     }
 
-    async fn ask(&self) -> (u16, String) {
+    pub(crate) async fn ask(&self) -> (u16, String) {
         let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
         let request = self.client.post(format!("{}/v1/chat/completions", self.data)).bearer_auth(KEY);
         let answer = request.body(body.to_string()).send().await.unwrap();
@@ -72,7 +72,7 @@ impl Gateway {
     }
 
     /// Asks until a status comes that is waited for.
-    async fn until(&self, awaited: u16) -> String {
+    pub(crate) async fn until(&self, awaited: u16) -> String {
         let by = Instant::now() + DEADLINE;
         loop {
             let (status, body) = self.ask().await;
@@ -106,6 +106,14 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Ends the process as a lost machine does (SIGKILL): it returns nothing and says nothing.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.child.kill().unwrap_or_default();
@@ -114,7 +122,7 @@ impl Drop for Gateway {
 }
 
 /// A provider that always answers; its base URL.
-async fn provider() -> String {
+pub(crate) async fn provider() -> String {
     let answer = json!({
         "id": "chatcmpl-1", "object": "chat.completion",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "pong"}, "finish_reason": "stop"}],
@@ -132,7 +140,7 @@ async fn provider() -> String {
     format!("http://{address}/v1")
 }
 
-fn document(base_url: &str, limits: &Value, when_lost: &str) -> Value {
+pub(crate) fn document(base_url: &str, limits: &Value, when_lost: &str) -> Value {
     json!({
         "version": 1, "name": "shared",
         "providers": {"p": {"kind": "openai_compatible", "base_url": base_url, "api_key": "env:UPSTREAM_KEY"}},
