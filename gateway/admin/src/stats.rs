@@ -25,7 +25,8 @@ pub enum ErrorKind {
     UpstreamTimeout,
     /// The caller went away.
     ClientClosed,
-    /// A store that replicas share could not be reached, and the document says to refuse then (503).
+    /// Something beside the upstreams that a request needs (a store that replicas share, a guardrail's service) could not
+    /// be reached, and the document says to refuse then (503).
     StoreLost,
 }
 

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Auth, Jwt, JwtAlgorithm, JwtClaims, Key, PreviousKey};
-pub use guardrail::{Guardrail, GuardrailMode, GuardrailStage, Pii};
+pub use guardrail::{Guardrail, GuardrailMode, GuardrailStage, Pii, Webhook, WhenUnavailable};
 pub use limit::{Algorithm, ByHeader, Each, Limit, Per};
 pub use model::{Model, Price, Strategy, Target};
 pub use provider::{AwsKeys, Entra, Provider, ProviderKind};

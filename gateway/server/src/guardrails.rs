@@ -5,13 +5,15 @@
 //! it; one in the mode `monitor` counts and lets pass.
 //!
 //! Reading order: [`text`] (where the text is), [`finder`] (what is looked for in it), [`stream`] (text that comes in
-//! pieces), [`tally`] (what is counted).
+//! pieces), [`webhook`] and [`asked`] (services outside that are asked), [`tally`] (what is counted).
 
+mod asked;
 pub mod finder;
 mod persons;
 pub mod stream;
 pub mod tally;
 pub mod text;
+pub mod webhook;
 mod words;
 
 use std::collections::BTreeMap;
@@ -19,14 +21,18 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use moorline_config::GuardrailName;
 use moorline_config::document::{self, GuardrailMode, GuardrailStage};
+use moorline_config::{GuardrailName, Reference, Secret};
 
 pub use stream::StreamGuard;
 pub use tally::Tallies;
+pub use webhook::{About, Judges};
 
+pub use asked::Bench;
 use finder::{Finder, Window};
-use tally::{Action, Stage, Tally};
+pub use tally::Stage;
+use tally::{Action, Tally};
+use webhook::Webhook;
 
 /// A declared guardrail, compiled.
 #[derive(Debug)]
@@ -42,6 +48,7 @@ pub struct Guardrail {
 enum Rule {
     Bytes(u64),
     Text(Finder),
+    Webhook(Webhook),
 }
 
 /// A request or an answer that a guardrail stopped.
@@ -51,6 +58,17 @@ pub struct Blocked {
     pub guardrail: GuardrailName,
     /// What was stopped.
     pub stage: Stage,
+    /// Whether for what was found, or because nobody could say.
+    pub cause: Cause,
+}
+
+/// Why something was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Something was found, or it could not be read.
+    Found,
+    /// The service that judges gave no verdict.
+    Unavailable,
 }
 
 /// Names the guardrail and never the text.
@@ -60,7 +78,14 @@ impl fmt::Display for Blocked {
             Stage::Request => "request",
             Stage::Response => "answer",
         };
-        write!(formatter, "The guardrail {} does not let this {what} pass.", self.guardrail)
+        match self.cause {
+            Cause::Found => {
+                write!(formatter, "The guardrail {} does not let this {what} pass.", self.guardrail)
+            }
+            Cause::Unavailable => {
+                write!(formatter, "The guardrail {} cannot judge this {what} now.", self.guardrail)
+            }
+        }
     }
 }
 
@@ -93,11 +118,15 @@ pub struct Guards(Vec<Arc<Guardrail>>);
 pub struct Declared(BTreeMap<GuardrailName, Arc<Guardrail>>);
 
 impl Declared {
-    /// Compiles them.
+    /// Compiles them. `resolve` gives the value of a reference, or nothing when it has none here.
     #[must_use]
-    pub fn compile(declared: &BTreeMap<GuardrailName, document::Guardrail>) -> Self {
-        let compile =
-            |(name, one): (&GuardrailName, _)| (name.clone(), Arc::new(Guardrail::compile(name, one)));
+    pub fn compile(
+        declared: &BTreeMap<GuardrailName, document::Guardrail>,
+        resolve: &dyn Fn(&Reference) -> Option<Secret>,
+    ) -> Self {
+        let compile = |(name, one): (&GuardrailName, _)| {
+            (name.clone(), Arc::new(Guardrail::compile(name, one, resolve)))
+        };
         Self(declared.iter().map(compile).collect())
     }
 
@@ -109,12 +138,19 @@ impl Declared {
 }
 
 impl Guardrail {
-    fn compile(name: &GuardrailName, declared: &document::Guardrail) -> Self {
+    fn compile(
+        name: &GuardrailName,
+        declared: &document::Guardrail,
+        resolve: &dyn Fn(&Reference) -> Option<Secret>,
+    ) -> Self {
         let rule = match declared {
             document::Guardrail { max_bytes: Some(most), .. } => Some(Rule::Bytes(most.as_bytes())),
             document::Guardrail { regex: Some(patterns), .. } => Finder::patterns(patterns).map(Rule::Text),
             document::Guardrail { pii: Some(kinds), .. } => Finder::persons(kinds).map(Rule::Text),
             document::Guardrail { words: Some(words), .. } => Finder::words(words).map(Rule::Text),
+            document::Guardrail { webhook: Some(webhook), .. } => {
+                Some(Rule::Webhook(Webhook::compile(webhook, resolve)))
+            }
             _ => None,
         };
         // Checking a document refuses what does not compile. Should it come here, nothing passes.
@@ -141,11 +177,19 @@ impl Guardrail {
             (true, GuardrailMode::Monitor) => Action::Monitored,
             (true, GuardrailMode::Block) => Action::Blocked,
         };
-        self.tally.get_or_init(|| counts.tally(&self.name)).count(stage, action);
+        self.count(stage, action, counts);
         if action == Action::Blocked {
-            return Err(Blocked { guardrail: self.name.clone(), stage });
+            return Err(self.blocked(stage, Cause::Found));
         }
         Ok(())
+    }
+
+    fn count(&self, stage: Stage, action: Action, counts: &Tallies) {
+        self.tally.get_or_init(|| counts.tally(&self.name)).count(stage, action);
+    }
+
+    fn blocked(&self, stage: Stage, cause: Cause) -> Blocked {
+        Blocked { guardrail: self.name.clone(), stage, cause }
     }
 }
 
@@ -172,19 +216,21 @@ impl Guards {
 
     /// What lets a stream pass, when answers are looked into.
     #[must_use]
-    pub fn stream(&self, counts: Arc<Tallies>) -> Option<StreamGuard> {
-        let guardrails: Vec<_> = self.on(Stage::Response).cloned().collect();
-        (!guardrails.is_empty()).then(|| StreamGuard::new(guardrails, counts))
+    pub fn stream(&self, bench: &Bench) -> Option<StreamGuard> {
+        let is_here = |guardrail: &&Arc<Guardrail>| !matches!(guardrail.rule, Rule::Webhook(_));
+        let guardrails: Vec<_> = self.on(Stage::Response).filter(is_here).cloned().collect();
+        let listener = self.listener(bench);
+        (!guardrails.is_empty() || listener.is_some())
+            .then(|| StreamGuard::new(guardrails, Arc::clone(&bench.counts), listener))
     }
 
-    /// Judges a whole answer; `None`: one that cannot be looked into.
+    /// Judges a whole answer by its text; `None`: one that cannot be looked into. What services think of it is asked
+    /// apart ([`Self::ask`]).
     ///
     /// # Errors
     /// The first guardrail that stops it.
-    pub fn answer(&self, body: Option<&[u8]>, counts: &Tallies) -> Result<(), Blocked> {
-        let text = body.and_then(text::of_answer);
-        let size = text.as_ref().map(|text| text.len() as u64);
-        self.judge(Stage::Response, size, text.as_deref(), counts)
+    pub fn answer(&self, text: Option<&str>, counts: &Tallies) -> Result<(), Blocked> {
+        self.judge(Stage::Response, text.map(|text| text.len() as u64), text, counts)
     }
 
     /// Lets every guardrail judge, so that each counts, and gives the first that blocks.
@@ -200,6 +246,7 @@ impl Guards {
             let found = match &guardrail.rule {
                 Rule::Bytes(most) => size.is_none_or(|size| size > *most),
                 Rule::Text(finder) => text.is_none_or(|text| finder.finds(Window::whole(text))),
+                Rule::Webhook(_) => continue,
             };
             verdict = verdict.and(guardrail.act(found, stage, counts));
         }
@@ -211,10 +258,12 @@ impl Guards {
 ///
 /// # Errors
 /// The first guardrail that stops it.
-pub fn clear<A: Inspect>(ask: A, guards: Option<&Guards>, counts: &Tallies) -> Result<Cleared<A>, Blocked> {
-    if let Some(guards) = guards.filter(|guards| guards.on(Stage::Request).next().is_some()) {
+pub async fn clear<A: Inspect>(ask: A, guarded: Option<(&Guards, &Bench)>) -> Result<Cleared<A>, Blocked> {
+    if let Some((guards, bench)) = guarded.filter(|(guards, _)| guards.on(Stage::Request).next().is_some()) {
         let text = ask.json().and_then(text::of_request);
-        guards.judge(Stage::Request, Some(ask.size()), text.as_deref(), counts)?;
+        guards.judge(Stage::Request, Some(ask.size()), text.as_deref(), &bench.counts)?;
+        // What is stopped here already is shown to nobody else.
+        Box::pin(guards.ask(Stage::Request, text, bench)).await?;
     }
     Ok(Cleared(ask))
 }

@@ -77,7 +77,7 @@ fn process(page: &mut Page, state: &State, gauges: &Gauges) {
     page.family(
         "guardrail_verdicts_total",
         Kind::Counter,
-        "What guardrails came to, by guardrail, stage (request, response) and action (passed, monitored, blocked).",
+        "What guardrails came to, by guardrail, stage (request, response) and action (passed, monitored, blocked, unavailable_allowed, unavailable_blocked).",
     );
     for (guardrail, stage, action, count) in gauges.guardrails().all() {
         page.sample(&[("guardrail", &guardrail), ("stage", stage), ("action", action)], count);

@@ -85,7 +85,7 @@ impl Routing {
             .collect();
         let mut keys: Vec<Key> =
             config.keys.iter().map(|key| Key::compile(key, &models_by_name, around)).collect();
-        let guardrails = Declared::compile(&config.guardrails);
+        let guardrails = Declared::compile(&config.guardrails, resolve);
         for (route, declared) in routes.iter_mut().zip(&config.routes) {
             route.guardrails = guardrails.named(&declared.guardrails);
         }

@@ -221,6 +221,11 @@ fn references(document: &Document) -> Vec<(String, &Reference)> {
     for (name, provider) in &document.providers {
         found.extend(of_provider(provider).map(|(field, at)| (format!("providers.{name}.{field}"), at)));
     }
+    for (name, guardrail) in &document.guardrails {
+        if let Some(token) = guardrail.webhook.as_ref().and_then(|webhook| webhook.token.as_ref()) {
+            found.push((format!("guardrails.{name}.webhook.token"), token));
+        }
+    }
     if let Some(stores) = &document.stores {
         if let Some(LimitStore::Redis(redis)) = &stores.limits {
             found.push(("stores.limits.redis".to_owned(), &redis.redis));

@@ -1,7 +1,7 @@
 //! Guardrails: one rule each, usable patterns, and names that are declared.
 
-use super::Problems;
-use crate::document::Guardrail;
+use super::{Problems, address};
+use crate::document::{Guardrail, Webhook};
 use crate::{Document, GuardrailName, pattern};
 
 /// Most patterns of one guardrail.
@@ -10,6 +10,8 @@ const PATTERNS_MAX: usize = 64;
 const WORDS_MAX: usize = 10_000;
 /// The longest word or phrase.
 const WORD_BYTES_MAX: usize = 256;
+/// The longest that a request waits for a service that judges.
+const WEBHOOK_TIMEOUT_MAX: u64 = 30_000;
 
 pub(super) fn check(document: &Document, problems: &mut Problems) {
     for (name, guardrail) in &document.guardrails {
@@ -30,8 +32,12 @@ fn rule(path: &str, guardrail: &Guardrail, problems: &mut Problems) {
         ("words", guardrail.words.as_ref().map(Vec::len), WORDS_MAX),
     ];
     let given = lists.iter().filter(|(_, length, _)| length.is_some()).count();
-    if given + usize::from(guardrail.max_bytes.is_some()) != 1 {
-        problems.add(path, "expected exactly one of `max_bytes`, `regex`, `pii` and `words`");
+    let alone = usize::from(guardrail.max_bytes.is_some()) + usize::from(guardrail.webhook.is_some());
+    if given + alone != 1 {
+        problems.add(path, "expected exactly one of `max_bytes`, `regex`, `pii`, `words` and `webhook`");
+    }
+    if let Some(webhook) = &guardrail.webhook {
+        asks(&format!("{path}.webhook"), webhook, problems);
     }
     for (field, length, most) in lists {
         if length.is_some_and(|length| !(1..=most).contains(&length)) {
@@ -50,6 +56,14 @@ fn rule(path: &str, guardrail: &Guardrail, problems: &mut Problems) {
             );
             problems.add(format!("{path}.words[{index}]"), problem);
         }
+    }
+}
+
+fn asks(path: &str, webhook: &Webhook, problems: &mut Problems) {
+    // It is sent what people write, and a token.
+    address::secret_destination(format!("{path}.url"), &webhook.url, problems);
+    if !(1..=WEBHOOK_TIMEOUT_MAX).contains(&webhook.timeout.as_milliseconds()) {
+        problems.add(format!("{path}.timeout"), "expected a time from 1ms to 30s");
     }
 }
 

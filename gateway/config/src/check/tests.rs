@@ -124,6 +124,13 @@ fn each_rule_broken_alone_is_named_with_its_place() {
         ("location: us-east-1", "guardrails: {a: {regex: ['(a{1000}){1000}']}}"),
         ("location: us-east-1", "guardrails: {a: {words: ['!', '']}}"),
         ("location: us-east-1", "guardrails: {a: {words: []}}"),
+        ("location: us-east-1", "guardrails: {a: {words: [x], webhook: {url: 'https://guard.example'}}}"),
+        ("location: us-east-1", "guardrails: {a: {webhook: {url: 'http://guard.example', timeout: 31s}}}"),
+        (
+            "location: us-east-1",
+            "guardrails: {a: {webhook: {url: 'https://u:p@guard.example', timeout: 0ms}}}",
+        ),
+        ("location: us-east-1", "guardrails: {a: {webhook: {url: 'https://guard.example', token: secret}}}"),
         ("  - path: /v1/embeddings", "  - path: /v1/embeddings\n    guardrails: [none]"),
         ("location: us-east-1", "location: ''"),
         ("production", &"x".repeat(257)),

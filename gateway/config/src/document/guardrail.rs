@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ByteSize;
+use crate::{ByteSize, Duration, Reference};
 
-/// One rule about the text of requests and answers. Exactly one of `max_bytes`, `regex`, `pii` and `words` is given.
+/// One rule about the text of requests and answers. Exactly one of `max_bytes`, `regex`, `pii`, `words` and `webhook` is
+/// given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Guardrail {
@@ -27,6 +28,43 @@ pub struct Guardrail {
     /// Words and phrases that must not be found, whatever their case, accents, width, and spaces between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<Vec<String>>,
+    /// A service that is asked what it thinks of the text. A streamed answer is held until it has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
+}
+
+/// A service that judges texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Where it is: `https://`, or `http://` on this machine. Redirects are not followed.
+    pub url: String,
+    /// A token that it is sent as `Authorization: Bearer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Reference>,
+    /// How long it may take for an answer. Default: 2s.
+    #[serde(default = "Webhook::default_timeout")]
+    pub timeout: Duration,
+    /// What happens when it gives no answer that counts. Default: `block`.
+    #[serde(default)]
+    pub when_unavailable: WhenUnavailable,
+}
+
+impl Webhook {
+    const fn default_timeout() -> Duration {
+        Duration::from_seconds(2)
+    }
+}
+
+/// What happens when a service that judges gives no answer that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenUnavailable {
+    /// The request, or the answer, is refused (503).
+    #[default]
+    Block,
+    /// It passes, and is counted.
+    Allow,
 }
 
 /// What a guardrail reads.

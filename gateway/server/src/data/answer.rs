@@ -107,6 +107,11 @@ impl Source {
         Self(Some(lease))
     }
 
+    /// One that has nothing more to say.
+    pub(super) const fn ended() -> Self {
+        Self(None)
+    }
+
     /// The next bytes; `None` after a clean end.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ExchangeError>>> {
         let Some(lease) = &mut self.0 else { return Poll::Ready(None) };
@@ -122,7 +127,7 @@ impl Source {
         Poll::Ready(next)
     }
 
-    async fn next(&mut self, limit: Duration, clock: Clock) -> Result<Option<Bytes>, Failure> {
+    pub(super) async fn next(&mut self, limit: Duration, clock: Clock) -> Result<Option<Bytes>, Failure> {
         let next = std::future::poll_fn(|cx| self.poll_next(cx));
         match tokio::time::timeout_at(Instant::now() + limit, next).await {
             Ok(next) => next.transpose().map_err(Failure::Broken),

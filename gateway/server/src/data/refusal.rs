@@ -12,7 +12,7 @@ use moorline_translate::{Caller as Dialect, ErrorBody, ScanError, error};
 
 use super::attempts::Failure;
 use super::body::ReadError;
-use crate::guardrails::Blocked;
+use crate::guardrails::{Blocked, Cause};
 use crate::health::{Reason, Unavailable};
 use crate::limits::{Denied, Refused, Standing};
 use crate::recorder::Authentication;
@@ -158,6 +158,12 @@ impl Refusal {
 
     /// A guardrail stopped the request, or its answer.
     pub(super) fn blocked(blocked: &Blocked) -> Self {
+        if blocked.cause == Cause::Unavailable {
+            let (status, kind) = (StatusCode::SERVICE_UNAVAILABLE, ErrorKind::StoreLost);
+            let code = "guardrail_unavailable";
+            return Self::new(status, kind, "server_error", code, blocked.to_string())
+                .with(RETRY_AFTER, HeaderValue::from(1));
+        }
         Self::invalid(StatusCode::BAD_REQUEST, "guardrail_blocked", blocked.to_string())
     }
 

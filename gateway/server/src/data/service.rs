@@ -21,14 +21,15 @@ use super::body::{self, ReplyBody};
 use super::cached::{self, Found};
 use super::endpoint::{self, Endpoint};
 use super::guard::Mark;
+use super::guarded::{self, Guarded};
 use super::models;
 use super::refusal::{self, Refusal};
 use super::relay::{Lag, Relay, Times};
 use super::worker::Worker;
-use super::{admission, caller, dice::Dice, guarded};
+use super::{admission, caller, dice::Dice};
 use crate::cache::key::Question;
 use crate::cache::{Entry, Recording};
-use crate::guardrails::{self, Guards, StreamGuard};
+use crate::guardrails::StreamGuard;
 use crate::limits::Reservation;
 use crate::recorder::Authentication;
 use crate::routing::limit::{Kind, Subject};
@@ -224,10 +225,9 @@ async fn serve(
     mark_limits(&reservation, marks);
     account.reservation = Some(reservation);
 
-    let (guards, counts) =
-        (Guards::of(&route.guardrails, &caller.key().guardrails), worker.config.gauges.guardrails());
-    let guards = guards.as_ref();
-    let ask = guardrails::clear(ask, guards, counts).map_err(|blocked| Refusal::blocked(&blocked))?;
+    let guarded = Guarded::of(worker, (route, caller.key(), declared), &ask, &account.request_id);
+    let guarded = guarded.as_ref();
+    let ask = guarded::clear(ask, guarded).await?;
     let deadline = tokio::time::Instant::from_std(account.started + route.clocks.total);
     let call = Call {
         worker,
@@ -237,12 +237,12 @@ async fn serve(
         model,
         headers: &head.headers,
         ask: &ask,
-        guards,
+        guards: guarded.map(|guarded| &guarded.guards),
         estimate,
         deadline,
     };
     // Under guardrails nothing is kept or taken from what is kept: an answer was judged by those of its own day.
-    let vacancy = match route.cache.as_ref().filter(|_| guards.is_none()) {
+    let vacancy = match route.cache.as_ref().filter(|_| guarded.is_none()) {
         None => None,
         Some(cache) => {
             let question = Question {
@@ -262,9 +262,11 @@ async fn serve(
 
     let given = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
     let recording = vacancy.and_then(|vacancy| Some(vacancy.taken_by(given.giver()?)));
-    let answer = given.answer;
-    let guard = guarded::admit(&answer, guards, counts, account)?;
-    let (idle, total) = (route.clocks.idle, route.clocks.total);
+    let (mut answer, (idle, total)) = (given.answer, (route.clocks.idle, route.clocks.total));
+    let guard = match guarded {
+        None => None,
+        Some(guarded) => Box::pin(guarded.admit(&mut answer, idle, deadline, account)).await?,
+    };
     let lag = route
         .min_stream_rate
         .map(|rate| Box::new(Lag::new(rate, Arc::clone(worker.config.gauges.slow_streams()))));

@@ -27,6 +27,7 @@ use super::{DataConfig, Serving, service};
 use crate::access::Sheet;
 use crate::cache::Caches;
 use crate::gauges::WorkerGauges;
+use crate::guardrails::Judges;
 use crate::limits::Limits;
 
 /// Header lines of a request.
@@ -43,6 +44,7 @@ pub(super) struct Worker {
     pub(super) limits: Arc<Limits>,
     pub(super) caches: Arc<Caches>,
     pub(super) pool: Arc<Pool>,
+    pub(super) judges: Arc<Judges>,
     pub(super) dice: Dice,
     pub(super) gauges: Arc<WorkerGauges>,
     pub(super) access: Option<Arc<Sheet>>,
@@ -61,7 +63,8 @@ impl Worker {
         let gauges = config.gauges.worker();
         let pool = Arc::new(Pool::new(tls, Arc::clone(&gauges)));
         let access = config.access_log.sheet();
-        Self { config, serving, limits, caches, pool, dice: Dice::new(), gauges, access, drain }
+        let (judges, dice) = (Arc::default(), Dice::new());
+        Self { config, serving, limits, caches, pool, judges, dice, gauges, access, drain }
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use moorline_translate::{Parts, sse};
 
+use super::asked::Listener;
 use super::finder::Window;
 use super::tally::{Stage, Tallies};
 use super::{Blocked, Guardrail, Rule, text};
@@ -38,6 +39,8 @@ pub struct StreamGuard {
     chars: u64,
     bytes: u64,
     is_over: bool,
+    /// What services outside will be shown, when it is all here.
+    listener: Option<Box<Listener>>,
 }
 
 /// One text of the answer, as far as it was said.
@@ -58,7 +61,11 @@ struct Held {
 }
 
 impl StreamGuard {
-    pub(super) fn new(guardrails: Vec<Arc<Guardrail>>, counts: Arc<Tallies>) -> Self {
+    pub(super) fn new(
+        guardrails: Vec<Arc<Guardrail>>,
+        counts: Arc<Tallies>,
+        listener: Option<Box<Listener>>,
+    ) -> Self {
         Self {
             guardrails: guardrails.into_iter().map(|guardrail| (guardrail, false)).collect(),
             counts,
@@ -70,6 +77,7 @@ impl StreamGuard {
             chars: 0,
             bytes: 0,
             is_over: false,
+            listener,
         }
     }
 
@@ -131,6 +139,9 @@ impl StreamGuard {
         if self.texts.len() >= TEXTS_MAX && !self.texts.contains_key(&place) {
             self.cannot_read()?;
         }
+        if let Some(listener) = &mut self.listener {
+            listener.texts.add(&place, piece);
+        }
         let chars = piece.chars().count() as u64;
         self.chars += chars;
         self.bytes += piece.len() as u64;
@@ -155,6 +166,8 @@ impl StreamGuard {
             let found = match &guardrail.rule {
                 Rule::Bytes(most) => self.bytes > *most,
                 Rule::Text(finder) => finder.finds(Window { text: window, from, is_open }),
+                // Asked elsewhere: they are not among these.
+                Rule::Webhook(_) => false,
             };
             if found && !*is_told {
                 *is_told = true;
@@ -176,6 +189,9 @@ impl StreamGuard {
             if !is_told {
                 guardrail.act(false, Stage::Response, &self.counts)?;
             }
+        }
+        if let Some(listener) = self.listener.take() {
+            listener.tell();
         }
         Ok(())
     }

@@ -29,11 +29,31 @@ pub enum Action {
     Monitored,
     /// Something was found, or it could not be read, and was stopped.
     Blocked,
+    /// Its service said nothing that counts, and it was let pass.
+    UnavailableAllowed,
+    /// Its service said nothing that counts, and it was stopped.
+    UnavailableBlocked,
+}
+
+impl Stage {
+    /// The stage as a label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
 }
 
 const STAGES: [(Stage, &str); 2] = [(Stage::Request, "request"), (Stage::Response, "response")];
-const ACTIONS: [(Action, &str); 3] =
-    [(Action::Passed, "passed"), (Action::Monitored, "monitored"), (Action::Blocked, "blocked")];
+const ACTIONS: [(Action, &str); 5] = [
+    (Action::Passed, "passed"),
+    (Action::Monitored, "monitored"),
+    (Action::Blocked, "blocked"),
+    (Action::UnavailableAllowed, "unavailable_allowed"),
+    (Action::UnavailableBlocked, "unavailable_blocked"),
+];
 
 /// The counts of one guardrail.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! What each rule finds, and where.
 
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -18,11 +19,16 @@ impl Inspect for Body {
 
 fn guards(rule: Value) -> Guards {
     let declared: document::Guardrail = serde_json::from_value(rule).unwrap();
-    Guards(vec![Arc::new(Guardrail::compile(&"g".parse().unwrap(), &declared))])
+    Guards(vec![Arc::new(Guardrail::compile(&"g".parse().unwrap(), &declared, &|_| None))])
+}
+
+/// Nothing here asks anybody: it is ready at once.
+fn cleared(body: &str, guards: &Guards, bench: &Bench) -> Result<Cleared<Body>, Blocked> {
+    clear(Body(body.as_bytes().to_vec()), Some((guards, bench))).now_or_never().unwrap()
 }
 
 fn blocks(rule: &Value, body: &str) -> bool {
-    clear(Body(body.as_bytes().to_vec()), Some(&guards(rule.clone())), &Tallies::default()).is_err()
+    cleared(body, &guards(rule.clone()), &Bench::default()).is_err()
 }
 
 fn chat(text: &str) -> String {
@@ -147,20 +153,23 @@ fn sizes_are_judged_to_the_byte_and_patterns_by_their_text() {
 
 #[test]
 fn every_guardrail_counts_and_only_its_own_stage() {
-    let counts = Tallies::default();
+    let bench = Bench::default();
+    let counts = &*bench.counts;
     let declared = |rule: Value| serde_json::from_value::<document::Guardrail>(rule).unwrap();
-    let compile =
-        |name: &str, rule: Value| Arc::new(Guardrail::compile(&name.parse().unwrap(), &declared(rule)));
+    let compile = |name: &str, rule: Value| {
+        Arc::new(Guardrail::compile(&name.parse().unwrap(), &declared(rule), &|_| None))
+    };
     let both = compile("both", json!({"words": ["bad"]}));
     let quiet = compile("quiet", json!({"mode": "monitor", "words": ["bad"]}));
     let answers = compile("answers", json!({"on": "response", "words": ["bad"]}));
     let guards = Guards::of(&[both, Arc::clone(&quiet)], &[quiet, answers]).unwrap();
     assert_eq!(guards.0.len(), 3, "each once");
-    let told = clear(Body(chat("bad").into_bytes()), Some(&guards), &counts).unwrap_err().to_string();
+    let told = cleared(&chat("bad"), &guards, &bench).unwrap_err().to_string();
     assert_eq!(told, "The guardrail both does not let this request pass.");
-    assert!(clear(Body(chat("good").into_bytes()), Some(&guards), &counts).is_ok());
-    assert!(guards.answer(Some(br#"{"choices":[{"message":{"content":"bad"}}]}"#), &counts).is_err());
-    assert!(guards.answer(Some(br#"{"id":"bad","model":"bad"}"#), &counts).is_ok(), "ids are no text");
+    assert!(cleared(&chat("good"), &guards, &bench).is_ok());
+    let text = |json: &str| text::of_answer(json.as_bytes()).unwrap();
+    assert!(guards.answer(Some(&text(r#"{"choices":[{"message":{"content":"bad"}}]}"#)), counts).is_err());
+    assert!(guards.answer(Some(&text(r#"{"id":"bad","model":"bad"}"#)), counts).is_ok(), "ids are no text");
     let named = |(name, stage, action, count): (String, _, _, _)| format!("{name} {stage} {action} {count}");
     let all: Vec<String> = counts.all().into_iter().map(named).collect();
     assert_eq!(
@@ -178,7 +187,7 @@ fn every_guardrail_counts_and_only_its_own_stage() {
             "quiet response monitored 1",
         ]
     );
-    assert!(clear(Body(Vec::new()), None, &counts).is_ok() && Guards::of(&[], &[]).is_none());
+    assert!(clear(Body(Vec::new()), None).now_or_never().unwrap().is_ok() && Guards::of(&[], &[]).is_none());
 }
 
 fn event(text: &str) -> String {
@@ -187,7 +196,7 @@ fn event(text: &str) -> String {
 
 /// Streams text cut as told. What came out, and whether it was stopped.
 fn streamed(rule: &Value, pieces: &[&str]) -> (String, bool) {
-    let mut guard = guards(rule.clone()).stream(Arc::default()).unwrap();
+    let mut guard = guards(rule.clone()).stream(&Bench::default()).unwrap();
     let mut out = Parts::default();
     let mut stopped = false;
     for (index, piece) in
@@ -250,7 +259,7 @@ fn what_is_good_passes_byte_for_byte_and_what_is_not_decided_waits() {
 
 #[test]
 fn texts_beside_each_other_are_put_together_each_on_its_own() {
-    let mut guard = guards(json!({"words": ["forbidden"]})).stream(Arc::default()).unwrap();
+    let mut guard = guards(json!({"words": ["forbidden"]})).stream(&Bench::default()).unwrap();
     let mut say = |value: Value| {
         let mut out = Parts::default();
         guard.pass(&mut Parts::from(Bytes::from(format!("data: {value}\n\n"))), false, &mut out).is_err()
@@ -270,7 +279,7 @@ fn texts_beside_each_other_are_put_together_each_on_its_own() {
 #[test]
 fn a_stream_that_cannot_be_read_is_stopped_and_a_watched_one_never() {
     let rule = json!({"words": ["x"]});
-    let mut guard = guards(rule).stream(Arc::default()).unwrap();
+    let mut guard = guards(rule).stream(&Bench::default()).unwrap();
     let mut out = Parts::default();
     assert!(guard.pass(&mut Parts::from(Bytes::from_static(b"data: {broken\n\n")), false, &mut out).is_err());
     let quiet = json!({"mode": "monitor", "words": ["bad"]});

@@ -4,9 +4,13 @@
 //! in the arguments of tools every one again, because there the model chooses the names too. A member that stands twice
 //! is read twice: whichever of the two a client takes, it was looked at.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use moorline_translate::sse;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::webhook::TEXT_BYTES_MAX;
 
 /// What answers say of themselves.
 const METADATA: [&str; 19] = [
@@ -64,6 +68,64 @@ pub fn of_answer(json: &[u8]) -> Option<String> {
         all.push('\n');
     });
     Some(all)
+}
+
+/// What a stream of events says, each text of it put together on a line of its own; nothing when an event cannot be
+/// read.
+#[must_use]
+pub fn of_events(stream: &[u8]) -> Option<String> {
+    let mut framer = sse::Framer::default();
+    let mut texts = Texts::default();
+    let mut at = 0;
+    let mut add = |event: &[u8]| -> Option<()> {
+        let Some(data) = sse::data(event).filter(|data| data.trim_ascii() != b"[DONE]") else {
+            return Some(());
+        };
+        read(&data)?.said(&mut String::new(), &mut |place, piece| texts.add(place, piece));
+        Some(())
+    };
+    while let Some(length) = framer.next_end(stream.get(at..).unwrap_or_default()) {
+        add(stream.get(at..at + length)?)?;
+        at += length;
+    }
+    // What nothing ends is read all the same: some clients do.
+    add(stream.get(at..)?)?;
+    Some(texts.joined())
+}
+
+/// The texts of an answer that comes in pieces, by where they belong. Holds no more than a little over
+/// [`TEXT_BYTES_MAX`].
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    texts: BTreeMap<String, String>,
+    bytes: usize,
+}
+
+impl Texts {
+    /// Adds a piece to its text.
+    pub(super) fn add(&mut self, place: &str, piece: &str) {
+        if self.bytes > TEXT_BYTES_MAX {
+            return;
+        }
+        self.bytes += piece.len();
+        match self.texts.get_mut(place) {
+            Some(text) => text.push_str(piece),
+            None => {
+                self.bytes += place.len();
+                self.texts.insert(place.to_owned(), piece.to_owned());
+            }
+        }
+    }
+
+    /// All of them, each on a line of its own.
+    pub(super) fn joined(&self) -> String {
+        let mut all = String::with_capacity(self.bytes);
+        for text in self.texts.values() {
+            all.push_str(text);
+            all.push('\n');
+        }
+        all
+    }
 }
 
 pub(super) fn read(json: &[u8]) -> Option<Node> {

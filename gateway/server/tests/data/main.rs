@@ -48,3 +48,4 @@ mod telemetry;
 mod tenants;
 mod tokens;
 mod trust;
+mod webhook;
