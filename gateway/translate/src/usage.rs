@@ -14,6 +14,10 @@ const USAGE_BYTES_MAX: usize = 16 * 1024;
 /// The longest key worth keeping: one longer than `"usage"` can only be another.
 const KEY_BYTES_MAX: usize = 8;
 
+/// The most tokens that one request is believed to have used. What a provider says beyond that is a slip, and sums of
+/// such numbers would go round.
+pub const TOKENS_MAX: u64 = 1_000_000_000_000;
+
 /// Tokens of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tokens {
@@ -30,6 +34,14 @@ impl Tokens {
     #[must_use]
     pub const fn total(self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+
+    /// The same, each number up to [`TOKENS_MAX`].
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let Self { input, cached_input, output } = self;
+        let bounded = |count: u64| count.min(TOKENS_MAX);
+        Self { input: bounded(input), cached_input: bounded(cached_input), output: bounded(output) }
     }
 
     /// Reads a `usage` object of the OpenAI protocol.

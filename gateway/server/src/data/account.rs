@@ -201,7 +201,7 @@ impl Account {
         if let Some(pass) = self.pass.take() {
             pass.end(verdict(end));
         }
-        let tokens = self.tokens_used(end);
+        let tokens = self.tokens_used(end).bounded();
         let price = self.served_by.as_ref().and_then(|by| by.price);
         let cost_micros = price.map_or(0, |price| price.cost_micros(tokens));
         let is_fault = end.error.is_some_and(ErrorKind::is_fault);

@@ -6,6 +6,10 @@ use moorline_translate::Tokens;
 /// Tokens that a price is declared for.
 const TOKENS_PRICED: u128 = 1_000_000;
 
+/// The most that one request is taken to cost, in millionths of a US dollar: a billion dollars. Sums of more would go
+/// round.
+const COST_MICROS_MAX: u64 = 1_000_000_000_000_000;
+
 /// A price in millionths of a US dollar per million tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
@@ -32,7 +36,8 @@ impl Price {
         let sum = part(tokens.input - cached, self.input)
             .saturating_add(part(cached, self.cached_input))
             .saturating_add(part(tokens.output, self.output));
-        u64::try_from(sum.saturating_add(TOKENS_PRICED / 2) / TOKENS_PRICED).unwrap_or(u64::MAX)
+        u64::try_from(sum.saturating_add(TOKENS_PRICED / 2) / TOKENS_PRICED)
+            .map_or(COST_MICROS_MAX, |cost| cost.min(COST_MICROS_MAX))
     }
 
     /// Price of a million tokens in and a million out, to tell the dearer of two prices by.
@@ -59,7 +64,7 @@ mod tests {
     fn nothing_overflows_and_nothing_goes_below_zero() {
         let most = Tokens { input: u64::MAX, cached_input: u64::MAX, output: u64::MAX };
         let dear = Price { input: u64::MAX, cached_input: u64::MAX, output: u64::MAX };
-        assert_eq!(dear.cost_micros(most), u64::MAX);
+        assert_eq!(dear.cost_micros(most), COST_MICROS_MAX);
         assert_eq!(PRICE.cost_micros(Tokens { input: 1, cached_input: 9, output: 0 }), 1);
         assert_eq!(PRICE.cost_micros(Tokens::default()), 0);
     }

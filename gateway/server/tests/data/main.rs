@@ -34,6 +34,7 @@ mod input;
 mod issuer;
 mod limits;
 mod logs;
+mod overflow;
 mod own_origin;
 mod passthrough;
 mod provider;
