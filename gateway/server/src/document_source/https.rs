@@ -99,10 +99,12 @@ impl Address {
 }
 
 async fn client() -> Result<Client, SourceError> {
-    // A redirect would carry the token elsewhere, and the document come from somewhere that nobody named.
-    let builder =
-        Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(reqwest::redirect::Policy::none());
-    builder.build().map_err(|_| SourceError::Unreachable("no HTTP client can be made".to_owned()))
+    // A redirect or a proxy would carry the token elsewhere, and the document come from somewhere that nobody named.
+    let builder = Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
+    builder
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|_| SourceError::Unreachable("no HTTP client can be made".to_owned()))
 }
 
 async fn text(mut answer: Response) -> Result<String, SourceError> {

@@ -101,9 +101,9 @@ impl Vault {
 
     fn client(&self) -> Result<Client, SecretError> {
         let wrong = |_| SecretError::NotConfigured("no HTTP client can be made".to_owned());
-        // A redirect would carry the token elsewhere.
-        let mut builder =
-            Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        // A redirect would carry the token elsewhere, and so would a proxy that the environment names.
+        let builder = Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
+        let mut builder = builder.redirect(reqwest::redirect::Policy::none());
         if let Some(path) = self.variable("VAULT_CACERT") {
             let unusable =
                 || SecretError::NotConfigured("VAULT_CACERT: no certificates can be read".to_owned());

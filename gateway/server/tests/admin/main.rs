@@ -24,6 +24,8 @@ mod observing;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod rollout;
 #[cfg(test)]
 mod secrets;
