@@ -140,6 +140,9 @@ pub struct Stats {
     /// By route path.
     #[serde(default)]
     pub routes: BTreeMap<String, Usage>,
+    /// By model that was sent copies of requests. These are in none of the others.
+    #[serde(default)]
+    pub shadows: BTreeMap<String, Usage>,
     /// Authentication results: `accepted`, `missing`, `unknown`, `expired`, `ambiguous`, `invalid`,
     /// `unverifiable`.
     #[serde(default)]

@@ -20,7 +20,7 @@ pub use guardrail::{Guardrail, GuardrailMode, GuardrailStage, Pii, Webhook, When
 pub use limit::{Algorithm, ByHeader, Each, Limit, Per};
 pub use model::{Model, Price, Strategy, Target};
 pub use provider::{AwsKeys, Entra, Provider, ProviderKind};
-pub use resilience::{Breaker, ByKey, Hedge, Sticky, StickyBy, StickyHeader, When};
+pub use resilience::{Breaker, ByKey, Hedge, Shadow, Sticky, StickyBy, StickyHeader, When};
 pub use route::{Cache, LogBodies, MinStreamRate, Retry, Route, Share, Timeouts};
 pub use stores::{CacheStore, InMemory, LimitStore, Redis, Stores, WhenLost};
 

@@ -31,6 +31,7 @@ mod reading;
 mod refusal;
 mod relay;
 mod service;
+mod shadow;
 mod trail;
 mod upstream;
 mod worker;

@@ -20,6 +20,7 @@ pub struct Gauges {
     meters: Meters,
     hedges: Tally<Hedge>,
     slow_streams: Arc<AtomicU64>,
+    unsent_shadows: Tally<Unsent>,
 }
 
 /// What becomes of hedges.
@@ -56,6 +57,29 @@ pub struct UpstreamConnection(Arc<WorkerGauges>);
 #[derive(Debug)]
 #[must_use]
 pub struct OpenRequest(Arc<WorkerGauges>);
+
+/// Why a copy of a request came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unsent {
+    /// As many were under way as may be.
+    Full,
+    /// No target of the model may be asked now, or none can be asked such a thing.
+    NoTarget,
+    /// The gateway ended.
+    Ended,
+}
+
+impl Unsent {
+    /// The reason as a label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::NoTarget => "no_target",
+            Self::Ended => "ended",
+        }
+    }
+}
 
 impl Gauges {
     /// Numbers for one more worker.
@@ -115,6 +139,12 @@ impl Gauges {
     #[must_use]
     pub const fn hedges(&self) -> &Tally<Hedge> {
         &self.hedges
+    }
+
+    /// Copies of requests that came to nothing, by the model they were for.
+    #[must_use]
+    pub const fn unsent_shadows(&self) -> &Tally<Unsent> {
+        &self.unsent_shadows
     }
 
     /// Streams that were ended because they came too slowly.

@@ -91,7 +91,7 @@ impl fmt::Display for Blocked {
 
 /// Something that all its guardrails let pass. There is no other way to make one than [`clear`], and nothing else can be
 /// sent upstream: so none is skipped.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Cleared<A>(A);
 
 impl<A> Deref for Cleared<A> {

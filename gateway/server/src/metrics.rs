@@ -235,9 +235,30 @@ fn traffic(page: &mut Page, totals: &Totals) {
         routes,
         |usage| usage.errors.get(&ErrorKind::Limited).copied().unwrap_or(0),
     );
+    shadows(page, &totals.shadows);
     page.family("authentications_total", Kind::Counter, "Callers' proofs, by how they were judged.");
     for (result, count) in Authentication::ALL.into_iter().zip(totals.authentications) {
         page.sample(&[("result", result.as_str())], count);
+    }
+}
+
+/// Copies of requests, which are counted nowhere else.
+fn shadows(page: &mut Page, shadows: &ByName) {
+    let help = "Copies of requests that were answered or failed, by the model they were sent to.";
+    counter(page, "shadow_requests_total", help, "model", shadows, |usage| usage.requests);
+    let help = "Copies of requests that did not end well, by model and kind.";
+    errors(page, "shadow_errors_total", help, "model", shadows);
+    let help = "From sending a copy to the last byte of its answer, by model.";
+    histogram(page, "shadow_duration_seconds", help, shadows, |usage| &usage.latency);
+    let help = "From sending a copy to the first content of its stream, by model.";
+    histogram(page, "shadow_first_token_seconds", help, shadows, |usage| &usage.first_token);
+    let help = "Tokens in of copies, by model.";
+    counter(page, "shadow_input_tokens_total", help, "model", shadows, |usage| usage.input_tokens);
+    let help = "Tokens out of copies, by model.";
+    counter(page, "shadow_output_tokens_total", help, "model", shadows, |usage| usage.output_tokens);
+    page.family("shadow_cost_usd_total", Kind::Counter, "Cost of copies by the declared prices, by model.");
+    for (name, usage) in shadows {
+        page.sample(&[("model", name)], dollars(usage.cost_micros));
     }
 }
 

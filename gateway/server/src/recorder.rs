@@ -111,12 +111,20 @@ struct Counts {
     route_paths: Vec<String>,
     shards: Box<[Shard]>,
     timeline: Mutex<Timeline>,
+    /// Counts copies of requests apart, where a model declares them.
+    shadows: Option<Recorder>,
 }
 
 impl Recorder {
     /// A recorder for the models and routes a document declares.
     #[must_use]
     pub fn new(config: &Config, started: Timestamp) -> Self {
+        let has_shadows = config.models.values().any(|model| model.shadow.is_some());
+        let shadows = has_shadows.then(|| Self::laid_out(config, started, None));
+        Self::laid_out(config, started, shadows)
+    }
+
+    fn laid_out(config: &Config, started: Timestamp, shadows: Option<Self>) -> Self {
         let names = || config.models.keys().cloned();
         let route_paths: Vec<String> = config.routes.iter().map(|route| route.path.clone()).collect();
         let cells = config.models.len() + 1 + route_paths.len() + 1;
@@ -126,6 +134,7 @@ impl Recorder {
             route_paths,
             shards: (0..shards()).map(|_| Shard::new(cells)).collect(),
             timeline: Mutex::new(Timeline::new(started, cells)),
+            shadows,
         }))
     }
 
@@ -140,10 +149,19 @@ impl Recorder {
         shard.record([model, unnamed + 1 + route], outcome);
     }
 
+    /// What counts copies of requests, by the model that is sent them.
+    #[must_use]
+    pub fn shadows(&self) -> Option<&Self> {
+        self.0.shadows.as_ref()
+    }
+
     /// Notes history; called every [`SLICE`].
     pub fn tick(&self, now: Timestamp) {
         let counts = &*self.0;
         counts.timeline.lock().unwrap_or_else(PoisonError::into_inner).note(now, counts);
+        if let Some(shadows) = &counts.shadows {
+            shadows.tick(now);
+        }
     }
 
     /// What was counted since a moment, up to `now`.
@@ -162,6 +180,11 @@ impl Recorder {
             total,
             models: named(&counts.model_names, models),
             routes: named(&counts.route_paths, routes),
+            shadows: counts
+                .shadows
+                .as_ref()
+                .map(|shadows| shadows.stats(generation, since, now).models)
+                .unwrap_or_default(),
             authentication: labels.into_iter().zip(window.authentications).collect(),
         }
     }

@@ -26,7 +26,7 @@ use crate::guardrails::Declared;
 use crate::jwt::Verifier;
 
 pub use key::{Key, KeyHash, Proof};
-pub use model::{Hedge, Model, Target};
+pub use model::{Hedge, Model, Shadow, Target};
 pub use operation::Operation;
 pub use order::{Occasion, Order};
 pub use price::Price;
@@ -99,6 +99,12 @@ impl Routing {
             Verifier::compile(jwt, &models_by_name, models, limit::Limit::of_tokens(&jwt.limits, around))
         });
         Self { routes, models, models_by_name, keys, keys_by_hash, tokens }
+    }
+
+    /// A key by its place.
+    #[must_use]
+    pub fn key_at(&self, index: KeyIndex) -> Option<&Key> {
+        self.keys.get(index.0)
     }
 
     /// The first route whose path matches.

@@ -10,7 +10,7 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
     for (name, model) in &document.models {
         targets(document, &format!("models.{name}.targets"), model, problems);
         problems.models(document, &format!("models.{name}.fallback"), &model.fallback);
-        resilience::check(document, &format!("models.{name}"), model, problems);
+        resilience::check(document, name, &format!("models.{name}"), model, problems);
     }
     cycles(&document.models, problems);
 }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problems;
 use super::text::{self, one_line};
-use crate::document::{Breaker, Hedge, Model, StickyBy, When};
-use crate::{Document, KeyName};
+use crate::document::{Breaker, Hedge, Model, Shadow, StickyBy, When};
+use crate::{Document, KeyName, ModelName, Percent};
 
 /// Most targets that are asked beside the first.
 const HEDGES_MAX: usize = 3;
+/// Most copies of requests under way at once: each holds its request's body.
+const SHADOWS_MAX: u32 = 1_000;
 /// Most failures a breaker waits for.
 const FAILURES_MAX: u32 = 10_000;
 /// The longest name of a header.
@@ -18,7 +20,13 @@ const HEADER_VALUE_LENGTH_MAX: usize = 512;
 /// Headers that carry a proof of who calls. One that is written in a document is a secret in a document.
 const PROOFS: [&str; 5] = ["authorization", "proxy-authorization", "x-api-key", "cookie", "x-moorline-probe"];
 
-pub(super) fn check(document: &Document, path: &str, model: &Model, problems: &mut Problems) {
+pub(super) fn check(
+    document: &Document,
+    name: &ModelName,
+    path: &str,
+    model: &Model,
+    problems: &mut Problems,
+) {
     for (index, target) in model.targets.iter().enumerate() {
         if let Some(when) = &target.when {
             condition(document, &format!("{path}.targets[{index}].when"), when, problems);
@@ -38,6 +46,9 @@ pub(super) fn check(document: &Document, path: &str, model: &Model, problems: &m
     }
     if let Some(hedge) = model.hedge {
         hedges(&format!("{path}.hedge"), hedge, model.targets.len(), problems);
+    }
+    if let Some(shadow) = &model.shadow {
+        shadows(document, name, &format!("{path}.shadow"), shadow, problems);
     }
     if let Some(StickyBy::Header(by)) = model.sticky.as_ref().map(|sticky| &sticky.by) {
         header_name(&format!("{path}.sticky.by.header"), &by.header, problems);
@@ -59,6 +70,21 @@ fn hedges(path: &str, hedge: Hedge, targets: usize, problems: &mut Problems) {
         let why = if most < HEDGES_MAX { ": there are no more targets to ask" } else { "" };
         let expected = if most == 1 { "1".to_owned() } else { format!("1 to {most}") };
         problems.add(format!("{path}.max"), format!("expected {expected}{why}"));
+    }
+}
+
+fn shadows(document: &Document, of: &ModelName, path: &str, shadow: &Shadow, problems: &mut Problems) {
+    let Shadow { model, share, max_in_flight } = shadow;
+    if model == of {
+        problems.add(format!("{path}.model"), "expected another model: this one gets the request itself");
+    } else {
+        problems.model(document, format!("{path}.model"), model);
+    }
+    if *share == Percent::ZERO {
+        problems.add(format!("{path}.share"), "expected more than 0%");
+    }
+    if !(1..=SHADOWS_MAX).contains(max_in_flight) {
+        problems.add(format!("{path}.max_in_flight"), format!("expected 1 to {SHADOWS_MAX}"));
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::resilience::{Breaker, Hedge, Sticky, When};
+use super::resilience::{Breaker, Hedge, Shadow, Sticky, When};
 use crate::{ModelName, ProviderName, Usd};
 
 /// How one of a model's targets is chosen.
@@ -48,6 +48,9 @@ pub struct Model {
     /// other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hedge: Option<Hedge>,
+    /// Sends a copy of some requests to another model. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
     /// Tokens that targets can hold, prompt and answer together, for those that say nothing of their own. A request
     /// that a target finds too long goes on to targets that hold more, and to no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::decode::{TextOrMap, text_or_map};
-use crate::{Duration, KeyName};
+use crate::{Duration, KeyName, ModelName, Percent};
 
 /// Which requests a target serves. All that is given must hold. What is compared is data of the caller's or of its
 /// key's; it never becomes a part of an address.
@@ -105,5 +105,26 @@ pub struct Hedge {
 impl Hedge {
     const fn default_max() -> u32 {
         1
+    }
+}
+
+/// Sends a copy of some requests to another model. Its answers are read, counted apart and thrown away: no caller sees
+/// or waits for them, and no limit counts them. They cost what they cost at the provider, and the prompts go there,
+/// whatever models their callers may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shadow {
+    /// The model that is sent the copies.
+    pub model: ModelName,
+    /// Which share of the requests is copied, such as `5%`.
+    pub share: Percent,
+    /// Copies under way at once, in each replica; those beyond are not sent. Default: 16.
+    #[serde(default = "Shadow::default_max_in_flight")]
+    pub max_in_flight: u32,
+}
+
+impl Shadow {
+    const fn default_max_in_flight() -> u32 {
+        16
     }
 }

@@ -20,7 +20,7 @@ use crate::routing::way::Way;
 use crate::routing::{Operation, Target};
 
 /// A request's body, looked into once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub(super) operation: Operation,
     pub(super) fields: Fields,
@@ -29,7 +29,7 @@ pub(super) struct Ask {
 }
 
 /// What only a form has.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct FormAsk {
     form: Form,
     boundary: String,

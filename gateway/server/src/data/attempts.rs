@@ -101,7 +101,7 @@ pub(super) async fn run<'a>(call: &'a Call<'_>, account: &mut Account) -> Result
 }
 
 impl Call<'_> {
-    fn health(&self) -> &Health {
+    pub(super) fn health(&self) -> &Health {
         &self.worker.config.health
     }
 
@@ -127,7 +127,7 @@ impl Call<'_> {
     }
 
     /// The targets of a model, in the order to try them.
-    fn targets<'m>(&self, model: &'m Model) -> Order<'m> {
+    pub(super) fn targets<'m>(&self, model: &'m Model) -> Order<'m> {
         model.in_order(&self.occasion(), self.health(), |sides| self.worker.dice.below(sides))
     }
 

@@ -27,12 +27,37 @@ pub(super) enum Caller<'a> {
     Token(Arc<Identity>),
 }
 
+/// A caller that is remembered beyond its request.
+#[derive(Debug)]
+pub(super) enum Kept {
+    Key(KeyIndex),
+    Token(Arc<Identity>),
+}
+
+impl Kept {
+    /// What it may do.
+    pub(super) fn key<'a>(&'a self, routing: &'a Routing) -> Option<&'a Key> {
+        match self {
+            Self::Key(index) => routing.key_at(*index),
+            Self::Token(identity) => Some(&identity.key),
+        }
+    }
+}
+
 impl Caller<'_> {
     /// What the caller may do.
     pub(super) fn key(&self) -> &Key {
         match self {
             Self::Key(_, key) => key,
             Self::Token(identity) => &identity.key,
+        }
+    }
+
+    /// The same, to be kept beyond the request.
+    pub(super) fn kept(&self) -> Kept {
+        match self {
+            Self::Key(index, _) => Kept::Key(*index),
+            Self::Token(identity) => Kept::Token(Arc::clone(identity)),
         }
     }
 

@@ -25,6 +25,7 @@ use super::guarded::{self, Guarded};
 use super::models;
 use super::refusal::{self, Refusal};
 use super::relay::{Lag, Relay, Times};
+use super::shadow::{self, Original};
 use super::worker::Worker;
 use super::{admission, caller, dice::Dice};
 use crate::cache::key::Question;
@@ -108,7 +109,7 @@ fn plain(
 }
 
 /// Answers a request of the API, and marks the answer with its generation, id and limits.
-async fn api(worker: &Worker, mark: Arc<Mark>, request: Request<Incoming>) -> Response<ReplyBody> {
+async fn api(worker: &Arc<Worker>, mark: Arc<Mark>, request: Request<Incoming>) -> Response<ReplyBody> {
     let started = Instant::now();
     let request_id = request_id(request.headers(), &worker.dice);
     let path: String = request.uri().path().chars().take(PATH_BYTES_MAX).collect();
@@ -173,7 +174,7 @@ enum Served {
 
 /// Decides on a request, and asks for its answer.
 async fn serve(
-    worker: &Worker,
+    worker: &Arc<Worker>,
     peer: IpAddr,
     request: Request<Incoming>,
     account: &mut Account,
@@ -260,6 +261,10 @@ async fn serve(
         }
     };
 
+    if let Some(shadow) = &declared.shadow {
+        let (generation, request_id) = (&generation, account.request_id.as_str());
+        shadow::cast(shadow, &Original { worker, generation, caller: &caller, request_id }, &call);
+    }
     let given = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
     let recording = vacancy.and_then(|vacancy| Some(vacancy.taken_by(given.giver()?)));
     let (mut answer, (idle, total)) = (given.answer, (route.clocks.idle, route.clocks.total));

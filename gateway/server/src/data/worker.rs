@@ -1,7 +1,8 @@
 //! A worker: one thread, one runtime, one listener.
 //!
 //! Tasks: the accept loop; one for each caller's connection (tracked, waited for in a drain); one for each upstream
-//! connection and one that sweeps idle ones (tracked, ended with the pool).
+//! connection and one that sweeps idle ones (tracked, ended with the pool); one for each copy of a request that another
+//! model is sent (tracked, ended with the drain).
 
 use std::convert::Infallible;
 use std::io;
@@ -23,6 +24,7 @@ use super::dial::Tls;
 use super::dice::Dice;
 use super::guard::{Guarded, Mark};
 use super::pool::Pool;
+use super::shadow::Shadows;
 use super::{DataConfig, Serving, service};
 use crate::access::Sheet;
 use crate::cache::Caches;
@@ -48,6 +50,7 @@ pub(super) struct Worker {
     pub(super) dice: Dice,
     pub(super) gauges: Arc<WorkerGauges>,
     pub(super) access: Option<Arc<Sheet>>,
+    pub(super) shadows: Shadows,
     pub(super) drain: CancellationToken,
 }
 
@@ -63,8 +66,8 @@ impl Worker {
         let gauges = config.gauges.worker();
         let pool = Arc::new(Pool::new(tls, Arc::clone(&gauges)));
         let access = config.access_log.sheet();
-        let (judges, dice) = (Arc::default(), Dice::new());
-        Self { config, serving, limits, caches, pool, judges, dice, gauges, access, drain }
+        let (judges, dice, shadows) = (Arc::default(), Dice::new(), Shadows::default());
+        Self { config, serving, limits, caches, pool, judges, dice, gauges, access, shadows, drain }
     }
 }
 
@@ -102,6 +105,7 @@ async fn run(worker: Arc<Worker>, listener: TcpListener) {
             "the drain's deadline passed: closing what still runs"
         );
     }
+    worker.shadows.end().await;
     sweeper.abort();
     worker.pool.clear();
 }

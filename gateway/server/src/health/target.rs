@@ -103,6 +103,13 @@ impl TargetHealth {
         self.breaker.is_open()
     }
 
+    /// Whether it told us that we ask too much, and the time it named has not passed.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        let until = self.quiet_until.load(Ordering::Relaxed);
+        until > 0 && until > self.shared.now()
+    }
+
     /// Leaves it alone for as long as it asks, within reason.
     pub fn quiet_for(&self, wait: Duration) {
         let wait = Millis::try_from(wait.min(QUIET_MAX).as_millis()).unwrap_or(0);

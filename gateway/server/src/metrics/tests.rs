@@ -7,7 +7,8 @@ fn totals() -> Totals {
     usage.errors.insert(ErrorKind::Limited, 1);
     [100, 2_000, 2_000_000, 900_000_000].into_iter().for_each(|micros| usage.latency.record(micros));
     let named = |name: &str| [(name.to_owned(), usage.clone())].into_iter().collect();
-    Totals { models: named("gpt-4o"), routes: named("/v1/chat/*"), authentications: [4, 1, 0, 0, 0, 0, 0] }
+    let (models, routes, shadows) = (named("gpt-4o"), named("/v1/chat/*"), named("claude-next"));
+    Totals { models, routes, shadows, authentications: [4, 1, 0, 0, 0, 0, 0] }
 }
 
 fn text() -> String {
@@ -35,6 +36,9 @@ fn traffic_is_told_by_model_and_by_route() {
         ("moorline_gateway_cost_usd_total{model=\"gpt-4o\"}", 2.5),
         ("moorline_gateway_route_requests_total{route=\"/v1/chat/*\"}", 4.0),
         ("moorline_gateway_limit_hits_total{route=\"/v1/chat/*\"}", 1.0),
+        ("moorline_gateway_shadow_requests_total{model=\"claude-next\"}", 4.0),
+        ("moorline_gateway_shadow_errors_total{model=\"claude-next\",kind=\"limited\"}", 1.0),
+        ("moorline_gateway_shadow_cost_usd_total{model=\"claude-next\"}", 2.5),
         ("moorline_gateway_authentications_total{result=\"missing\"}", 1.0),
     ] {
         assert!((value(&text, sample) - expected).abs() < 1e-9, "{sample}");

@@ -46,6 +46,14 @@ pub(super) fn write(page: &mut Page, gauges: &Gauges) {
         }
     }
     page.family(
+        "shadow_dropped_total",
+        Kind::Counter,
+        "Copies of requests that were not sent, or not to their end, by the model they were for and the reason.",
+    );
+    for (model, reason, count) in gauges.unsent_shadows().all() {
+        page.sample(&[("model", &model), ("reason", reason.as_str())], count);
+    }
+    page.family(
         "slow_streams_total",
         Kind::Counter,
         "Streams that were ended because they came more slowly than `min_stream_rate`.",

@@ -27,6 +27,8 @@ pub struct Totals {
     pub models: BTreeMap<String, Usage>,
     /// By route path; together they are all requests.
     pub routes: BTreeMap<String, Usage>,
+    /// By model that was sent copies of requests, which are in none of the others.
+    pub shadows: BTreeMap<String, Usage>,
     /// Authentication results in the order of [`Authentication::ALL`].
     pub authentications: [u64; Authentication::ALL.len()],
 }
@@ -38,6 +40,11 @@ impl Totals {
         let (models, routes) = counts.by_kind(&window);
         merge_named(&mut self.models, &counts.model_names, models);
         merge_named(&mut self.routes, &counts.route_paths, routes);
+        if let Some(shadows) = &counts.shadows {
+            let counts = &*shadows.0;
+            let window = counts.window(None, now);
+            merge_named(&mut self.shadows, &counts.model_names, counts.by_kind(&window).0);
+        }
         for (sum, count) in self.authentications.iter_mut().zip(window.authentications) {
             *sum += count;
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moorline_config::document::{self, Strategy};
 use moorline_config::{ModelName, ProviderName};
+use tokio::sync::Semaphore;
 
 use super::condition::Condition;
 use super::order::{self, Occasion, Order, StickyBy};
@@ -47,11 +48,32 @@ pub struct Model {
     pub is_measured: bool,
     /// When a target that keeps failing is left alone.
     pub breaker: Settings,
+    /// Who is sent copies of its requests.
+    pub shadow: Option<Shadow>,
     /// When another target is asked beside one.
     pub hedge: Option<Hedge>,
     targets: Vec<Target>,
     strategy: Strategy,
     sticky: Option<StickyBy>,
+}
+
+/// Sends copies of requests to another model.
+#[derive(Debug)]
+pub struct Shadow {
+    /// The model.
+    pub model: ModelIndex,
+    /// Of ten thousand requests, so many.
+    pub share: u16,
+    /// One permit for each copy under way.
+    pub slots: Arc<Semaphore>,
+}
+
+impl Shadow {
+    fn compile(shadow: &document::Shadow, by_name: &HashMap<ModelName, ModelIndex>) -> Option<Self> {
+        let slots = usize::try_from(shadow.max_in_flight).unwrap_or(1).min(Semaphore::MAX_PERMITS);
+        let (model, share) = (*by_name.get(&shadow.model)?, shadow.share.as_basis_points());
+        Some(Self { model, share, slots: Arc::new(Semaphore::new(slots)) })
+    }
 }
 
 /// Asks the next target beside one that keeps silent.
@@ -142,6 +164,7 @@ impl Model {
             fallback: model.fallback.iter().filter_map(|name| by_name.get(name).copied()).collect(),
             is_measured: model.strategy == Strategy::Fastest,
             breaker: settings(model.breaker.unwrap_or_default()),
+            shadow: model.shadow.as_ref().and_then(|shadow| Shadow::compile(shadow, by_name)),
             hedge: model.hedge.map(|hedge| Hedge { after: hedge.after.get(), max: hedge.max }),
             targets: model.targets.iter().filter_map(target).collect(),
             strategy: model.strategy,

@@ -5,6 +5,7 @@ mod context;
 mod hedge;
 mod lag;
 mod order;
+mod shadow;
 mod waits;
 mod words;
 

@@ -12,6 +12,7 @@ models:
     sticky: {by: {header: x-session}}
     breaker: {failures: 5, window: 30s, cooldown: 15s}
     hedge: {after: 800ms, max: 1}
+    shadow: {model: n, share: 5%, max_in_flight: 16}
     context_window: 128000
   n: {strategy: cheapest, targets: [{provider: p, model: a, weight: 2, context_window: 8000}], sticky: {by: key}}
 keys: [{name: k, sha256: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]
@@ -44,6 +45,10 @@ fn each_rule_broken_alone_is_named_with_its_place() {
         ("max: 1", "max: 0"),
         ("max: 1", "max: 2"),
         (", sticky: {by: key}", ", sticky: {by: key}, hedge: {after: 1s}"),
+        ("model: n, share: 5%", "model: m, share: 0%"),
+        ("model: n, share: 5%, max_in_flight: 16", "model: nn, share: 5%, max_in_flight: 0"),
+        ("share: 5%", "share: 500%"),
+        ("share: 5%, max_in_flight: 16", "share: 5%, max_in_flight: 1001"),
         ("context_window: 128000", "context_window: 0"),
         ("context_window: 8000", "context_window: 0"),
     ];

@@ -41,11 +41,8 @@ async fn a_429_is_left_alone_for_as_long_as_it_says_in_each_form_and_never_for_m
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the gateway goes by the world's clock here")]
 #[tokio::test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the gateway goes by the world's clock here, and so must the date"
-)]
 async fn a_date_is_a_wait_too() {
     let date = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(50);
     let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
