@@ -151,8 +151,14 @@ impl Trail {
         for open in std::mem::take(&mut self.beside) {
             let duration = open.begun.elapsed();
             open.meter.record(&Attempt { operation: open.operation, duration, error, served: None });
+            if let Some((trace, _)) = &mut self.trace {
+                trace.answered(open.number, None, error);
+            }
         }
         if let Some(open) = self.open.take() {
+            if let Some((trace, _)) = &mut self.trace {
+                trace.serves(open.number);
+            }
             let ended = open.answered.unwrap_or(started + served.latency);
             let duration = ended.saturating_duration_since(open.begun);
             self.pause(ended);

@@ -69,10 +69,10 @@ pub(super) fn traces(resource: &Resource, finished: &[Finished]) -> ExportTraceS
 
 fn spans(finished: &Finished) -> impl Iterator<Item = Span> {
     let trace = &*finished.trace;
-    let last = trace.attempts.len().checked_sub(1);
+    let serving = trace.serving.or_else(|| trace.attempts.len().checked_sub(1));
     let attempts = trace.attempts.iter().enumerate();
     let attempts =
-        attempts.map(move |(index, attempt)| self::attempt(finished, attempt, Some(index) == last));
+        attempts.map(move |(index, attempt)| self::attempt(finished, attempt, Some(index) == serving));
     std::iter::once(server(finished)).chain(attempts)
 }
 
@@ -121,8 +121,8 @@ fn server(finished: &Finished) -> Span {
     }
 }
 
-/// One request upstream.
-fn attempt(finished: &Finished, attempt: &AttemptSpan, is_last: bool) -> Span {
+/// One request upstream. What came of the request stands at the one that served it.
+fn attempt(finished: &Finished, attempt: &AttemptSpan, is_serving: bool) -> Span {
     let labels = attempt.target.labels();
     let operation = names::operation(attempt.operation);
     let mut attributes = Attributes::default();
@@ -135,12 +135,12 @@ fn attempt(finished: &Finished, attempt: &AttemptSpan, is_last: bool) -> Span {
         attributes.text("server.address", host.as_str()).number("server.port", u64::from(*port));
     }
     // What a caller was answered well is what the upstream answered.
-    let is_passed_on = is_last && matches!(finished.error, None | Some(ErrorKind::UpstreamRefused));
+    let is_passed_on = is_serving && matches!(finished.error, None | Some(ErrorKind::UpstreamRefused));
     if let Some(status) = attempt.status.or(is_passed_on.then_some(finished.status)) {
         attributes.number("http.response.status_code", u64::from(status));
     }
-    let failed = if is_last { attempt.error.or(finished.error) } else { attempt.error };
-    if is_last && attempt.error.is_none() {
+    let failed = if is_serving { attempt.error.or(finished.error) } else { attempt.error };
+    if is_serving && attempt.error.is_none() {
         used(&mut attributes, finished);
         if let Some(first) = finished.first_token {
             let first = first.saturating_sub(attempt.from).as_secs_f64();

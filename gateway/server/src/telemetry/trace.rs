@@ -22,6 +22,8 @@ pub struct Trace {
     pub(super) started: Timestamp,
     pub(super) begun: Instant,
     pub(super) attempts: Vec<AttemptSpan>,
+    /// The place of the attempt that served the request. Absent: the last one, if any.
+    pub(super) serving: Option<usize>,
 }
 
 /// A request upstream.
@@ -74,7 +76,15 @@ pub struct Finished {
 
 impl Trace {
     pub(super) fn begin(trace_id: u128, span_id: u64, parent: Option<u64>, started: Timestamp) -> Self {
-        Self { trace_id, span_id, parent, started, begun: Instant::now(), attempts: Vec::new() }
+        Self {
+            trace_id,
+            span_id,
+            parent,
+            started,
+            begun: Instant::now(),
+            attempts: Vec::new(),
+            serving: None,
+        }
     }
 
     /// The trace's id, for the access log.
@@ -101,13 +111,17 @@ impl Trace {
     /// An attempt has ended: the one that was begun so-manieth, from 1.
     pub fn answered(&mut self, number: u32, status: Option<u16>, error: Option<ErrorKind>) {
         let until = self.begun.elapsed();
-        let place = usize::try_from(number).unwrap_or(usize::MAX).checked_sub(1);
-        let attempt = place.and_then(|place| self.attempts.get_mut(place));
+        let attempt = place(number).and_then(|place| self.attempts.get_mut(place));
         if let Some(attempt) = attempt.filter(|attempt| attempt.until.is_none()) {
             attempt.until = Some(until);
             attempt.status = status;
             attempt.error = error;
         }
+    }
+
+    /// The attempt that serves the request, of several that are under way.
+    pub fn serves(&mut self, number: u32) {
+        self.serving = place(number);
     }
 
     /// What the attempt begun last says of itself to the upstream.
@@ -116,4 +130,9 @@ impl Trace {
         let span_id = self.attempts.last().map_or(self.span_id, |attempt| attempt.span_id);
         context::write(self.trace_id, span_id)
     }
+}
+
+/// The place of an attempt among the spans; they are numbered from 1.
+fn place(number: u32) -> Option<usize> {
+    usize::try_from(number).ok()?.checked_sub(1)
 }

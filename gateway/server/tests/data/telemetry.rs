@@ -21,7 +21,9 @@ use tokio_util::task::TaskTracker;
 
 use super::caller::{CHAT, ask, chat, chat_stream, finish, post};
 use super::gateway::{Gateway, KEY, UPSTREAM_KEY, document};
-use super::provider::{DONE, EVENT, Provider, USAGE_EVENT, failing, json_answer, soon, spawn, stream};
+use super::provider::{
+    DONE, EVENT, Provider, Step, USAGE_EVENT, failing, json_answer, ok_json, soon, spawn, stream,
+};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
@@ -234,6 +236,32 @@ async fn a_sampled_request_is_a_span_with_one_for_each_attempt_and_its_upstream_
         assert_eq!(post.headers["content-type"], "application/x-protobuf");
         assert_eq!(post.headers["x-token"], "marker-token");
     }
+}
+
+#[tokio::test]
+async fn what_a_request_used_stands_at_the_attempt_that_won_and_not_at_the_one_that_was_cancelled() {
+    let collector = Collector::start(&[]).await;
+    let (provider, second) = (Provider::start().await, Provider::start().await);
+    let go = Arc::new(tokio::sync::Notify::new());
+    provider.usually([vec![Step::Wait(Arc::clone(&go))], ok_json()].concat());
+    second.usually(vec![Step::UntilClosed]);
+    let mut document = super::resilience::two(&provider, &second, 1);
+    document["models"]["m"]["hedge"] = json!({"after": "10ms"});
+    let gateway = collector.gateway(&document);
+    let body = chat();
+    let others = async {
+        second.request().await;
+        go.notify_one();
+    };
+    assert_eq!(tokio::join!(ask(&gateway, &body), others).0.status, 200);
+    let spans = collector.arrived(3).await;
+    let said = |model: &str| {
+        let span = spans.iter().find(|span| span.name == format!("chat {model}")).unwrap();
+        let said = texts(&span.attributes);
+        (said.get("gen_ai.usage.output_tokens").cloned(), said.get("error.type").cloned())
+    };
+    assert_eq!(said("m"), (Some("20".to_owned()), None));
+    assert_eq!(said("second"), (None, Some("client_closed".to_owned())));
 }
 
 #[tokio::test]
