@@ -65,7 +65,7 @@ pub(super) async fn begin(
     said: &Said<'_>,
 ) -> Result<(Lease, Answered), Failure> {
     let (lease, answered) = exchange(call, target, outgoing, said).await?;
-    judge(answered.status, &answered.headers)?;
+    judge(target.upstream.kind, answered.status, &answered.headers)?;
     Ok((lease, answered))
 }
 
@@ -84,7 +84,11 @@ pub(super) async fn read(
 }
 
 /// Whether an answer's head allows that it be an answer. A caller's own fault is one.
-fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
+fn judge(kind: ProviderKind, status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
+    let failed = |status| {
+        let now = crate::clock::now();
+        Err(Failure::Status { status, retry_after: attempts::retry_after(headers, now) })
+    };
     match status.as_u16() {
         200..=299 => Ok(()),
         300..=399 => {
@@ -92,10 +96,10 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
             Err(Failure::Redirect(status))
         }
         401..=403 => Err(Failure::Credential(status)),
-        429 | 500.. => {
-            let now = crate::clock::now();
-            Err(Failure::Status { status, retry_after: attempts::retry_after(headers, now) })
-        }
+        // The request was all there: who says that it took too long means itself.
+        408 | 429 | 500.. => failed(status),
+        // Bedrock's word for a model that failed (docs.aws.amazon.com/bedrock/latest/APIReference, Converse).
+        424 if kind == ProviderKind::Bedrock => failed(status),
         _ => Ok(()),
     }
 }

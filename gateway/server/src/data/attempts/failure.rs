@@ -123,7 +123,9 @@ impl Failure {
     /// How it is counted.
     pub(in crate::data) const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Slow(_) | Self::Connect(ConnectError::Timeout { .. }) => ErrorKind::UpstreamTimeout,
+            Self::Slow(_)
+            | Self::Connect(ConnectError::Timeout { .. })
+            | Self::Status { status: StatusCode::REQUEST_TIMEOUT, .. } => ErrorKind::UpstreamTimeout,
             Self::NoTarget | Self::Unsupported(_) | Self::Untranslatable(_) | Self::Form(_) => {
                 ErrorKind::BadRequest
             }

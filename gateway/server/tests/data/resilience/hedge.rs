@@ -262,3 +262,19 @@ async fn a_hedge_that_fails_or_refuses_leaves_the_first_its_chance() {
     let total = gateway.counted(1).await.total;
     assert_eq!(total.errors[&ErrorKind::UpstreamRefused], 1);
 }
+
+#[tokio::test]
+async fn when_all_targets_of_a_hedged_model_failed_the_next_model_is_fallen_back_to() {
+    let (first, second, third) = (Provider::start().await, Provider::start().await, Provider::start().await);
+    first.usually(failing(500));
+    second.usually(vec![Step::Reset]);
+    let mut document = hedged(&first, &second);
+    document["providers"]["r"] = json!({"kind": "openai_compatible", "base_url": third.base_url()});
+    document["models"]["m"]["fallback"] = json!(["spare"]);
+    document["models"]["spare"] = json!({"targets": [{"provider": "r", "model": "spare"}]});
+    let gateway = Gateway::start(&document);
+    assert_eq!(ask(&gateway, &chat()).await.status, 200);
+    first.request().await;
+    second.request().await;
+    assert_eq!(third.request().await.json()["model"], "spare");
+}

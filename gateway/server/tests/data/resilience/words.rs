@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::caller::{ask, chat};
 use crate::gateway::{Gateway, document};
-use crate::provider::{Provider, Step, answer};
+use crate::provider::{Provider, Step, answer, failing};
 
 /// Model `m` at a provider of this kind, and after it at one that answers.
 fn before(refusing: &Provider, kind: Value, good: &Provider) -> Value {
@@ -74,6 +74,22 @@ async fn a_400_that_says_too_much_is_asked_goes_on_to_another_target() {
     assert_eq!(ask(&gateway, &chat()).await.status, 200);
     first.request().await;
     second.request().await;
+}
+
+#[tokio::test]
+async fn statuses_below_500_by_which_a_provider_means_itself_go_on_to_another_target() {
+    for (kind, status) in [(keyed("openai"), 408), (bedrock(), 408), (bedrock(), 424)] {
+        let (first, second) = (Provider::start().await, Provider::start().await);
+        first.usually(failing(status));
+        let gateway = Gateway::start(&before(&first, kind, &second));
+        assert_eq!(ask(&gateway, &chat()).await.status, 200, "{status}");
+        second.request().await;
+    }
+    let (first, second) = (Provider::start().await, Provider::start().await);
+    first.usually(failing(408));
+    second.usually(failing(424));
+    let gateway = Gateway::start(&before(&first, keyed("openai"), &second));
+    assert_eq!(ask(&gateway, &chat()).await.status, 424, "from anybody else it is what it says");
 }
 
 #[tokio::test]
