@@ -120,7 +120,7 @@ async fn a_caller_that_reads_slowly_does_not_make_its_stream_a_slow_one() {
     const WINDOW: Duration = Duration::from_secs(8);
     let provider = Provider::start().await;
     let event =
-        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(64_000));
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(16_000));
     let events = |count| std::iter::repeat_n(chunk(event.as_bytes()), count);
     // More than what the sockets hold between them, and then a moment in which the gateway waits for more. By then a
     // window is not full, whose length the caller has slept twice.
@@ -128,6 +128,7 @@ async fn a_caller_that_reads_slowly_does_not_make_its_stream_a_slow_one() {
     provider.then(steps.chain([chunk(DONE), last_chunk()]).collect());
     let gateway = Gateway::start(&paced(&provider, json!({"events": 1_000, "window": "8s"})));
     let mut wire = Wire::open(gateway.address).await;
+    socket2::SockRef::from(&wire.0).set_recv_buffer_size(64 * 1024).unwrap();
     wire.ask(&chat_stream()).await;
     wire.read_until(b"\n\n").await;
     tokio::time::sleep(WINDOW * 2).await;
