@@ -167,6 +167,35 @@ mod tests {
         )
     }
 
+    /// Two questions that are alike in all but one thing, in everything, or in what chance says: drawn apart, two would
+    /// hardly ever differ in one thing only.
+    fn pair() -> impl Strategy<Value = (Drawn, Drawn)> {
+        let unlike = prop::sample::select(vec![0_u8, 1, 2, 4, 8, 16, 32, 63]);
+        (drawn(), drawn(), unlike).prop_map(|(one, other, unlike)| {
+            let mut next = one.clone();
+            let is_other = |bit: u8| unlike & bit != 0;
+            if is_other(1) {
+                next.is_token = other.is_token;
+            }
+            if is_other(2) {
+                next.tenant = other.tenant;
+            }
+            if is_other(4) {
+                next.endpoint = other.endpoint;
+            }
+            if is_other(8) {
+                next.model = other.model;
+            }
+            if is_other(16) {
+                next.beta = other.beta;
+            }
+            if is_other(32) {
+                next.body = other.body;
+            }
+            (one, next)
+        })
+    }
+
     fn id(cache: &RouteCache, drawn: &Drawn) -> Id {
         let mut headers = HeaderMap::new();
         if let Some(beta) = &drawn.beta {
@@ -186,13 +215,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn two_questions_are_one_only_when_everything_about_them_is(one in drawn(), other in drawn()) {
+        fn two_questions_are_one_only_when_everything_about_them_is((one, other) in pair()) {
             let cache = cache("key");
             prop_assert_eq!(id(&cache, &one) == id(&cache, &other), one == other);
         }
 
         #[test]
-        fn with_a_shared_route_only_the_tenant_makes_no_difference(one in drawn(), other in drawn()) {
+        fn with_a_shared_route_only_the_tenant_makes_no_difference((one, other) in pair()) {
             let cache = cache("route");
             let as_one = Drawn { is_token: one.is_token, tenant: one.tenant.clone(), ..other.clone() };
             prop_assert_eq!(id(&cache, &one) == id(&cache, &other), one == as_one);

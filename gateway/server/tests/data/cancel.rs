@@ -24,7 +24,11 @@ async fn goes_away(document: &Value, body: &Value, until: impl AsyncFnOnce(&mut 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("access.log");
     let (access_log, _end) = log_to(&path, LogFormat::Json);
-    let gateway = Gateway::start_with(document, |config| config.access_log = access_log);
+    let gateway = Gateway::start_with(document, |config| {
+        config.access_log = access_log;
+        // A heartbeat would notice too, and late.
+        config.deadlines.heartbeat = std::time::Duration::from_secs(3_600);
+    });
     let mut wire = Wire::open(gateway.address).await;
     wire.ask(body).await;
     until(&mut wire).await;
