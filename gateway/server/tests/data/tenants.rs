@@ -14,8 +14,8 @@ use super::caller::{CHAT, client, finish};
 use super::gateway::{Gateway, KEY, OTHER_KEY, document};
 use super::provider::{Provider, spawn};
 
-/// A provider that says back whatever it was told, in every way in which a provider answers: well, in a refusal that
-/// repeats the prompt, half and then gone, late in a stream.
+/// A provider that says back its caller's own mark, in every way in which a provider answers: well, in a refusal that
+/// repeats it, half and then gone, late in a stream.
 struct Echo {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
@@ -47,18 +47,18 @@ impl Echo {
 /// Answers on a connection until it breaks off, by an answer's own fault or by ours.
 async fn converse(mut stream: TcpStream, asked: Arc<AtomicUsize>) {
     let mut buffer = Vec::new();
-    while let Some(body) = read(&mut stream, &mut buffer).await {
+    while let Some((head, body)) = read(&mut stream, &mut buffer).await {
         let number = asked.fetch_add(1, Ordering::Relaxed);
         let asked: Value = serde_json::from_slice(&body).unwrap();
-        let words = asked["messages"][0]["content"].as_str().unwrap().to_owned();
-        let (bytes, goes_on) = said(&words, asked["stream"] == true, number);
+        let words = head.lines().find_map(|line| line.strip_prefix("user-agent: ")).unwrap();
+        let (bytes, goes_on) = said(words, asked["stream"] == true, number);
         if stream.write_all(&bytes).await.is_err() || !goes_on {
             return;
         }
     }
 }
 
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     loop {
         let head = buffer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
         if let Some(end) = head {
@@ -68,7 +68,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
             if buffer.len() >= whole {
                 let body = buffer[end..whole].to_vec();
                 buffer.drain(..whole);
-                return Some(body);
+                return Some((text, body));
             }
         }
         if stream.read_buf(buffer).await.ok()? == 0 {
@@ -119,10 +119,21 @@ fn marks(text: &str) -> Vec<&str> {
     words.filter(|word| word.starts_with("mark-")).collect()
 }
 
-/// One of a tenant's few questions, and what may be found in its answer.
-fn question(drawn: u64) -> (&'static str, String, bool) {
-    let (key, tenant) = if drawn.is_multiple_of(2) { (KEY, "first") } else { (OTHER_KEY, "second") };
-    (key, format!("mark-{tenant}-{}", drawn / 2 % 4), drawn / 8 % 2 == 1)
+/// One of a few questions, which both tenants ask in the same words.
+struct Question {
+    key: &'static str,
+    /// The tenant's own, in a header that travels and makes no other question of it.
+    mark: &'static str,
+    body: Value,
+}
+
+impl Question {
+    fn drawn(number: u64) -> Self {
+        let (key, mark) =
+            if number.is_multiple_of(2) { (KEY, "mark-first") } else { (OTHER_KEY, "mark-second") };
+        let said = json!([{"role": "user", "content": format!("question {}", number / 2 % 4)}]);
+        Self { key, mark, body: json!({"model": "m", "stream": number / 8 % 2 == 1, "messages": said}) }
+    }
 }
 
 #[tokio::test]
@@ -147,12 +158,10 @@ async fn no_answer_error_retry_fallback_or_kept_answer_holds_a_word_of_another_t
         let (mut asking, mut ended, mut drawn) = (JoinSet::new(), Vec::new(), 7_u64);
         for _ in 0..1_000 {
             drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let (key, mark, streams) = question(drawn >> 33);
-            let url = gateway.url(CHAT);
-            let body =
-                json!({"model": "m", "stream": streams, "messages": [{"role": "user", "content": mark}]});
+            let Question { key, mark, body } = Question::drawn(drawn >> 33);
+            let request = client().post(gateway.url(CHAT)).bearer_auth(key).header("user-agent", mark);
             let ask = async move {
-                let reply = finish(client().post(url).bearer_auth(key).body(body.to_string())).await;
+                let reply = finish(request.body(body.to_string())).await;
                 let told = format!("{:?}\n{}", reply.headers, reply.text());
                 let stranger = marks(&told).into_iter().find(|found| *found != mark).map(str::to_owned);
                 assert_eq!(stranger, None, "{mark} was told: {told}");
