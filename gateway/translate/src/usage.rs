@@ -47,22 +47,63 @@ impl Tokens {
     /// Reads a `usage` object of the OpenAI protocol.
     #[must_use]
     pub fn from_openai(usage: &[u8]) -> Option<Self> {
+        serde_json::from_slice(usage).map_or_else(|_| Self::from_odd_openai(usage), OpenAiUsage::tokens)
+    }
+
+    /// Reads one whose fields are not all of the types they should be, as far as it goes.
+    fn from_odd_openai(usage: &[u8]) -> Option<Self> {
         let usage: Value = serde_json::from_slice(usage).ok()?;
         let field = |names: [&str; 2]| names.iter().find_map(|name| usage.get(name)).and_then(Value::as_u64);
         let input = field(["prompt_tokens", "input_tokens"]);
         let output = field(["completion_tokens", "output_tokens"]);
         let total = usage.get("total_tokens").and_then(Value::as_u64);
+        let cached_input = ["prompt_tokens_details", "input_tokens_details"]
+            .iter()
+            .find_map(|name| usage.get(name)?.get("cached_tokens")?.as_u64());
+        Self::from_counts(input, output, total, cached_input)
+    }
+
+    fn from_counts(
+        input: Option<u64>,
+        output: Option<u64>,
+        total: Option<u64>,
+        cached_input: Option<u64>,
+    ) -> Option<Self> {
         let (input, output) = match (input, output, total) {
             (None, None, None) => return None,
             (None, None, Some(total)) => (total, 0),
             (input, output, _) => (input.unwrap_or(0), output.unwrap_or(0)),
         };
-        let cached_input = ["prompt_tokens_details", "input_tokens_details"]
-            .iter()
-            .find_map(|name| usage.get(name)?.get("cached_tokens")?.as_u64())
-            .unwrap_or(0)
-            .min(input);
-        Some(Self { input, cached_input, output })
+        Some(Self { input, cached_input: cached_input.unwrap_or(0).min(input), output })
+    }
+}
+
+/// A `usage` object of the OpenAI protocol as it should be, under the names of Chat and of Responses.
+#[derive(serde::Deserialize)]
+struct OpenAiUsage {
+    prompt_tokens: Option<u64>,
+    input_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    prompt_tokens_details: Option<OpenAiDetails>,
+    input_tokens_details: Option<OpenAiDetails>,
+}
+
+#[derive(serde::Deserialize)]
+struct OpenAiDetails {
+    cached_tokens: Option<u64>,
+}
+
+impl OpenAiUsage {
+    fn tokens(self) -> Option<Tokens> {
+        let details = self.prompt_tokens_details.or(self.input_tokens_details);
+        Tokens::from_counts(
+            self.prompt_tokens.or(self.input_tokens),
+            self.completion_tokens.or(self.output_tokens),
+            self.total_tokens,
+            details.and_then(|details| details.cached_tokens),
+        )
     }
 }
 
