@@ -33,25 +33,26 @@ pub struct InvalidName {
 ///
 /// # Errors
 /// [`InvalidName`] when the text is empty, too long, or has a character outside the set.
-pub fn checked(text: &str) -> Result<String, InvalidName> {
+pub fn checked(text: &str) -> Result<std::sync::Arc<str>, InvalidName> {
     let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     let fits = text.len() <= NAME_LENGTH_MAX;
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@".contains(c));
     if starts_well && fits && plain {
-        Ok(text.to_owned())
+        Ok(text.into())
     } else {
         Err(InvalidName { text: text.chars().take(NAME_LENGTH_MAX).collect() })
     }
 }
 
-/// Declares a name newtype: parsed on the way in, ordered, printable, usable as a map key.
+/// Declares a name newtype: parsed on the way in, ordered, printable, usable as a map key. Clones share the text: a
+/// gateway hands names on with every request.
 #[macro_export]
 macro_rules! name_type {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -77,7 +78,7 @@ macro_rules! name_type {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0
+                name.0.as_ref().to_owned()
             }
         }
 

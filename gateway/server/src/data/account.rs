@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request};
 use moorline_admin::ErrorKind;
-use moorline_config::ModelName;
 use moorline_config::document::LogBodies;
+use moorline_config::{KeyName, ModelName, ProviderName};
 use moorline_translate::{Caller as Dialect, Tokens};
 
+use super::request_id::RequestId;
 use super::trail::Trail;
 use super::worker::Worker;
 use crate::access::{Bodies, Line, Sheet};
@@ -30,6 +32,8 @@ const CLIENT_CLOSED: u16 = 499;
 
 /// The most of a method that is logged.
 const METHOD_BYTES_MAX: usize = 16;
+/// The most of a path that is logged.
+const PATH_BYTES_MAX: usize = 256;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,7 @@ struct End {
 
 /// What a request upstream says of the request it belongs to.
 pub(super) struct Said<'a> {
-    pub(super) request_id: &'a str,
+    pub(super) request_id: &'a RequestId,
     /// Absent: the caller's own word stands.
     pub(super) traceparent: Option<HeaderValue>,
 }
@@ -56,14 +60,15 @@ struct Sum {
 /// The running account of one request.
 pub(super) struct Account {
     pub(super) started: Instant,
-    pub(super) request_id: String,
-    pub(super) method: Method,
-    pub(super) path: String,
+    pub(super) request_id: RequestId,
+    method: Method,
+    /// Absent: the request named none.
+    path: Option<PathAndQuery>,
     /// Whose errors the caller knows.
     pub(super) dialect: Dialect,
     pub(super) generation: Option<Arc<Generation>>,
     pub(super) authentication: Authentication,
-    pub(super) key: Option<String>,
+    pub(super) key: Option<KeyName>,
     pub(super) route: Option<usize>,
     pub(super) model: Option<ModelIndex>,
     pub(super) reservation: Option<Reservation>,
@@ -91,25 +96,23 @@ pub(super) struct Account {
 }
 
 struct ServedBy {
-    provider: String,
-    model: String,
+    provider: ProviderName,
+    model: ModelName,
     price: Option<Price>,
 }
 
 impl Account {
-    pub(super) fn open(
+    pub(super) fn open<B>(
         worker: &Worker,
         started: Instant,
-        request_id: String,
-        method: Method,
-        path: String,
-        headers: &HeaderMap,
+        request_id: RequestId,
+        request: &Request<B>,
     ) -> Self {
         Self {
             started,
             request_id,
-            method,
-            path,
+            method: request.method().clone(),
+            path: request.uri().path_and_query().cloned(),
             dialect: Dialect::OpenAiChat,
             generation: None,
             authentication: Authentication::Missing,
@@ -118,7 +121,7 @@ impl Account {
             model: None,
             reservation: None,
             input_estimate: 0,
-            trail: Trail::begin(worker, headers),
+            trail: Trail::begin(worker, request.headers()),
             operation: None,
             output_estimate: 0,
             tokens: None,
@@ -141,15 +144,8 @@ impl Account {
 
     /// The target by whose price the request goes.
     pub(super) fn serves(&mut self, target: &Target) {
-        let (provider, model) = (target.upstream.provider.as_str(), target.model.as_str());
-        let is_same = self.served_by.as_ref().is_some_and(|by| by.provider == provider && by.model == model);
-        if !is_same {
-            self.served_by = Some(ServedBy {
-                provider: provider.to_owned(),
-                model: model.to_owned(),
-                price: target.price,
-            });
-        }
+        let (provider, model) = (target.upstream.provider.clone(), target.model.clone());
+        self.served_by = Some(ServedBy { provider, model, price: target.price });
     }
 
     /// The request is on a route whose words are logged, until the declared end.
@@ -215,6 +211,11 @@ impl Account {
         self.trace(&sum);
     }
 
+    /// The path asked for, without its query.
+    fn path(&self) -> &str {
+        shortened(self.path.as_ref().map_or("/", PathAndQuery::path), PATH_BYTES_MAX)
+    }
+
     /// The model asked for, when it is declared.
     fn model_name(&self) -> Option<&ModelName> {
         let serving = self.generation.as_deref()?;
@@ -256,13 +257,13 @@ impl Account {
         let Sum { end, tokens, cost_micros, latency } = *sum;
         access.write(&Line {
             time_micros: clock::now().as_microsecond(),
-            id: &self.request_id,
-            method: shortened(self.method.as_str()),
-            path: &self.path,
+            id: self.request_id.as_str(),
+            method: shortened(self.method.as_str(), METHOD_BYTES_MAX),
+            path: self.path(),
             status: end.status,
             error: end.error.map(ErrorKind::as_str),
             generation: self.generation.as_deref().map(|generation| generation.number.0),
-            key: self.key.as_deref(),
+            key: self.key.as_ref().map(KeyName::as_str),
             model: self.model_name().map(ModelName::as_str),
             provider: self.served_by.as_ref().map(|by| by.provider.as_str()),
             upstream_model: self.served_by.as_ref().map(|by| by.model.as_str()),
@@ -283,14 +284,14 @@ impl Account {
         let Some((trace, telemetry)) = self.trail.take_trace() else { return };
         telemetry.offer(Finished {
             trace,
-            request_id: std::mem::take(&mut self.request_id),
+            request_id: self.request_id.to_string(),
             method: self.method.clone(),
-            path: std::mem::take(&mut self.path),
+            path: self.path().to_owned(),
             operation: self.operation,
             status: sum.end.status,
             error: sum.end.error,
             generation: self.generation.as_deref().map(|generation| generation.number.0),
-            key: self.key.take(),
+            key: self.key.take().map(String::from),
             model: self.model_name().map(ToString::to_string),
             input_tokens: sum.tokens.input,
             output_tokens: sum.tokens.output,
@@ -317,9 +318,9 @@ impl Drop for Account {
     }
 }
 
-/// A method as far as it is one: callers make some up.
-fn shortened(method: &str) -> &str {
-    method.get(..METHOD_BYTES_MAX).unwrap_or(method)
+/// The beginning of what a caller may have made up.
+fn shortened(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -27,6 +27,7 @@ use super::account::Account;
 use super::answer::Answer;
 use super::ask::Ask;
 use super::outbound;
+use super::request_id::RequestId;
 use super::worker::Worker;
 use crate::cache::Giver;
 use crate::guardrails::{Cleared, Guards};
@@ -150,7 +151,7 @@ async fn ask(
     has_others: bool,
     account: &mut Account,
 ) -> Result<Answer, Failure> {
-    let outgoing = call.ask.for_target(target, &account.request_id)?;
+    let outgoing = call.ask.for_target(target, account.request_id.as_str())?;
     let mut entered = enter(call, model, target).map_err(Failure::Unavailable)?;
     let mut attempt = 1;
     loop {
@@ -183,7 +184,7 @@ fn wait_after(
     failure: &Failure,
     entered: Entered<'_>,
     (attempt, has_others): (u32, bool),
-    id: &str,
+    id: &RequestId,
 ) -> Option<Duration> {
     tracing::debug!(
         %id,

@@ -17,6 +17,7 @@ use super::answer::{self, Answer, Source};
 use super::ask::Outgoing;
 use super::attempts::{self, Call, Clock, Failure};
 use super::pool::Lease;
+use super::request_id::REQUEST_ID;
 use super::upstream::Answered;
 use crate::routing::Target;
 use crate::routing::way::wire_of;
@@ -42,9 +43,6 @@ const ANTHROPIC: [HeaderName; 2] = [ANTHROPIC_VERSION, HeaderName::from_static("
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The version that is spoken when the caller names none (<https://docs.anthropic.com/en/api/versioning>).
 const ANTHROPIC_VERSION_SPOKEN: HeaderValue = HeaderValue::from_static("2023-06-01");
-
-/// The request's id, for the upstream's logs.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Sends the request and reads as much of the answer as tells whether it is one.
 pub(super) async fn send(
@@ -136,7 +134,9 @@ async fn exchange(
             ended => return ended.map(|answered| (lease, answered)),
         }
     }
-    let mut lease = pool.connect(origin, call.route.clocks.connect).await.map_err(Failure::Connect)?;
+    // In a box: most requests find a connection, and should not carry the space for a handshake.
+    let connecting = Box::pin(pool.connect(origin, call.route.clocks.connect));
+    let mut lease = connecting.await.map_err(Failure::Connect)?;
     authorize(target, &lease, &mut head, outgoing).await?;
     let answered = answered(&mut lease, &head, outgoing, call.route.clocks.headers).await?;
     Ok((lease, answered))
@@ -148,9 +148,8 @@ fn head(call: &Call<'_>, kind: ProviderKind, outgoing: &Outgoing, said: &Said<'_
     headers.insert(CONTENT_TYPE, outgoing.content_type.clone());
     // What is compressed could neither be counted nor watched.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if let Ok(id) = HeaderValue::from_str(said.request_id) {
-        headers.insert(REQUEST_ID, id);
-    }
+    // For the upstream's logs.
+    headers.insert(REQUEST_ID, said.request_id.header());
     let own: &[HeaderName] = match kind {
         ProviderKind::Anthropic => &ANTHROPIC,
         ProviderKind::Openai | ProviderKind::AzureOpenai | ProviderKind::OpenaiCompatible => &OPENAI,

@@ -12,9 +12,10 @@ use moorline_translate::{Caller as Dialect, ErrorBody, ScanError, error};
 
 use super::attempts::Failure;
 use super::body::ReadError;
+use super::marks::standing_headers;
 use crate::guardrails::{Blocked, Cause};
 use crate::health::{Reason, Unavailable};
-use crate::limits::{Denied, Refused, Standing};
+use crate::limits::{Denied, Refused};
 use crate::recorder::Authentication;
 use crate::routing::limit::Kind;
 
@@ -296,31 +297,6 @@ impl From<Refused> for Refusal {
         refusal.headers.extend(standing_headers(kind, standing));
         refusal
     }
-}
-
-/// How a limit stands, in the headers clients know. They know none for the other kinds.
-pub(super) fn standing_headers(
-    kind: Kind,
-    standing: Standing,
-) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    let names = match kind {
-        Kind::Requests => {
-            ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]
-        }
-        Kind::Tokens => {
-            ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]
-        }
-        Kind::Budget | Kind::Concurrency => [""; 3],
-    };
-    let Standing { most, remaining, reset } = standing;
-    let reset = HeaderValue::try_from(format!("{}s", reset.div_ceil(1_000))).ok();
-    let values = [Some(HeaderValue::from(most)), Some(HeaderValue::from(remaining)), reset];
-    let is_known = matches!(kind, Kind::Requests | Kind::Tokens);
-    names
-        .into_iter()
-        .zip(values)
-        .filter(move |_| is_known)
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), value?)))
 }
 
 fn dollars(micros: u64) -> String {

@@ -271,7 +271,7 @@ impl Relay {
             param: None,
             code: Some("guardrail_blocked"),
         };
-        let event = error::event(self.account.dialect, &error, &self.account.request_id);
+        let event = error::event(self.account.dialect, &error, self.account.request_id.as_str());
         self.ready = Parts::from(Bytes::from(event));
         (self.guard, self.source) = (None, None);
         self.watch = Watch::Opaque;
@@ -366,7 +366,7 @@ impl Relay {
                 let kind = ending.kind();
                 self.account.end(self.status, Some(kind));
                 // When the upstream said itself what went wrong, the caller has its word.
-                let id = &self.account.request_id;
+                let id = self.account.request_id.as_str();
                 events.fail(self.account.dialect, id, kind.as_str(), ending.message(), &mut self.ready);
             }
             Watch::Json(..) | Watch::Opaque if matches!(ending, Ending::Clean) => {

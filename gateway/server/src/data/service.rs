@@ -22,28 +22,24 @@ use super::cached::{self, Found};
 use super::endpoint::{self, Endpoint};
 use super::guard::Mark;
 use super::guarded::{self, Guarded};
+use super::marks::Marks;
 use super::models;
-use super::refusal::{self, Refusal};
+use super::refusal::Refusal;
 use super::relay::{Lag, Relay, Times};
+use super::request_id::{REQUEST_ID, RequestId};
 use super::shadow::{self, Original};
 use super::worker::Worker;
-use super::{admission, caller, dice::Dice};
+use super::{admission, caller};
 use crate::cache::key::Question;
 use crate::cache::{Entry, Recording};
 use crate::guardrails::StreamGuard;
-use crate::limits::Reservation;
 use crate::recorder::Authentication;
-use crate::routing::limit::{Kind, Subject};
+use crate::routing::limit::Subject;
 
 const GENERATION: HeaderName = HeaderName::from_static("x-moorline-generation");
 pub(super) const PROBE: HeaderName = HeaderName::from_static("x-moorline-probe");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Where Anthropic's clients look for it.
 const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-/// The longest request id taken from a caller.
-const REQUEST_ID_BYTES_MAX: usize = 128;
-/// The most of a path that is logged.
-const PATH_BYTES_MAX: usize = 256;
 /// Sides of the die that is thrown for the generation.
 const DIE_SIDES: u64 = 10_000;
 
@@ -102,22 +98,18 @@ fn plain(
     if let Some(generation) = pick(worker, asked) {
         headers.insert(GENERATION, HeaderValue::from(generation.number.0));
     }
-    if let Ok(id) = HeaderValue::try_from(request_id(asked, &worker.dice)) {
-        headers.insert(REQUEST_ID, id);
-    }
+    headers.insert(REQUEST_ID, RequestId::of(asked, &worker.dice).header());
     response
 }
 
 /// Answers a request of the API, and marks the answer with its generation, id and limits.
 async fn api(worker: &Arc<Worker>, mark: Arc<Mark>, request: Request<Incoming>) -> Response<ReplyBody> {
     let started = Instant::now();
-    let request_id = request_id(request.headers(), &worker.dice);
-    let path: String = request.uri().path().chars().take(PATH_BYTES_MAX).collect();
-    let mut account =
-        Account::open(worker, started, request_id.clone(), request.method().clone(), path, request.headers());
+    let request_id = RequestId::of(request.headers(), &worker.dice);
+    let mut account = Account::open(worker, started, request_id.clone(), &request);
     account.dialect = endpoint::dialect(request.uri().path(), request.headers());
     let dialect = account.dialect;
-    let mut marks = HeaderMap::with_capacity(8);
+    let mut marks = Marks::new();
     let served = if mark.is_doubtful() || has_doubtful_host(&request) {
         Err(Refusal::doubtful())
     } else {
@@ -127,7 +119,7 @@ async fn api(worker: &Arc<Worker>, mark: Arc<Mark>, request: Request<Incoming>) 
         Ok(served) => accept(served, account, started, worker.config.deadlines.heartbeat),
         Err(refusal) => {
             account.end(refusal.status.as_u16(), Some(refusal.kind));
-            let (status, headers, body) = refusal.into_parts(dialect, &request_id);
+            let (status, headers, body) = refusal.into_parts(dialect, request_id.as_str());
             Reply::Whole(status, headers, Parts::from(Bytes::from(body)))
         }
     };
@@ -136,13 +128,11 @@ async fn api(worker: &Arc<Worker>, mark: Arc<Mark>, request: Request<Incoming>) 
         Reply::Again(headers, parts) => (StatusCode::OK, headers, ReplyBody::again(parts, mark)),
         Reply::Relay(status, headers, relay) => (status, headers, ReplyBody::relay(relay, mark)),
     };
-    headers.extend(marks);
-    if let Ok(id) = HeaderValue::try_from(request_id) {
-        if dialect == Dialect::AnthropicMessages {
-            headers.insert(ANTHROPIC_REQUEST_ID, id.clone());
-        }
-        headers.insert(REQUEST_ID, id);
+    marks.put(&mut headers);
+    if dialect == Dialect::AnthropicMessages {
+        headers.insert(ANTHROPIC_REQUEST_ID, request_id.header());
     }
+    headers.insert(REQUEST_ID, request_id.header());
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -178,12 +168,12 @@ async fn serve(
     peer: IpAddr,
     request: Request<Incoming>,
     account: &mut Account,
-    marks: &mut HeaderMap,
+    marks: &mut Marks,
 ) -> Result<Served, Refusal> {
     let (head, body) = request.into_parts();
     let generation = pick(worker, &head.headers).ok_or_else(Refusal::nothing_served)?;
     account.generation = Some(Arc::clone(&generation));
-    marks.insert(GENERATION, HeaderValue::from(generation.number.0));
+    marks.add(GENERATION, HeaderValue::from(generation.number.0));
     let routing = &*generation.routing;
 
     let caller = caller::authenticate(&head.headers, routing, || worker.limits.now()).await;
@@ -194,7 +184,7 @@ async fn serve(
         return Err(Refusal::wrong_method(&head.method, endpoint.methods()));
     }
     let caller = caller.map_err(Refusal::unauthenticated)?;
-    account.key = Some(caller.key().name.to_string());
+    account.key = Some(caller.key().name.clone());
     let operation = match endpoint {
         Endpoint::Upstream(operation) => operation,
         Endpoint::Model(name) => {
@@ -223,10 +213,10 @@ async fn serve(
     let subject = Subject { caller: caller.who(), model, peer, headers: &head.headers };
     let reservation =
         admission::reserve(&worker.limits, route, caller.key(), &subject, declared, estimate).await?;
-    mark_limits(&reservation, marks);
+    marks.limits(&reservation);
     account.reservation = Some(reservation);
 
-    let guarded = Guarded::of(worker, (route, caller.key(), declared), &ask, &account.request_id);
+    let guarded = Guarded::of(worker, (route, caller.key(), declared), &ask, account.request_id.as_str());
     let guarded = guarded.as_ref();
     let ask = guarded::clear(ask, guarded).await?;
     let deadline = tokio::time::Instant::from_std(account.started + route.clocks.total);
@@ -262,7 +252,7 @@ async fn serve(
     };
 
     if let Some(shadow) = &declared.shadow {
-        let (generation, request_id) = (&generation, account.request_id.as_str());
+        let (generation, request_id) = (&generation, &account.request_id);
         shadow::cast(shadow, &Original { worker, generation, caller: &caller, request_id }, &call);
     }
     let given = attempts::run(&call, account).await.map_err(|failure| Refusal::from(&failure))?;
@@ -331,32 +321,6 @@ fn accept(served: Served, mut account: Account, started: Instant, heartbeat: Dur
             let relay = Relay::new(status.as_u16(), flow, account, times, guard);
             let relay = relay.record(recording).paced(lag);
             Reply::Relay(status, headers, Box::new(relay))
-        }
-    }
-}
-
-/// A caller's id when it is well formed, else a new one.
-fn request_id(headers: &HeaderMap, dice: &Dice) -> String {
-    let given = headers.get(REQUEST_ID).map(HeaderValue::as_bytes).unwrap_or_default();
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    if (1..=REQUEST_ID_BYTES_MAX).contains(&given.len()) && given.iter().all(is_plain) {
-        return String::from_utf8_lossy(given).into_owned();
-    }
-    let now = u64::try_from(crate::clock::now().as_millisecond()).unwrap_or(0);
-    let mut random = [0; 10];
-    for (byte, drawn) in
-        random.iter_mut().zip(dice.next().to_le_bytes().into_iter().chain(dice.next().to_le_bytes()))
-    {
-        *byte = drawn;
-    }
-    uuid::Builder::from_unix_timestamp_millis(now, &random).into_uuid().to_string()
-}
-
-/// How the caller's limits stand.
-fn mark_limits(reservation: &Reservation, marks: &mut HeaderMap) {
-    for (kind, standing) in [(Kind::Requests, reservation.requests), (Kind::Tokens, reservation.tokens)] {
-        if let Some(standing) = standing {
-            marks.extend(refusal::standing_headers(kind, standing));
         }
     }
 }

@@ -22,6 +22,7 @@ use super::ask::Ask;
 use super::attempts::{Call, Clock, Failure};
 use super::caller::{Caller, Kept};
 use super::outbound;
+use super::request_id::RequestId;
 use super::worker::Worker;
 use crate::gauges::Unsent;
 use crate::generation::Generation;
@@ -71,7 +72,7 @@ pub(super) struct Original<'a> {
     pub(super) worker: &'a Arc<Worker>,
     pub(super) generation: &'a Arc<Generation>,
     pub(super) caller: &'a Caller<'a>,
-    pub(super) request_id: &'a str,
+    pub(super) request_id: &'a RequestId,
 }
 
 /// Sends a copy on its way, for as many requests as are declared.
@@ -98,7 +99,7 @@ pub(super) fn cast(shadow: &Shadow, original: &Original<'_>, call: &Call<'_>) {
         headers,
         ask: call.ask.clone(),
         estimate: call.estimate,
-        request_id: format!("{request_id}-shadow"),
+        request_id: request_id.with("-shadow"),
         _slot: slot,
     };
     worker.shadows.tasks.spawn(copy.run());
@@ -114,7 +115,7 @@ struct Copy {
     headers: HeaderMap,
     ask: Cleared<Ask>,
     estimate: Tokens,
-    request_id: String,
+    request_id: RequestId,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -193,9 +194,9 @@ fn target<'a>(call: &Call<'_>, model: &'a Model) -> Option<&'a Target> {
 }
 
 /// Asks, and reads the answer to its end.
-async fn ask(call: &Call<'_>, target: &Target, request_id: &str, started: Instant) -> Came {
+async fn ask(call: &Call<'_>, target: &Target, request_id: &RequestId, started: Instant) -> Came {
     let answered = async {
-        let outgoing = call.ask.for_target(target, request_id)?;
+        let outgoing = call.ask.for_target(target, request_id.as_str())?;
         outbound::send(call, target, &outgoing, &Said { request_id, traceparent: None }).await
     };
     let Answer { status, content, .. } = match answered.await {

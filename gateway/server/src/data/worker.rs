@@ -32,8 +32,6 @@ use crate::gauges::WorkerGauges;
 use crate::guardrails::Judges;
 use crate::limits::Limits;
 
-/// Header lines of a request.
-const HEADERS_MAX: usize = 100;
 /// Bytes of a request's head, and of what is written or read ahead.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Wait after a failed accept, which means that descriptors or memory ran out.
@@ -194,7 +192,7 @@ where
     let serving = http1::Builder::new()
         // The guard holds the deadlines: hyper's own would also run between two requests.
         .header_read_timeout(None)
-        .max_headers(HEADERS_MAX)
+        // Header lines stay at hyper's own most, 100: set to the same, it would clear room for them with each request.
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(stream, respond);
     tokio::pin!(serving);

@@ -73,16 +73,17 @@ impl Credential {
         Ok(Self::Header(name, sensitive(text).ok_or(Unusable::Credential)?))
     }
 
-    /// Puts the credential on a request. Waits only where a token or temporary keys must be fetched first.
+    /// Puts the credential on a request. Waits only where a token or temporary keys must be fetched first; in a box,
+    /// so that requests that come with a key do not carry the space for it.
     pub(super) async fn put(&self, head: &mut Head, body: &Parts) -> Result<(), CredentialError> {
         match self {
             Self::None => {}
             Self::Header(name, value) => drop(head.headers.insert(name.clone(), value.clone())),
             Self::Entra(principal) => {
-                let token = principal.token().await?;
+                let token = Box::pin(principal.token()).await?;
                 head.headers.insert(AUTHORIZATION, token);
             }
-            Self::Aws(signer) => signer.sign(head, body).await?,
+            Self::Aws(signer) => Box::pin(signer.sign(head, body)).await?,
         }
         Ok(())
     }

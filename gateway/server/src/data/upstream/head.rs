@@ -1,12 +1,14 @@
 //! What stands before the body: a request's head as it is written, and an answer's as it is read (RFC 9112).
 
 use std::io::Write as _;
+use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use httparse::Status;
+use smallvec::SmallVec;
 
 use super::ExchangeError;
 use super::body::Framing;
@@ -15,6 +17,8 @@ use super::body::Framing;
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Header lines of an answer.
 const HEADERS_MAX: usize = 100;
+/// Those of the usual answer: so many take no allocation of their own.
+const HEADERS_USUAL: usize = 16;
 
 /// The head of an answer.
 #[derive(Debug)]
@@ -50,9 +54,11 @@ pub(super) fn write(out: &mut Vec<u8>, head: &Head, length: u64) {
 /// over: we ask for none.
 pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Answered>, ExchangeError> {
     while !buffer.is_empty() {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut parsed = httparse::Response::new(&mut headers);
-        let length = match parsed.parse(buffer).map_err(ExchangeError::Head)? {
+        let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+        let mut parsed = httparse::Response::new(&mut []);
+        let parser = httparse::ParserConfig::default();
+        let length = parser.parse_response_with_uninit_headers(&mut parsed, buffer, &mut room);
+        let length = match length.map_err(ExchangeError::Head)? {
             Status::Complete(length) if length <= HEAD_BYTES_MAX => length,
             Status::Partial if buffer.len() < HEAD_BYTES_MAX => return Ok(None),
             Status::Complete(_) | Status::Partial => return Err(ExchangeError::HeadTooLarge),
@@ -68,18 +74,17 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Answered>, ExchangeEr
         }
         let is_newer = parsed.version == Some(1);
         // Names and places of the values; the values themselves are parts of the buffer, not copies.
-        let mut places = [(0, 0); HEADERS_MAX];
-        let mut names: Vec<HeaderName> = Vec::with_capacity(parsed.headers.len());
+        let mut places = SmallVec::<[(HeaderName, usize, usize); HEADERS_USUAL]>::new();
         let start = buffer.as_ptr() as usize;
-        for (header, place) in parsed.headers.iter().zip(&mut places) {
+        for header in &*parsed.headers {
             let name = HeaderName::from_bytes(header.name.as_bytes());
-            names.push(name.map_err(|_| ExchangeError::Head(httparse::Error::HeaderName))?);
+            let name = name.map_err(|_| ExchangeError::Head(httparse::Error::HeaderName))?;
             let from = header.value.as_ptr() as usize - start;
-            *place = (from, from + header.value.len());
+            places.push((name, from, from + header.value.len()));
         }
         let whole = buffer.split_to(length).freeze();
-        let mut headers = HeaderMap::with_capacity(names.len());
-        for (name, (from, to)) in names.into_iter().zip(places) {
+        let mut headers = HeaderMap::with_capacity(places.len());
+        for (name, from, to) in places {
             let value = HeaderValue::from_maybe_shared(whole.slice(from..to));
             headers.append(name, value.map_err(|_| ExchangeError::Head(httparse::Error::HeaderValue))?);
         }
