@@ -229,6 +229,8 @@ impl HeadReader {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(head: &str, cut: usize) -> (Option<(usize, Framing)>, Option<Doubt>) {
@@ -286,6 +288,79 @@ mod tests {
     fn an_unfinished_head_has_no_end() {
         for head in ["", "GET", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n", "\r\n\r\n\r\n"] {
             assert_eq!(HeadReader::default().read(head.as_bytes()), None, "{head:?}");
+        }
+    }
+
+    /// A head put together of lines that are good, odd and wrong.
+    fn odd_head() -> impl Strategy<Value = String> {
+        let one_of = |texts: &'static [&'static str]| prop::sample::select(texts);
+        let names = [
+            "content-length",
+            "Content-Length",
+            "transfer-encoding",
+            "Transfer-Encoding",
+            "host",
+            "x",
+            "content_length",
+            "content-lengthx",
+            "xcontent-length",
+            "connection",
+            "",
+        ];
+        let values = [
+            "5",
+            "0",
+            "05",
+            "5 ",
+            "chunked",
+            "CHUNKED",
+            "identity",
+            "gzip, chunked",
+            "5, 5",
+            "+5",
+            "-5",
+            "5 5",
+            "0x5",
+            "",
+            "18446744073709551615",
+            "18446744073709551616",
+            "g",
+        ];
+        let between =
+            prop_oneof![9 => Just(": "), 2 => Just(":"), 1 => Just(" :"), 1 => Just(":\t"), 1 => Just(" ")];
+        let end = prop_oneof![12 => Just("\r\n"), 1 => Just("\n"), 1 => Just("\r\n "), 1 => Just("\r"), 1 => Just("\r\r\n")];
+        let names = prop::sample::select(names.to_vec());
+        let line = (names, between, prop::sample::select(values.to_vec()), end);
+        let line = line.prop_map(|(name, between, value, end)| format!("{name}{between}{value}{end}"));
+        let first = one_of(&["POST /v1/x HTTP/1.1\r\n", "\r\nPOST / HTTP/1.1\r\n", "GET /a:b HTTP/1.0\r\n"]);
+        let last = one_of(&["\r\n", "\r\n", "\r\n", "\n"]);
+        (first, prop::collection::vec(line, 0..5), last)
+            .prop_map(|(first, lines, last)| format!("{first}{}{last}", lines.concat()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_096))]
+        #[test]
+        fn what_is_not_doubted_another_parser_reads_the_same(head in odd_head(), cut in any::<prop::sample::Index>()) {
+            let text = format!("{head}{{}} and what follows");
+            let (ours, doubt) = read(&text, cut.index(text.len()));
+            let mut space = [httparse::EMPTY_HEADER; 16];
+            let mut parsed = httparse::Request::new(&mut space);
+            let Ok(httparse::Status::Complete(length)) = parsed.parse(text.as_bytes()) else { return Ok(()) };
+            let Some((end, framing)) = ours.filter(|_| doubt.is_none()) else { return Ok(()) };
+            prop_assert_eq!(end, length, "{:?}", head);
+            let named = |name: &str| {
+                let found = parsed.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+                found.map(|header| String::from_utf8_lossy(header.value).into_owned()).collect::<Vec<_>>()
+            };
+            let expected = match (named("content-length").as_slice(), named("transfer-encoding").as_slice()) {
+                ([], []) => Framing::Length(0),
+                // A length that is none is refused by the parser behind us.
+                ([one], []) => one.trim().parse().map_or(framing, Framing::Length),
+                ([], [_]) => Framing::Chunked,
+                more => return Err(TestCaseError::fail(format!("{head:?} is not doubted, and says {more:?}"))),
+            };
+            prop_assert_eq!(framing, expected, "{:?}", head);
         }
     }
 }
