@@ -3,6 +3,7 @@
 #   make demo [ONCE=1]   build, then show the main job; with ONCE=1 exit 0 when all of it happened
 #   make test            everything: format, lints, unit, doc, golden, property and system tests
 #   make bench           measured figures, side by side (docs/benchmarks.md); QUICK=1, ONLY=json-32,stream, PROFILE=measure
+#   make soak            minutes of mixed load with faults, every answer checked; MINUTES=10, JSON=FILE
 #   make fuzz            what strangers send, changed at random; TARGET=sse SECONDS=3600 for one and for longer
 #   make fmt             format
 
@@ -22,8 +23,10 @@ ONCE ?=
 QUICK ?=
 ONLY ?=
 PROFILE ?= release
+MINUTES ?= 10
+JSON ?=
 
-.PHONY: test demo bench fuzz fuzz-program fmt lint build tools
+.PHONY: test demo bench soak fuzz fuzz-program fmt lint build tools
 
 test: tools lint build fuzz-program
 	cargo test --workspace --locked --no-fail-fast
@@ -48,6 +51,10 @@ bench:
 	python3 .ci/tools.py nginx
 	cargo build --profile $(PROFILE) --locked $(if $(QUICK)$(ONLY),-p moorline-gateway -p moorline-tests,--workspace) --bins
 	"$(CARGO_TARGET_DIR)/$(PROFILE)/bench" $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+soak:
+	cargo build --profile $(PROFILE) --locked -p moorline-gateway -p moorline-tests --bins
+	"$(CARGO_TARGET_DIR)/$(PROFILE)/bench" soak --minutes $(MINUTES) $(if $(JSON),--json $(JSON))
 
 # The compiler counts which branches an input reaches; stable Rust can do that for everything but the standard library.
 # --target keeps the flags away from build scripts and macros.

@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`gateway`] (who is measured, in which order), [`workload`] (what is asked),
 //! [`client`] (the load), [`provider`] (who answers), [`system`] (nginx, the gateway and the [`floor`] as processes on
-//! a core of their own), [`table`], [`line`] (a push).
+//! a core of their own), [`table`], [`idle`] (streams that say nothing), [`line`] (a push). Apart from these: [`soak`] (minutes of faults, judged).
 
 #![expect(clippy::unwrap_used, reason = "a figure that cannot be measured is reported by how it failed")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the same")]
@@ -21,32 +21,45 @@ mod figures;
 mod floor;
 mod gateway;
 mod http1;
+mod idle;
 mod line;
 mod page;
 mod plan;
 mod provider;
+mod soak;
 mod system;
 mod table;
 mod workload;
 
+use std::process::ExitCode;
+
 use plan::{Part, Plan};
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // The bare proxy is a process of its own, so that its processor time can be told apart.
     if let [part, upstream] = arguments.as_slice()
         && part == floor::COMMAND
     {
-        return floor::run(upstream.parse().unwrap());
+        floor::run(upstream.parse().unwrap());
+        return ExitCode::SUCCESS;
+    }
+    if arguments.first().is_some_and(|part| part == soak::COMMAND) {
+        return soak::run(&arguments);
     }
     let plan = Plan::of(&arguments);
     if plan.measures(Part::Gateway) {
         show(&plan, Part::Gateway, &gateway::measure(&plan));
     }
+    if plan.measures(Part::Idle) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        show(&plan, Part::Idle, &runtime.block_on(Box::pin(idle::measure())));
+    }
     if plan.measures(Part::Push) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         show(&plan, Part::Push, &runtime.block_on(Box::pin(line::measure())));
     }
+    ExitCode::SUCCESS
 }
 
 fn show(plan: &Plan, part: Part, table: &str) {

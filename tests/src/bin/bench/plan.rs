@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-/// The two halves of the page.
+/// The parts of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// What the gateway costs a request.
     Gateway,
+    /// What a stream holds that says nothing.
+    Idle,
     /// How fast a push is in force.
     Push,
 }
@@ -16,6 +18,7 @@ impl Part {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
+            Self::Idle => "idle-streams",
             Self::Push => "push",
         }
     }
@@ -34,7 +37,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `--quick`: short turns, nothing is written. `--only NAME,…`: a half, or loads whose name begins so.
+    /// `--quick`: short turns, nothing is written. `--only NAME,…`: a part, or loads whose name begins so.
     pub(crate) fn of(arguments: &[String]) -> Self {
         let is_quick = arguments.iter().any(|argument| argument == "--quick");
         let only = arguments.iter().skip_while(|argument| *argument != "--only").nth(1);
@@ -49,11 +52,14 @@ impl Plan {
         }
     }
 
-    /// Whether this half is wanted.
+    /// Whether this part is wanted.
     pub(crate) fn measures(&self, part: Part) -> bool {
         match part {
-            Part::Gateway => self.only.is_empty() || self.only.iter().any(|name| name != Part::Push.name()),
-            Part::Push => (self.only.is_empty() && !self.is_quick) || self.names(part),
+            Part::Gateway => {
+                let is_other = |name: &String| name == Part::Push.name() || name == Part::Idle.name();
+                self.only.is_empty() || !self.only.iter().all(is_other)
+            }
+            Part::Idle | Part::Push => (self.only.is_empty() && !self.is_quick) || self.names(part),
         }
     }
 
@@ -63,7 +69,7 @@ impl Plan {
         self.only.is_empty() || self.names(Part::Gateway) || is_named
     }
 
-    /// Whether the page is renewed: only by what measured all of a half, for long enough.
+    /// Whether the page is renewed: only by what measured all of a part, for long enough.
     pub(crate) fn keeps(&self, part: Part) -> bool {
         !self.is_quick && (self.only.is_empty() || self.names(part))
     }
