@@ -2,7 +2,7 @@
 //!
 //! A request *reserves* what it is expected to use when it is admitted, and *settles* for what it used when it ends; a
 //! request that failed gets all of it back. Counters belong to no document: they are found by their limit's identity
-//! ([`LimitId`]), so that swapping documents neither forgives nor charges anybody.
+//! ([`LimitId`](crate::routing::limit::LimitId)), so that swapping documents neither forgives nor charges anybody.
 //!
 //! What a request uses counts in the window in which it was admitted. So the most by which a token limit or budget can
 //! be overspent is what the requests under way at its edge use beyond their estimates.

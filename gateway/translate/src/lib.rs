@@ -1,6 +1,6 @@
 //! OpenAI shapes, provider shapes, and the framing of streams. Pure: bytes in, bytes out; no I/O, no clock.
 //!
-//! A request that needs no translation is never parsed into a tree: [`scan`] checks it in one pass and notes where
+//! A request that needs no translation is never parsed into a tree: [`scan`](mod@scan) checks it in one pass and notes where
 //! the few fields stand that a gateway decides on, [`splice`] replaces those and leaves every other byte alone.
 //! A request that does need one goes through [`chat`], the vocabulary that all chat protocols share; [`matrix`] is
 //! where it comes in and goes out, and [`gemini`], [`bedrock`] and [`cohere`] are providers' halves of it. [`count`], [`embeddings`],

@@ -145,9 +145,9 @@ fn judge(lessons: &Lessons, index: usize, number: u32, status: u16, body: &str) 
     let kind = &KINDS[index];
     let fault = Fault::of(number, kind.is_stream);
     let (right, got) = (dateless(&lessons.right(index, number, fault)), dateless(body));
-    let breaks = kind.is_stream
-        && fault.is_midway()
-        && !(matches!(fault, Fault::BadEvent(_)) && !kind.is_translated());
+    // An event that is no JSON breaks only what must be translated.
+    let is_passed_on = matches!(fault, Fault::BadEvent(_)) && !kind.is_translated();
+    let breaks = kind.is_stream && fault.is_midway() && !is_passed_on;
     if status == 200 && got == right {
         // What came in one piece with the fault was not passed on yet: then the sound provider answered. Only silence is
         // sure to come after the first event.

@@ -141,7 +141,7 @@ impl Fault {
 
 /// Whether the caller of this question goes away before it has the answer.
 pub(super) fn leaves(number: u32) -> bool {
-    number != 0 && scattered(u64::from(number) << 32 | 1) % 100 == 0
+    number != 0 && scattered(u64::from(number) << 32 | 1).is_multiple_of(100)
 }
 
 /// Numbers in a row become numbers all over the place (splitmix64).
