@@ -53,9 +53,9 @@ pub(crate) async fn measure() -> String {
 
     drop(open(address, WARM_UP).await);
     closed(&gateway).await;
-    let (before, sockets_before) = (rss_kib(pid), socket_kib());
+    let (before, kernel_before) = (rss_kib(pid), kernel_kib());
     let streams = open(address, STREAMS).await;
-    let (during, sockets) = (rss_kib(pid), socket_kib());
+    let (during, kernel) = (rss_kib(pid), kernel_kib());
     drop(streams);
     closed(&gateway).await;
     tokio::time::sleep(GIVEN_BACK_WITHIN).await;
@@ -68,11 +68,11 @@ pub(crate) async fn measure() -> String {
     writeln!(text, "| with {STREAMS} silent streams | {:.1} MiB |", mebibytes(during)).unwrap();
     writeln!(text, "| after they have gone | {:.1} MiB |", mebibytes(after)).unwrap();
     writeln!(text, "| **a stream** | **{:.1} KiB** |", each(during.saturating_sub(before))).unwrap();
-    let sockets = each(sockets.saturating_sub(sockets_before));
     writeln!(
         text,
-        "\nThe kernel counts {sockets:.1} KiB a stream as buffers of sockets (`mem` in `/proc/net/sockstat`, all four ends of a \
-         stream's two connections, all processes)."
+        "\nThe kernel holds about {:.0} KiB a stream for all four ends of its two connections, of which half are the gateway's (`Slab` in \
+         `/proc/meminfo`, and `mem` in `/proc/net/sockstat`).",
+        each(kernel.saturating_sub(kernel_before))
     )
     .unwrap();
     text
@@ -112,12 +112,15 @@ async fn closed(gateway: &Gateway) {
     .await;
 }
 
-/// What the kernel holds for TCP sockets.
-fn socket_kib() -> u64 {
-    let text = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("TCP:")).unwrap_or_default();
-    let pages = line.split_whitespace().skip_while(|word| *word != "mem").nth(1);
-    pages.and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE_KIB
+/// What the kernel holds: its own objects, of which each socket is several, and what waits in sockets.
+fn kernel_kib() -> u64 {
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let slab = memory.lines().find_map(|line| line.strip_prefix("Slab:")).unwrap_or_default();
+    let slab = slab.trim().trim_end_matches(" kB").parse().unwrap_or(0);
+    let sockets = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let sockets = sockets.lines().find_map(|line| line.strip_prefix("TCP:")).unwrap_or_default();
+    let pages = sockets.split_whitespace().skip_while(|word| *word != "mem").nth(1);
+    slab + pages.and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE_KIB
 }
 
 /// A provider that says one thing, and then nothing until its caller goes away.

@@ -65,10 +65,12 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let after = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1);
     let minutes: f64 = after("--minutes").map_or(10.0, |minutes| minutes.parse().unwrap());
     let time = Duration::from_secs_f64(minutes * 60.0);
+    // Before it runs: the checkout may be another one after it.
+    let machine = page::machine().replace("`make bench`", "`make soak`");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (notes, in_flight) = runtime.block_on(Box::pin(soak(time)));
     let verdict = Verdict::of(&notes, in_flight);
-    let text = table(&notes, &verdict, time);
+    let text = format!("{machine}\n{}", table(&notes, &verdict, time));
     println!("{text}");
     for wrong in &notes.shown {
         eprintln!("soak: {wrong}");
@@ -217,10 +219,9 @@ impl Verdict {
 }
 
 fn table(notes: &Notes, verdict: &Verdict, time: Duration) -> String {
-    let mut text = format!("{}\n", page::machine().replace("`make bench`", "`make soak`"));
-    text.push_str(
-        "| questions | right | broke midway, and said so | caller left | wrong |\n|---|---|---|---|---|\n",
-    );
+    let mut text =
+        "| questions | right | broke midway, and said so | caller left | wrong |\n|---|---|---|---|---|\n"
+            .to_owned();
     let mut line = |title: &str, sum: &Sum| {
         writeln!(text, "| {title} | {} | {} | {} | {} |", sum.right, sum.broken, sum.left, sum.wrong)
             .unwrap();
