@@ -161,13 +161,15 @@ impl UsageWatch {
     pub fn feed(&mut self, bytes: &[u8]) {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
-            if matches!(self.place, Place::InString | Place::InUsageString) && !self.escaped {
-                let end = plain_end(bytes, at);
-                if end > at {
-                    self.keep(bytes.get(at..end).unwrap_or_default());
-                    at = end;
-                    continue;
-                }
+            let end = match self.place {
+                Place::InString | Place::InUsageString if !self.escaped => plain_end(bytes, at),
+                Place::Other | Place::InUsage => run_end(bytes, at),
+                _ => at,
+            };
+            if end > at {
+                self.keep(bytes.get(at..end).unwrap_or_default());
+                at = end;
+                continue;
             }
             self.step(byte);
             at += 1;
@@ -267,6 +269,12 @@ impl UsageWatch {
             Caller::AnthropicMessages => self.found.as_deref().and_then(Tokens::from_anthropic),
         }
     }
+}
+
+/// The index of the first byte at or after `from` that has a meaning outside of strings.
+fn run_end(bytes: &[u8], from: usize) -> usize {
+    let has_meaning = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']' | b',');
+    bytes.get(from..).and_then(|rest| rest.iter().position(has_meaning)).map_or(bytes.len(), |run| from + run)
 }
 
 /// The tokens that one whole JSON value names.
