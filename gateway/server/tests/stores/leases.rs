@@ -323,14 +323,17 @@ async fn a_store_that_falls_silent_holds_no_request_for_long() {
     let replica = Replica::new(&redis, &json!([{"requests": 100, "window": "1h"}]), "closed");
     assert!(replica.passes(1).await);
     redis.freeze(Signal::STOP);
-    let asked = Instant::now();
-    while replica.ask(1).await.is_ok() {}
-    let waited = asked.elapsed();
-    assert!(waited < Duration::from_secs(3), "{waited:?}");
+    let refused = async { while replica.ask(1).await.is_ok() {} };
+    tokio::time::timeout(DEADLINE, refused).await.expect("a silent store is not waited for without end");
     until(async || replica.limits.health().lost() == 1).await;
-    let asked = Instant::now();
-    assert_eq!(replica.ask(1).await.unwrap_err(), Denied::StoreLost);
-    assert!(asked.elapsed() < Duration::from_millis(200), "known to be lost, it is not waited for");
+    // The quickest of five: a machine may stand still, but a store that is waited for is waited for each time.
+    let mut quickest = Duration::MAX;
+    for _ in 0..5 {
+        let asked = Instant::now();
+        assert_eq!(replica.ask(1).await.unwrap_err(), Denied::StoreLost);
+        quickest = quickest.min(asked.elapsed());
+    }
+    assert!(quickest < Duration::from_millis(200), "known to be lost, it is not waited for: {quickest:?}");
     redis.freeze(Signal::CONT);
     until(async || replica.ask(1).await.is_ok()).await;
 }
