@@ -111,9 +111,16 @@ mod tests {
         };
         let since = Timestamp::UNIX_EPOCH;
         let total = usage.clone();
-        let (models, routes, authentication) = ([("m".to_owned(), usage)].into(), [].into(), [].into());
-        let stats =
-            Stats { generation: Generation(1), since, until: since, total, models, routes, authentication };
+        let stats = Stats {
+            generation: Generation(1),
+            since,
+            until: since,
+            total,
+            models: [("m".to_owned(), usage)].into(),
+            routes: [].into(),
+            authentication: [].into(),
+            shadows: [].into(),
+        };
         let sample = sample(&stats);
         assert_eq!(
             (sample.requests, sample.faults),
