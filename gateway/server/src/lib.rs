@@ -15,6 +15,7 @@ pub mod aws;
 pub mod backoff;
 pub mod clock;
 pub mod command_line;
+mod digits;
 pub mod document_source;
 pub mod gauges;
 pub mod generation;

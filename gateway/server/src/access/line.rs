@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::escape::{quoted, word};
 use crate::command_line::LogFormat;
+use crate::digits::Digits;
 
 /// What is said of a request.
 #[derive(Debug, Clone, Default)]
@@ -115,7 +116,8 @@ impl Line<'_> {
         let stamp = |out: &mut Vec<u8>, second: &mut SecondText| {
             out.extend_from_slice(second.of(self.time_micros.div_euclid(1_000_000)).as_bytes());
             out.push(b'.');
-            digits(out, self.time_micros.rem_euclid(1_000_000).unsigned_abs(), 6);
+            let micros = Digits::of(self.time_micros.rem_euclid(1_000_000).unsigned_abs(), 6);
+            out.extend_from_slice(micros.as_bytes());
             out.push(b'Z');
         };
         match format {
@@ -193,7 +195,7 @@ impl Fields<'_> {
     fn number(&mut self, name: &'static str, value: Option<u64>) {
         let Some(value) = value else { return };
         self.name(name);
-        digits(self.out, value, 1);
+        self.out.extend_from_slice(Digits::of(value, 1).as_bytes());
     }
 
     fn truth(&mut self, name: &'static str, value: bool) {
@@ -210,20 +212,6 @@ impl Fields<'_> {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Writes a number with at least so many digits.
-fn digits(out: &mut Vec<u8>, mut number: u64, least: usize) {
-    let mut text = [b'0'; 20];
-    let mut at = text.len();
-    while number > 0 || text.len() - at < least {
-        at -= 1;
-        if let Some(digit) = text.get_mut(at) {
-            *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        }
-        number /= 10;
-    }
-    out.extend_from_slice(text.get(at..).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! In: one word after the other, while a request is decided on. Out: headers, put on whatever answer it gets.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
+use crate::digits::Digits;
 use crate::limits::{Reservation, Standing};
 use crate::routing::limit::Kind;
 
@@ -61,27 +63,12 @@ pub(super) fn standing_headers(
     names.into_iter().flatten().zip(values)
 }
 
-/// A number as a header's value. Written by hand: this is done six times for every answer, and the formatter of the
-/// standard library was the most expensive part of it.
-fn number(mut number: u64, unit: &str) -> HeaderValue {
-    // 20 digits and a unit of one letter fit.
-    let mut text = [0; 24];
-    let mut at = text.len();
-    let mut put = |byte| {
-        at -= 1;
-        if let Some(place) = text.get_mut(at) {
-            *place = byte;
-        }
-    };
-    unit.bytes().rev().for_each(&mut put);
-    loop {
-        put(b'0' + u8::try_from(number % 10).unwrap_or_default());
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    HeaderValue::from_bytes(text.get(at..).unwrap_or_default()).unwrap_or(HeaderValue::from_static("0"))
+/// A number as a header's value.
+fn number(number: u64, unit: &str) -> HeaderValue {
+    let digits = Digits::of(number, 1);
+    let mut text = SmallVec::<[u8; 24]>::from_slice(digits.as_bytes());
+    text.extend_from_slice(unit.as_bytes());
+    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
 }
 
 #[cfg(test)]
