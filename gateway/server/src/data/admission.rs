@@ -1,9 +1,9 @@
 //! What a caller asks for, and whether there is room: what is decided before anything goes upstream.
 
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
 use moorline_translate::{Fields, Tokens};
 
+use super::body;
 use super::refusal::Refusal;
 use crate::limits::{self, Demand, Limits, Reservation};
 use crate::routing::limit::Subject;
@@ -14,11 +14,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 
 /// Refuses a body that we could not look into, whichever of its lines says so.
 pub(super) fn readable(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Ok(());
-    }
-    Err(Refusal::encoded_body())
+    if body::is_encoded(headers) { Err(Refusal::encoded_body()) } else { Ok(()) }
 }
 
 /// The model a request is for.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_translate::error::is_error;
 use moorline_translate::faults::{self, Class};
@@ -17,6 +17,7 @@ use moorline_translate::{Caller as Dialect, Opening, Parts, Tokens, UsageWatch, 
 use tokio::time::Instant;
 
 use super::attempts::{Clock, Failure};
+use super::body;
 use super::events::Events;
 use super::pool::Lease;
 use super::reading::Reading;
@@ -145,8 +146,7 @@ pub(super) async fn begin(
     clocks: Clocks,
     guards: Option<&Guards>,
 ) -> Result<Answer, Failure> {
-    let mut encodings = head.headers.get_all(CONTENT_ENCODING).iter();
-    if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if body::is_encoded(&head.headers) {
         return Err(Failure::Encoded);
     }
     let mut headers = returned(&head.headers);

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -14,6 +16,12 @@ use tokio::time::Instant;
 
 use super::guard::{Deadlines, Mark};
 use super::relay::Relay;
+
+/// Whether any line of a head says that its body is encoded: then nobody here can look into it.
+pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
 
 /// Why a caller's body is refused.
 #[derive(Debug, thiserror::Error)]
