@@ -55,6 +55,8 @@ pub(super) struct Waiting {
 /// What is said to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ask {
+    /// The store's life in which it is said.
+    pub(super) life: u64,
     /// The present bucket: what is granted counts there.
     pub(super) head: u64,
     /// The most that may be taken by all replicas together.
@@ -102,6 +104,8 @@ pub(super) struct Lease {
     asked_at: Millis,
     /// The store's life that `told` in the buckets is about: one that came back may have forgotten.
     life: u64,
+    /// Whether the store knows that something is held here that is not used: nobody else would call it back.
+    is_known_holder: bool,
     /// What runs now is counted by the store until then.
     good_until: Millis,
     refused: Option<Refused>,
@@ -161,9 +165,9 @@ impl Lease {
         let Some(bucket) = ring.bucket(index) else { return false };
         let is_debt = bucket.used > bucket.taken;
         // At the edge what comes back is for whoever asks first, wherever that is.
-        let is_edge = is_present && self.left == 0 && bucket.taken > bucket.used;
-        self.recalled |= is_edge;
-        is_debt || is_edge
+        let holds = is_present && bucket.taken > bucket.used;
+        self.recalled |= holds && self.left == 0;
+        is_debt || self.recalled || (holds && !self.is_known_holder)
     }
 
     /// Whether there is something to say to the store without being asked: what lies idle, what changed in buckets that
@@ -194,7 +198,7 @@ impl Lease {
         let most = self.waiting.front().map_or(self.most, |waiting| waiting.most);
         // Allowance that was taken under another limit is not this one's: a smaller limit must not be passed with it.
         let returns = std::mem::take(&mut self.recalled) || most != self.most;
-        let is_heard = std::mem::replace(&mut self.life, life) == life;
+        let is_heard = self.life == life && (!ring.shape().is_endless() || now < self.good_until);
         self.most = most;
         let (mut keeps, oldest) = (0, ring.shape().oldest(head));
         let mut totals = Vec::new();
@@ -216,8 +220,9 @@ impl Lease {
         let is_low = std::mem::take(&mut self.runs_low) && !returns;
         let ahead = if need > 0 || is_low { self.ahead(now) } else { 0 };
         let is_sign = std::mem::take(&mut self.sign_due);
-        let has_word = need > 0 || ahead > 0 || returns || is_sign || !totals.is_empty();
-        has_word.then_some(Ask { head, most, need, least, ahead, keeps: keeps > 0, totals })
+        let is_news = keeps > 0 && !self.is_known_holder;
+        let has_word = need > 0 || ahead > 0 || returns || is_sign || is_news || !totals.is_empty();
+        has_word.then_some(Ask { life, head, most, need, least, ahead, keeps: keeps > 0, totals })
     }
 
     /// How much to take ahead: what lasts about a quarter of a second, as it went so far.
@@ -244,6 +249,8 @@ impl Lease {
             bucket.taken = bucket.taken.saturating_add(answer.granted);
             bucket.told = bucket.told.saturating_add(answer.granted);
         }
+        self.life = ask.life;
+        self.is_known_holder = ask.keeps || answer.granted > 0;
         self.left = answer.left;
         self.good_until = now.saturating_add(LIFE - LIFE_SIGN);
         if answer.granted > 0 || ring.shape().is_endless() {
@@ -297,5 +304,59 @@ impl Lease {
             self.refused = Some(Refused { least, most: self.most, until });
         }
         starved.into_iter().map(|waiting| waiting.verdict).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_config::document::Algorithm;
+
+    use super::super::ring::Shape;
+    use super::*;
+
+    const PLENTY: Answer = Answer { granted: 0, left: 4, holders: 0 };
+
+    /// Five of what may run at the same time, all in use, and the store has just heard of it.
+    fn five_run() -> (Lease, Ring) {
+        let (mut lease, mut ring) = (Lease::default(), Ring::new(Shape::new(None, Algorithm::Fixed)));
+        let (verdict, _) = oneshot::channel();
+        lease.waiting.push_back(Waiting { amount: 5, most: 20, verdict });
+        let ask = lease.ask(&mut ring, 1, 0).unwrap();
+        lease.answer(&mut ring, &ask, Answer { granted: 5, left: 15, holders: 0 }, 0);
+        lease.waiting.clear();
+        ring.charge(5);
+        lease.recall();
+        let ask = lease.ask(&mut ring, 1, 0).unwrap();
+        assert!(!ask.keeps);
+        lease.answer(&mut ring, &ask, PLENTY, 0);
+        (lease, ring)
+    }
+
+    #[test]
+    fn what_ends_while_a_word_is_under_way_is_told_with_the_next_so_that_others_can_call_it_back() {
+        let (mut lease, mut ring) = five_run();
+        assert_eq!(lease.ask(&mut ring, 1, 0), None);
+        let head = ring.head();
+        ring.exchange(head, 2, 0);
+        assert!(lease.settled(&mut ring, head));
+        let ask = lease.ask(&mut ring, 1, 0).unwrap();
+        assert!(ask.keeps);
+        lease.answer(&mut ring, &ask, PLENTY, 0);
+        // Told once: as long as others may call it back, ending says nothing more.
+        ring.exchange(head, 1, 0);
+        assert!(!lease.settled(&mut ring, head));
+    }
+
+    #[test]
+    fn a_store_that_may_have_forgotten_is_told_again_until_it_answers() {
+        let (mut lease, mut ring) = five_run();
+        let head = ring.head();
+        // Found again, and then after a silence that lasted longer than it remembers.
+        for (life, now) in [(2, 1), (2, 1), (1, LIFE)] {
+            assert_eq!(lease.ask(&mut ring, life, now).unwrap().totals, [(head, 5)]);
+        }
+        let ask = lease.ask(&mut ring, 2, 1).unwrap();
+        lease.answer(&mut ring, &ask, PLENTY, 1);
+        assert_eq!(lease.ask(&mut ring, 2, 1), None);
     }
 }
