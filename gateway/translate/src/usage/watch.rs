@@ -76,9 +76,9 @@ impl UsageWatch {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             let end = match self.place {
-                Place::Other => self.pass(bytes, at),
+                Place::Other | Place::InUsage => self.pass(bytes, at),
                 Place::InString | Place::InUsageString if !self.escaped => plain_end(bytes, at),
-                Place::InUsage => run_end(bytes, at),
+                Place::BeforeKey if byte == b'"' => self.whole_key(bytes, at),
                 _ => at,
             };
             if end > at {
@@ -91,36 +91,44 @@ impl UsageWatch {
         }
     }
 
-    /// Goes over what is of no interest, strings and all, to where an outermost key may begin: nearly all of an answer
-    /// is gone over here, and nothing of it touches more than the depth.
+    /// Goes over strings, and over all that is nested in the outermost object's values, up to what means something there.
+    /// Nearly all of an answer is gone over here, and nothing of it touches more than the depth.
     fn pass(&mut self, bytes: &[u8], from: usize) -> usize {
         let (mut at, mut depth) = (from, self.depth);
-        let place = loop {
+        loop {
             at = run_end(bytes, at);
-            let Some(&byte) = bytes.get(at) else { break Place::Other };
-            at += 1;
-            match byte {
-                b'"' => match string_end(bytes, at) {
+            match bytes.get(at) {
+                Some(b'"') => match string_end(bytes, at + 1) {
                     Ok(end) => at = end,
                     Err(cut) => {
                         self.escaped = cut == Cut::Escape;
+                        let is_usage = self.place == Place::InUsage;
+                        self.place = if is_usage { Place::InUsageString } else { Place::InString };
                         at = bytes.len();
-                        break Place::InString;
                     }
                 },
-                b'{' | b'[' => {
-                    depth = depth.saturating_add(1);
-                    if depth == 1 && byte == b'{' {
-                        break Place::BeforeKey;
-                    }
+                Some(byte) if depth > 1 => {
+                    depth = match byte {
+                        b'{' | b'[' => depth.saturating_add(1),
+                        b'}' | b']' => depth - 1,
+                        _ => depth,
+                    };
+                    at += 1;
                 }
-                b'}' | b']' => depth = depth.saturating_sub(1),
-                _ if depth == 1 => break Place::BeforeKey,
-                _ => {}
+                _ => break,
             }
-        };
-        (self.place, self.depth) = (place, depth);
+        }
+        self.depth = depth;
         at
+    }
+
+    /// Takes an outermost key in, when all of it is here.
+    fn whole_key(&mut self, bytes: &[u8], from: usize) -> usize {
+        let Ok(end) = string_end(bytes, from + 1) else { return from };
+        let is_wanted = bytes.get(from + 1..end - 1) == Some(KEY);
+        self.key = if is_wanted { Key::Begins(KEY.len()) } else { Key::Other };
+        self.place = Place::AfterKey;
+        end
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -166,11 +174,10 @@ impl UsageWatch {
 
     fn outside(&mut self, byte: u8) {
         match byte {
-            b'"' if self.place == Place::BeforeKey => {
+            b'"' => {
                 self.key = Key::default();
                 self.place = Place::InKey;
             }
-            b'"' => self.place = Place::InString,
             b'{' | b'[' => {
                 self.depth = self.depth.saturating_add(1);
                 self.place = if self.depth == 1 && byte == b'{' { Place::BeforeKey } else { Place::Other };
@@ -192,11 +199,6 @@ impl UsageWatch {
                 }
                 self.place = Place::Other;
                 return self.outside(byte);
-            }
-            b'"' => {
-                self.keep(b"\"");
-                self.place = Place::InUsageString;
-                return;
             }
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),
