@@ -27,6 +27,7 @@ mod guarded;
 mod marks;
 mod models;
 mod outbound;
+mod patience;
 mod pool;
 mod reading;
 mod refusal;

@@ -104,6 +104,19 @@ impl SecondText {
     }
 }
 
+/// A field's name with all that stands around it.
+#[derive(Clone, Copy)]
+struct Name {
+    json: &'static str,
+    text: &'static str,
+}
+
+macro_rules! name {
+    ($name:literal) => {
+        Name { json: concat!(",\"", $name, "\":"), text: concat!(" ", $name, "=") }
+    };
+}
+
 /// A line under construction.
 struct Fields<'out> {
     out: &'out mut Vec<u8>,
@@ -139,51 +152,44 @@ impl Line<'_> {
     }
 
     fn fields(&self, fields: &mut Fields<'_>) {
-        fields.text("id", Some(self.id));
-        fields.text("method", Some(self.method));
-        fields.text("path", Some(self.path));
-        fields.number("status", Some(u64::from(self.status)));
-        fields.text("error", self.error);
-        fields.number("generation", self.generation);
-        fields.text("key", self.key);
-        fields.text("model", self.model);
-        fields.text("provider", self.provider);
-        fields.text("upstream_model", self.upstream_model);
-        fields.number("attempts", Some(u64::from(self.attempts)));
-        fields.number("input_tokens", Some(self.input_tokens));
-        fields.number("output_tokens", Some(self.output_tokens));
-        fields.truth("tokens_estimated", self.tokens_estimated);
-        fields.number("cost_micros", Some(self.cost_micros));
-        fields.number("latency_micros", Some(micros(self.latency)));
-        fields.number("first_token_micros", self.first_token.map(micros));
+        fields.text(name!("id"), Some(self.id));
+        fields.text(name!("method"), Some(self.method));
+        fields.text(name!("path"), Some(self.path));
+        fields.number(name!("status"), Some(u64::from(self.status)));
+        fields.text(name!("error"), self.error);
+        fields.number(name!("generation"), self.generation);
+        fields.text(name!("key"), self.key);
+        fields.text(name!("model"), self.model);
+        fields.text(name!("provider"), self.provider);
+        fields.text(name!("upstream_model"), self.upstream_model);
+        fields.number(name!("attempts"), Some(u64::from(self.attempts)));
+        fields.number(name!("input_tokens"), Some(self.input_tokens));
+        fields.number(name!("output_tokens"), Some(self.output_tokens));
+        fields.truth(name!("tokens_estimated"), self.tokens_estimated);
+        fields.number(name!("cost_micros"), Some(self.cost_micros));
+        fields.number(name!("latency_micros"), Some(micros(self.latency)));
+        fields.number(name!("first_token_micros"), self.first_token.map(micros));
         if let Some(trace_id) = self.trace_id {
-            fields.text("trace_id", Some(&format!("{trace_id:032x}")));
+            fields.text(name!("trace_id"), Some(&format!("{trace_id:032x}")));
         }
         if let Some(bodies) = self.bodies {
-            fields.text("log_bodies_owner", Some(&bodies.owner));
-            fields.body("request_body", "request_body_bytes", &bodies.request);
-            fields.body("response_body", "response_body_bytes", &bodies.response);
+            fields.text(name!("log_bodies_owner"), Some(&bodies.owner));
+            fields.body(name!("request_body"), name!("request_body_bytes"), &bodies.request);
+            fields.body(name!("response_body"), name!("response_body_bytes"), &bodies.response);
         }
     }
 }
 
 impl Fields<'_> {
-    fn name(&mut self, name: &'static str) {
-        match self.format {
-            LogFormat::Json => {
-                self.out.extend_from_slice(b",\"");
-                self.out.extend_from_slice(name.as_bytes());
-                self.out.extend_from_slice(b"\":");
-            }
-            LogFormat::Text => {
-                self.out.push(b' ');
-                self.out.extend_from_slice(name.as_bytes());
-                self.out.push(b'=');
-            }
-        }
+    fn name(&mut self, name: Name) {
+        let text = match self.format {
+            LogFormat::Json => name.json,
+            LogFormat::Text => name.text,
+        };
+        self.out.extend_from_slice(text.as_bytes());
     }
 
-    fn text(&mut self, name: &'static str, value: Option<&str>) {
+    fn text(&mut self, name: Name, value: Option<&str>) {
         let Some(value) = value else { return };
         self.name(name);
         match self.format {
@@ -192,18 +198,18 @@ impl Fields<'_> {
         }
     }
 
-    fn number(&mut self, name: &'static str, value: Option<u64>) {
+    fn number(&mut self, name: Name, value: Option<u64>) {
         let Some(value) = value else { return };
         self.name(name);
         self.out.extend_from_slice(Digits::of(value, 1).as_bytes());
     }
 
-    fn truth(&mut self, name: &'static str, value: bool) {
+    fn truth(&mut self, name: Name, value: bool) {
         self.name(name);
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    fn body(&mut self, name: &'static str, length: &'static str, body: &Body) {
+    fn body(&mut self, name: Name, length: Name, body: &Body) {
         // A character that was cut, or is none, becomes the sign for that.
         self.text(name, Some(&String::from_utf8_lossy(&body.kept)));
         self.number(length, Some(body.bytes));

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_translate::error::is_error;
 use moorline_translate::faults::{self, Class};
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::attempts::{Clock, Failure};
 use super::body;
 use super::events::Events;
+use super::patience;
 use super::pool::Lease;
 use super::reading::Reading;
 use super::upstream::{Answered, ExchangeError};
@@ -34,24 +35,8 @@ const ERROR_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of an answer that are taken for a token when the upstream does not say.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// Headers of an upstream's answer that travel on. Its rate limits are about our account there, and stay here.
-const RETURNED: [HeaderName; 8] = [
-    CONTENT_TYPE,
-    CACHE_CONTROL,
-    RETRY_AFTER,
-    HeaderName::from_static("retry-after-ms"),
-    HeaderName::from_static("x-should-retry"),
-    HeaderName::from_static("openai-model"),
-    HeaderName::from_static("openai-processing-ms"),
-    HeaderName::from_static("openai-version"),
-];
-/// How providers name their own id of a request.
-const OWN_IDS: [HeaderName; 4] = [
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("request-id"),
-    HeaderName::from_static("apim-request-id"),
-    HeaderName::from_static("x-amzn-requestid"),
-];
+/// How providers name their own id of a request. The first of them counts.
+const OWN_IDS: [&str; 4] = ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"];
 /// The provider's own id of the request.
 const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 /// Fields of the request that its provider has no word for.
@@ -130,9 +115,9 @@ impl Source {
 
     pub(super) async fn next(&mut self, limit: Duration, clock: Clock) -> Result<Option<Bytes>, Failure> {
         let next = std::future::poll_fn(|cx| self.poll_next(cx));
-        match tokio::time::timeout_at(Instant::now() + limit, next).await {
-            Ok(next) => next.transpose().map_err(Failure::Broken),
-            Err(_) => Err(Failure::Slow(clock)),
+        match patience::until(|| Instant::now() + limit, next).await {
+            Some(next) => next.transpose().map_err(Failure::Broken),
+            None => Err(Failure::Slow(clock)),
         }
     }
 }
@@ -219,14 +204,35 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
+/// Whether a header of an upstream's answer travels on. Its rate limits are about our account there, and stay here.
+fn travels_on(name: &str) -> bool {
+    matches!(
+        name,
+        "content-type"
+            | "cache-control"
+            | "retry-after"
+            | "retry-after-ms"
+            | "x-should-retry"
+            | "openai-model"
+            | "openai-processing-ms"
+            | "openai-version"
+    )
+}
+
+/// What travels on, and room for what is put beside it.
 fn returned(headers: &HeaderMap) -> HeaderMap {
-    let mut out = HeaderMap::with_capacity(8);
-    for name in RETURNED {
-        if let Some(value) = headers.get(&name) {
-            out.insert(name, value.clone());
+    let mut out = HeaderMap::with_capacity(16);
+    let mut own_id = None;
+    for (name, value) in headers {
+        if travels_on(name.as_str()) {
+            out.entry(name).or_insert_with(|| value.clone());
+        } else if let Some(rank) = OWN_IDS.iter().position(|own| name == own)
+            && own_id.is_none_or(|(best, _)| rank < best)
+        {
+            own_id = Some((rank, value));
         }
     }
-    if let Some(id) = OWN_IDS.iter().find_map(|name| headers.get(name)) {
+    if let Some((_, id)) = own_id {
         out.insert(UPSTREAM_REQUEST_ID, id.clone());
     }
     out

@@ -15,6 +15,7 @@ use moorline_translate::Parts;
 use tokio::time::Instant;
 
 use super::guard::{Deadlines, Mark};
+use super::patience;
 use super::relay::Relay;
 
 /// Whether any line of a head says that its body is encoded: then nobody here can look into it.
@@ -46,13 +47,16 @@ pub(super) async fn read(
     if body.size_hint().lower() > bytes_max {
         return Err(ReadError::TooLarge(bytes_max));
     }
-    let started = Instant::now();
+    let mut body_by = None;
     // Most bodies come in one piece, which is then used as it is.
     let mut whole = Bytes::new();
     let mut pieces = BytesMut::new();
     loop {
-        let by = (started + deadlines.body).min(Instant::now() + deadlines.body_idle);
-        let frame = tokio::time::timeout_at(by, body.frame()).await.map_err(|_| ReadError::Timeout)?;
+        let by = || {
+            let now = Instant::now();
+            (*body_by.get_or_insert(now + deadlines.body)).min(now + deadlines.body_idle)
+        };
+        let frame = patience::until(by, body.frame()).await.ok_or(ReadError::Timeout)?;
         let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(ReadError::Broken)?.into_data() else { continue };
         let length = whole.len() + pieces.len() + data.len();

@@ -5,17 +5,19 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use moorline_config::document::ProviderKind;
 use moorline_translate::faults::Class;
+use tokio::time::Instant;
 
 use super::account::Said;
 use super::answer::{self, Answer, Source};
 use super::ask::Outgoing;
 use super::attempts::{self, Call, Clock, Failure};
+use super::patience;
 use super::pool::Lease;
 use super::request_id::REQUEST_ID;
 use super::upstream::Answered;
@@ -23,23 +25,6 @@ use crate::routing::Target;
 use crate::routing::way::wire_of;
 use crate::telemetry::TRACEPARENT;
 
-/// Headers of a caller that travel on, to any provider. All others stay here.
-const FORWARDED: [HeaderName; 5] = [
-    USER_AGENT,
-    HeaderName::from_static("idempotency-key"),
-    TRACEPARENT,
-    HeaderName::from_static("tracestate"),
-    HeaderName::from_static("baggage"),
-];
-/// Those that only providers of OpenAI's protocol are sent, when it is the caller's too.
-const OPENAI: [HeaderName; 4] = [
-    ACCEPT,
-    HeaderName::from_static("openai-beta"),
-    HeaderName::from_static("openai-organization"),
-    HeaderName::from_static("openai-project"),
-];
-/// Those that only Anthropic is sent.
-const ANTHROPIC: [HeaderName; 2] = [ANTHROPIC_VERSION, HeaderName::from_static("anthropic-beta")];
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The version that is spoken when the caller names none (<https://docs.anthropic.com/en/api/versioning>).
 const ANTHROPIC_VERSION_SPOKEN: HeaderValue = HeaderValue::from_static("2023-06-01");
@@ -142,6 +127,19 @@ async fn exchange(
     Ok((lease, answered))
 }
 
+/// Whether a header of a caller's travels on to a provider. All others stay here.
+fn travels_on(name: &str, kind: ProviderKind) -> bool {
+    use ProviderKind::{Anthropic, AzureOpenai, Openai, OpenaiCompatible};
+    match name {
+        "user-agent" | "idempotency-key" | "traceparent" | "tracestate" | "baggage" => true,
+        "accept" | "openai-beta" | "openai-organization" | "openai-project" => {
+            matches!(kind, Openai | AzureOpenai | OpenaiCompatible)
+        }
+        "anthropic-version" | "anthropic-beta" => kind == Anthropic,
+        _ => false,
+    }
+}
+
 /// The head of the request, but for what proves that it is ours.
 fn head(call: &Call<'_>, kind: ProviderKind, outgoing: &Outgoing, said: &Said<'_>) -> Head {
     let mut headers = HeaderMap::with_capacity(16);
@@ -150,15 +148,8 @@ fn head(call: &Call<'_>, kind: ProviderKind, outgoing: &Outgoing, said: &Said<'_
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     // For the upstream's logs.
     headers.insert(REQUEST_ID, said.request_id.header());
-    let own: &[HeaderName] = match kind {
-        ProviderKind::Anthropic => &ANTHROPIC,
-        ProviderKind::Openai | ProviderKind::AzureOpenai | ProviderKind::OpenaiCompatible => &OPENAI,
-        ProviderKind::Bedrock | ProviderKind::Gemini | ProviderKind::Cohere => &[],
-    };
-    for name in FORWARDED.iter().chain(own) {
-        if let Some(value) = call.headers.get(name) {
-            headers.insert(name, value.clone());
-        }
+    for (name, value) in call.headers.iter().filter(|(name, _)| travels_on(name.as_str(), kind)) {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     if kind == ProviderKind::Anthropic && !headers.contains_key(ANTHROPIC_VERSION) {
         headers.insert(ANTHROPIC_VERSION, ANTHROPIC_VERSION_SPOKEN);
@@ -190,8 +181,8 @@ async fn answered(
     outgoing: &Outgoing,
     limit: Duration,
 ) -> Result<Answered, Failure> {
-    match tokio::time::timeout(limit, lease.exchange(head, &outgoing.body)).await {
-        Ok(answered) => answered.map_err(Failure::Broken),
-        Err(_) => Err(Failure::Slow(Clock::Headers)),
+    match patience::until(|| Instant::now() + limit, lease.exchange(head, &outgoing.body)).await {
+        Some(answered) => answered.map_err(Failure::Broken),
+        None => Err(Failure::Slow(Clock::Headers)),
     }
 }
