@@ -37,6 +37,7 @@ mod service;
 mod shadow;
 mod trail;
 mod upstream;
+mod wire;
 mod worker;
 
 use std::io;

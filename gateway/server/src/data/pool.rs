@@ -7,22 +7,22 @@
 use std::collections::HashMap;
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::dial::{self, Tls};
 use super::upstream::Connection;
+use super::wire::{Turn, Wire};
 use crate::gauges::{UpstreamConnection, WorkerGauges};
 use crate::routing::Origin;
 
 /// Idle connections kept to one origin.
 const IDLE_MAX: usize = 256;
-/// How long one is kept. Below the 60 s at which the usual server closes.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-/// How often idle ones are swept.
+/// How often idle ones are swept. Their age is counted in sweeps, so that using one reads no clock.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How many sweeps one is kept for: 40 to 50 s, below the 60 s at which the usual server closes.
+const SWEEPS_MAX: u64 = 5;
 
 /// Why no connection could be had.
 #[derive(Debug, thiserror::Error)]
@@ -49,25 +49,32 @@ pub(super) enum ConnectError {
 /// Upstream connections of one worker.
 pub(super) struct Pool {
     idle: Mutex<HashMap<Origin, Vec<Idle>>>,
+    sweeps: AtomicU64,
     tls: Tls,
+    turn: Arc<Turn>,
     gauges: Arc<WorkerGauges>,
 }
 
 struct Idle {
     connection: Connection,
     counted: UpstreamConnection,
-    since: Instant,
+    /// The number of sweeps when it was given back.
+    since: u64,
 }
 
 impl Idle {
-    fn is_fresh(&mut self) -> bool {
-        self.since.elapsed() < IDLE_TIMEOUT && self.connection.is_idle()
+    fn is_fresh(&mut self, sweeps: u64) -> bool {
+        sweeps.saturating_sub(self.since) < SWEEPS_MAX && self.connection.is_idle()
     }
 }
 
 impl Pool {
-    pub(super) fn new(tls: Tls, gauges: Arc<WorkerGauges>) -> Self {
-        Self { idle: Mutex::default(), tls, gauges }
+    pub(super) fn new(tls: Tls, turn: Arc<Turn>, gauges: Arc<WorkerGauges>) -> Self {
+        Self { idle: Mutex::default(), sweeps: AtomicU64::new(0), tls, turn, gauges }
+    }
+
+    fn sweeps(&self) -> u64 {
+        self.sweeps.load(Ordering::Relaxed)
     }
 
     /// An idle connection to `origin`, the one used last first, or nothing.
@@ -76,7 +83,7 @@ impl Pool {
         let kept = idle.get_mut(origin)?;
         while let Some(mut found) = kept.pop() {
             self.gauges.upstream_idle(-1);
-            if found.is_fresh() {
+            if found.is_fresh(self.sweeps()) {
                 let (Idle { connection, counted, .. }, pool) = (found, Arc::clone(self));
                 return Some(Lease { connection, counted, origin: origin.clone(), pool, is_reused: true });
             }
@@ -94,6 +101,7 @@ impl Pool {
         let stream = reached
             .map_err(|_| ConnectError::Timeout { origin: origin.clone(), limit })?
             .map_err(|source| ConnectError::Failed { origin: origin.clone(), source })?;
+        let stream = Wire::new(stream, Arc::clone(&self.turn));
         let (connection, counted, pool) = (Connection::new(stream), self.gauges.upstream(), Arc::clone(self));
         Ok(Lease { connection, counted, origin: origin.clone(), pool, is_reused: false })
     }
@@ -103,10 +111,11 @@ impl Pool {
         let mut tick = tokio::time::interval(SWEEP_EVERY);
         loop {
             tick.tick().await;
+            let sweeps = self.sweeps.fetch_add(1, Ordering::Relaxed) + 1;
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             idle.retain(|_, connections| {
                 connections.retain_mut(|idle| {
-                    let is_kept = idle.is_fresh();
+                    let is_kept = idle.is_fresh(sweeps);
                     self.gauges.upstream_idle(if is_kept { 0 } else { -1 });
                     is_kept
                 });
@@ -145,15 +154,13 @@ impl Lease {
             return;
         }
         let mut idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connections) = idle.get_mut(&origin) {
-            if connections.len() < IDLE_MAX {
-                connections.push(Idle { connection, counted, since: Instant::now() });
-                pool.gauges.upstream_idle(1);
-            }
-        } else {
-            idle.insert(origin, vec![Idle { connection, counted, since: Instant::now() }]);
-            pool.gauges.upstream_idle(1);
+        let given = Idle { connection, counted, since: pool.sweeps() };
+        match idle.get_mut(&origin) {
+            Some(connections) if connections.len() >= IDLE_MAX => return,
+            Some(connections) => connections.push(given),
+            None => drop(idle.insert(origin, vec![given])),
         }
+        pool.gauges.upstream_idle(1);
     }
 }
 

@@ -14,22 +14,26 @@ mod stream;
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts as Head;
 use moorline_translate::Parts;
-use tokio::io::{AsyncRead as _, AsyncWrite as _};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
+use super::wire::Wire;
 use body::Framing;
 pub(super) use head::Answered;
 pub(super) use stream::Stream;
 
 /// The most of a body that is copied behind the head, so that both leave in one piece.
 const COPIED_BYTES_MAX: u64 = 16 * 1024;
-/// Room for what is read at once.
-const READ_BYTES: usize = 16 * 1024;
+/// What is read at once while nobody knows how much there is.
+const PIECE_BYTES: usize = 4 * 1024;
+/// What is read at once at most.
+const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// Why an exchange failed.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +60,7 @@ pub(super) enum ExchangeError {
 
 /// A connection to an upstream.
 pub(super) struct Connection {
-    stream: Stream,
+    stream: Wire<Stream>,
     read: BytesMut,
     written: Vec<u8>,
     framing: Framing,
@@ -67,7 +71,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream) -> Self {
+    pub(super) fn new(stream: Wire<Stream>) -> Self {
         Self {
             stream,
             read: BytesMut::new(),
@@ -85,12 +89,12 @@ impl Connection {
 
     /// Whether another request can be sent: the last answer was read to its end, and nothing came since.
     pub(super) fn is_idle(&mut self) -> bool {
-        if !self.reusable || !self.framing.has_ended() || !self.read.is_empty() {
+        if !self.reusable || !self.framing.has_ended() || !self.read.is_empty() || !self.stream.is_clear() {
             return false;
         }
         // Costs no system call while nothing has come. An end or a word out of turn makes it ready.
         let mut byte = [0; 1];
-        let mut buffer = tokio::io::ReadBuf::new(&mut byte);
+        let mut buffer = ReadBuf::new(&mut byte);
         Pin::new(&mut self.stream)
             .poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer)
             .is_pending()
@@ -159,13 +163,22 @@ impl Connection {
 
     /// Reads more, if there is more.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.read.reserve(self.framing.expects().clamp(READ_BYTES / 4, READ_BYTES * 4));
-        let filled = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read);
-        if filled.is_pending() && self.read.is_empty() {
-            // A stream is silent most of its life; thousands of them would hold this room for nothing.
-            self.read = BytesMut::new();
+        let expected = self.framing.expects();
+        if expected > PIECE_BYTES {
+            self.read.reserve(expected.min(READ_BYTES_MAX));
+            let filled = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read);
+            if filled.is_pending() && self.read.is_empty() {
+                self.read = BytesMut::new();
+            }
+            return filled;
         }
-        filled
+        // On the stack first: an upstream is silent most of the time, and thousands of connections would hold room for
+        // nothing, or take it and give it back each time there is nothing yet.
+        let mut room = [const { MaybeUninit::uninit() }; PIECE_BYTES];
+        let mut piece = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+        self.read.extend_from_slice(piece.filled());
+        Poll::Ready(Ok(piece.filled().len()))
     }
 }
 
@@ -187,7 +200,12 @@ impl Sending<'_> {
         self.failed.is_none() && self.sent == self.total(gathered)
     }
 
-    fn poll(&mut self, stream: &mut Stream, gathered: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll(
+        &mut self,
+        stream: &mut Wire<Stream>,
+        gathered: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         let total = self.total(gathered);
         if self.sent == total {
             return Pin::new(stream).poll_flush(cx);

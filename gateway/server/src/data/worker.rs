@@ -25,6 +25,7 @@ use super::dice::Dice;
 use super::guard::{Guarded, Mark};
 use super::pool::Pool;
 use super::shadow::Shadows;
+use super::wire::{Turn, Wire};
 use super::{DataConfig, Serving, service};
 use crate::access::Sheet;
 use crate::cache::Caches;
@@ -44,6 +45,7 @@ pub(super) struct Worker {
     pub(super) limits: Arc<Limits>,
     pub(super) caches: Arc<Caches>,
     pub(super) pool: Arc<Pool>,
+    turn: Arc<Turn>,
     pub(super) judges: Arc<Judges>,
     pub(super) dice: Dice,
     pub(super) gauges: Arc<WorkerGauges>,
@@ -62,10 +64,11 @@ impl Worker {
         drain: CancellationToken,
     ) -> Self {
         let gauges = config.gauges.worker();
-        let pool = Arc::new(Pool::new(tls, Arc::clone(&gauges)));
+        let turn = Arc::new(Turn::default());
+        let pool = Arc::new(Pool::new(tls, Arc::clone(&turn), Arc::clone(&gauges)));
         let access = config.access_log.sheet();
         let (judges, dice, shadows) = (Arc::default(), Dice::new(), Shadows::default());
-        Self { config, serving, limits, caches, pool, judges, dice, gauges, access, shadows, drain }
+        Self { config, serving, limits, caches, pool, turn, judges, dice, gauges, access, shadows, drain }
     }
 }
 
@@ -94,6 +97,10 @@ async fn run(worker: Arc<Worker>, listener: TcpListener) {
         let pool = Arc::clone(&worker.pool);
         async move { pool.sweep_for_ever().await }
     });
+    let flusher = TaskTracker::new().spawn({
+        let turn = Arc::clone(&worker.turn);
+        async move { turn.flush_for_ever().await }
+    });
     accept(&worker, &listener, &connections).await;
     drop(listener);
     connections.close();
@@ -105,6 +112,8 @@ async fn run(worker: Arc<Worker>, listener: TcpListener) {
     }
     worker.shadows.end().await;
     sweeper.abort();
+    flusher.abort();
+    worker.turn.flush();
     worker.pool.clear();
 }
 
@@ -184,6 +193,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mark = Arc::new(Mark::new(peer));
+    let stream = Wire::new(stream, Arc::clone(&worker.turn));
     let stream = TokioIo::new(Guarded::new(stream, Arc::clone(&mark), worker.config.deadlines));
     let respond = service_fn(|request| {
         let (worker, mark) = (Arc::clone(&worker), Arc::clone(&mark));

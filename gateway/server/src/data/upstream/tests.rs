@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::TaskTracker;
 
+use super::super::wire::Turn;
 use super::body::Chunk;
 use super::*;
 
@@ -11,7 +15,10 @@ async fn pair() -> (Connection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (far, _) = listener.accept().await.unwrap();
-    (Connection::new(Stream::Plain(near)), far)
+    let turn = Arc::new(Turn::default());
+    let wire = Wire::new(Stream::Plain(near), Arc::clone(&turn));
+    TaskTracker::new().spawn(async move { turn.flush_for_ever().await });
+    (Connection::new(wire), far)
 }
 
 fn head() -> Head {
