@@ -1,6 +1,7 @@
 //! What a caller asks for, and whether there is room: what is decided before anything goes upstream.
 
-use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderValue};
 use moorline_translate::{Fields, Tokens};
 
 use super::body;
@@ -14,7 +15,8 @@ const BYTES_PER_TOKEN: u64 = 4;
 
 /// Refuses a body that we could not look into, whichever of its lines says so.
 pub(super) fn readable(headers: &HeaderMap) -> Result<(), Refusal> {
-    if body::is_encoded(headers) { Err(Refusal::encoded_body()) } else { Ok(()) }
+    let encodings = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+    if body::is_encoded(encodings) { Err(Refusal::encoded_body()) } else { Ok(()) }
 }
 
 /// The model a request is for.

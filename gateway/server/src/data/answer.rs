@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_translate::error::is_error;
 use moorline_translate::faults::{self, Class};
@@ -22,7 +22,7 @@ use super::events::Events;
 use super::patience;
 use super::pool::Lease;
 use super::reading::Reading;
-use super::upstream::{Answered, ExchangeError};
+use super::upstream::{Answered, ExchangeError, Lines};
 use crate::guardrails::Guards;
 use crate::routing::route::Clocks;
 
@@ -35,6 +35,17 @@ const ERROR_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of an answer that are taken for a token when the upstream does not say.
 const BYTES_PER_TOKEN: u64 = 4;
 
+/// Headers of an upstream's answer that travel on. Its rate limits are about our account there, and stay here.
+const RETURNED: [HeaderName; 8] = [
+    CONTENT_TYPE,
+    CACHE_CONTROL,
+    RETRY_AFTER,
+    HeaderName::from_static("retry-after-ms"),
+    HeaderName::from_static("x-should-retry"),
+    HeaderName::from_static("openai-model"),
+    HeaderName::from_static("openai-processing-ms"),
+    HeaderName::from_static("openai-version"),
+];
 /// How providers name their own id of a request. The first of them counts.
 const OWN_IDS: [&str; 4] = ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"];
 /// The provider's own id of the request.
@@ -42,9 +53,9 @@ const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-requ
 /// Fields of the request that its provider has no word for.
 const DROPPED: HeaderName = HeaderName::from_static("x-moorline-dropped");
 /// How Bedrock says what an embedding used.
-const BEDROCK_INPUT_TOKENS: HeaderName = HeaderName::from_static("x-amzn-bedrock-input-token-count");
+const BEDROCK_INPUT_TOKENS: &str = "x-amzn-bedrock-input-token-count";
 /// How AWS says its word for a refusal, when the body does not.
-const AWS_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const AWS_ERROR_TYPE: &str = "x-amzn-errortype";
 /// Tells a proxy in front not to gather a stream before passing it on.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -131,7 +142,7 @@ pub(super) async fn begin(
     clocks: Clocks,
     guards: Option<&Guards>,
 ) -> Result<Answer, Failure> {
-    if body::is_encoded(&head.headers) {
+    if body::is_encoded(head.headers.all("content-encoding")) {
         return Err(Failure::Encoded);
     }
     let mut headers = returned(&head.headers);
@@ -185,7 +196,7 @@ fn class_of(wire: Wire, head: &Answered, body: &[u8]) -> Class {
     if !matches!(status, 400 | 413 | 422) {
         return Class::Other;
     }
-    let named = head.headers.get(AWS_ERROR_TYPE).and_then(|named| named.to_str().ok());
+    let named = head.headers.get(AWS_ERROR_TYPE);
     faults::classify_named(wire, status, named.filter(|_| wire == Wire::BedrockConverse), body)
 }
 
@@ -195,45 +206,32 @@ fn list(fields: &[&'static str]) -> Option<HeaderValue> {
 }
 
 /// What Bedrock's embedding models say of their input.
-fn input_tokens(headers: &HeaderMap) -> Option<u64> {
-    headers.get(BEDROCK_INPUT_TOKENS)?.to_str().ok()?.parse().ok()
+fn input_tokens(headers: &Lines) -> Option<u64> {
+    headers.get(BEDROCK_INPUT_TOKENS)?.parse().ok()
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+fn is_event_stream(headers: &Lines) -> bool {
+    let kind = headers.all("content-type").next().unwrap_or_default();
     kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
-/// Whether a header of an upstream's answer travels on. Its rate limits are about our account there, and stay here.
-fn travels_on(name: &str) -> bool {
-    matches!(
-        name,
-        "content-type"
-            | "cache-control"
-            | "retry-after"
-            | "retry-after-ms"
-            | "x-should-retry"
-            | "openai-model"
-            | "openai-processing-ms"
-            | "openai-version"
-    )
-}
-
 /// What travels on, and room for what is put beside it.
-fn returned(headers: &HeaderMap) -> HeaderMap {
+fn returned(lines: &Lines) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(16);
     let mut own_id = None;
-    for (name, value) in headers {
-        if travels_on(name.as_str()) {
-            out.entry(name).or_insert_with(|| value.clone());
-        } else if let Some(rank) = OWN_IDS.iter().position(|own| name == own)
+    for line in lines.iter() {
+        if let Some(name) = RETURNED.iter().find(|name| line.is(name.as_str())) {
+            if let Some(value) = line.header().filter(|_| !out.contains_key(name)) {
+                out.insert(name, value);
+            }
+        } else if let Some(rank) = OWN_IDS.iter().position(|own| line.is(own))
             && own_id.is_none_or(|(best, _)| rank < best)
         {
-            own_id = Some((rank, value));
+            own_id = Some((rank, line));
         }
     }
-    if let Some((_, id)) = own_id {
-        out.insert(UPSTREAM_REQUEST_ID, id.clone());
+    if let Some(id) = own_id.and_then(|(_, line)| line.header()) {
+        out.insert(UPSTREAM_REQUEST_ID, id);
     }
     out
 }

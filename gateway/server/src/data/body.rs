@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -18,10 +16,9 @@ use super::guard::{Deadlines, Mark};
 use super::patience;
 use super::relay::Relay;
 
-/// Whether any line of a head says that its body is encoded: then nobody here can look into it.
-pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
-    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+/// Whether any of a head's `content-encoding` lines says that its body is encoded: then nobody here can look into it.
+pub(super) fn is_encoded<'a>(mut encodings: impl Iterator<Item = &'a [u8]>) -> bool {
+    encodings.any(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Why a caller's body is refused.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
@@ -20,7 +20,7 @@ use super::attempts::{self, Call, Clock, Failure};
 use super::patience;
 use super::pool::Lease;
 use super::request_id::REQUEST_ID;
-use super::upstream::Answered;
+use super::upstream::{Answered, Lines};
 use crate::routing::Target;
 use crate::routing::way::wire_of;
 use crate::telemetry::TRACEPARENT;
@@ -67,7 +67,7 @@ pub(super) async fn read(
 }
 
 /// Whether an answer's head allows that it be an answer. A caller's own fault is one.
-fn judge(kind: ProviderKind, status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
+fn judge(kind: ProviderKind, status: StatusCode, headers: &Lines) -> Result<(), Failure> {
     let failed = |status| {
         let now = crate::clock::now();
         Err(Failure::Status { status, retry_after: attempts::retry_after(headers, now) })
@@ -75,7 +75,8 @@ fn judge(kind: ProviderKind, status: StatusCode, headers: &HeaderMap) -> Result<
     match status.as_u16() {
         200..=299 => Ok(()),
         300..=399 => {
-            tracing::warn!(%status, has_location = headers.contains_key(LOCATION), "an upstream redirects");
+            let has_location = headers.get("location").is_some();
+            tracing::warn!(%status, has_location, "an upstream redirects");
             Err(Failure::Redirect(status))
         }
         401..=403 => Err(Failure::Credential(status)),

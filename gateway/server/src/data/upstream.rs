@@ -5,11 +5,12 @@
 //! itself, which halves the work of a request and of each event of a stream. What is read is judged strictly: an
 //! answer whose end can be told in two ways is none.
 //!
-//! Reading order: [`head`] (what is written and read before the body), [`body`] (where an answer ends), [`stream`]
-//! (TCP or TLS).
+//! Reading order: [`head`] (what is written and read before the body), [`lines`] (what an answer's head says), [`body`]
+//! (where an answer ends), [`stream`] (TCP or TLS).
 
 mod body;
 mod head;
+mod lines;
 mod stream;
 
 use std::future::poll_fn;
@@ -26,6 +27,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use super::wire::Wire;
 use body::Framing;
 pub(super) use head::Answered;
+pub(super) use lines::Lines;
 pub(super) use stream::Stream;
 
 /// The most of a body that is copied behind the head, so that both leave in one piece.

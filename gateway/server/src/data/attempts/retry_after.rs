@@ -6,37 +6,33 @@
 
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 
+use super::super::upstream::Lines;
+
 /// A limit's headers: when it is full again, and what is left of it.
-const LIMITS: [(HeaderName, HeaderName); 7] = [
-    limit("x-ratelimit-reset", "x-ratelimit-remaining"),
-    limit("x-ratelimit-reset-requests", "x-ratelimit-remaining-requests"),
-    limit("x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens"),
-    limit("anthropic-ratelimit-requests-reset", "anthropic-ratelimit-requests-remaining"),
-    limit("anthropic-ratelimit-tokens-reset", "anthropic-ratelimit-tokens-remaining"),
-    limit("anthropic-ratelimit-input-tokens-reset", "anthropic-ratelimit-input-tokens-remaining"),
-    limit("anthropic-ratelimit-output-tokens-reset", "anthropic-ratelimit-output-tokens-remaining"),
+const LIMITS: [(&str, &str); 7] = [
+    ("x-ratelimit-reset", "x-ratelimit-remaining"),
+    ("x-ratelimit-reset-requests", "x-ratelimit-remaining-requests"),
+    ("x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens"),
+    ("anthropic-ratelimit-requests-reset", "anthropic-ratelimit-requests-remaining"),
+    ("anthropic-ratelimit-tokens-reset", "anthropic-ratelimit-tokens-remaining"),
+    ("anthropic-ratelimit-input-tokens-reset", "anthropic-ratelimit-input-tokens-remaining"),
+    ("anthropic-ratelimit-output-tokens-reset", "anthropic-ratelimit-output-tokens-remaining"),
 ];
 /// A number of seconds from here on is a moment since the epoch (September 2001), not a wait.
 const EPOCH_SECONDS_FROM: f64 = 1e9;
 /// The same in milliseconds.
 const EPOCH_MILLIS_FROM: f64 = 1e12;
 
-const fn limit(reset: &'static str, remaining: &'static str) -> (HeaderName, HeaderName) {
-    (HeaderName::from_static(reset), HeaderName::from_static(remaining))
-}
-
 /// The wait an upstream asks for; nothing when it asks for none that can be read.
-pub(in crate::data) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
-    let millis = text(&HeaderName::from_static("retry-after-ms")).and_then(|text| text.parse().ok());
+pub(in crate::data) fn retry_after(headers: &Lines, now: Timestamp) -> Option<Duration> {
+    let text = |name| headers.get(name).map(str::trim);
+    let millis = text("retry-after-ms").and_then(|text| text.parse().ok());
     if let Some(wait) = millis.and_then(|millis: f64| seconds(millis / 1_000.0)) {
         return Some(wait);
     }
-    if let Some(wait) = text(&RETRY_AFTER).and_then(|text| wait(text, now)) {
+    if let Some(wait) = text("retry-after").and_then(|text| wait(text, now)) {
         return Some(wait);
     }
     let is_spent =
@@ -102,17 +98,11 @@ fn seconds(number: f64) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
-    fn read(headers: &[(&'static str, &str)]) -> Option<u128> {
+    fn read(headers: &[(&str, &str)]) -> Option<u128> {
         let now: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
-        let headers: HeaderMap = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
-            .collect();
-        retry_after(&headers, now).map(|wait| wait.as_millis())
+        retry_after(&headers.iter().copied().collect(), now).map(|wait| wait.as_millis())
     }
 
     #[test]

@@ -4,21 +4,18 @@ use std::io::Write as _;
 use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::StatusCode;
 use http::request::Parts as Head;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use httparse::Status;
-use smallvec::SmallVec;
 
 use super::ExchangeError;
 use super::body::Framing;
+use super::lines::{Lines, Place};
 
 /// The largest head of an answer.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Header lines of an answer.
 const HEADERS_MAX: usize = 100;
-/// Those of the usual answer: so many take no allocation of their own.
-const HEADERS_USUAL: usize = 16;
 
 /// The head of an answer.
 #[derive(Debug)]
@@ -26,7 +23,7 @@ pub(in crate::data) struct Answered {
     /// Its status.
     pub(in crate::data) status: StatusCode,
     /// Its headers.
-    pub(in crate::data) headers: HeaderMap,
+    pub(in crate::data) headers: Lines,
     /// Where its body ends.
     pub(super) framing: Framing,
     /// Whether the upstream leaves the connection open after it.
@@ -73,21 +70,17 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Answered>, ExchangeEr
             continue;
         }
         let is_newer = parsed.version == Some(1);
-        // Names and places of the values; the values themselves are parts of the buffer, not copies.
-        let mut places = SmallVec::<[(HeaderName, usize, usize); HEADERS_USUAL]>::new();
         let start = buffer.as_ptr() as usize;
-        for header in &*parsed.headers {
-            let name = HeaderName::from_bytes(header.name.as_bytes());
-            let name = name.map_err(|_| ExchangeError::Head(httparse::Error::HeaderName))?;
-            let from = header.value.as_ptr() as usize - start;
-            places.push((name, from, from + header.value.len()));
-        }
-        let whole = buffer.split_to(length).freeze();
-        let mut headers = HeaderMap::with_capacity(places.len());
-        for (name, from, to) in places {
-            let value = HeaderValue::from_maybe_shared(whole.slice(from..to));
-            headers.append(name, value.map_err(|_| ExchangeError::Head(httparse::Error::HeaderValue))?);
-        }
+        let place = |part: &[u8]| {
+            let from = part.as_ptr() as usize - start;
+            from..from + part.len()
+        };
+        let parts = |header: &httparse::Header<'_>| Place {
+            name: place(header.name.as_bytes()),
+            value: place(header.value),
+        };
+        let places = parsed.headers.iter().map(parts).collect();
+        let headers = Lines::new(buffer.split_to(length).freeze(), places);
         let framing = framing(status, &headers, is_newer)?;
         let keeps_open = is_newer && !says_close(&headers);
         return Ok(Some(Answered { status, headers, framing, keeps_open }));
@@ -95,32 +88,31 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Answered>, ExchangeEr
     Ok(None)
 }
 
-fn says_close(headers: &HeaderMap) -> bool {
-    headers.get_all(CONNECTION).iter().any(|value| {
-        let words = value.as_bytes().split(|byte| *byte == b',');
+fn says_close(headers: &Lines) -> bool {
+    headers.all("connection").any(|value| {
+        let words = value.split(|byte| *byte == b',');
         words.map(<[u8]>::trim_ascii).any(|word| word.eq_ignore_ascii_case(b"close"))
     })
 }
 
 /// Where the body of an answer ends (RFC 9112, 6.3), where that can be told in one way only.
-fn framing(status: StatusCode, headers: &HeaderMap, is_newer: bool) -> Result<Framing, ExchangeError> {
-    let encodings = headers.get_all(TRANSFER_ENCODING).iter();
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+fn framing(status: StatusCode, headers: &Lines, is_newer: bool) -> Result<Framing, ExchangeError> {
+    let mut encodings = headers.all("transfer-encoding");
+    let mut lengths = headers.all("content-length");
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
         return Ok(Framing::Ended);
     }
-    let mut encodings = encodings.peekable();
     if let Some(encoding) = encodings.next() {
-        let is_plain = encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+        let is_plain = encoding.trim_ascii().eq_ignore_ascii_case(b"chunked");
         let is_only = encodings.next().is_none() && lengths.next().is_none() && is_newer;
         return if is_plain && is_only { Ok(Framing::chunked()) } else { Err(ExchangeError::Framing) };
     }
-    let Some(first) = lengths.next() else { return Ok(Framing::UntilClose) };
-    if lengths.any(|other| other != first) {
+    let Some(digits) = lengths.next() else { return Ok(Framing::UntilClose) };
+    if lengths.any(|other| other != digits) {
         return Err(ExchangeError::Framing);
     }
-    let digits = first.as_bytes();
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let length = first.to_str().ok().filter(|_| is_number).and_then(|text| text.parse().ok());
+    let text = std::str::from_utf8(digits).ok().filter(|_| is_number);
+    let length = text.and_then(|text| text.parse().ok());
     Ok(Framing::length(length.ok_or(ExchangeError::Framing)?))
 }
