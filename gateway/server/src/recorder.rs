@@ -10,10 +10,10 @@ mod cells;
 pub mod ledger;
 mod timeline;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use jiff::Timestamp;
 use moorline_admin::{ErrorKind, Generation, Stats, Usage};
 use moorline_config::{Config, ModelName};

@@ -17,9 +17,10 @@ pub mod route;
 pub mod upstream;
 pub mod way;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use moorline_config::{Config, ModelName, ProviderName, Reference, Secret};
 
 use crate::guardrails::Declared;

@@ -4,6 +4,9 @@
 //! `{"type":"error","error":{"type","message"},"request_id"}` with a type for each status. [`body`] writes either, and
 //! [`event`] what ends a stream that cannot go on: `data: {"error":…}`, `event: error` or `response.failed`.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde::Serialize;
 
 use crate::json;
@@ -157,7 +160,8 @@ pub fn is_error(data: &[u8]) -> bool {
         error: Option<serde::de::IgnoredAny>,
         choices: Option<serde::de::IgnoredAny>,
     }
-    let could_be = memchr::memmem::find(data, b"\"error\"").is_some();
+    static WORD: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"error\""));
+    let could_be = WORD.find(data).is_some();
     could_be
         && serde_json::from_slice::<Probe>(data)
             .is_ok_and(|found| found.error.is_some() && found.choices.is_none())

@@ -32,8 +32,8 @@ impl Edits {
             return;
         }
         match fields.model_span {
-            Some(span) => self.0.push((span, Bytes::from(format!("\"{model}\"")))),
-            None => self.insert_first(fields, &format!("\"model\":\"{model}\"")),
+            Some(span) => self.0.push((span, Bytes::from(["\"", model, "\""].concat()))),
+            None => self.insert_first(fields, &["\"model\":\"", model, "\""].concat()),
         }
     }
 
@@ -59,7 +59,7 @@ impl Edits {
         // Two insertions into an empty object cannot happen: a body without a model names no stream either.
         let comma = if fields.is_empty { "" } else { "," };
         let span = Span { start: fields.open, end: fields.open };
-        self.0.push((span, Bytes::from(format!("{member}{comma}"))));
+        self.0.push((span, Bytes::from([member, comma].concat())));
     }
 
     /// The body with the edits made.

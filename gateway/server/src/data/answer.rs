@@ -36,7 +36,7 @@ const ERROR_BYTES_MAX: u64 = 16 * 1024;
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// Headers of an upstream's answer that travel on. Its rate limits are about our account there, and stay here.
-const RETURNED: [HeaderName; 8] = [
+static RETURNED: [HeaderName; 8] = [
     CONTENT_TYPE,
     CACHE_CONTROL,
     RETRY_AFTER,

@@ -15,6 +15,7 @@ use super::attempts::Failure;
 use super::events::Protocol;
 use super::reading::{Reading, Translation};
 use super::refusal::Refusal;
+use super::request_id::RequestId;
 use crate::guardrails::{Cleared, Inspect};
 use crate::routing::way::Way;
 use crate::routing::{Operation, Target};
@@ -91,7 +92,7 @@ impl Inspect for Ask {
 
 impl Cleared<Ask> {
     /// What a target is sent. `id` is the request's: ids that must be made up are made of it.
-    pub(super) fn for_target(&self, target: &Target, id: &str) -> Result<Outgoing, Failure> {
+    pub(super) fn for_target(&self, target: &Target, id: &RequestId) -> Result<Outgoing, Failure> {
         target.upstream.origin().map_err(Failure::Unusable)?;
         let model = target.model.as_str();
         match target.ways.of(self.operation).ok_or(Failure::Unsupported(self.operation))? {
@@ -99,7 +100,7 @@ impl Cleared<Ask> {
             Way::Chat { wire, path, stream_path } => {
                 let named = self.fields.model.as_deref().unwrap_or_default();
                 let (dialect, created) = (self.operation.dialect(), crate::clock::now().as_second());
-                let said = matrix::request(dialect, *wire, &self.body, model, named, id, created)?;
+                let said = matrix::request(dialect, *wire, &self.body, model, named, id.as_str(), created)?;
                 let path = if said.context.stream { stream_path } else { path }.clone();
                 let reading = Reading::Translated(Box::new(Translation::Chat(said.context)), said.dropped);
                 let body = Parts::from(Bytes::from(said.body));
@@ -112,7 +113,7 @@ impl Cleared<Ask> {
             }
             Way::Count(wire) => {
                 let outgoing = count::request(*wire, &self.body, model)?;
-                translated(target, outgoing, Translation::Count { wire: *wire, id: id.to_owned() })
+                translated(target, outgoing, Translation::Count { wire: *wire, id: id.to_string() })
             }
             Way::Rerank(wire) => {
                 let (outgoing, reply) = rerank::request(*wire, &self.body, model)?;

@@ -151,7 +151,7 @@ async fn ask(
     has_others: bool,
     account: &mut Account,
 ) -> Result<Answer, Failure> {
-    let outgoing = call.ask.for_target(target, account.request_id.as_str())?;
+    let outgoing = call.ask.for_target(target, &account.request_id)?;
     let mut entered = enter(call, model, target).map_err(Failure::Unavailable)?;
     let mut attempt = 1;
     loop {

@@ -13,6 +13,7 @@ use super::answer::{Answer, Content, Flow, Source, Watch};
 use super::ask::Ask;
 use super::attempts::{Clock, Failure};
 use super::refusal::Refusal;
+use super::request_id::RequestId;
 use super::worker::Worker;
 use crate::guardrails::{self, About, Bench, Cleared, Guards, Stage, StreamGuard, text};
 use crate::routing::{Key, Model, Route};
@@ -32,11 +33,11 @@ impl Guarded {
         worker: &Worker,
         (route, key, model): (&Route, &Key, &Model),
         ask: &Ask,
-        request_id: &str,
+        request_id: &RequestId,
     ) -> Option<Self> {
         let guards = Guards::of(&route.guardrails, &key.guardrails)?;
         let about = About {
-            request_id: request_id.to_owned(),
+            request_id: request_id.to_string(),
             key: key.name.to_string(),
             model: model.name.to_string(),
             endpoint: ask.operation.path(),

@@ -4,12 +4,13 @@
 //! that is how a request that is no longer wanted ends at the provider. Only a lease whose answer was read to its end
 //! goes back ([`Lease::give_back`]).
 
-use std::collections::HashMap;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use super::dial::{self, Tls};
 use super::upstream::Connection;

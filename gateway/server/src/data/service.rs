@@ -216,7 +216,7 @@ async fn serve(
     marks.limits(&reservation);
     account.reservation = Some(reservation);
 
-    let guarded = Guarded::of(worker, (route, caller.key(), declared), &ask, account.request_id.as_str());
+    let guarded = Guarded::of(worker, (route, caller.key(), declared), &ask, &account.request_id);
     let guarded = guarded.as_ref();
     let ask = guarded::clear(ask, guarded).await?;
     let deadline = tokio::time::Instant::from_std(account.started + route.clocks.total);

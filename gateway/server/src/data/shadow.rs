@@ -196,7 +196,7 @@ fn target<'a>(call: &Call<'_>, model: &'a Model) -> Option<&'a Target> {
 /// Asks, and reads the answer to its end.
 async fn ask(call: &Call<'_>, target: &Target, request_id: &RequestId, started: Instant) -> Came {
     let answered = async {
-        let outgoing = call.ask.for_target(target, request_id.as_str())?;
+        let outgoing = call.ask.for_target(target, request_id)?;
         outbound::send(call, target, &outgoing, &Said { request_id, traceparent: None }).await
     };
     let Answer { status, content, .. } = match answered.await {

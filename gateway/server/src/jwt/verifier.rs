@@ -1,8 +1,8 @@
 //! The verdict on a token.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use moorline_config::document::{Jwt, JwtAlgorithm, JwtClaims};
 use moorline_config::{KeyName, ModelName, TeamName};
 use sha2::{Digest as _, Sha256};

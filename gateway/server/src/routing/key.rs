@@ -1,8 +1,9 @@
 //! Virtual keys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use moorline_config::{KeyName, ModelName, Moment, document};
 use sha2::{Digest as _, Sha256};
 

@@ -1,9 +1,10 @@
 //! Models and their targets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use moorline_config::document::{self, Strategy};
 use moorline_config::{ModelName, ProviderName};
 use tokio::sync::Semaphore;

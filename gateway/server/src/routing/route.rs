@@ -1,9 +1,9 @@
 //! Routes: which paths, which models, which limits, which clocks.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use moorline_config::ModelName;
 use moorline_config::document::{self, LogBodies};
 

@@ -128,7 +128,7 @@ impl<'a> Race<'a> {
             if !tried.leaves(target) {
                 continue;
             }
-            let begun = self.call.ask.for_target(target, account.request_id.as_str()).and_then(|outgoing| {
+            let begun = self.call.ask.for_target(target, &account.request_id).and_then(|outgoing| {
                 let entered = enter(self.call, self.model, target).map_err(Failure::Unavailable)?;
                 Ok((Arc::new(outgoing), entered))
             });

@@ -1,6 +1,5 @@
 //! What stands before the body: a request's head as it is written, and an answer's as it is read (RFC 9112).
 
-use std::io::Write as _;
 use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, BytesMut};
@@ -11,6 +10,7 @@ use httparse::Status;
 use super::ExchangeError;
 use super::body::Framing;
 use super::lines::{Lines, Place};
+use crate::digits::Digits;
 
 /// The largest head of an answer.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -43,8 +43,9 @@ pub(super) fn write(out: &mut Vec<u8>, head: &Head, length: u64) {
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    // Writing to a vector cannot fail.
-    write!(out, "content-length: {length}\r\n\r\n").unwrap_or_default();
+    out.extend_from_slice(b"content-length: ");
+    out.extend_from_slice(Digits::of(length, 1).as_bytes());
+    out.extend_from_slice(b"\r\n\r\n");
 }
 
 /// Takes an answer's head from what was read; nothing as long as it is not complete. Interim answers (1xx) are passed
