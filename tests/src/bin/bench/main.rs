@@ -33,19 +33,19 @@ mod workload;
 
 use std::process::ExitCode;
 
-use plan::{Part, Plan};
+use clap::Parser as _;
+use plan::{Arguments, Command, Part, Plan};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // The bare proxy is a process of its own, so that its processor time can be told apart.
-    if let [part, upstream] = arguments.as_slice()
-        && part == floor::COMMAND
-    {
-        floor::run(upstream.parse().unwrap());
-        return ExitCode::SUCCESS;
-    }
-    if arguments.first().is_some_and(|part| part == soak::COMMAND) {
-        return soak::run(&arguments);
+    let arguments = Arguments::parse();
+    match &arguments.command {
+        // The bare proxy is a process of its own, so that its processor time can be told apart.
+        Some(Command::Floor { upstream }) => {
+            floor::run(*upstream);
+            return ExitCode::SUCCESS;
+        }
+        Some(Command::Soak { time, json }) => return soak::run(*time, json.as_deref()),
+        None => {}
     }
     let plan = Plan::of(&arguments);
     if plan.measures(Part::Gateway) {

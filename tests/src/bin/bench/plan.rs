@@ -1,6 +1,59 @@
 //! What to measure, and for how long: from the command line.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::workload;
+
+/// Measures what the gateway costs beside nginx, what silent streams hold, and how fast a push is in force.
+#[derive(Debug, Parser)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// Short turns, of which nothing is written down.
+    #[arg(long)]
+    quick: bool,
+    /// Parts (gateway, idle-streams, push), or loads by how their name begins.
+    #[arg(long, value_delimiter = ',', value_parser = part_or_load, value_name = "NAME,…")]
+    only: Vec<String>,
+}
+
+/// What else this program is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Minutes of faults, every answer judged.
+    Soak {
+        /// How long.
+        #[arg(long = "minutes", value_name = "MINUTES", default_value = "10", value_parser = minutes)]
+        time: Duration,
+        /// Where to write what came of it, as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// A proxy of bare hyper, measured beside the others.
+    #[command(hide = true)]
+    Floor {
+        /// Where it forwards to.
+        upstream: SocketAddr,
+    },
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    let minutes: f64 = text.parse().map_err(|_| "not a number of minutes".to_owned())?;
+    Duration::try_from_secs_f64(minutes * 60.0).map_err(|error| error.to_string())
+}
+
+fn part_or_load(name: &str) -> Result<String, String> {
+    let is_part = [Part::Gateway, Part::Idle, Part::Push].iter().any(|part| part.name() == name);
+    let loads = || workload::ALL.iter().map(|load| load.name);
+    if is_part || loads().any(|load| load.starts_with(name)) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("no part or load; loads are {}", loads().collect::<Vec<_>>().join(", ")))
+}
 
 /// The parts of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +90,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `--quick`: short turns, nothing is written. `--only NAME,…`: a part, or loads whose name begins so.
-    pub(crate) fn of(arguments: &[String]) -> Self {
-        let is_quick = arguments.iter().any(|argument| argument == "--quick");
-        let only = arguments.iter().skip_while(|argument| *argument != "--only").nth(1);
-        let only = only.map(|names| names.split(',').map(str::to_owned).collect()).unwrap_or_default();
+    pub(crate) fn of(arguments: &Arguments) -> Self {
+        let (is_quick, only) = (arguments.quick, arguments.only.clone());
         let (rounds, measured, warm_up) = if is_quick { (3, 800, 200) } else { (5, 2_000, 400) };
         Self {
             rounds,

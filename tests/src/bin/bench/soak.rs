@@ -13,6 +13,7 @@ mod said;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
@@ -29,8 +30,8 @@ use said::KINDS;
 use crate::page;
 use crate::system::rss_kib;
 
-/// The name on the command line.
-pub(crate) const COMMAND: &str = "soak";
+/// Its part of the page.
+const PART: &str = "soak";
 /// Callers that ask beside each other.
 const CALLERS: usize = 24;
 /// Memory may end so much above where it was after the warm-up: a share of it, and a sum.
@@ -60,11 +61,8 @@ struct Notes {
     memory: Vec<u64>,
 }
 
-/// Runs it: `--minutes N` (default 10), `--json FILE`.
-pub(crate) fn run(arguments: &[String]) -> ExitCode {
-    let after = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1);
-    let minutes: f64 = after("--minutes").map_or(10.0, |minutes| minutes.parse().unwrap());
-    let time = Duration::from_secs_f64(minutes * 60.0);
+/// Runs it for so long, and says what came of it: on the page if it was long enough, and as JSON in a file.
+pub(crate) fn run(time: Duration, json: Option<&Path>) -> ExitCode {
     // Before it runs: the checkout may be another one after it.
     let machine = page::machine().replace("`make bench`", "`make soak`");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -75,11 +73,11 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     for wrong in &notes.shown {
         eprintln!("soak: {wrong}");
     }
-    if let Some(file) = after("--json") {
+    if let Some(file) = json {
         std::fs::write(file, told(&notes, &verdict, time).to_string()).unwrap();
     }
     if time >= KEPT {
-        page::write(COMMAND, &text);
+        page::write(PART, &text);
     }
     if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
