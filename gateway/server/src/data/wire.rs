@@ -227,7 +227,7 @@ mod tests {
     use std::future::poll_fn;
     use std::time::Duration;
 
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, DuplexStream, duplex};
 
     use super::*;
 
@@ -334,6 +334,22 @@ mod tests {
         let mut said = vec![0; 5 + HELD_BYTES_MAX];
         far.read_exact(&mut said).await.unwrap();
         assert!(said.starts_with(b"firstx") && wire.is_clear());
+    }
+
+    #[tokio::test]
+    async fn what_the_stream_itself_holds_back_is_flushed_however_it_was_written() {
+        let (near, mut far) = duplex(64 * 1024);
+        let turn = Arc::new(Turn::default());
+        let mut wire = Wire::new(BufWriter::with_capacity(64 * 1024, near), Arc::clone(&turn));
+        wire.write_all(b"held").await.unwrap();
+        turn.flush();
+        assert_eq!(come(&mut far), b"held");
+        wire.write_all(&[b'x'; HELD_BYTES_MAX + 1]).await.unwrap();
+        assert_eq!(come(&mut far), b"");
+        wire.flush().await.unwrap();
+        let mut said = vec![0; HELD_BYTES_MAX + 1];
+        let read = tokio::time::timeout(Duration::from_secs(60), far.read_exact(&mut said));
+        assert!(matches!(read.await, Ok(Ok(_))), "it stays in the stream");
     }
 
     #[tokio::test]
