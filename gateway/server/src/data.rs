@@ -5,9 +5,10 @@
 //! listener on the shared port (`SO_REUSEPORT`) and its own upstream connections, so that requests meet no lock that
 //! another core holds for long.
 //!
-//! Reading order: [`worker`] (accepting and draining), [`guard`] (what may come in on a connection), [`service`] (a
-//! request, from arrival to answer), [`caller`] (who asks), [`attempts`] (retry and failover), [`outbound`] (one
-//! request upstream), [`answer`] (what came back), [`relay`] (a stream to the caller), [`account`] (what it came to).
+//! Reading order: [`worker`] (accepting and draining), [`turn`] (when it sends), [`guard`] (what may come in on a
+//! connection), [`service`] (a request, from arrival to answer), [`caller`] (who asks), [`attempts`] (retry and failover),
+//! [`outbound`] (one request upstream), [`answer`] (what came back), [`relay`] (a stream to the caller), [`account`] (what
+//! it came to).
 
 mod account;
 mod admission;
@@ -36,8 +37,9 @@ mod request_id;
 mod service;
 mod shadow;
 mod trail;
+mod turn;
 mod upstream;
-mod wire;
+
 mod worker;
 
 use std::io;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::dial::{self, Tls};
+use super::turn::{Gathered, Turn};
 use super::upstream::Connection;
-use super::wire::{Turn, Wire};
 use crate::gauges::{UpstreamConnection, WorkerGauges};
 use crate::routing::Origin;
 
@@ -102,7 +102,7 @@ impl Pool {
         let stream = reached
             .map_err(|_| ConnectError::Timeout { origin: origin.clone(), limit })?
             .map_err(|source| ConnectError::Failed { origin: origin.clone(), source })?;
-        let stream = Wire::new(stream, Arc::clone(&self.turn));
+        let stream = Gathered::new(stream, Arc::clone(&self.turn));
         let (connection, counted, pool) = (Connection::new(stream), self.gauges.upstream(), Arc::clone(self));
         Ok(Lease { connection, counted, origin: origin.clone(), pool, is_reused: false })
     }

@@ -24,7 +24,7 @@ use http::request::Parts as Head;
 use moorline_translate::Parts;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use super::wire::Wire;
+use super::turn::Gathered;
 use body::Framing;
 pub(super) use head::Answered;
 pub(super) use lines::Lines;
@@ -62,7 +62,7 @@ pub(super) enum ExchangeError {
 
 /// A connection to an upstream.
 pub(super) struct Connection {
-    stream: Wire<Stream>,
+    stream: Gathered<Stream>,
     read: BytesMut,
     written: Vec<u8>,
     framing: Framing,
@@ -73,7 +73,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Wire<Stream>) -> Self {
+    pub(super) fn new(stream: Gathered<Stream>) -> Self {
         Self {
             stream,
             read: BytesMut::new(),
@@ -204,7 +204,7 @@ impl Sending<'_> {
 
     fn poll(
         &mut self,
-        stream: &mut Wire<Stream>,
+        stream: &mut Gathered<Stream>,
         gathered: &[u8],
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {

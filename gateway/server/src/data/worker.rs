@@ -1,8 +1,8 @@
 //! A worker: one thread, one runtime, one listener.
 //!
-//! Tasks: the accept loop; one for each caller's connection (tracked, waited for in a drain); one for each upstream
-//! connection and one that sweeps idle ones (tracked, ended with the pool); one for each copy of a request that another
-//! model is sent (tracked, ended with the drain).
+//! Tasks: the accept loop; one for each caller's connection (tracked, waited for in a drain); one that sweeps idle
+//! upstream connections (tracked, ended with the pool); one that sends at the end of each turn (tracked, ended last); one
+//! for each copy of a request that another model is sent (tracked, ended with the drain).
 
 use std::convert::Infallible;
 use std::io;
@@ -25,7 +25,7 @@ use super::dice::Dice;
 use super::guard::{Guarded, Mark};
 use super::pool::Pool;
 use super::shadow::Shadows;
-use super::wire::{Turn, Wire};
+use super::turn::{Gathered, Turn};
 use super::{DataConfig, Serving, service};
 use crate::access::Sheet;
 use crate::cache::Caches;
@@ -193,7 +193,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mark = Arc::new(Mark::new(peer));
-    let stream = Wire::new(stream, Arc::clone(&worker.turn));
+    let stream = Gathered::new(stream, Arc::clone(&worker.turn));
     let stream = TokioIo::new(Guarded::new(stream, Arc::clone(&mark), worker.config.deadlines));
     let respond = service_fn(|request| {
         let (worker, mark) = (Arc::clone(&worker), Arc::clone(&mark));

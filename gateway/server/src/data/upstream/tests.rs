@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
-use super::super::wire::Turn;
+use super::super::turn::Turn;
 use super::body::Chunk;
 use super::*;
 
@@ -16,9 +16,9 @@ async fn pair() -> (Connection, TcpStream) {
     let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (far, _) = listener.accept().await.unwrap();
     let turn = Arc::new(Turn::default());
-    let wire = Wire::new(Stream::Plain(near), Arc::clone(&turn));
+    let near = Gathered::new(Stream::Plain(near), Arc::clone(&turn));
     TaskTracker::new().spawn(async move { turn.flush_for_ever().await });
-    (Connection::new(wire), far)
+    (Connection::new(near), far)
 }
 
 fn head() -> Head {

@@ -83,7 +83,7 @@ impl Turn {
 }
 
 /// A stream that is written at the end of the turn.
-pub(super) struct Wire<S> {
+pub(super) struct Gathered<S> {
     shared: Arc<Mutex<Shared<S>>>,
     turn: Arc<Turn>,
 }
@@ -105,14 +105,14 @@ enum State {
     Failed(io::Error),
 }
 
-impl<S> Wire<S> {
+impl<S> Gathered<S> {
     pub(super) fn new(stream: S, turn: Arc<Turn>) -> Self {
         let shared = Shared { stream, held: Vec::new(), state: State::Open, writer: None };
         Self { shared: Arc::new(Mutex::new(shared)), turn }
     }
 }
 
-impl<S> Wire<S> {
+impl<S> Gathered<S> {
     /// Whether everything that was written has gone.
     pub(super) fn is_clear(&self) -> bool {
         lock(&self.shared).held.is_empty()
@@ -161,7 +161,7 @@ impl<S: AsyncWrite + Unpin + Send> Late for Mutex<Shared<S>> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -171,7 +171,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin + Send + 'static> AsyncWrite for Wire<S> {
+impl<S: AsyncWrite + Unpin + Send + 'static> AsyncWrite for Gathered<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
@@ -231,11 +231,11 @@ mod tests {
 
     use super::*;
 
-    /// A wire that holds `room` bytes, its other end, and the turn.
-    fn wire(room: usize) -> (Wire<DuplexStream>, DuplexStream, Arc<Turn>) {
+    /// A connection that holds `room` bytes, its other end, and the turn.
+    fn gathered(room: usize) -> (Gathered<DuplexStream>, DuplexStream, Arc<Turn>) {
         let (near, far) = duplex(room);
         let turn = Arc::new(Turn::default());
-        (Wire::new(near, Arc::clone(&turn)), far, turn)
+        (Gathered::new(near, Arc::clone(&turn)), far, turn)
     }
 
     /// What has come to the other end by now.
@@ -251,26 +251,26 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_written_goes_out_together_when_the_turn_ends() {
-        let (mut wire, mut far, turn) = wire(1024);
-        wire.write_all(b"one ").await.unwrap();
-        wire.flush().await.unwrap();
-        wire.write_all(b"two").await.unwrap();
-        assert!(!wire.is_clear());
+        let (mut near, mut far, turn) = gathered(1024);
+        near.write_all(b"one ").await.unwrap();
+        near.flush().await.unwrap();
+        near.write_all(b"two").await.unwrap();
+        assert!(!near.is_clear());
         assert_eq!(come(&mut far), b"");
         turn.flush();
         assert_eq!(come(&mut far), b"one two");
-        assert!(wire.is_clear());
-        assert_eq!(Arc::strong_count(&wire.shared), 1);
+        assert!(near.is_clear());
+        assert_eq!(Arc::strong_count(&near.shared), 1);
     }
 
     #[tokio::test]
     async fn the_turn_ends_when_every_task_that_could_has_run() {
-        let (mut wire, mut far, turn) = wire(1024);
+        let (mut near, mut far, turn) = gathered(1024);
         let tasks = tokio_util::task::TaskTracker::new();
         let flusher = tasks.spawn(async move { turn.flush_for_ever().await });
         tasks.spawn(async move {
             for word in [b"a", b"b", b"c"] {
-                wire.write_all(word).await.unwrap();
+                near.write_all(word).await.unwrap();
                 tokio::task::yield_now().await;
             }
         });
@@ -282,18 +282,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_other_end_does_not_take_holds_up_the_writer_and_keeps_its_order() {
-        let (mut wire, mut far, turn) = wire(4);
-        wire.write_all(b"0123456789").await.unwrap();
+        let (mut near, mut far, turn) = gathered(4);
+        near.write_all(b"0123456789").await.unwrap();
         turn.flush();
         let mut cx = Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut wire).poll_flush(&mut cx).is_pending());
-        assert!(Pin::new(&mut wire).poll_write(&mut cx, b"later").is_pending());
+        assert!(Pin::new(&mut near).poll_flush(&mut cx).is_pending());
+        assert!(Pin::new(&mut near).poll_write(&mut cx, b"later").is_pending());
         let mut said = Vec::new();
         let write = async {
-            wire.flush().await.unwrap();
-            wire.write_all(b"abc").await.unwrap();
+            near.flush().await.unwrap();
+            near.write_all(b"abc").await.unwrap();
             turn.flush();
-            wire.shutdown().await.unwrap();
+            near.shutdown().await.unwrap();
         };
         let (read, ()) = tokio::join!(far.read_to_end(&mut said), write);
         read.unwrap();
@@ -302,15 +302,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_writer_is_woken_when_its_bytes_did_not_go_out() {
-        let (mut wire, mut far, turn) = wire(4);
+        let (mut near, mut far, turn) = gathered(4);
         let write = async {
-            wire.write_all(b"0123456789").await.unwrap();
+            near.write_all(b"0123456789").await.unwrap();
             // As hyper does: flushed at first, it waits for something else, and flushes whenever it is woken.
-            poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx)).await.unwrap();
+            poll_fn(|cx| Pin::new(&mut near).poll_flush(cx)).await.unwrap();
             let mut polls = 0;
             poll_fn(|cx| {
                 polls += 1;
-                if polls == 1 { Poll::Pending } else { Pin::new(&mut wire).poll_flush(cx) }
+                if polls == 1 { Poll::Pending } else { Pin::new(&mut near).poll_flush(cx) }
             })
             .await
             .unwrap();
@@ -327,26 +327,26 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_too_much_to_hold_goes_out_at_once_behind_what_was_held() {
-        let (mut wire, mut far, _turn) = wire(64 * 1024);
-        wire.write_all(b"first").await.unwrap();
-        wire.write_all(&[b'x'; HELD_BYTES_MAX]).await.unwrap();
-        wire.flush().await.unwrap();
+        let (mut near, mut far, _turn) = gathered(64 * 1024);
+        near.write_all(b"first").await.unwrap();
+        near.write_all(&[b'x'; HELD_BYTES_MAX]).await.unwrap();
+        near.flush().await.unwrap();
         let mut said = vec![0; 5 + HELD_BYTES_MAX];
         far.read_exact(&mut said).await.unwrap();
-        assert!(said.starts_with(b"firstx") && wire.is_clear());
+        assert!(said.starts_with(b"firstx") && near.is_clear());
     }
 
     #[tokio::test]
     async fn what_the_stream_itself_holds_back_is_flushed_however_it_was_written() {
         let (near, mut far) = duplex(64 * 1024);
         let turn = Arc::new(Turn::default());
-        let mut wire = Wire::new(BufWriter::with_capacity(64 * 1024, near), Arc::clone(&turn));
-        wire.write_all(b"held").await.unwrap();
+        let mut near = Gathered::new(BufWriter::with_capacity(64 * 1024, near), Arc::clone(&turn));
+        near.write_all(b"held").await.unwrap();
         turn.flush();
         assert_eq!(come(&mut far), b"held");
-        wire.write_all(&[b'x'; HELD_BYTES_MAX + 1]).await.unwrap();
+        near.write_all(&[b'x'; HELD_BYTES_MAX + 1]).await.unwrap();
         assert_eq!(come(&mut far), b"");
-        wire.flush().await.unwrap();
+        near.flush().await.unwrap();
         let mut said = vec![0; HELD_BYTES_MAX + 1];
         let read = tokio::time::timeout(Duration::from_secs(60), far.read_exact(&mut said));
         assert!(matches!(read.await, Ok(Ok(_))), "it stays in the stream");
@@ -354,18 +354,18 @@ mod tests {
 
     #[tokio::test]
     async fn an_end_that_is_gone_fails_the_next_write_or_flush() {
-        let (mut wire, far, turn) = wire(64);
+        let (mut near, far, turn) = gathered(64);
         drop(far);
-        wire.write_all(b"lost").await.unwrap();
+        near.write_all(b"lost").await.unwrap();
         turn.flush();
-        assert_eq!(wire.flush().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(near.flush().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[tokio::test]
-    async fn a_wire_that_is_dropped_still_says_what_it_held() {
-        let (mut wire, mut far, turn) = wire(64);
-        wire.write_all(b"last words").await.unwrap();
-        drop(wire);
+    async fn a_connection_that_is_dropped_still_says_what_it_held() {
+        let (mut near, mut far, turn) = gathered(64);
+        near.write_all(b"last words").await.unwrap();
+        drop(near);
         turn.flush();
         let mut said = Vec::new();
         far.read_to_end(&mut said).await.unwrap();
