@@ -39,7 +39,6 @@ mod shadow;
 mod trail;
 mod turn;
 mod upstream;
-
 mod worker;
 
 use std::io;

@@ -110,9 +110,7 @@ impl<S> Gathered<S> {
         let shared = Shared { stream, held: Vec::new(), state: State::Open, writer: None };
         Self { shared: Arc::new(Mutex::new(shared)), turn }
     }
-}
 
-impl<S> Gathered<S> {
     /// Whether everything that was written has gone.
     pub(super) fn is_clear(&self) -> bool {
         lock(&self.shared).held.is_empty()
@@ -120,8 +118,8 @@ impl<S> Gathered<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Shared<S> {
-    /// Writes what is held back until all of it has gone.
-    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Writes what is held back until all of it has gone. Gives the room it took: a silent connection keeps none.
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         if let State::Failed(error) = std::mem::replace(&mut self.state, State::Blocked) {
             self.held = Vec::new();
             return Poll::Ready(Err(error));
@@ -135,7 +133,7 @@ impl<S: AsyncWrite + Unpin> Shared<S> {
         }
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.state = State::Open;
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(std::mem::take(&mut self.held)))
     }
 
     fn can_hold(&self, more: usize) -> bool {
@@ -149,7 +147,7 @@ impl<S: AsyncWrite + Unpin + Send> Late for Mutex<Shared<S>> {
         // Kept no longer than needed: it keeps its whole task in memory.
         let writer = shared.writer.take();
         match shared.poll_held(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => return Some(std::mem::take(&mut shared.held)),
+            Poll::Ready(Ok(room)) => return Some(room),
             Poll::Ready(Err(error)) => shared.state = State::Failed(error),
             Poll::Pending => {}
         }
@@ -208,7 +206,7 @@ impl<S: AsyncWrite + Unpin + Send + 'static> AsyncWrite for Gathered<S> {
             // The turn's end is as good as now.
             return Poll::Ready(Ok(()));
         }
-        shared.poll_held(cx)
+        shared.poll_held(cx).map_ok(drop)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -334,6 +332,7 @@ mod tests {
         let mut said = vec![0; 5 + HELD_BYTES_MAX];
         far.read_exact(&mut said).await.unwrap();
         assert!(said.starts_with(b"firstx") && near.is_clear());
+        assert_eq!(lock(&near.shared).held.capacity(), 0, "it keeps the room while it is silent");
     }
 
     #[tokio::test]
