@@ -88,9 +88,7 @@ struct Connection {
 
 impl Connection {
     async fn open(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).await.unwrap();
-        socket.set_nodelay(true).unwrap();
-        Self { socket, buffer: Vec::with_capacity(64 * 1024) }
+        Self { socket: http1::connect(address).await, buffer: Vec::with_capacity(64 * 1024) }
     }
 
     /// Asks, and insists on a 200.
@@ -120,11 +118,7 @@ impl Connection {
             if self.buffer.len() > end && first.is_none() {
                 first = Some(due.elapsed());
             }
-            let is_whole = match length {
-                Some(length) => self.buffer.len() >= end + length,
-                None => self.buffer.ends_with(b"\r\n0\r\n\r\n"),
-            };
-            if is_whole {
+            if http1::is_whole(&self.buffer[end..], length) {
                 let whole = due.elapsed();
                 return Taken { first: first.unwrap_or(whole), whole };
             }

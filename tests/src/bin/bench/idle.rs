@@ -13,7 +13,7 @@ use moorline_tests::wait::until;
 use moorline_tests::{Gateway, declared};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use crate::http1;
@@ -90,7 +90,7 @@ async fn open(address: SocketAddr, count: usize) -> Vec<TcpStream> {
 }
 
 async fn one(address: SocketAddr, request: Arc<Vec<u8>>) -> TcpStream {
-    let mut socket = TcpStream::connect(address).await.unwrap();
+    let mut socket = http1::connect(address).await;
     socket.write_all(&request).await.unwrap();
     let mut heard = Vec::new();
     while memchr::memmem::find(&heard, b"\"All \"").is_none() {
@@ -125,26 +125,13 @@ fn kernel_kib() -> u64 {
 
 /// A provider that says one thing, and then nothing until its caller goes away.
 async fn provider(tasks: &TaskTracker) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let spawner = Arc::new(tasks.clone());
-    tasks.spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            spawner.spawn(hold(socket));
-        }
-    });
-    address
+    http1::listen(tasks, hold).await
 }
 
 async fn hold(mut socket: TcpStream) {
     let mut buffer = Vec::new();
-    while http1::head_end(&buffer)
-        .is_none_or(|head| buffer.len() < head + http1::content_length(&buffer[..head]).unwrap_or(0))
-    {
-        match socket.read_buf(&mut buffer).await {
-            Ok(read) if read > 0 => {}
-            _ => return,
-        }
+    if http1::next_request(&mut socket, &mut buffer).await.is_none() {
+        return;
     }
     drop(buffer);
     let said = format!("{HEAD}{:x}\r\n{EVENT}\r\n", EVENT.len());

@@ -2,12 +2,12 @@
 //! chat completions and Anthropic's messages, whole and streamed.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use memchr::memmem;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use crate::http1;
@@ -135,34 +135,13 @@ fn stream(words: &[String], end: &str) -> Vec<Vec<u8>> {
 
 /// Starts it on this runtime's thread.
 pub(crate) async fn start(tasks: &TaskTracker) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let spawner = Arc::new(tasks.clone());
-    tasks.spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            socket.set_nodelay(true).unwrap();
-            spawner.spawn(serve(socket));
-        }
-    });
-    address
+    http1::listen(tasks, serve).await
 }
 
 /// Answers on one connection until its caller goes away.
 async fn serve(mut socket: TcpStream) {
     let mut buffer: Vec<u8> = Vec::with_capacity(128 * 1024);
-    loop {
-        let (head, end) = loop {
-            if let Some(head) = http1::head_end(&buffer) {
-                let length = http1::content_length(&buffer[..head]).unwrap_or(0);
-                if buffer.len() >= head + length {
-                    break (head, head + length);
-                }
-            }
-            match socket.read_buf(&mut buffer).await {
-                Ok(read) if read > 0 => {}
-                _ => return,
-            }
-        };
+    while let Some((head, end)) = http1::next_request(&mut socket, &mut buffer).await {
         let (request, body) = buffer[..end].split_at(head);
         let answers = if request.starts_with(b"POST /v1/messages") { &*ANTHROPIC } else { &*OPENAI };
         let sent = if says(body, b"\"stream\":true") {

@@ -208,9 +208,7 @@ struct Connection {
 
 impl Connection {
     async fn open(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).await.unwrap();
-        socket.set_nodelay(true).unwrap();
-        Self { socket, buffer: Vec::with_capacity(16 * 1024) }
+        Self { socket: http1::connect(address).await, buffer: Vec::with_capacity(16 * 1024) }
     }
 
     /// Asks, and reads the whole answer: its status, and its body without frames. What does not end as HTTP wants it is
@@ -221,11 +219,7 @@ impl Connection {
         loop {
             if let Some(end) = http1::head_end(&self.buffer) {
                 let (head, body) = self.buffer.split_at(end);
-                let is_whole = match http1::content_length(head) {
-                    Some(length) => body.len() >= length,
-                    None => body.ends_with(b"\r\n0\r\n\r\n"),
-                };
-                if is_whole {
+                if http1::is_whole(body, http1::content_length(head)) {
                     let status =
                         std::str::from_utf8(&head[9..12]).ok().and_then(|status| status.parse().ok());
                     let body =

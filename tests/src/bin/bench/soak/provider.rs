@@ -1,12 +1,11 @@
 //! Two providers: one whose answers go wrong as [`Fault`] says, and one that is sound.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use super::said::{self, BAD_EVENT, Dialect, Fault, MARK};
@@ -20,34 +19,13 @@ const STREAM_HEAD: &str =
 
 /// Starts one on this runtime.
 pub(super) async fn start(tasks: &TaskTracker, is_sound: bool) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let spawner = Arc::new(tasks.clone());
-    tasks.spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            socket.set_nodelay(true).unwrap();
-            spawner.spawn(serve(socket, is_sound));
-        }
-    });
-    address
+    http1::listen(tasks, move |socket| serve(socket, is_sound)).await
 }
 
 /// Answers on one connection until its caller goes away, or a fault ends it.
 async fn serve(mut socket: TcpStream, is_sound: bool) {
     let mut buffer: Vec<u8> = Vec::with_capacity(16 * 1024);
-    loop {
-        let (head, end) = loop {
-            if let Some(head) = http1::head_end(&buffer) {
-                let length = http1::content_length(&buffer[..head]).unwrap_or(0);
-                if buffer.len() >= head + length {
-                    break (head, head + length);
-                }
-            }
-            match socket.read_buf(&mut buffer).await {
-                Ok(read) if read > 0 => {}
-                _ => return,
-            }
-        };
+    while let Some((head, end)) = http1::next_request(&mut socket, &mut buffer).await {
         let request = Request::read(&buffer[..end], head);
         let fault = if is_sound { Fault::None } else { Fault::of(request.number, request.is_stream) };
         if answer(&mut socket, &request, fault).await.is_none() {
