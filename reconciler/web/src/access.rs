@@ -13,7 +13,6 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::App;
-use crate::console;
 use crate::problem::Problem;
 use crate::session;
 
@@ -96,7 +95,7 @@ pub enum Access {
     Open,
     /// Viewer's role; also by the console's session, and from nobody in particular where reading is open.
     Viewer,
-    /// As [`Access::Viewer`], for pages: who may not read them is shown the sign-in form.
+    /// As [`Access::Viewer`], for pages: a browser that may not read them is shown the sign-in form.
     Page,
     /// Operator's role.
     Operator,
@@ -140,7 +139,6 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
             parts.extensions.insert(caller);
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(_) if guard.access == Access::Page => console::sign_in_page(http::StatusCode::UNAUTHORIZED, None),
         Err(problem) => problem.into_response(),
     }
 }

@@ -15,13 +15,14 @@ use axum::response::{Html as HtmlResponse, IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
-use moorline_model::RolloutId;
 use moorline_model::drift::DriftState;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::status;
+use moorline_model::RolloutId;
 
 use crate::App;
 use crate::api::state;
+use crate::landing::Landing;
 use crate::problem::Problem;
 use html::Html;
 
@@ -103,22 +104,44 @@ pub(crate) async fn rollout(
     Ok(page(&app, &format!("Rollout · {} · Moorline", state.name), &html))
 }
 
-/// The sign-in form.
-pub(crate) fn sign_in_page(status: StatusCode, trouble: Option<&'static str>) -> Response {
+/// The sign-in form, which leads to a page.
+pub(crate) fn sign_in_page(status: StatusCode, trouble: Option<&str>, landing: &Landing) -> Response {
     let mut html = Html::default();
     html.raw("<section class=\"sign-in\"><h1>Sign in</h1>");
     if let Some(trouble) = trouble {
         html.raw("<p class=\"notice bad\" role=\"alert\">").text(trouble).raw("</p>");
     }
-    html.raw(
-        "<form method=\"post\" action=\"/session\"><label for=\"token\">Token</label>\
+    html.raw("<form method=\"post\" action=\"/session\"><input type=\"hidden\" name=\"next\" value=\"");
+    html.text(landing).raw(
+        "\"><label for=\"token\">Token</label>\
          <input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" required autofocus>\
          <button type=\"submit\">Sign in</button></form>\
          <p class=\"hint\">A viewer's, operator's or admin's token of this daemon. Signing in lets you look; \
          to act, use <code>moorline</code> with a token.</p></section>",
     );
-    (status, HtmlResponse(frame("Sign in · Moorline", &html, &Frame { is_live: false, may_sign_out: false })))
-        .into_response()
+    still("Sign in", status, &html)
+}
+
+/// A refusal, with a way on.
+pub(crate) fn refusal_page(status: StatusCode, problem: &Problem) -> Response {
+    let mut html = Html::default();
+    html.raw("<section class=\"refusal\"><h1>").text(problem.title()).raw("</h1><p>");
+    html.text(sentence(problem.detail())).raw("</p><p><a href=\"/\">All environments</a></p></section>");
+    still(problem.title(), status, &html)
+}
+
+/// A problem's detail as a sentence.
+fn sentence(detail: &str) -> String {
+    let mut chars = detail.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str().trim_end_matches('.'))
+}
+
+/// A page that does not change by itself.
+fn still(title: &str, status: StatusCode, main: &Html) -> Response {
+    let title = format!("{title} · Moorline");
+    let still = Frame { is_live: false, may_sign_out: false };
+    (status, HtmlResponse(frame(&title, main, &still))).into_response()
 }
 
 /// A text that came with a request, cut for an error message.
@@ -133,7 +156,8 @@ struct Frame {
 
 fn page(app: &App, title: &str, main: &Html) -> Response {
     let may_sign_out = !app.reading_is_open();
-    HtmlResponse(frame(title, main, &Frame { is_live: true, may_sign_out })).into_response()
+    HtmlResponse(frame(title, main, &Frame { is_live: true, may_sign_out }))
+        .into_response()
 }
 
 fn frame(title: &str, main: &Html, frame: &Frame) -> String {

@@ -5,7 +5,7 @@
 //! next cycle reads it there.
 //!
 //! Reading order: `routes` lists every address with the [`Access`] it asks for; `access` is the guard in front of
-//! each; `shield` stands in front of them all.
+//! each; `shield` stands in front of them all; `reader` makes a page of a refusal that a person gets to see.
 
 mod access;
 mod api;
@@ -13,8 +13,10 @@ mod body;
 mod console;
 mod exposition;
 mod hooks;
+mod landing;
 mod metrics;
 mod problem;
+mod reader;
 mod routes;
 mod seam;
 mod server;

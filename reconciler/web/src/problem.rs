@@ -39,6 +39,26 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not there", detail)
     }
 
+    /// What a status says without words of ours.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        let detail = "the request was not understood as it came";
+        match status {
+            StatusCode::NOT_FOUND => Self::not_found("nothing is at this address"),
+            status if status.is_server_error() => Self::unavailable("this cannot be shown at the moment"),
+            status => Self::new(status, "malformed", "Not understood", detail),
+        }
+    }
+
+    /// The title, for people.
+    pub(crate) const fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// The cause and the way on, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         let detail = "this address takes other methods; see /api/v1/openapi.json";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Wrong method", detail)
@@ -97,7 +117,8 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self)).into_response();
+        let mut response = (status, Json(&self)).into_response();
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {

@@ -7,11 +7,11 @@ use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
-use http::Method;
+use http::{Method, Uri};
 
 use crate::access::{self, Access, Guard};
 use crate::problem::Problem;
-use crate::{App, api, console, hooks, metrics, session, shield};
+use crate::{App, api, console, hooks, metrics, reader, session, shield};
 
 struct Route {
     method: Method,
@@ -88,9 +88,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn nothing_here() -> Response {
-    Problem::not_found("nothing is at this address; the API is described at /api/v1/openapi.json")
-        .into_response()
+async fn nothing_here(uri: Uri) -> Response {
+    let detail = if reader::is_for_people(uri.path()) {
+        "nothing is at this address"
+    } else {
+        "nothing is at this address; the API is described at /api/v1/openapi.json"
+    };
+    Problem::not_found(detail).into_response()
 }
 
 async fn wrong_method() -> Response {

@@ -5,9 +5,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Form;
 use axum::extract::State;
+use axum::extract::rejection::FormRejection;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 use jiff::{Timestamp, ToSpan};
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use crate::App;
 use crate::access::{TokenHash, role_of};
 use crate::console;
+use crate::landing::Landing;
 use crate::problem::Problem;
 
 /// Sessions held at once; one more ends the oldest.
@@ -71,23 +73,41 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 #[derive(Deserialize)]
 pub(crate) struct SignIn {
     token: String,
+    /// The page that one wanted.
+    #[serde(default)]
+    next: String,
+}
+
+/// Marks the answer to a sign-in that failed, so that the form is shown again with what was wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) landing: Landing,
 }
 
 /// `GET /session`: the sign-in form.
 pub(crate) async fn form() -> Response {
-    console::sign_in_page(StatusCode::OK, None)
+    console::sign_in_page(StatusCode::OK, None, &Landing::default())
 }
 
 /// `POST /session`.
-pub(crate) async fn sign_in(State(app): State<Arc<App>>, Form(form): Form<SignIn>) -> Response {
+pub(crate) async fn sign_in(
+    State(app): State<Arc<App>>,
+    form: Result<Form<SignIn>, FormRejection>,
+) -> Response {
+    let Ok(Form(form)) = form else {
+        return Problem::malformed("expected the form of /session, with a token").into_response();
+    };
+    let landing = Landing::parse(&form.next).unwrap_or_default();
     if role_of(&app, form.token.trim()).is_none() {
-        return console::sign_in_page(StatusCode::UNAUTHORIZED, Some("That token is nobody's."));
+        let refused =
+            Problem::unauthorized("That token is nobody's. Tokens are set in the daemon's settings.");
+        return (Extension(Refused { landing }), refused).into_response();
     }
     let Ok(id) = app.sessions.open((app.web.clock)()) else {
         return Problem::unavailable("no random number could be drawn").into_response();
     };
     let age = SESSION_HOURS * 3600;
-    ([(SET_COOKIE, app.cookie(&id, age))], Redirect::to("/")).into_response()
+    ([(SET_COOKIE, app.cookie(&id, age))], Redirect::to(landing.as_str())).into_response()
 }
 
 /// `POST /session/end`.
@@ -98,8 +118,10 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) ->
 
 impl App {
     fn cookie(&self, id: &str, seconds: i64) -> String {
+        // Not `Strict`: with that, a link in a mail leads to the sign-in form though one is signed in. What the cookie
+        // opens only reads.
         let secure = if self.is_https() { "; Secure" } else { "" };
-        format!("{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+        format!("{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
     }
 }
 

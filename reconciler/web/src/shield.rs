@@ -11,6 +11,7 @@ use http::{HeaderMap, Uri};
 
 use crate::App;
 use crate::problem::Problem;
+use crate::reader::Reader;
 
 const HEADERS: [(HeaderName, HeaderValue); 7] = [
     (
@@ -22,7 +23,8 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
     ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    // Not `no-referrer`: with that, a browser names no origin in the forms of our own pages either.
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -30,10 +32,12 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
 
 /// Refuses what is meant for another host or comes from another site, and dresses every answer.
 pub(crate) async fn shield(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let mut response = match meant_for_us(&app, &request) {
+    let reader = Reader::of(&request);
+    let answer = match meant_for_us(&app, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
+    let mut response = reader.served(answer);
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
@@ -53,7 +57,9 @@ fn meant_for_us(app: &App, request: &Request) -> Result<(), Problem> {
                 || app.public_host().is_some_and(|public| public == authority)
         });
         if !same {
-            return Err(Problem::forbidden("requests of other sites' pages are not answered"));
+            return Err(Problem::forbidden(
+                "a page of another site sent this, or one that hides where it is from; open this address itself",
+            ));
         }
     }
     Ok(())

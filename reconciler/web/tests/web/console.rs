@@ -172,7 +172,7 @@ async fn before_the_first_environment_it_says_what_is_waited_for() {
 async fn who_may_not_read_is_shown_how_to_sign_in_and_nothing_else() {
     let rig = Rig::start().await;
     rig.commit(&poisoned("secret name"), &[]).await;
-    let answer = rig.request(Method::GET, "/").send().await.unwrap();
+    let answer = rig.request(Method::GET, "/").header("accept", "text/html").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     let page = answer.text().await.unwrap();
     assert!(page.contains("action=\"/session\"") && !page.contains("secret name"));

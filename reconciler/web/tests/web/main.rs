@@ -6,6 +6,7 @@ mod census;
 mod console;
 mod documents;
 mod hooks;
+mod pages;
 mod rig;
 mod shield;
 mod stream;
