@@ -3,6 +3,7 @@
 //! A small script follows the event stream and loads the page's main part anew when something happened. There is no
 //! inline script or style, and nothing comes from elsewhere.
 
+mod drift_part;
 mod environment_part;
 mod html;
 mod rollout_part;
@@ -15,10 +16,9 @@ use axum::response::{Html as HtmlResponse, IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
-use moorline_model::drift::DriftState;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::status;
-use moorline_model::RolloutId;
+use moorline_model::{EnvironmentName, RolloutId};
 
 use crate::App;
 use crate::api::state;
@@ -86,6 +86,18 @@ pub(crate) async fn environment(
     Ok(page(&app, &format!("{} · Moorline", state.name), &html))
 }
 
+/// `GET /environments/{name}/drift`
+pub(crate) async fn drift(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let state = state(&app, &name).await?;
+    let mut html = Html::default();
+    below(&mut html, &state.name, "drift");
+    drift_part::page(&mut html, &state, (app.web.clock)());
+    Ok(page(&app, &format!("Drift · {} · Moorline", state.name), &html))
+}
+
 /// `GET /environments/{name}/rollouts/{id}`
 pub(crate) async fn rollout(
     State(app): State<Arc<App>>,
@@ -96,12 +108,18 @@ pub(crate) async fn rollout(
     let id: RolloutId = id.parse().map_err(|_| unknown())?;
     let rollout = app.web.record.rollout(&state.name, id).await?.ok_or_else(unknown)?;
     let mut html = Html::default();
-    html.raw("<h1><a href=\"/\">Environments</a> <span class=\"soft\">›</span> <a href=\"/environments/");
-    html.segment(state.name.as_str()).raw("\">").text(&state.name);
-    html.raw("</a> <span class=\"soft\">›</span> rollout</h1><article class=\"environment\">");
+    below(&mut html, &state.name, "rollout");
+    html.raw("<article class=\"environment\">");
     rollout_part::write(&mut html, &state.name, &rollout, (app.web.clock)());
     html.raw("</article>");
     Ok(page(&app, &format!("Rollout · {} · Moorline", state.name), &html))
+}
+
+/// The heading of a page below an environment's.
+fn below(html: &mut Html, environment: &EnvironmentName, what: &'static str) {
+    html.raw("<h1><a href=\"/\">Environments</a> <span class=\"soft\">›</span> <a href=\"/environments/");
+    html.segment(environment.as_str()).raw("\">").text(environment);
+    html.raw("</a> <span class=\"soft\">›</span> ").raw(what).raw("</h1>");
 }
 
 /// The sign-in form, which leads to a page.
@@ -203,8 +221,8 @@ fn table(html: &mut Html, states: &[EnvironmentState], now: Timestamp) {
         wording::commit(html, state.verified.as_ref().map(|verified| verified.revision.commit.short()));
         let read = state.replicas.iter().filter(|replica| replica.error.is_none()).count();
         html.raw("</td><td data-label=\"Replicas\">").text(read).raw(" of ").text(state.replicas.len());
-        let open = state.drift.iter().filter(|drift| drift.state == DriftState::Open).count();
-        html.raw(" read</td><td data-label=\"Open drift\">").text(open).raw("</td></tr>");
+        html.raw(" read</td><td data-label=\"Open drift\">").text(drift_part::Count::open(state));
+        html.raw("</td></tr>");
     }
     html.raw("</tbody></table>");
 }

@@ -44,6 +44,7 @@ fn all() -> Vec<Route> {
         post("/hooks/gitlab", Open, hooks::gitlab),
         get("/", Page, console::overview),
         get("/environments/{name}", Page, console::environment),
+        get("/environments/{name}/drift", Page, console::drift),
         get("/environments/{name}/rollouts/{id}", Page, console::rollout),
         get("/session", Open, session::form),
         post("/session", Open, session::sign_in),

@@ -4,16 +4,12 @@ use jiff::Timestamp;
 use moorline_model::Revision;
 use moorline_model::axis::{Axis, Standing};
 use moorline_model::config::Digest;
-use moorline_model::drift::{Drift, DriftKind, DriftState, Severity};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::status;
 use moorline_record::Recorded;
 
 use super::html::Html;
-use super::{rollout_part, wording};
-
-/// Findings shown; the API has them all.
-const DRIFT_ROWS_MAX: usize = 200;
+use super::{drift_part, rollout_part, wording};
 
 pub(super) fn write(html: &mut Html, state: &EnvironmentState, events: &[Recorded], now: Timestamp) {
     let (word, since) = status::word(state);
@@ -33,7 +29,7 @@ pub(super) fn write(html: &mut Html, state: &EnvironmentState, events: &[Recorde
         }
     }
     replicas(html, state, now);
-    drift(html, &state.drift, now);
+    drift_part::write(html, state, now);
     history(html, events, now);
     html.raw("</article>");
 }
@@ -187,70 +183,6 @@ fn one_replica(html: &mut Html, replica: &Replica, applied: Option<Digest>, now:
     html.raw("</td><td data-label=\"Read\">");
     wording::ago(html, replica.checked_at, now);
     html.raw("</td></tr>");
-}
-
-fn drift(html: &mut Html, drift: &[Drift], now: Timestamp) {
-    html.raw("<h3>Drift <span class=\"count\">").text(drift.len()).raw("</span></h3>");
-    if drift.is_empty() {
-        html.raw("<p class=\"empty\">Live is what is declared, as far as it was read.</p>");
-        return;
-    }
-    html.raw(
-        "<table><thead><tr><th scope=\"col\">Where</th><th scope=\"col\">Field</th><th scope=\"col\">What</th>\
-         <th scope=\"col\">Declared</th><th scope=\"col\">Live</th><th scope=\"col\">State</th>\
-         <th scope=\"col\">First seen</th></tr></thead><tbody>",
-    );
-    for drift in drift.iter().take(DRIFT_ROWS_MAX) {
-        one_drift(html, drift, now);
-    }
-    html.raw("</tbody></table>");
-    if drift.len() > DRIFT_ROWS_MAX {
-        html.raw("<p class=\"hint\">").text(DRIFT_ROWS_MAX).raw(" of ").text(drift.len());
-        html.raw(" shown; <code>moorline drift</code> has them all.</p>");
-    }
-}
-
-fn one_drift(html: &mut Html, drift: &Drift, now: Timestamp) {
-    let finding = &drift.finding;
-    html.raw("<tr><th scope=\"row\">").text(&finding.address).raw(" <span class=\"age\">");
-    html.raw(finding.lane.as_str()).raw("</span></th><td data-label=\"Field\">");
-    html.text(if finding.path.is_empty() { "all of it" } else { &finding.path });
-    html.raw("</td><td data-label=\"What\">")
-        .raw(kind(finding.kind))
-        .raw(", ")
-        .raw(severity(finding.severity));
-    html.raw("</td><td data-label=\"Declared\">").text(finding.declared.as_deref().unwrap_or("nothing"));
-    html.raw("</td><td data-label=\"Live\">").text(finding.live.as_deref().unwrap_or("nothing"));
-    if let Some(note) = &finding.note {
-        html.raw(" <span class=\"age\">").text(note).raw("</span>");
-    }
-    html.raw("</td><td data-label=\"State\">").raw(match drift.state {
-        DriftState::Suspected => "suspected, to be read again",
-        DriftState::Open => "open",
-        DriftState::Ignored => "ignored by a rule",
-    });
-    html.raw("</td><td data-label=\"First seen\">");
-    wording::ago(html, drift.first_seen, now);
-    html.raw("</td></tr>");
-}
-
-const fn kind(kind: DriftKind) -> &'static str {
-    match kind {
-        DriftKind::Changed => "changed",
-        DriftKind::Missing => "missing",
-        DriftKind::Unmanaged => "unmanaged",
-        DriftKind::Undeployed => "not deployed yet",
-        DriftKind::OutOfBand => "out of its bounds",
-        DriftKind::Unverifiable => "cannot be read",
-    }
-}
-
-const fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "for information",
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
-    }
 }
 
 fn history(html: &mut Html, events: &[Recorded], now: Timestamp) {

@@ -82,9 +82,12 @@ async fn no_text_from_outside_becomes_markup() {
     };
     for payload in PAYLOADS {
         rig.commit(&poisoned(payload), &[payload]).await;
-        for path in
-            ["/", "/environments/prod", "/environments/prod/rollouts/01900000-0000-7000-8000-000000000001"]
-        {
+        for path in [
+            "/",
+            "/environments/prod",
+            "/environments/prod/drift",
+            "/environments/prod/rollouts/01900000-0000-7000-8000-000000000001",
+        ] {
             let page = rig.page(path).await;
             assert!(!page.contains(payload), "{path}: {payload}");
             assert!(page.contains(&escaped(payload)), "{path}: {payload} is not shown");
@@ -136,6 +139,7 @@ async fn the_console_shows_all_there_is_to_know_of_an_environment() {
         "0123456789</code>",
         "aria-current=\"step\">approval",
         "0 to add, 1 to change, 0 to destroy",
+        "<a href=\"/environments/prod/drift\">Drift</a> <span class=\"count\">1</span>",
         "Replicas <span class=\"count\">2</span>",
         "changed, critical",
         "cannot check",
@@ -150,6 +154,85 @@ async fn the_console_shows_all_there_is_to_know_of_an_environment() {
     assert!(alone.contains("<h3>Rollouts</h3>"));
     for path in ["/environments/nowhere", "/environments/prod/rollouts/x"] {
         assert_eq!(rig.get(path, "viewer").await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_drift_has_every_finding_and_how_to_restore() {
+    let rig = Rig::start().await;
+    let mut state = EnvironmentState::new(name("prod"));
+    state.axes.note(Axis::Drift, Standing::Attention, "60 differences", now());
+    let finding = |address: &str, kind: &str, state: &str| {
+        json!({
+            "lane": "aws", "address": address, "path": "min_size", "kind": kind, "severity": "warning",
+            "declared": "2", "fingerprint": "0011", "state": state, "first_seen": now(), "last_seen": now()
+        })
+    };
+    let mut drift: Vec<_> =
+        (0..60).map(|number| finding(&format!("aws_lb.n{number}"), "changed", "open")).collect();
+    drift.push(finding("aws_lb.main[\"a\"]", "changed", "open"));
+    drift.push(finding("aws_lb.unread", "unverifiable", "open"));
+    drift.push(finding("aws_lb.seen_once", "missing", "suspected"));
+    drift.push(finding("aws_lb.quiet", "changed", "ignored"));
+    state.drift = serde_json::from_value(json!(drift)).unwrap();
+    rig.commit(&state, &[]).await;
+    let page = rig.page("/environments/prod/drift").await;
+    for number in 0..60 {
+        assert!(page.contains(&format!("<th scope=\"row\">aws_lb.n{number} ")), "{number}");
+    }
+    for expected in [
+        "60 differences",
+        "Open <span class=\"count\">62</span>",
+        "Suspected <span class=\"count\">1</span>",
+        "Ignored <span class=\"count\">1</span>",
+        "<code>moorline heal prod</code>",
+        "<code>moorline heal prod --only aws_lb.n0</code>",
+        "and 41 more addresses",
+        "data-label=\"Live\">not known",
+        "make it readable again",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    for nobody_can in ["--only aws_lb.unread", "--only aws_lb.seen_once", "--only aws_lb.quiet"] {
+        assert!(!page.contains(nobody_can), "{nobody_can}");
+    }
+    let environment = rig.page("/environments/prod").await;
+    assert!(environment.contains("50 of 64"), "the environment's page leads on to the others");
+}
+
+const ALL_IS_WELL: [&str; 4] =
+    ["Live is what is declared", "Nothing is open", "<span class=\"count\">0</span>", "Open drift\">0"];
+
+#[tokio::test]
+async fn drift_that_was_never_compared_is_not_checked_and_never_none() {
+    let rig = Rig::start().await;
+    let pages = ["/", "/environments/prod", "/environments/prod/drift"];
+    let drift_of = |page: &str| {
+        let at = page.find("/drift\">Drift</a>").or_else(|| page.find("</span> drift</h1>")).unwrap();
+        page[at..].split("<h3>History").next().unwrap().to_owned()
+    };
+    for standing in [None, Some(Standing::Unknown), Some(Standing::CannotCheck)] {
+        let mut state = EnvironmentState::new(name("prod"));
+        if let Some(standing) = standing {
+            state.axes.note(Axis::Drift, standing, "nothing is in force yet to compare with", now());
+        }
+        rig.commit(&state, &[]).await;
+        for path in pages {
+            let page = rig.page(path).await;
+            let drift = drift_of(&page);
+            assert!(drift.contains("Not checked"), "{standing:?} {path}: {drift}");
+            for lie in ALL_IS_WELL {
+                let there = if lie.starts_with("Open") { &page } else { &drift };
+                assert!(!there.contains(lie), "{standing:?} {path}: {lie}");
+            }
+        }
+    }
+    let mut state = EnvironmentState::new(name("prod"));
+    state.axes.note(Axis::Drift, Standing::Good, "nothing differs", now());
+    rig.commit(&state, &[]).await;
+    for path in pages {
+        let page = rig.page(path).await;
+        assert!(page.contains("Live is what is declared") && !page.contains("Not checked"), "{path}");
     }
 }
 
