@@ -1,6 +1,7 @@
 //! The console: pages made on the server, readable without any script, on a phone and in the dark.
 //!
-//! A small script follows the event stream and loads the page's main part anew when something happened. There is no
+//! A small script follows the event stream, loads the page's main part anew when something happened, and says so when
+//! the daemon falls silent. There is no
 //! inline script or style, and nothing comes from elsewhere.
 
 mod drift_part;
@@ -41,6 +42,11 @@ pub(crate) async fn style() -> Response {
 /// `GET /assets/live.js`
 pub(crate) async fn script() -> Response {
     ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("assets/live.js")).into_response()
+}
+
+/// `GET /assets/icon.svg`
+pub(crate) async fn icon() -> Response {
+    ([(CONTENT_TYPE, "image/svg+xml")], include_str!("assets/icon.svg")).into_response()
 }
 
 /// `GET /`
@@ -123,7 +129,12 @@ fn below(html: &mut Html, environment: &EnvironmentName, what: &'static str) {
 }
 
 /// The sign-in form, which leads to a page.
-pub(crate) fn sign_in_page(status: StatusCode, trouble: Option<&str>, landing: &Landing) -> Response {
+pub(crate) fn sign_in_page(
+    status: StatusCode,
+    trouble: Option<&str>,
+    landing: &Landing,
+    now: Timestamp,
+) -> Response {
     let mut html = Html::default();
     html.raw("<section class=\"sign-in\"><h1>Sign in</h1>");
     if let Some(trouble) = trouble {
@@ -137,15 +148,15 @@ pub(crate) fn sign_in_page(status: StatusCode, trouble: Option<&str>, landing: &
          <p class=\"hint\">A viewer's, operator's or admin's token of this daemon. Signing in lets you look; \
          to act, use <code>moorline</code> with a token.</p></section>",
     );
-    still("Sign in", status, &html)
+    still("Sign in", status, &html, now)
 }
 
 /// A refusal, with a way on.
-pub(crate) fn refusal_page(status: StatusCode, problem: &Problem) -> Response {
+pub(crate) fn refusal_page(status: StatusCode, problem: &Problem, now: Timestamp) -> Response {
     let mut html = Html::default();
     html.raw("<section class=\"refusal\"><h1>").text(problem.title()).raw("</h1><p>");
     html.text(sentence(problem.detail())).raw("</p><p><a href=\"/\">All environments</a></p></section>");
-    still(problem.title(), status, &html)
+    still(problem.title(), status, &html, now)
 }
 
 /// A problem's detail as a sentence.
@@ -156,9 +167,9 @@ fn sentence(detail: &str) -> String {
 }
 
 /// A page that does not change by itself.
-fn still(title: &str, status: StatusCode, main: &Html) -> Response {
+fn still(title: &str, status: StatusCode, main: &Html, now: Timestamp) -> Response {
     let title = format!("{title} · Moorline");
-    let still = Frame { is_live: false, may_sign_out: false };
+    let still = Frame { is_live: false, may_sign_out: false, now };
     (status, HtmlResponse(frame(&title, main, &still))).into_response()
 }
 
@@ -170,11 +181,12 @@ pub(crate) fn short(text: &str) -> String {
 struct Frame {
     is_live: bool,
     may_sign_out: bool,
+    now: Timestamp,
 }
 
 fn page(app: &App, title: &str, main: &Html) -> Response {
     let may_sign_out = !app.reading_is_open();
-    HtmlResponse(frame(title, main, &Frame { is_live: true, may_sign_out }))
+    HtmlResponse(frame(title, main, &Frame { is_live: true, may_sign_out, now: (app.web.clock)() }))
         .into_response()
 }
 
@@ -183,15 +195,25 @@ fn frame(title: &str, main: &Html, frame: &Frame) -> String {
     html.raw(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><title>",
+         <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"moorline-now\" content=\"",
     );
-    html.text(title).raw("</title><link rel=\"stylesheet\" href=\"/assets/console.css\">");
+    // By this the script counts ages on, and knows a page that a browser kept for later.
+    html.text(frame.now).raw("\"><title>").text(title);
+    html.raw(
+        "</title><link rel=\"stylesheet\" href=\"/assets/console.css\">\
+         <link rel=\"icon\" id=\"icon\" type=\"image/svg+xml\" href=\"/assets/icon.svg\">",
+    );
     if frame.is_live {
         html.raw("<script src=\"/assets/live.js\" defer></script>");
     }
-    html.raw("</head><body><header class=\"top\"><a class=\"brand\" href=\"/\">Moorline</a>");
+    html.raw("</head><body>");
     if frame.is_live {
-        html.raw("<p id=\"live\" role=\"status\"><noscript>Reload to see news.</noscript></p>");
+        html.raw("<p id=\"silence\" role=\"alert\" hidden></p>");
+    }
+    html.raw("<header class=\"top\"><a class=\"brand\" href=\"/\">Moorline</a>");
+    if frame.is_live {
+        html.raw("<p id=\"live\" role=\"status\"><noscript>As of ");
+        html.text(wording::exact(frame.now)).raw(". Reload to see news.</noscript></p>");
     }
     if frame.may_sign_out {
         html.raw(

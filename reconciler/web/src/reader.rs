@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
+use jiff::Timestamp;
 
 use crate::console;
 use crate::landing::Landing;
@@ -41,17 +42,17 @@ impl Reader {
     }
 
     /// The answer as this reader understands it.
-    pub(crate) fn served(self, answer: Response) -> Response {
+    pub(crate) fn served(self, answer: Response, now: Timestamp) -> Response {
         let Self::Person(wanted) = self else { return answer };
         let Some(problem) = problem_in(&answer) else { return answer };
         let status = answer.status();
         let mut page = if status == StatusCode::UNAUTHORIZED {
             match answer.extensions().get::<Refused>() {
-                Some(refused) => console::sign_in_page(status, Some(problem.detail()), &refused.landing),
-                None => console::sign_in_page(status, None, &wanted),
+                Some(refused) => console::sign_in_page(status, Some(problem.detail()), &refused.landing, now),
+                None => console::sign_in_page(status, None, &wanted, now),
             }
         } else {
-            console::refusal_page(status, &problem)
+            console::refusal_page(status, &problem, now)
         };
         if let Some(asked) = answer.headers().get(WWW_AUTHENTICATE) {
             page.headers_mut().insert(WWW_AUTHENTICATE, asked.clone());

@@ -51,6 +51,7 @@ fn all() -> Vec<Route> {
         post("/session/end", Open, session::sign_out),
         get("/assets/console.css", Open, console::style),
         get("/assets/live.js", Open, console::script),
+        get("/assets/icon.svg", Open, console::icon),
         get("/api/v1/openapi.json", Open, api::openapi),
         get("/api/v1/environments", Viewer, api::environments),
         get("/api/v1/environments/{name}", Viewer, api::environment),

@@ -85,8 +85,8 @@ pub(crate) struct Refused {
 }
 
 /// `GET /session`: the sign-in form.
-pub(crate) async fn form() -> Response {
-    console::sign_in_page(StatusCode::OK, None, &Landing::default())
+pub(crate) async fn form(State(app): State<Arc<App>>) -> Response {
+    console::sign_in_page(StatusCode::OK, None, &Landing::default(), (app.web.clock)())
 }
 
 /// `POST /session`.

@@ -17,7 +17,7 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
-            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; \
              frame-ancestors 'none'; base-uri 'none'",
         ),
     ),
@@ -37,7 +37,7 @@ pub(crate) async fn shield(State(app): State<Arc<App>>, request: Request, next: 
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
-    let mut response = reader.served(answer);
+    let mut response = reader.served(answer, (app.web.clock)());
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }

@@ -1,4 +1,5 @@
-//! History as it happens: server-sent events, resumed after `Last-Event-ID`.
+//! History as it happens: server-sent events, resumed after `Last-Event-ID`. Between them the stream says the daemon's
+//! time, at once and every few seconds: who follows it knows by that that the daemon is there.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -6,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{Stream, unfold};
 use http::HeaderMap;
+use jiff::Timestamp;
 use moorline_record::{Record, Recorded, Sequence};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,8 +25,8 @@ pub(crate) const STREAMS_MAX: usize = 64;
 const BATCH: usize = 100;
 /// How soon what another process wrote is seen. What this one wrote is seen at once.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often a quiet stream says that it is alive.
-const ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// How often the stream says that the daemon is there; the console counts on 5 seconds at most.
+const CLOCK_EVERY: Duration = Duration::from_secs(4);
 /// How long one stream lasts. A browser comes back by itself, and is asked again who it is.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -48,9 +50,12 @@ pub(crate) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> R
         read: VecDeque::new(),
         cancel: app.cancel.clone(),
         ends: tokio::time::Instant::now() + STREAM_TIMEOUT,
+        clock: app.web.clock,
+        speaks: tokio::time::Instant::now(),
         _place: place,
     };
-    Ok(Sse::new(tail.stream()).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)).into_response())
+    // A proxy in front must not gather what is said.
+    Ok(([("x-accel-buffering", "no")], Sse::new(tail.stream())).into_response())
 }
 
 /// The end of the history, followed.
@@ -61,6 +66,9 @@ struct Tail {
     read: VecDeque<Recorded>,
     cancel: CancellationToken,
     ends: tokio::time::Instant,
+    clock: fn() -> Timestamp,
+    /// When the daemon's time is said next.
+    speaks: tokio::time::Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -72,6 +80,11 @@ impl Tail {
     /// The next event; `None` ends the stream, and the client resumes it.
     async fn next(&mut self) -> Option<Event> {
         loop {
+            let instant = tokio::time::Instant::now();
+            if self.speaks <= instant {
+                self.speaks = instant + CLOCK_EVERY;
+                return Some(Event::default().event("clock").data((self.clock)().to_string()));
+            }
             if let Some(recorded) = self.read.pop_front() {
                 self.after = recorded.seq;
                 let event = Event::default().id(recorded.seq.to_string()).event("history");
@@ -95,6 +108,7 @@ impl Tail {
             () = tokio::time::sleep_until(self.ends) => None,
             // Cancel safe: a change that is not noticed here is noticed at the next wait.
             changed = self.changes.changed() => changed.ok(),
+            () = tokio::time::sleep_until(self.speaks) => Some(()),
             () = tokio::time::sleep(LOOK_EVERY) => Some(()),
         }
     }

@@ -51,9 +51,13 @@ pub(super) fn ago(html: &mut Html, then: Timestamp, now: Timestamp) {
 
 /// `3 min`, with the exact time on hover.
 pub(super) fn span(html: &mut Html, then: Timestamp, now: Timestamp) {
-    let exact = then.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    html.raw("<time datetime=\"").text(then).raw("\" title=\"").text(exact).raw("\">");
+    html.raw("<time datetime=\"").text(then).raw("\" title=\"").text(exact(then)).raw("\">");
     html.text(age(then, now)).raw("</time>");
+}
+
+/// A moment as people write it.
+pub(super) fn exact(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// The first digits of a commit, or a dash.
@@ -67,7 +71,7 @@ pub(super) fn commit(html: &mut Html, commit: Option<&str>) {
     };
 }
 
-/// The time between two moments in its largest unit.
+/// The time between two moments in its largest unit. `assets/live.js` counts on in the same words.
 fn age(then: Timestamp, now: Timestamp) -> String {
     let seconds = (now.as_second() - then.as_second()).max(0);
     match seconds {

@@ -237,6 +237,15 @@ async fn drift_that_was_never_compared_is_not_checked_and_never_none() {
 }
 
 #[tokio::test]
+async fn a_page_says_when_it_was_made_by_the_daemons_clock() {
+    let rig = Rig::start().await;
+    let clock = format!("<meta name=\"moorline-now\" content=\"{}\">", now());
+    for path in ["/", "/session", "/environments/prod", "/environments/prod/drift"] {
+        assert!(rig.page(path).await.contains(&clock), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn before_the_first_environment_it_says_what_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let store = format!("sqlite:{}", folder.path().join("empty.db").display());

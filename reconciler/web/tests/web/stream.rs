@@ -25,23 +25,30 @@ impl Reading {
         Self { answer, text: String::new() }
     }
 
-    /// The next event's id and message; `None` at the stream's end.
-    async fn next(&mut self) -> Option<(String, String)> {
+    /// The next event's text; `None` at the stream's end.
+    async fn event(&mut self) -> Option<String> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
                 self.text = rest;
-                let field =
-                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                if let (Some(id), Some(data)) = (field("id:"), field("data:")) {
-                    assert_eq!(field("event:"), Some("history"));
-                    let data: Value = serde_json::from_str(data).unwrap();
-                    return Some((id.to_owned(), data["message"].as_str().unwrap().to_owned()));
-                }
-                continue;
+                return Some(event);
             }
             let chunk = tokio::time::timeout(WAIT, self.answer.chunk()).await.unwrap().unwrap()?;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    /// The id and message of the next line of history; `None` at the stream's end.
+    async fn next(&mut self) -> Option<(String, String)> {
+        loop {
+            let event = self.event().await?;
+            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            if field("event:") == Some("clock") {
+                continue;
+            }
+            assert_eq!(field("event:"), Some("history"));
+            let data: Value = serde_json::from_str(field("data:").unwrap()).unwrap();
+            return Some((field("id:").unwrap().to_owned(), data["message"].as_str().unwrap().to_owned()));
         }
     }
 }
@@ -76,6 +83,18 @@ async fn what_another_process_commits_is_streamed_too() {
     let events = vec![event(&name("prod"), "from afar")];
     other.commit(fence, Write { events, ..Write::of(&state, version) }).await.unwrap();
     assert_eq!(reading.next().await.unwrap().1, "from afar");
+}
+
+#[tokio::test]
+async fn a_stream_says_the_daemons_time_at_once_and_every_five_seconds_at_least() {
+    let rig = Rig::start().await;
+    let mut reading = Reading::of(&rig, None).await;
+    let clock = format!("event: clock\ndata: {}", now());
+    for limit in [1, 5] {
+        let event = tokio::time::timeout(std::time::Duration::from_secs(limit), reading.event()).await;
+        // Without an id: what is resumed is history.
+        assert_eq!(event.unwrap().unwrap(), clock);
+    }
 }
 
 #[tokio::test]
