@@ -4,6 +4,15 @@ use moorline_model::declaration::Aws;
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 use serde_json::Value;
 
+/// What a finding is about that says that the state could not be read.
+const STATE: &str = "terraform state";
+
+/// Whether these findings say that nothing was asked of AWS, because the state could not be read.
+#[must_use]
+pub fn state_was_unread(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.address == STATE && finding.kind == DriftKind::Unverifiable)
+}
+
 /// Reads what AWS says of the resources in a state. A state that could not be read makes the whole lane unverifiable.
 pub async fn findings(declared: &Aws, state: Result<Option<Value>, String>) -> Vec<Finding> {
     match state {
@@ -14,7 +23,7 @@ pub async fn findings(declared: &Aws, state: Result<Option<Value>, String>) -> V
         Ok(None) => Vec::new(),
         Err(error) => vec![Finding {
             lane: Lane::Aws,
-            address: "terraform state".to_owned(),
+            address: STATE.to_owned(),
             path: String::new(),
             kind: DriftKind::Unverifiable,
             severity: Severity::Warning,

@@ -102,6 +102,13 @@ impl Axes {
         before
     }
 
+    /// Notes that the answer rests on what was last read at this earlier moment.
+    pub fn rests_on(&mut self, axis: Axis, checked_at: Timestamp) {
+        if let Some(reading) = self.0.get_mut(&axis) {
+            reading.checked_at = checked_at;
+        }
+    }
+
     /// The answer on an axis.
     #[must_use]
     pub fn standing(&self, axis: Axis) -> Standing {

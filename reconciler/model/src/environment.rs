@@ -7,7 +7,8 @@ use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::axis::Axes;
+use crate::axis::{Axes, Axis, Standing};
+use crate::comparison::Comparisons;
 use crate::drift::{Drift, Lane};
 use crate::plan::PlanSummary;
 use crate::rollout::{Deployed, Rollout};
@@ -122,6 +123,9 @@ pub struct EnvironmentState {
     /// When each lane last looked.
     #[serde(default)]
     pub looked: BTreeMap<Lane, Timestamp>,
+    /// The declared lanes, and when each was last compared.
+    #[serde(default)]
+    pub lanes: Comparisons,
     /// The replicas as last read.
     #[serde(default)]
     pub replicas: Vec<Replica>,
@@ -147,6 +151,7 @@ impl EnvironmentState {
             drift: Vec::new(),
             plan: None,
             looked: BTreeMap::new(),
+            lanes: Comparisons::new(),
             replicas: Vec::new(),
         }
     }
@@ -155,6 +160,13 @@ impl EnvironmentState {
     #[must_use]
     pub fn hold_on(&self, commit: &CommitId) -> Option<&Hold> {
         self.holds.iter().find(|hold| hold.commit.as_ref().is_none_or(|held| held == commit))
+    }
+
+    /// Whether replicas were asked for and not one could be read: then nothing is known of what is served.
+    #[must_use]
+    pub fn no_replica_can_be_read(&self) -> bool {
+        self.axes.standing(Axis::Health) == Standing::CannotCheck
+            && self.replicas.iter().all(|replica| replica.error.is_some())
     }
 
     /// The rollout under way.

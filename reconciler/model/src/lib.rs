@@ -6,6 +6,7 @@
 
 pub mod axis;
 pub mod bootstrap;
+pub mod comparison;
 pub mod declaration;
 pub mod drift;
 pub mod environment;

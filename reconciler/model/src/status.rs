@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::axis::{Axis, Standing};
 use crate::drift::DriftState;
 use crate::environment::EnvironmentState;
-use crate::rollout::Phase;
+use crate::rollout::{Phase, Undo};
 
 /// The word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,6 +65,18 @@ impl fmt::Display for Word {
     }
 }
 
+/// Whether a rollout in this phase is about what replicas serve: while none can be read, nothing is known of it.
+const fn is_on_replicas(phase: &Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Staging
+            | Phase::Shifting { .. }
+            | Phase::Promoting
+            | Phase::Baking
+            | Phase::RollingBack { undo: Undo::Document | Undo::Attest }
+    )
+}
+
 /// The word for an environment, and since when it holds. The worst that is known wins: failed, cannot check, what is
 /// under way, held, drifted.
 #[must_use]
@@ -77,6 +89,9 @@ pub fn word(state: &EnvironmentState) -> (Word, Option<Timestamp>) {
         let at = Some(rollout.phase_since);
         match rollout.phase {
             Phase::Frozen | Phase::Failed => return (Word::Failed, at),
+            ref phase if is_on_replicas(phase) && state.no_replica_can_be_read() => {
+                return (Word::CannotCheck, since(Axis::Health));
+            }
             // Attention there says that a gate is closed.
             Phase::Pending | Phase::AwaitingApproval | Phase::Staging
                 if state.axes.standing(Axis::Apply) == Standing::Attention =>

@@ -5,7 +5,8 @@
 
 use jiff::Timestamp;
 use moorline_model::axis::{Axis, Reading, Standing};
-use moorline_model::drift::{DriftKind, DriftState, Severity};
+use moorline_model::comparison::{self, Answer};
+use moorline_model::drift::Severity;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::{Notification, Transition};
@@ -39,7 +40,8 @@ pub struct Looked<'a> {
     pub replicas: Option<&'a [ReplicaReading]>,
 }
 
-/// Notes the source, plan, health, drift and hold axes. The apply axis is noted where a rollout moves.
+/// Notes the source, plan, health, drift and hold axes. The apply axis is noted where a rollout moves; what was compared
+/// is noted by [`crate::lanes::note`] before.
 pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timestamp) -> Told {
     let mut told = Told::default();
     if let Some(source) = looked.source {
@@ -65,8 +67,7 @@ pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timesta
         let (standing, because) = health(state, replicas);
         state.axes.note(Axis::Health, standing, because, now);
     }
-    let (standing, because) = drift(state, looked);
-    state.axes.note(Axis::Drift, standing, because, now);
+    note_drift(state, now);
     note_hold(state, now);
     told
 }
@@ -125,23 +126,21 @@ fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, S
     (if serving == all { Standing::Good } else { Standing::Bad }, because)
 }
 
-fn drift(state: &EnvironmentState, looked: &Looked<'_>) -> (Standing, String) {
-    let open = || state.drift.iter().filter(|drift| drift.state == DriftState::Open);
-    let unread = open().filter(|drift| drift.finding.kind == DriftKind::Unverifiable).count();
-    let differ = open().count() - unread;
-    let nobody_asked = state.applied.is_some() && looked.replicas.is_some_and(<[_]>::is_empty);
-    match (differ, unread) {
-        (0, 0) if nobody_asked => {
-            (Standing::CannotCheck, "no replica was found that could be compared".to_owned())
-        }
-        (0, 0) if state.applied.is_none() => {
-            (Standing::Unknown, "nothing is in force yet to compare with".to_owned())
-        }
-        (0, 0) => (Standing::Good, "nothing differs".to_owned()),
-        (0, _) => (Standing::CannotCheck, format!("{unread} could not be read")),
-        (1, 0) => (Standing::Attention, "1 difference".to_owned()),
-        (_, 0) => (Standing::Attention, format!("{differ} differences")),
-        _ => (Standing::Attention, format!("{differ} different, {unread} could not be read")),
+/// Good only when every declared lane was compared; as old as the oldest of them.
+fn note_drift(state: &mut EnvironmentState, now: Timestamp) {
+    let known = comparison::drift(state);
+    let differ = if known.open == 1 { "1 difference".to_owned() } else { format!("{} differences", known.open) };
+    let not_checked = known.not_checked.join("; ");
+    let (standing, because) = match known.answer {
+        Answer::Nothing => (Standing::Good, "nothing differs".to_owned()),
+        Answer::Open if not_checked.is_empty() => (Standing::Attention, differ),
+        Answer::Open => (Standing::Attention, format!("{differ}; not checked: {not_checked}")),
+        Answer::NotChecked if state.applied.is_none() => (Standing::Unknown, not_checked),
+        Answer::NotChecked => (Standing::CannotCheck, not_checked),
+    };
+    state.axes.note(Axis::Drift, standing, because, now);
+    if let Some(oldest) = comparison::as_of(state).filter(|_| known.answer != Answer::NotChecked) {
+        state.axes.rests_on(Axis::Drift, oldest);
     }
 }
 

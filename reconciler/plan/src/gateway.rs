@@ -8,7 +8,7 @@ mod fields;
 use jiff::Timestamp;
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
-use moorline_model::environment::EnvironmentState;
+use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::rollout::Phase;
 use serde_json::Value;
 
@@ -99,6 +99,23 @@ impl ReplicaReading {
     #[must_use]
     pub fn holds(&self, digest: Digest) -> bool {
         self.serves(digest) || self.candidate().is_some_and(|candidate| candidate.digest == digest)
+    }
+}
+
+/// A replica as it is remembered until it is read again.
+#[must_use]
+pub fn remembered(reading: &ReplicaReading, now: Timestamp) -> Replica {
+    let status = reading.result.as_ref().ok();
+    let stable = reading.stable();
+    Replica {
+        endpoint: reading.endpoint.clone(),
+        instance: status.map(|status| status.instance.clone()),
+        digest: stable.map(|stable| stable.digest),
+        commit: stable.and_then(|stable| stable.commit.clone()),
+        generation: stable.map(|stable| stable.generation),
+        candidate: reading.candidate().map(|candidate| candidate.digest),
+        error: reading.result.as_ref().err().cloned(),
+        checked_at: now,
     }
 }
 

@@ -17,6 +17,7 @@ pub mod drift;
 pub mod gates;
 pub mod gateway;
 pub mod intent;
+pub mod lanes;
 pub mod policy;
 #[cfg(test)]
 mod sample;

@@ -44,6 +44,37 @@ async fn people_see_how_it_stands_and_scripts_get_the_exit_codes() {
     world.gateways[1].thaw();
 }
 
+// Invariant 9.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_neither_verifying_nor_in_sync_nor_free_of_drift() {
+    let mut world = World::new().await;
+    let freeze = |world: &World| world.gateways.iter().for_each(moorline_tests::gateway::Gateway::freeze);
+    let thaw = |world: &World| world.gateways.iter().for_each(moorline_tests::gateway::Gateway::thaw);
+    freeze(&world);
+    let first = world.push("the first one");
+    world.daemon.start().await;
+    let is_dark = |environment: &Value| {
+        environment["status"]["word"] == "cannot check" && environment["rollout"]["phase"]["phase"] == "staging"
+    };
+    world.when("it cannot be checked what the rollout does", is_dark).await;
+    let drift = run(&world, &["drift", "test"]).await;
+    assert_eq!(drift.code, 6, "{drift:?}");
+    assert!(drift.stderr.contains("Not checked: nothing is in force yet"), "{drift:?}");
+
+    thaw(&world);
+    world.verified(&first).await;
+    let drift = run(&world, &["drift", "test"]).await;
+    assert_eq!(drift.code, 0, "{drift:?}");
+    assert!(drift.stdout.contains("gateway   compared"), "{drift:?}");
+
+    freeze(&world);
+    world.when("cannot check", |environment| environment["status"]["word"] == "cannot check").await;
+    let drift = run(&world, &["drift", "test"]).await;
+    assert_eq!(drift.code, 6, "{drift:?}");
+    assert!(drift.stderr.contains("2 of 2 replicas cannot be read"), "{drift:?}");
+    thaw(&world);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn people_hold_release_sync_and_roll_back() {
     let mut world = World::new().await;

@@ -83,19 +83,12 @@ pub(super) async fn drift(arguments: &EnvironmentArguments, format: Output) -> E
         Output::Json => output::json(&answer),
         Output::Text => findings.iter().for_each(|finding| output::line(wording::finding(finding))),
     }
-    let is_open = |finding: &&Value| text_at(finding, "/state") == Some("open");
-    let unverifiable = findings.iter().any(|finding| text_at(finding, "/kind") == Some("unverifiable"));
-    match findings.iter().filter(is_open).count() {
-        0 if unverifiable => Exit::CannotCheck,
-        0 => {
-            output::say("No open drift.");
-            Exit::Done
-        }
-        count => {
-            output::say(format!("{count} open {}.", if count == 1 { "finding" } else { "findings" }));
-            Exit::Changes
-        }
+    if format == Output::Text {
+        wording::list(&answer, "lanes").iter().for_each(|lane| output::line(wording::lane(lane)));
     }
+    let code = answer.pointer("/said/exit_code").and_then(Value::as_u64);
+    output::say(text_at(&answer, "/said/sentence").unwrap_or("It is not known what was compared."));
+    code.and_then(|code| u8::try_from(code).ok()).map_or(Exit::CannotCheck, Exit::of_word)
 }
 
 /// `moorline history`: what happened, newest first.

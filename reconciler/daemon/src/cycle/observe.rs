@@ -8,19 +8,20 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use moorline_model::axis::{Axis, Standing};
 use moorline_model::drift::{Finding, Lane};
-use moorline_model::environment::{EnvironmentState, Replica};
+use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
 use moorline_plan::announce::{self, Told};
 use moorline_plan::axes::{Looked, SourceReading, note_axes};
 use moorline_plan::drift::settle;
-use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings};
+use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings, remembered};
+use moorline_plan::lanes::{self, Look};
 
 use super::Cycle;
 use super::desired::Wanted;
 use super::memory::Memory;
 use super::schedule;
 use crate::act::{RunFailed, Runs, data_dir};
-use crate::clock;
+use crate::{aws, clock};
 use crate::fleet::Fleet;
 use crate::source::Report;
 
@@ -86,11 +87,11 @@ impl Cycle<'_> {
     /// Compares AWS with Terraform's state.
     async fn read_aws(&self, wanted: &Wanted) -> Option<Vec<Finding>> {
         let in_force = wanted.standing.as_ref()?;
-        let aws = in_force.environment.aws.as_ref()?;
+        let declared = in_force.environment.aws.as_ref()?;
         let terraform = self.terraform(&in_force.environment, &in_force.revision, "state".to_owned())?;
         let state = terraform.state().await;
         terraform.tidy();
-        Some(crate::aws::findings(aws, looked(state)?).await)
+        Some(aws::findings(declared, looked(state)?).await)
     }
 
     /// Terraform's state that could not be written after an apply: nothing runs before a person pushed it.
@@ -121,15 +122,17 @@ impl Cycle<'_> {
             let event = moorline_plan::advance::saw_head(&mut memory.state, &head.revision, now);
             memory.events.extend(event);
         }
-        let (lanes, findings) = findings(&mut memory.state, wanted, live, now);
+        let found = find(&mut memory.state, wanted, live, now);
+        let declared = declared_lanes(&memory.state, wanted);
+        lanes::note(&mut memory.state, declared.as_deref(), found.looks, now);
         let policy = wanted.declared().map(|declared| &declared.environment.drift);
         let ignore = policy.map_or(&[][..], |policy| &policy.ignore);
         let today = now.to_zoned(TimeZone::UTC).date();
-        let settled = settle(&memory.state.drift, &lanes, findings, ignore, today, now);
+        let settled = settle(&memory.state.drift, &found.lanes, found.findings, ignore, today, now);
         let heal = policy.map_or(&[][..], |policy| &policy.heal);
         let told = announce::drift(self.name, &memory.state.drift, &settled, heal, now);
         memory.state.drift = settled.drift;
-        memory.state.replicas = live.replicas.iter().map(|reading| replica(reading, clock::now())).collect();
+        memory.state.replicas = live.replicas.iter().map(|reading| remembered(reading, clock::now())).collect();
         memory.tell(told);
         let looked = Looked {
             source: source.and_then(|report| source_reading(&memory.state, report, wanted)),
@@ -159,35 +162,66 @@ fn looked<T>(result: Result<T, RunFailed>) -> Option<Result<T, String>> {
     }
 }
 
-/// The lanes that were read, and what they found.
-fn findings(
-    state: &mut EnvironmentState,
-    wanted: &Wanted,
-    live: &Live,
-    now: Timestamp,
-) -> (Vec<Lane>, Vec<Finding>) {
-    let mut lanes = Vec::new();
-    let mut findings = Vec::new();
-    if let (Some(expected), Some(document)) = (expectation(state), &wanted.in_force)
-        && document.digest() == expected.stable
-    {
-        lanes.push(Lane::Gateway);
-        findings.extend(gateway_findings(document, expected.candidate, &live.replicas));
+/// What this cycle's looks found, and which lanes may now be said not to have what they do not find any more.
+struct Found {
+    lanes: Vec<Lane>,
+    looks: Vec<Look>,
+    findings: Vec<Finding>,
+}
+
+fn find(state: &mut EnvironmentState, wanted: &Wanted, live: &Live, now: Timestamp) -> Found {
+    let mut found = Found { lanes: Vec::new(), looks: Vec::new(), findings: Vec::new() };
+    if let Some(expected) = expectation(state) {
+        match wanted.in_force.as_ref().filter(|document| document.digest() == expected.stable) {
+            Some(document) => {
+                let findings = gateway_findings(document, expected.candidate, &live.replicas);
+                found.add(Lane::Gateway, lanes::replicas(&live.replicas), findings);
+            }
+            None => {
+                let why = "the record does not have the document in force".to_owned();
+                found.looks.push((Lane::Gateway, Err(why)));
+            }
+        }
     }
-    if let Some(plan) = &live.plan {
-        state.looked.insert(Lane::Terraform, now);
-        if let Ok(plan) = plan {
-            lanes.push(Lane::Terraform);
-            findings.extend(plan.findings.iter().cloned());
+    match (&live.plan, &live.blocked) {
+        (Some(Ok(plan)), _) => {
+            state.looked.insert(Lane::Terraform, now);
+            found.add(Lane::Terraform, Ok(()), plan.findings.clone());
             state.plan = Some(plan.clone());
         }
+        (Some(Err(error)), _) => {
+            state.looked.insert(Lane::Terraform, now);
+            found.looks.push((Lane::Terraform, Err(error.clone())));
+        }
+        (None, Some(blocked)) => found.looks.push((Lane::Terraform, Err(blocked.clone()))),
+        (None, None) => {}
     }
     if let Some(aws) = &live.aws {
         state.looked.insert(Lane::Aws, now);
-        lanes.push(Lane::Aws);
-        findings.extend(aws.iter().cloned());
+        found.add(Lane::Aws, lanes::findings(aws), aws.clone());
+        if aws::state_was_unread(aws) {
+            // Nothing was asked of AWS: what was found there before is as it was.
+            found.lanes.retain(|lane| *lane != Lane::Aws);
+        }
     }
-    (lanes, findings)
+    found
+}
+
+impl Found {
+    fn add(&mut self, lane: Lane, look: Result<(), String>, findings: Vec<Finding>) {
+        self.lanes.push(lane);
+        self.looks.push((lane, look));
+        self.findings.extend(findings);
+    }
+}
+
+/// The lanes that are declared for what is in force. While a rollout brings something else they stay as they are.
+fn declared_lanes(state: &EnvironmentState, wanted: &Wanted) -> Option<Vec<Lane>> {
+    let declared = match state.rollout_under_way() {
+        Some(_) if !state.lanes.is_empty() => None,
+        _ => wanted.standing.as_ref().or(wanted.declared()),
+    };
+    declared.map(|declared| lanes::declared(&declared.environment))
 }
 
 /// What the last fetch came to; `None` when that was noted before: many cycles may read one fetch, and the axis' age is
@@ -207,21 +241,6 @@ fn source_reading<'a>(
         Ok(_) => is_new.then_some(SourceReading::Valid(&head.revision)),
         // A mistake does not go away by looking again: the second reading of it may follow at once.
         Err(mistakes) => Some(SourceReading::Invalid(mistakes)),
-    }
-}
-
-fn replica(reading: &ReplicaReading, now: Timestamp) -> Replica {
-    let status = reading.result.as_ref().ok();
-    let stable = reading.stable();
-    Replica {
-        endpoint: reading.endpoint.clone(),
-        instance: status.map(|status| status.instance.clone()),
-        digest: stable.map(|stable| stable.digest),
-        commit: stable.and_then(|stable| stable.commit.clone()),
-        generation: stable.map(|stable| stable.generation),
-        candidate: reading.candidate().map(|candidate| candidate.digest),
-        error: reading.result.as_ref().err().cloned(),
-        checked_at: now,
     }
 }
 

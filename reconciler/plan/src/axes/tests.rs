@@ -1,8 +1,11 @@
 use super::*;
 
 use jiff::SignedDuration;
+use moorline_model::drift::Lane;
 use serde_json::json;
 
+use crate::gateway::remembered;
+use crate::lanes;
 use crate::sample::{declared, document, in_force, now, replica, rolling};
 
 /// What is told when the source is read like this, twice a minute.
@@ -75,16 +78,53 @@ fn a_hold_on_a_commit_that_nobody_wants_any_more_is_no_worry() {
     assert_eq!(state.axes.standing(Axis::Hold), Standing::Attention);
 }
 
+// Invariants 9 and 18.
+#[test]
+fn drift_is_not_known_while_a_declared_lane_was_not_compared() {
+    let mut state = in_force("c1");
+    let mut look = |declared: &[Lane], looks: Vec<lanes::Look>, seconds: i64| {
+        let at = now() + SignedDuration::from_secs(seconds);
+        lanes::note(&mut state, Some(declared), looks, at);
+        let _told = note_axes(&mut state, &Looked::default(), at);
+        let reading = state.axes.0[&Axis::Drift].clone();
+        (reading.standing, reading.because, reading.checked_at.duration_since(now()).as_secs())
+    };
+    let both = [Lane::Gateway, Lane::Terraform];
+    let none = (Lane::Gateway, lanes::replicas(&[]));
+    let because = "gateway: no replica was found".to_owned();
+    assert_eq!(look(&both[..1], vec![none], 0), (Standing::CannotCheck, because, 0));
+    let because = "terraform was not compared yet".to_owned();
+    assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 10), (Standing::CannotCheck, because, 10));
+    let well = "nothing differs".to_owned();
+    assert_eq!(look(&both, vec![(Lane::Terraform, Ok(()))], 20), (Standing::Good, well.clone(), 10));
+    assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 30), (Standing::Good, well, 20));
+    state.applied = None;
+    let _told = note_axes(&mut state, &Looked::default(), now());
+    assert_eq!(state.axes.standing(Axis::Drift), Standing::Unknown);
+}
+
 // Invariant 9.
 #[test]
-fn drift_is_not_known_while_there_is_no_replica_to_compare() {
-    let mut state = in_force("c1");
-    let looked = Looked { replicas: Some(&[]), ..Looked::default() };
-    let _told = note_axes(&mut state, &looked, now());
-    assert_eq!(state.axes.standing(Axis::Drift), Standing::CannotCheck);
-    state.applied = None;
-    let _told = note_axes(&mut state, &looked, now());
-    assert_eq!(state.axes.standing(Axis::Drift), Standing::Unknown);
+fn what_cannot_be_read_is_neither_verifying_nor_in_sync() {
+    use moorline_model::status::{Word, word};
+    let dark = |name: &str| ReplicaReading { result: Err("no answer".to_owned()), ..replica(name, None, None) };
+    let said = |mut state: EnvironmentState, replicas: &[ReplicaReading]| {
+        lanes::note(&mut state, Some(&[Lane::Gateway]), vec![(Lane::Gateway, lanes::replicas(replicas))], now());
+        state.replicas = replicas.iter().map(|reading| remembered(reading, now())).collect();
+        let looked = Looked { replicas: Some(replicas), ..Looked::default() };
+        let _told = note_axes(&mut state, &looked, now());
+        word(&state).0
+    };
+    let desired = declared("c2", &json!({}));
+    let well = replica("a", Some(document("c1").digest()), None);
+    assert_eq!(said(in_force("c1"), std::slice::from_ref(&well)), Word::InSync);
+    assert_eq!(said(in_force("c1"), &[well.clone(), dark("b")]), Word::CannotCheck);
+    for phase in [Phase::Staging, Phase::Shifting { step: 0 }, Phase::Baking] {
+        let rolling = || rolling(&in_force("c1"), &desired, phase.clone());
+        assert_eq!(said(rolling(), &[dark("a"), dark("b")]), Word::CannotCheck, "{phase}");
+        assert_eq!(said(rolling(), &[]), Word::CannotCheck, "{phase}");
+        assert_eq!(said(rolling(), &[well.clone(), dark("b")]), Word::Verifying, "{phase}");
+    }
 }
 
 #[test]

@@ -16,9 +16,10 @@ use moorline_model::{CommitId, Revision};
 use moorline_plan::decide::foreign;
 use moorline_plan::drift::settle;
 use moorline_plan::gateway::{
-    CandidateServing, ReplicaReading, ReplicaStatus, Serving, expectation, gateway_findings,
+    CandidateServing, ReplicaReading, ReplicaStatus, Serving, expectation, gateway_findings, remembered,
 };
 use moorline_plan::intent::heed;
+use moorline_plan::lanes;
 use moorline_plan::policy::Denial;
 use moorline_plan::{Acted, Decision, Desired, Inputs, Situation, advance, announce, axes, decide, desired};
 use serde_json::{Value, json};
@@ -307,6 +308,13 @@ impl World {
         let told = announce::drift(&self.state.name, &before, &settled, heal, self.now);
         self.told.extend(told.notifications);
         self.state.drift = settled.drift;
+        lanes::note(
+            &mut self.state,
+            Some(&[Lane::Gateway]),
+            vec![(Lane::Gateway, lanes::replicas(&readings))],
+            self.now,
+        );
+        self.state.replicas = readings.iter().map(|reading| remembered(reading, self.now)).collect();
         let looked = axes::Looked { replicas: Some(&readings), ..axes::Looked::default() };
         let told = axes::note_axes(&mut self.state, &looked, self.now);
         self.told.extend(told.notifications);

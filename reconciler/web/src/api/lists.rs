@@ -8,17 +8,21 @@ use axum::response::{IntoResponse, Response};
 use moorline_record::Sequence;
 use serde_json::json;
 
+use super::view::LaneView;
 use super::{PageQuery, page, state};
 use crate::App;
 use crate::problem::Problem;
 
-/// `GET …/drift`
+/// `GET …/drift`: what may be said, what was compared and when, and the findings.
 pub(crate) async fn drift(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     let state = state(&app, &name).await?;
-    Ok(Json(json!({ "drift": state.drift, "looked": state.looked })).into_response())
+    let said = moorline_model::comparison::drift(&state);
+    let lanes = LaneView::all(&state, (app.web.clock)());
+    let answer = json!({ "said": said, "lanes": lanes, "drift": state.drift, "looked": state.looked });
+    Ok(Json(answer).into_response())
 }
 
 /// `GET …/rollouts`

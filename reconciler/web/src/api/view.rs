@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::Revision;
 use moorline_model::axis::{Axis, Reading, Standing};
+use moorline_model::comparison::{self, Answer, Comparison};
 use moorline_model::drift::{DriftState, Lane};
 use moorline_model::environment::{EnvironmentState, Hold, Replica};
 use moorline_model::plan::PlanSummary;
@@ -29,6 +30,7 @@ pub(crate) struct EnvironmentView<'a> {
     frozen: Option<&'a str>,
     plan: Option<PlanView<'a>>,
     looked: &'a BTreeMap<Lane, Timestamp>,
+    lanes: Vec<LaneView<'a>>,
     now: Timestamp,
 }
 
@@ -51,9 +53,31 @@ struct AxisView<'a> {
     age_seconds: Option<i64>,
 }
 
-/// How many findings there are.
+/// A declared lane, and when it was last compared.
+#[derive(Serialize)]
+pub(super) struct LaneView<'a> {
+    lane: Lane,
+    compared_at: Option<Timestamp>,
+    age_seconds: Option<i64>,
+    trouble: Option<&'a str>,
+}
+
+impl<'a> LaneView<'a> {
+    pub(super) fn all(state: &'a EnvironmentState, now: Timestamp) -> Vec<Self> {
+        let view = |(lane, known): (&Lane, &'a Comparison)| Self {
+            lane: *lane,
+            compared_at: known.compared_at,
+            age_seconds: known.compared_at.map(|at| age(at, now)),
+            trouble: known.trouble.as_deref(),
+        };
+        state.lanes.iter().map(view).collect()
+    }
+}
+
+/// How many findings there are, and what may be said of them.
 #[derive(Serialize)]
 struct DriftCounts {
+    answer: Answer,
     open: usize,
     suspected: usize,
     ignored: usize,
@@ -92,6 +116,7 @@ impl<'a> EnvironmentView<'a> {
             frozen: state.frozen.as_deref(),
             plan: state.plan.as_ref().map(|plan| PlanView { headline: plan.headline(), plan }),
             looked: &state.looked,
+            lanes: LaneView::all(state, now),
             now,
         }
     }
@@ -113,6 +138,7 @@ impl DriftCounts {
     fn of(state: &EnvironmentState) -> Self {
         let count = |wanted: DriftState| state.drift.iter().filter(|drift| drift.state == wanted).count();
         Self {
+            answer: comparison::drift(state).answer,
             open: count(DriftState::Open),
             suspected: count(DriftState::Suspected),
             ignored: count(DriftState::Ignored),

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
-use moorline_model::axis::{Axis, Standing};
+use moorline_model::axis::Axis;
+use moorline_model::comparison::{Answer, drift as known};
 use moorline_model::drift::{Drift, DriftKind, DriftState, Severity};
 use moorline_model::environment::EnvironmentState;
 
@@ -83,37 +84,26 @@ fn comparison(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
         html.raw("</span>");
     }
     html.raw("</p>");
-    if state.looked.is_empty() {
+    if state.lanes.is_empty() {
         return;
     }
     html.raw("<dl class=\"facts\">");
-    for (lane, at) in &state.looked {
+    for (lane, known) in &state.lanes {
         html.raw("<div><dt>").raw(lane.as_str()).raw(" compared</dt><dd>");
-        wording::ago(html, *at, now);
+        match known.compared_at {
+            Some(at) => wording::ago(html, at, now),
+            None => {
+                html.raw("never");
+            }
+        }
         html.raw("</dd></div>");
     }
     html.raw("</dl>");
 }
 
-/// What an empty list means.
+/// What an empty list means: the same sentence as `moorline drift` says.
 fn nothing(html: &mut Html, state: &EnvironmentState) {
-    html.raw("<p class=\"empty\">");
-    match state.axes.standing(Axis::Drift) {
-        Standing::Good if state.drift.is_empty() => {
-            html.raw("Live is what is declared, as far as it was read.");
-        }
-        Standing::Good => {
-            html.raw("Nothing is open.");
-        }
-        Standing::Unknown | Standing::CannotCheck | Standing::Busy | Standing::Attention | Standing::Bad => {
-            html.raw("Not checked");
-            if let Some(reading) = state.axes.0.get(&Axis::Drift) {
-                html.raw(": ").text(reading.because.trim_end_matches('.'));
-            }
-            html.raw(".");
-        }
-    }
-    html.raw("</p>");
+    html.raw("<p class=\"empty\">").text(known(state).sentence).raw("</p>");
 }
 
 /// How many findings there are; none only where something was compared.
@@ -131,7 +121,7 @@ impl Count {
     }
 
     fn counted(state: &EnvironmentState, count: usize) -> Self {
-        Self((count > 0 || state.axes.standing(Axis::Drift) == Standing::Good).then_some(count))
+        Self((count > 0 || known(state).answer != Answer::NotChecked).then_some(count))
     }
 }
 

@@ -80,6 +80,14 @@ pub(super) fn finding(finding: &Value) -> String {
     line
 }
 
+/// A declared lane: when it was last compared, and why the last look could not.
+pub(super) fn lane(lane: &Value) -> String {
+    let age = lane.get("age_seconds").and_then(Value::as_i64);
+    let compared = age.map_or_else(|| "never compared".to_owned(), |age| format!("compared {}", ago(age)));
+    let trouble = text_at(lane, "/trouble").map(|trouble| format!("; {}", indented(trouble, 10)));
+    format!("{:<9} {compared}{}", text_at(lane, "/lane").unwrap_or("?"), trouble.unwrap_or_default())
+}
+
 /// What was asked for, and when it happens.
 pub(super) fn asked(wish: &str, environment: &str) -> String {
     let what = match wish {

@@ -1,0 +1,167 @@
+//! What was compared, when, and so what may be said of drift.
+//!
+//! In: what is remembered of each declared lane. Out: one answer for command line, console and JSON. An empty list of
+//! findings is good news only when every declared lane was compared: else it was not looked at, and is called so.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::drift::{DriftKind, DriftState, Lane};
+use crate::environment::EnvironmentState;
+
+/// What is known of one declared lane.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Comparison {
+    /// When all of live was last compared with what is declared. Absent: never.
+    #[serde(default)]
+    pub compared_at: Option<Timestamp>,
+    /// Why the last look could not compare all of it. Absent: it could, or there was no look yet.
+    #[serde(default)]
+    pub trouble: Option<String>,
+}
+
+/// The declared lanes; a lane that is not declared is absent.
+pub type Comparisons = BTreeMap<Lane, Comparison>;
+
+/// What may be said of drift.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DriftAnswer {
+    /// The answer in a word.
+    pub answer: Answer,
+    /// The answer for people, in one sentence.
+    pub sentence: String,
+    /// Exit code of commands that report it.
+    pub exit_code: u8,
+    /// Findings that are open and were read.
+    pub open: usize,
+    /// What was not compared, and why: one sentence each.
+    pub not_checked: Vec<String>,
+}
+
+/// What may be said of drift, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Something differs.
+    Open,
+    /// Nothing that was compared differs, but not everything was compared.
+    NotChecked,
+    /// Everything was compared, and nothing differs.
+    Nothing,
+}
+
+impl Answer {
+    const fn exit_code(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Open => 2,
+            Self::NotChecked => 6,
+        }
+    }
+}
+
+/// Says what is known of an environment's drift.
+#[must_use]
+pub fn drift(state: &EnvironmentState) -> DriftAnswer {
+    let differs = |finding: &&crate::drift::Drift| {
+        finding.state == DriftState::Open && finding.finding.kind != DriftKind::Unverifiable
+    };
+    let open = state.drift.iter().filter(differs).count();
+    let not_checked = not_checked(state);
+    let answer = match (open, not_checked.is_empty()) {
+        (0, true) => Answer::Nothing,
+        (0, false) => Answer::NotChecked,
+        _ => Answer::Open,
+    };
+    let reasons = not_checked.join("; ");
+    let sentence = match (answer, open) {
+        (Answer::Nothing, _) => "No open drift.".to_owned(),
+        (Answer::NotChecked, _) => format!("Not checked: {reasons}."),
+        (Answer::Open, 1) => format!("1 open finding.{}", also(&reasons)),
+        (Answer::Open, count) => format!("{count} open findings.{}", also(&reasons)),
+    };
+    DriftAnswer { answer, sentence, exit_code: answer.exit_code(), open, not_checked }
+}
+
+fn also(reasons: &str) -> String {
+    if reasons.is_empty() { String::new() } else { format!(" Not checked: {reasons}.") }
+}
+
+fn not_checked(state: &EnvironmentState) -> Vec<String> {
+    if state.applied.is_none() {
+        return vec!["nothing is in force yet to compare with".to_owned()];
+    }
+    if state.lanes.is_empty() {
+        return vec!["nothing was compared yet".to_owned()];
+    }
+    let why = |(lane, known): (&Lane, &Comparison)| match (&known.trouble, known.compared_at) {
+        (Some(trouble), _) => Some(format!("{}: {trouble}", lane.as_str())),
+        (None, None) => Some(format!("{} was not compared yet", lane.as_str())),
+        (None, Some(_)) => None,
+    };
+    state.lanes.iter().filter_map(why).collect()
+}
+
+/// When all of it was last compared: as long ago as for the oldest lane. `None`: some lane never was.
+#[must_use]
+pub fn as_of(state: &EnvironmentState) -> Option<Timestamp> {
+    let each: Option<Vec<_>> = state.lanes.values().map(|known| known.compared_at).collect();
+    each?.into_iter().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::Deployed;
+
+    fn in_force() -> EnvironmentState {
+        let applied: Deployed = serde_json::from_value(serde_json::json!({
+            "revision": {"commit": "1".repeat(40), "author": "me", "message": "one", "committed_at": at(0)},
+            "digest": format!("sha256:{}", "0".repeat(64)),
+            "at": at(0),
+        }))
+        .unwrap();
+        EnvironmentState { applied: Some(applied), ..EnvironmentState::new("prod".parse().unwrap()) }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn compared(seconds: i64) -> Comparison {
+        Comparison { compared_at: Some(at(seconds)), trouble: None }
+    }
+
+    // Invariant 9.
+    #[test]
+    fn an_empty_list_is_good_news_only_when_every_declared_lane_was_compared() {
+        let mut state = in_force();
+        let mut said = |lanes: &[(Lane, Comparison)]| {
+            state.lanes = lanes.iter().cloned().collect();
+            let answer = drift(&state);
+            (answer.exit_code, answer.sentence)
+        };
+        assert_eq!(said(&[]), (6, "Not checked: nothing was compared yet.".to_owned()));
+        assert_eq!(said(&[(Lane::Gateway, compared(1))]), (0, "No open drift.".to_owned()));
+        let never = (Lane::Terraform, Comparison::default());
+        let half = said(&[(Lane::Gateway, compared(1)), never]);
+        assert_eq!(half, (6, "Not checked: terraform was not compared yet.".to_owned()));
+        let dark = Comparison { trouble: Some("2 of 2 replicas cannot be read".to_owned()), ..compared(1) };
+        let dark = said(&[(Lane::Gateway, dark)]);
+        assert_eq!(dark, (6, "Not checked: gateway: 2 of 2 replicas cannot be read.".to_owned()));
+        state.applied = None;
+        assert_eq!(drift(&state).sentence, "Not checked: nothing is in force yet to compare with.");
+    }
+
+    // Invariant 18.
+    #[test]
+    fn it_is_as_old_as_its_oldest_lane() {
+        let mut state = in_force();
+        state.lanes = [(Lane::Gateway, compared(90)), (Lane::Terraform, compared(10))].into();
+        assert_eq!(as_of(&state), Some(at(10)));
+        state.lanes.insert(Lane::Aws, Comparison::default());
+        assert_eq!(as_of(&state), None);
+    }
+}
