@@ -240,7 +240,8 @@ pub struct Ignore {
 pub struct Apply {
     /// Without a person starting it. Default: true.
     pub auto: bool,
-    /// Whether a person must approve the plan. Default: none.
+    /// Whether a person must approve a change: `none`, `plan` (what Terraform would change) or `required` (a changed
+    /// document too). Default: none.
     pub approval: Approval,
     /// When it may happen. None: always.
     pub windows: Vec<AllowWindow>,
@@ -252,14 +253,17 @@ impl Default for Apply {
     }
 }
 
-/// Whether a person must approve a plan.
+/// Whether a person must approve a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
     /// No.
     #[default]
     None,
-    /// Yes, each plan that changes something.
+    /// Yes, each Terraform plan that changes something. A change of the document alone needs nobody.
+    Plan,
+    /// Yes, each Terraform plan that changes something, and each changed document before it reaches a gateway. A plan's
+    /// approval covers the document that its apply hands over. A person's rollback needs no second word for the document.
     Required,
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::rollout::Shown;
 use crate::{CommitId, EnvironmentName};
 
 /// What is asked.
@@ -11,11 +12,8 @@ use crate::{CommitId, EnvironmentName};
 pub enum Wish {
     /// Look and act now; try a failed commit again.
     Sync,
-    /// The waiting plan may be applied.
-    Approve {
-        /// SHA-256 of the plan that was seen; another plan is not approved.
-        plan_sha256: String,
-    },
+    /// What waits for approval may be applied: what was seen, and nothing else.
+    Approve(Shown),
     /// Go back to a verified commit and hold the present one.
     Rollback {
         /// Where to; absent: the last verified before the present one.
@@ -36,7 +34,7 @@ impl Wish {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Sync => "sync",
-            Self::Approve { .. } => "approve",
+            Self::Approve(_) => "approve",
             Self::Rollback { .. } => "rollback",
             Self::Hold { .. } => "hold",
             Self::Release => "release",

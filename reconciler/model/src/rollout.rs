@@ -52,7 +52,7 @@ pub enum Phase {
     Pending,
     /// Terraform plans.
     Planning,
-    /// A person must approve the plan.
+    /// A person must approve the plan, or the document.
     AwaitingApproval,
     /// Terraform applies.
     Applying,
@@ -240,9 +240,9 @@ pub struct Rollout {
     /// Whether Terraform has applied something for it, so that undoing must too.
     #[serde(default)]
     pub terraform_applied: bool,
-    /// Who approved the plan, and which plan (its SHA-256).
+    /// Who approved it, and what was approved.
     #[serde(default)]
-    pub approval: Option<PlanApproval>,
+    pub approval: Option<Approval>,
     /// The document it brings, once known.
     #[serde(default)]
     pub digest: Option<Digest>,
@@ -281,16 +281,44 @@ pub struct Stop {
     pub reason: String,
 }
 
-/// A person's word for one plan.
+/// The identities of what a person is asked to approve, or of what that person saw.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Shown {
+    /// SHA-256 of Terraform's plan; absent when no plan waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_sha256: Option<String>,
+    /// The document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+impl Shown {
+    /// Whether what waits is what a person saw. A plan belongs to one commit, so it stands for that commit's document too.
+    #[must_use]
+    pub fn is_what(&self, seen: &Self) -> bool {
+        match &self.plan_sha256 {
+            Some(_) => {
+                self.plan_sha256 == seen.plan_sha256 && (seen.digest.is_none() || seen.digest == self.digest)
+            }
+            None => seen.plan_sha256.is_none() && seen.digest.is_some() && seen.digest == self.digest,
+        }
+    }
+}
+
+/// A person's word for one change: a plan, a document, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanApproval {
+pub struct Approval {
     /// Who.
     pub actor: String,
-    /// SHA-256 of the plan approved.
+    /// SHA-256 of the plan approved; empty when there was none.
+    #[serde(default)]
     pub plan_sha256: String,
     /// Its [`PlanSummary::content`]: a plan made anew with the same content is approved too.
     #[serde(default)]
     pub content: String,
+    /// The document approved. Absent: a release that knew only plans wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// When.
     pub at: Timestamp,
 }
@@ -301,6 +329,32 @@ impl Rollout {
     pub fn approves(&self, plan: &PlanSummary) -> bool {
         self.approval.as_ref().is_some_and(|approval| {
             approval.plan_sha256 == plan.binding.plan_sha256 || approval.content == plan.content()
+        })
+    }
+
+    /// Whether a person approved the document it brings.
+    #[must_use]
+    pub fn approves_document(&self) -> bool {
+        let approved = self.approval.as_ref().and_then(|approval| approval.digest);
+        approved.is_some() && approved == self.digest
+    }
+
+    /// Its plan, when it would change something.
+    #[must_use]
+    pub fn changing_plan(&self) -> Option<&PlanSummary> {
+        self.terraform.as_ref().filter(|plan| !plan.is_empty())
+    }
+
+    /// What waits for a person's approval, if something does.
+    #[must_use]
+    pub fn waits_for_approval(&self) -> Option<Shown> {
+        let is_approved = match self.changing_plan() {
+            Some(plan) => self.approves(plan),
+            None => self.approves_document(),
+        };
+        (self.phase == Phase::AwaitingApproval && !is_approved).then(|| Shown {
+            plan_sha256: self.changing_plan().map(|plan| plan.binding.plan_sha256.clone()),
+            digest: self.digest,
         })
     }
 

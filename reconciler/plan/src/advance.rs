@@ -117,7 +117,8 @@ pub fn advance(
         Decision::Watch => {}
         Decision::Begin { revision, kind } => begin::begin(&mut ledger, revision, kind, inputs),
         Decision::Move { phase, because } => {
-            if *phase == Phase::Staging {
+            // What waits for approval is what goes on to Staging.
+            if matches!(phase, Phase::Staging | Phase::AwaitingApproval) {
                 begin::know_document(&mut ledger, inputs);
             }
             ledger.enter(phase, because);

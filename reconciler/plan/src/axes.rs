@@ -129,7 +129,8 @@ fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, S
 /// Good only when every declared lane was compared; as old as the oldest of them.
 fn note_drift(state: &mut EnvironmentState, now: Timestamp) {
     let known = comparison::drift(state);
-    let differ = if known.open == 1 { "1 difference".to_owned() } else { format!("{} differences", known.open) };
+    let differ =
+        if known.open == 1 { "1 difference".to_owned() } else { format!("{} differences", known.open) };
     let not_checked = known.not_checked.join("; ");
     let (standing, because) = match known.answer {
         Answer::Nothing => (Standing::Good, "nothing differs".to_owned()),

@@ -3,6 +3,7 @@
 //! In: what is remembered ([`EnvironmentState`]) and what was read this cycle ([`Situation`]). Out: one
 //! [`Decision`], which leaves whoever carries it out nothing to choose. Total: every state and situation has one.
 
+mod approval;
 mod begin;
 mod deliver;
 mod foreign;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use moorline_model::declaration;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::{PlanSummary, ResourceChange};
-use moorline_model::rollout::{Phase, Rollout, RolloutKind};
+use moorline_model::rollout::{Rollout, RolloutKind};
 use serde::Serialize;
 
 use crate::decide::{Situation, first_foreign};
@@ -147,8 +147,8 @@ pub fn why(state: &EnvironmentState, situation: &Situation<'_>, now: Timestamp) 
     {
         readings.push(GateReading::of(Gate::Protected, protected_gate(plan, terraform)));
         readings.push(GateReading::of(Gate::DeletionShare, deletion_share_gate(plan, terraform)));
-        readings.push(GateReading::of(Gate::Approval, approval_gate(state, plan)));
     }
+    readings.push(GateReading::of(Gate::Approval, approval_gate(state)));
     // A stable sort: within closed and open the order of asking stays.
     readings.sort_by_key(|reading| reading.closed().is_none());
     readings
@@ -297,11 +297,14 @@ fn deletion_share_gate(plan: &PlanSummary, terraform: &declaration::Terraform) -
     })
 }
 
-fn approval_gate(state: &EnvironmentState, plan: &PlanSummary) -> Option<Closed> {
+fn approval_gate(state: &EnvironmentState) -> Option<Closed> {
     let rollout = state.rollout_under_way()?;
-    (rollout.phase == Phase::AwaitingApproval && !rollout.approves(plan)).then(|| Closed {
+    rollout.waits_for_approval()?;
+    let what =
+        rollout.changing_plan().map_or_else(|| "the document changes".to_owned(), PlanSummary::headline);
+    Some(Closed {
         gate: Gate::Approval,
-        because: format!("{}: a person must approve it", plan.headline()),
+        because: format!("{what}: a person must approve it"),
         opened_by: format!("`moorline approve {}`", state.name),
         opens_at: None,
     })

@@ -8,7 +8,7 @@ use moorline_model::CommitId;
 use moorline_model::environment::{Ask, EnvironmentState};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::intent::{Intent, Wish};
-use moorline_model::rollout::{Deployed, Phase, PlanApproval, Rollout, RolloutKind, Stop};
+use moorline_model::rollout::{Approval, Deployed, Phase, Rollout, RolloutKind, Shown, Stop};
 
 use crate::advance;
 use crate::decide::Decision;
@@ -32,7 +32,7 @@ pub fn heed(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> Heed
     for intent in intents {
         let message = match &intent.wish {
             Wish::Sync => sync(&mut heeded.state, intent),
-            Wish::Approve { plan_sha256 } => approve(&mut heeded.state, intent, plan_sha256),
+            Wish::Approve(seen) => approve(&mut heeded.state, intent, seen),
             Wish::Hold { commit } => hold(&mut heeded.state, intent, commit.as_ref(), now),
             Wish::Release => release(&mut heeded.state, intent),
             Wish::Rollback { commit } => rollback(&mut heeded, intent, commit.as_ref(), now),
@@ -68,19 +68,27 @@ fn sync(state: &mut EnvironmentState, intent: &Intent) -> String {
     "asked to look and act now".to_owned()
 }
 
-fn approve(state: &mut EnvironmentState, intent: &Intent, plan_sha256: &str) -> String {
-    let waiting = state.rollout.as_mut().filter(|rollout| rollout.phase == Phase::AwaitingApproval);
-    let Some(rollout) = waiting else {
-        return "approved a plan, but none waits for approval".to_owned();
+fn approve(state: &mut EnvironmentState, intent: &Intent, seen: &Shown) -> String {
+    let rollout = state.rollout.as_mut();
+    let Some((rollout, waiting)) = rollout.and_then(|rollout| {
+        let waiting = rollout.waits_for_approval()?;
+        Some((rollout, waiting))
+    }) else {
+        return "approved a change, but none waits for approval".to_owned();
     };
-    let Some(plan) = rollout.terraform.as_ref().filter(|plan| plan.binding.plan_sha256 == plan_sha256) else {
-        return "approved a plan that is not the one that waits; look at it again".to_owned();
+    if !waiting.is_what(seen) {
+        return "approved a change that is not the one that waits; look at it again".to_owned();
+    }
+    let plan = rollout.changing_plan();
+    let message = match plan {
+        Some(plan) => format!("approved the plan: {}", plan.headline()),
+        None => format!("approved the document of {}", rollout.revision.commit.short()),
     };
-    let message = format!("approved the plan: {}", plan.headline());
-    rollout.approval = Some(PlanApproval {
+    rollout.approval = Some(Approval {
         actor: intent.actor.clone(),
-        plan_sha256: plan_sha256.to_owned(),
-        content: plan.content(),
+        plan_sha256: waiting.plan_sha256.unwrap_or_default(),
+        content: plan.map(moorline_model::plan::PlanSummary::content).unwrap_or_default(),
+        digest: waiting.digest,
         at: intent.at,
     });
     message

@@ -3,6 +3,7 @@
 use moorline_model::EnvironmentName;
 use moorline_model::event::AuditEntry;
 use moorline_model::intent::{Intent, Wish};
+use moorline_model::rollout::Shown;
 
 use crate::Record;
 use crate::audit;
@@ -72,10 +73,10 @@ impl Record {
 fn entry(intent: &Intent) -> AuditEntry {
     let commit = match &intent.wish {
         Wish::Rollback { commit } | Wish::Hold { commit } => commit.clone(),
-        Wish::Sync | Wish::Approve { .. } | Wish::Release => None,
+        Wish::Sync | Wish::Approve(_) | Wish::Release => None,
     };
     let detail = match &intent.wish {
-        Wish::Approve { plan_sha256 } => format!("plan {plan_sha256}: {}", intent.reason),
+        Wish::Approve(seen) => format!("{}: {}", named(seen), intent.reason),
         _ => intent.reason.clone(),
     };
     AuditEntry {
@@ -86,6 +87,13 @@ fn entry(intent: &Intent) -> AuditEntry {
         commit,
         detail,
     }
+}
+
+/// `plan 0123, document sha256:4567`.
+fn named(seen: &Shown) -> String {
+    let plan = seen.plan_sha256.as_ref().map(|plan| format!("plan {plan}"));
+    let document = seen.digest.map(|digest| format!("document {digest}"));
+    plan.into_iter().chain(document).collect::<Vec<_>>().join(", ")
 }
 
 /// Notes that a commit heeded a wish.

@@ -54,7 +54,8 @@ async fn what_cannot_be_read_is_neither_verifying_nor_in_sync_nor_free_of_drift(
     let first = world.push("the first one");
     world.daemon.start().await;
     let is_dark = |environment: &Value| {
-        environment["status"]["word"] == "cannot check" && environment["rollout"]["phase"]["phase"] == "staging"
+        environment["status"]["word"] == "cannot check"
+            && environment["rollout"]["phase"]["phase"] == "staging"
     };
     world.when("it cannot be checked what the rollout does", is_dark).await;
     let drift = run(&world, &["drift", "test"]).await;

@@ -184,12 +184,14 @@ async fn ask(
         body["commit"] = json!(prefix.complete(&api, &path).await?);
     }
     if wish == "approve" {
-        // What is approved is the plan that waits now; were another made meanwhile, the daemon would refuse.
+        // What is approved is what waits now and is shown here; were it another meanwhile, the daemon would refuse.
         let environment = api.get(&path).await?;
-        let waits = text_at(&environment, "/rollout/phase/phase") == Some("awaiting_approval");
-        let plan = environment.pointer("/rollout/terraform/binding/plan_sha256").filter(|_| waits);
+        let waiting = environment.get("waits_for_approval").and_then(Value::as_object);
         let nothing = || ApiError::NothingToApprove(arguments.environment.to_string());
-        body["plan_sha256"] = plan.cloned().ok_or_else(nothing)?;
+        for (name, identity) in waiting.ok_or_else(nothing)? {
+            body[name] = identity.clone();
+        }
+        wording::approved(&environment).iter().for_each(output::say);
     }
     let answer = api.post(&format!("{path}/{wish}"), &body).await?;
     Ok((api, answer))

@@ -21,9 +21,9 @@ use super::desired::Wanted;
 use super::memory::Memory;
 use super::schedule;
 use crate::act::{RunFailed, Runs, data_dir};
-use crate::{aws, clock};
 use crate::fleet::Fleet;
 use crate::source::Report;
+use crate::{aws, clock};
 
 /// What is live.
 pub(super) struct Live {
@@ -132,7 +132,8 @@ impl Cycle<'_> {
         let heal = policy.map_or(&[][..], |policy| &policy.heal);
         let told = announce::drift(self.name, &memory.state.drift, &settled, heal, now);
         memory.state.drift = settled.drift;
-        memory.state.replicas = live.replicas.iter().map(|reading| remembered(reading, clock::now())).collect();
+        memory.state.replicas =
+            live.replicas.iter().map(|reading| remembered(reading, clock::now())).collect();
         memory.tell(told);
         let looked = Looked {
             source: source.and_then(|report| source_reading(&memory.state, report, wanted)),

@@ -95,6 +95,8 @@ pub(super) fn know_document(ledger: &mut Ledger, inputs: &Inputs<'_>) {
     let desired = inputs.desired.filter(|desired| desired.revision.commit == rollout.revision.commit);
     let Some(config) = desired.and_then(|desired| desired.document.config()) else { return };
     let is_known = match rollout.phase {
+        // Its plan brings the document.
+        Phase::Planning if rollout.changing_plan().is_some() => true,
         Phase::Planning => false,
         // A rollback without a plan brings what verified at its commit.
         Phase::Pending => matches!(rollout.kind, RolloutKind::Rollback { .. }),

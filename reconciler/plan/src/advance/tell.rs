@@ -87,7 +87,7 @@ fn awaiting_approval(ledger: &mut Ledger, rollout: &Rollout) {
         severity: Severity::Warning,
         headline: format!("{environment}: {short} waits for approval"),
         details: about(rollout).into_iter().chain(list).collect(),
-        next: "Nothing is changed until a person approves the plan.".to_owned(),
+        next: "Nothing is changed until a person approves it.".to_owned(),
         action: Some(format!("moorline approve {environment}")),
     };
     send(ledger, rollout, message);

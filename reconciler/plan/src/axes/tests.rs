@@ -107,9 +107,15 @@ fn drift_is_not_known_while_a_declared_lane_was_not_compared() {
 #[test]
 fn what_cannot_be_read_is_neither_verifying_nor_in_sync() {
     use moorline_model::status::{Word, word};
-    let dark = |name: &str| ReplicaReading { result: Err("no answer".to_owned()), ..replica(name, None, None) };
+    let dark =
+        |name: &str| ReplicaReading { result: Err("no answer".to_owned()), ..replica(name, None, None) };
     let said = |mut state: EnvironmentState, replicas: &[ReplicaReading]| {
-        lanes::note(&mut state, Some(&[Lane::Gateway]), vec![(Lane::Gateway, lanes::replicas(replicas))], now());
+        lanes::note(
+            &mut state,
+            Some(&[Lane::Gateway]),
+            vec![(Lane::Gateway, lanes::replicas(replicas))],
+            now(),
+        );
         state.replicas = replicas.iter().map(|reading| remembered(reading, now())).collect();
         let looked = Looked { replicas: Some(replicas), ..Looked::default() };
         let _told = note_axes(&mut state, &looked, now());

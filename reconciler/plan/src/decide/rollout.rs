@@ -5,7 +5,7 @@ use moorline_model::Revision;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind, Undo, Verdict};
 
-use super::{Decision, Situation, deliver, go, heal, rest, rest_until, terraform, undo};
+use super::{Decision, Situation, approval, deliver, go, heal, rest, rest_until, terraform, undo};
 use crate::desired::{Desired, DesiredDocument};
 use crate::gates;
 
@@ -36,7 +36,7 @@ pub(super) fn next(
     match rollout.phase {
         Phase::Pending => pending(state, rollout, situation, now),
         Phase::Planning => terraform::planning(state, rollout, situation, now),
-        Phase::AwaitingApproval => terraform::awaiting_approval(state, rollout, situation, now),
+        Phase::AwaitingApproval => approval::awaiting(state, rollout, situation, now),
         Phase::Applying => terraform::applying(state, rollout, situation, now),
         Phase::Staging => deliver::staging(state, rollout, situation, now),
         Phase::Shifting { step } => deliver::shifting(state, rollout, step, situation, now),
@@ -140,10 +140,11 @@ fn pending(
         let because = Some("it changes nothing here".to_owned());
         return Decision::Finish { phase: Phase::Succeeded, because };
     }
-    go(Phase::Staging, "the document changes")
+    approval::to_staging(state, rollout, current, "the document changes")
 }
 
-fn needs_plan(state: &EnvironmentState, current: &Desired) -> bool {
+/// Whether there may be something for Terraform to change.
+pub(super) fn needs_plan(state: &EnvironmentState, current: &Desired) -> bool {
     current.environment.terraform.is_some()
         && (current.document == DesiredDocument::AwaitsTerraform
             || state.applied.as_ref().is_none_or(|applied| {

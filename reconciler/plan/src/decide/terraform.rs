@@ -1,12 +1,11 @@
-//! The next step while Terraform has the word: planning, approval, applying.
+//! The next step while Terraform has the word: planning, applying.
 
 use jiff::{SignedDuration, Timestamp};
-use moorline_model::declaration::Approval;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Rollout};
 
-use super::{Decision, Situation, back, go, heal, rest};
+use super::{Decision, Situation, approval, back, go, rest};
 use crate::gates;
 
 /// Oldest plan that is applied; the world may have moved on under an older one.
@@ -36,15 +35,15 @@ pub(super) fn planning(
         return Decision::PlanTerraform;
     };
     let Some(terraform) = &current.environment.terraform else {
-        return go(Phase::Staging, "the environment has no Terraform");
+        return approval::to_staging(state, rollout, current, "the environment has no Terraform");
     };
     if let Err(closed) = gates::plan_gates(plan, terraform, situation.denials) {
         return back(state, rollout, &closed.because);
     }
     if plan.is_empty() {
-        return go(Phase::Staging, "Terraform has nothing to change");
+        return approval::to_staging(state, rollout, current, "Terraform has nothing to change");
     }
-    if current.environment.apply.approval == Approval::Required && !rollout.approves(plan) {
+    if approval::plan_waits(rollout, current, plan) {
         return go(Phase::AwaitingApproval, format!("{}; a person must approve it", plan.headline()));
     }
     go(Phase::Applying, plan.headline())
@@ -52,25 +51,6 @@ pub(super) fn planning(
 
 fn is_fresh(plan: &PlanSummary, rollout: &Rollout, now: Timestamp) -> bool {
     plan.binding.commit == rollout.revision.commit && now.duration_since(plan.binding.made_at) <= PLAN_AGE_MAX
-}
-
-pub(super) fn awaiting_approval(
-    state: &EnvironmentState,
-    rollout: &Rollout,
-    situation: &Situation<'_>,
-    now: Timestamp,
-) -> Decision {
-    let Some(plan) = &rollout.terraform else {
-        return go(Phase::Planning, "there is no plan to approve");
-    };
-    if !rollout.approves(plan) {
-        return heal::drift(state, situation, now)
-            .unwrap_or_else(|| rest(format!("{}: waiting for a person's approval", plan.headline())));
-    }
-    if let Some(hold) = state.hold_on(&rollout.revision.commit) {
-        return rest(format!("approved, but held by {}: {}", hold.by, hold.reason));
-    }
-    go(Phase::Applying, "approved")
 }
 
 pub(super) fn applying(

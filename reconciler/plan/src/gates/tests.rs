@@ -2,6 +2,7 @@ use super::*;
 
 use moorline_model::intent::Wish;
 use moorline_model::plan::Action;
+use moorline_model::rollout::Phase;
 use serde_json::json;
 
 use crate::intent::heed;

@@ -10,16 +10,44 @@ fn said(heeded: &Heeded) -> Vec<&str> {
     heeded.events.iter().map(|event| event.message.as_str()).collect()
 }
 
+fn approves(plan: &str) -> Wish {
+    Wish::Approve(Shown { plan_sha256: Some(plan.to_owned()), digest: None })
+}
+
+// Invariant 19.
+#[test]
+fn a_document_that_waits_alone_is_approved_by_its_digest_and_no_other() {
+    let desired = declared("c2", &json!({"apply": {"approval": "required"}}));
+    let state = rolling(&in_force("c1"), &desired, Phase::AwaitingApproval);
+    let seen = |name: &str| Shown { plan_sha256: None, digest: Some(crate::sample::document(name).digest()) };
+    let other = heed(state.clone(), &[intent(Wish::Approve(seen("c1")))], now());
+    assert!(said(&other)[0].contains("not the one that waits"), "{:?}", said(&other));
+    let with_a_plan = Shown { plan_sha256: Some("plan".to_owned()), ..seen("c2") };
+    let refused = heed(state.clone(), &[intent(Wish::Approve(with_a_plan))], now()).state;
+    assert_eq!(refused.rollout.unwrap().approval, None);
+    let mut state = heed(state, &[intent(Wish::Approve(seen("c2")))], now()).state;
+    assert!(rollout(&mut state).approves_document());
+    assert_eq!(rollout(&mut state).waits_for_approval(), None);
+}
+
+#[test]
+fn what_an_older_release_wrote_down_is_an_approval_still() {
+    let old = json!({"wish": "approve", "plan_sha256": "abc"});
+    assert_eq!(serde_json::from_value::<Wish>(old).unwrap(), approves("abc"));
+    let old = json!({"actor": "bob", "plan_sha256": "abc", "content": "c", "at": now()});
+    assert_eq!(serde_json::from_value::<Approval>(old).unwrap().digest, None);
+}
+
 #[test]
 fn an_approval_is_for_the_plan_that_was_seen_and_for_no_other() {
     let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::AwaitingApproval);
     let waiting = plan("c2", &[("aws_lb.main", Action::Update)]);
     rollout(&mut state).terraform = Some(waiting.clone());
-    let other = heed(state.clone(), &[intent(Wish::Approve { plan_sha256: "other".to_owned() })], now());
+    let other = heed(state.clone(), &[intent(approves("other"))], now());
     assert_eq!(other.state.rollout.as_ref().unwrap().approval, None);
     assert!(said(&other)[0].contains("not the one that waits"), "{:?}", said(&other));
-    let wish = Wish::Approve { plan_sha256: waiting.binding.plan_sha256.clone() };
+    let wish = approves(&waiting.binding.plan_sha256);
     let mut state = heed(state, &[intent(wish)], now()).state;
     assert!(rollout(&mut state).approves(&waiting));
     // Made anew with the same content it is approved; with another change it is not.
@@ -45,9 +73,9 @@ impl PlanBindingOf {
 
 #[test]
 fn nothing_that_does_not_wait_is_approved() {
-    let wish = Wish::Approve { plan_sha256: String::new() };
+    let wish = approves("");
     let heeded = heed(in_force("c1"), &[intent(wish)], now());
-    assert_eq!(said(&heeded), ["bob approved a plan, but none waits for approval (for a reason)"]);
+    assert_eq!(said(&heeded), ["bob approved a change, but none waits for approval (for a reason)"]);
 }
 
 #[test]

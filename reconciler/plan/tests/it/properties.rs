@@ -104,7 +104,7 @@ fn happen(world: &mut World, happening: &Happening) {
         Happening::Ask(which) => {
             let wish = match which {
                 0 => Wish::Sync,
-                1 => Wish::Approve { plan_sha256: world.waiting_plan() },
+                1 => world.approval(),
                 2 => Wish::Hold { commit: None },
                 3 => Wish::Hold { commit: world.head.as_deref().map(commit_id) },
                 4 => Wish::Rollback { commit: None },
@@ -306,7 +306,7 @@ fn run_approving(world: &mut World) {
         if !waits {
             return;
         }
-        let plan_sha256 = world.waiting_plan();
-        world.ask("ann", Wish::Approve { plan_sha256 });
+        let approval = world.approval();
+        world.ask("ann", approval);
     }
 }

@@ -93,7 +93,7 @@ fn declare(world: &mut World, words: &[&str]) {
             world.options["terraform"] = terraform;
             ("gateway", json!({"document": {"terraform": "openai_gateway.main"}}))
         }
-        "approval" => ("apply", json!({"approval": "required"})),
+        "approval" => ("apply", json!({"approval": words.get(1).unwrap_or(&"required")})),
         "manual" => ("apply", json!({"auto": false})),
         "window" => ("apply", json!({"windows": [{"allow": words[1..].join(" ")}]})),
         "heal" => ("drift", json!({"heal": ["gateway"]})),
@@ -139,7 +139,7 @@ fn wish(world: &World, words: &[&str]) -> Wish {
     let commit = words.get(1).map(|name| commit_id(name));
     match words[0] {
         "syncs" => Wish::Sync,
-        "approves" => Wish::Approve { plan_sha256: world.waiting_plan() },
+        "approves" => world.approval(),
         "rolls-back" => Wish::Rollback { commit },
         "holds" => Wish::Hold { commit },
         "releases" => Wish::Release,

@@ -12,6 +12,7 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::{Intent, Wish};
 use moorline_model::notification::Notification;
 use moorline_model::plan::PlanSummary;
+use moorline_model::rollout::Rollout;
 use moorline_model::{CommitId, Revision};
 use moorline_plan::decide::foreign;
 use moorline_plan::drift::settle;
@@ -180,9 +181,10 @@ impl World {
         self.intents.push(Intent { environment, wish, actor, reason, at });
     }
 
-    pub(crate) fn waiting_plan(&self) -> String {
-        let plan = self.state.rollout.as_ref().and_then(|rollout| rollout.terraform.as_ref());
-        plan.map(|plan| plan.binding.plan_sha256.clone()).unwrap_or_default()
+    /// A person's word for what waits for approval, as that person sees it.
+    pub(crate) fn approval(&self) -> Wish {
+        let waiting = self.state.rollout.as_ref().and_then(Rollout::waits_for_approval);
+        Wish::Approve(waiting.unwrap_or_default())
     }
 
     fn desired_at(&mut self, commit: &CommitId) -> Option<Desired> {

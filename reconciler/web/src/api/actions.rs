@@ -8,9 +8,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::StatusCode;
 use moorline_model::CommitId;
+use moorline_model::config::Digest;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::{Intent, Wish};
-use moorline_model::rollout::Phase;
+use moorline_model::rollout::{Rollout, Shown};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -31,6 +32,7 @@ struct Asked {
     reason: String,
     commit: Option<CommitId>,
     plan_sha256: Option<String>,
+    digest: Option<Digest>,
 }
 
 type Answer = Result<Response, Problem>;
@@ -99,21 +101,25 @@ fn reasoned(asked: &Asked) -> Result<(), Problem> {
     if asked.reason.trim().is_empty() { Err(Problem::reason_required()) } else { Ok(()) }
 }
 
-/// An approval is of one plan, the one that was seen: another that waits meanwhile is not approved.
+/// An approval is of one change, the one that was seen: another that waits meanwhile is not approved. A plan is named by its
+/// SHA-256, a document that waits alone by its digest.
 fn approved(asked: &Asked, state: &EnvironmentState) -> Result<Wish, Problem> {
-    let seen = asked.plan_sha256.as_deref().filter(|seen| !seen.is_empty());
-    let seen =
-        seen.ok_or_else(|| Problem::malformed("`plan_sha256` says which plan was seen; it is missing"))?;
-    let waiting = state
-        .rollout_under_way()
-        .filter(|rollout| rollout.phase == Phase::AwaitingApproval)
-        .and_then(|rollout| rollout.terraform.as_ref())
-        .map(|plan| plan.binding.plan_sha256.as_str());
-    match waiting {
-        None => Err(Problem::not_waiting("no plan waits for approval here")),
-        Some(waiting) if waiting == seen => Ok(Wish::Approve { plan_sha256: seen.to_owned() }),
-        Some(waiting) => Err(Problem::not_waiting(format!(
-            "another plan waits by now ({waiting}); look at it, then approve it"
-        ))),
+    let plan_sha256 = asked.plan_sha256.clone().filter(|seen| !seen.is_empty());
+    let seen = Shown { plan_sha256, digest: asked.digest };
+    if seen == Shown::default() {
+        return Err(Problem::malformed(
+            "`plan_sha256` or `digest` says which plan or document was seen; both are missing",
+        ));
+    }
+    match state.rollout_under_way().and_then(Rollout::waits_for_approval) {
+        None => Err(Problem::not_waiting("nothing waits for approval here")),
+        Some(waiting) if waiting.is_what(&seen) => Ok(Wish::Approve(seen)),
+        Some(waiting) => {
+            let plan = waiting.plan_sha256.map(|plan| format!("plan_sha256 {plan}"));
+            let what = plan.or(waiting.digest.map(|digest| format!("digest {digest}"))).unwrap_or_default();
+            Err(Problem::not_waiting(format!(
+                "another change waits by now ({what}); look at it, then approve it"
+            )))
+        }
     }
 }

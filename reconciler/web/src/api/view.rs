@@ -10,7 +10,7 @@ use moorline_model::comparison::{self, Answer, Comparison};
 use moorline_model::drift::{DriftState, Lane};
 use moorline_model::environment::{EnvironmentState, Hold, Replica};
 use moorline_model::plan::PlanSummary;
-use moorline_model::rollout::{Deployed, Rollout};
+use moorline_model::rollout::{Deployed, Rollout, Shown};
 use moorline_model::status;
 use serde::Serialize;
 
@@ -24,6 +24,7 @@ pub(crate) struct EnvironmentView<'a> {
     applied: Option<&'a Deployed>,
     verified: Option<&'a Deployed>,
     rollout: Option<&'a Rollout>,
+    waits_for_approval: Option<Shown>,
     replicas: &'a [Replica],
     drift: DriftCounts,
     holds: &'a [Hold],
@@ -110,6 +111,7 @@ impl<'a> EnvironmentView<'a> {
             applied: state.applied.as_ref(),
             verified: state.verified.as_ref(),
             rollout: state.rollout.as_ref(),
+            waits_for_approval: state.rollout_under_way().and_then(Rollout::waits_for_approval),
             replicas: &state.replicas,
             drift: DriftCounts::of(state),
             holds: &state.holds,

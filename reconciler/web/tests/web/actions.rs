@@ -101,6 +101,28 @@ async fn only_the_plan_that_was_seen_and_still_waits_is_approved() {
     assert_eq!(approve("abc").await.status(), StatusCode::ACCEPTED);
 }
 
+// Invariant 19.
+#[tokio::test]
+async fn a_document_that_waits_alone_is_approved_by_its_digest() {
+    let rig = Rig::start().await;
+    let digest = |digit: char| format!("sha256:{}", digit.to_string().repeat(64));
+    let mut state = EnvironmentState::new(name("prod"));
+    let mut rollout = waiting("abc");
+    rollout.terraform = None;
+    rollout.digest = Some(digest('1').parse().unwrap());
+    state.rollout = Some(rollout);
+    rig.commit(&state, &[]).await;
+    let shown: serde_json::Value = rig.get("/api/v1/environments/prod", "viewer").await.json().await.unwrap();
+    assert_eq!(shown["waits_for_approval"], json!({ "digest": digest('1') }));
+    let approve = async |seen: serde_json::Value| {
+        rig.post("/api/v1/environments/prod/approve", "operator", &seen).await
+    };
+    assert_eq!(problem(approve(json!({ "plan_sha256": "abc" })).await).await.1, "not-waiting");
+    assert_eq!(problem(approve(json!({ "digest": digest('2') })).await).await.1, "not-waiting");
+    assert_eq!(rig.rings(), 0);
+    assert_eq!(approve(json!({ "digest": digest('1') })).await.status(), StatusCode::ACCEPTED);
+}
+
 pub(crate) fn waiting(plan_sha256: &str) -> moorline_model::rollout::Rollout {
     serde_json::from_value(json!({
         "id": "01900000-0000-7000-8000-000000000001",

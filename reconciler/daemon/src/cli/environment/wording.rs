@@ -92,13 +92,41 @@ pub(super) fn lane(lane: &Value) -> String {
 pub(super) fn asked(wish: &str, environment: &str) -> String {
     let what = match wish {
         "sync" => "a look and a try now",
-        "approve" => "the plan to be applied",
+        "approve" => "what was shown to be applied",
         "rollback" => "the way back",
         "hold" => "a hold",
         "release" => "every hold and freeze to be lifted",
         other => other,
     };
     format!("Asked for {what} in {environment}. `moorline status {environment}` shows what comes of it.")
+}
+
+/// What a person approves: the commit, what Terraform would change, the document.
+pub(super) fn approved(environment: &Value) -> Vec<String> {
+    let text = |pointer: &str| text_at(environment, pointer).unwrap_or("?");
+    let revision = |field: &str| text(&format!("/rollout/revision/{field}")).to_owned();
+    let commit = revision("commit");
+    let mut lines = vec![format!("{} by {}: {}", short(&commit), revision("author"), revision("message"))];
+    let changes = environment.pointer("/rollout/terraform").map(|plan| list(plan, "changes"));
+    for change in changes.unwrap_or_default() {
+        let attributes = list(&change, "attributes");
+        let attributes: Vec<_> = attributes.iter().filter_map(Value::as_str).collect();
+        let of = |field: &str| text_at(&change, &format!("/{field}")).unwrap_or("?").replace('_', " ");
+        let detail =
+            if attributes.is_empty() { String::new() } else { format!(": {}", attributes.join(", ")) };
+        lines.push(format!("  {:<8} {}{detail}", of("action"), text_at(&change, "/address").unwrap_or("?")));
+    }
+    let document = text_at(environment, "/waits_for_approval/digest").map(fingerprint);
+    let in_force = text_at(environment, "/applied/digest").map_or("nothing", fingerprint);
+    if let Some(document) = document.filter(|document| *document != in_force) {
+        lines.push(format!("  document {in_force} → {document}"));
+    }
+    lines
+}
+
+/// The first digits of a digest.
+fn fingerprint(digest: &str) -> &str {
+    digest.get(..19).unwrap_or(digest)
 }
 
 /// A gate's name as people say it.
