@@ -136,9 +136,8 @@ impl std::fmt::Display for Count {
 
 fn table(html: &mut Html, drift: &[&Drift], now: Timestamp) {
     html.raw(
-        "<table><thead><tr><th scope=\"col\">Where</th><th scope=\"col\">Field</th><th scope=\"col\">What</th>\
-         <th scope=\"col\">Declared</th><th scope=\"col\">Live</th><th scope=\"col\">State</th>\
-         <th scope=\"col\">First seen</th><th scope=\"col\">Last seen</th></tr></thead><tbody>",
+        "<table class=\"drift\"><thead><tr><th scope=\"col\">Where</th><th scope=\"col\">Field</th><th scope=\"col\">What</th>\
+         <th scope=\"col\">Declared</th><th scope=\"col\">Live</th><th scope=\"col\">First seen</th><th scope=\"col\">Last seen</th></tr></thead><tbody>",
     );
     for drift in drift {
         row(html, drift, now);
@@ -154,7 +153,14 @@ fn row(html: &mut Html, drift: &Drift, now: Timestamp) {
     html.raw("</td><td data-label=\"What\">")
         .raw(kind(finding.kind))
         .raw(", ")
-        .raw(severity(finding.severity));
+        .raw(severity(finding.severity))
+        .raw(" <span class=\"age\">")
+        .raw(match drift.state {
+            DriftState::Suspected => "suspected, to be read again",
+            DriftState::Open => "open",
+            DriftState::Ignored => "ignored by a rule",
+        })
+        .raw("</span>");
     html.raw("</td><td data-label=\"Declared\">").text(finding.declared.as_deref().unwrap_or("nothing"));
     html.raw("</td><td data-label=\"Live\">");
     // Nothing there and nothing known are two things.
@@ -163,11 +169,6 @@ fn row(html: &mut Html, drift: &Drift, now: Timestamp) {
     if let Some(note) = &finding.note {
         html.raw(" <span class=\"age\">").text(note).raw("</span>");
     }
-    html.raw("</td><td data-label=\"State\">").raw(match drift.state {
-        DriftState::Suspected => "suspected, to be read again",
-        DriftState::Open => "open",
-        DriftState::Ignored => "ignored by a rule",
-    });
     html.raw("</td><td data-label=\"First seen\">");
     wording::ago(html, drift.first_seen, now);
     html.raw("</td><td data-label=\"Last seen\">");
