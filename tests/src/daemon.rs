@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -138,6 +139,16 @@ impl Daemon {
     /// When it does not run.
     pub async fn stop(&mut self) -> ExitStatus {
         self.process.take().expect("the daemon runs").stop().await
+    }
+
+    /// Stops it where it stands: it answers nothing, and its sockets stay open.
+    pub fn freeze(&self) {
+        self.process().signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process().signal(Signal::CONT);
     }
 
     /// SIGKILL.

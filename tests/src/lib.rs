@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod aws;
+pub mod browser;
 pub mod cli;
 pub mod daemon;
 pub mod declared;
@@ -30,6 +31,7 @@ pub mod wait;
 pub mod world;
 
 pub use api::Api;
+pub use browser::Browser;
 pub use daemon::Daemon;
 pub use gateway::Gateway;
 pub use provider::{Fault, Provider};
