@@ -53,6 +53,14 @@ pub(super) fn write(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
 pub(super) fn page(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
     html.raw("<article class=\"environment\">");
     comparison(html, state, now);
+    let is_open = state.drift.iter().any(|drift| drift.state == DriftState::Open);
+    let not_checked = known(state).not_checked;
+    if is_open && !not_checked.is_empty() {
+        // More may differ than the list below says.
+        html.raw("<p class=\"notice attention\"><strong>Not checked</strong>: ")
+            .text(not_checked.join("; "))
+            .raw(".</p>");
+    }
     for (section, name, meaning) in SECTIONS {
         let found: Vec<_> = state.drift.iter().filter(|drift| drift.state == section).collect();
         if found.is_empty() {
@@ -65,7 +73,7 @@ pub(super) fn page(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
             restore(html, &state.name, &found);
         }
     }
-    if !state.drift.iter().any(|drift| drift.state == DriftState::Open) {
+    if !is_open {
         html.raw("<h3>Open</h3>");
         nothing(html, state);
     }

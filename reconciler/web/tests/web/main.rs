@@ -5,6 +5,7 @@ mod actions;
 mod census;
 mod console;
 mod documents;
+mod drift;
 mod hooks;
 mod pages;
 mod rig;
