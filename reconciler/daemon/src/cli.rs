@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use moorline_model::EnvironmentName;
 
 pub use commit::Prefix;
+use environment::Ask;
 pub use exit::Exit;
 
 /// Keeps an AI gateway moored to what Git declares.
@@ -204,7 +205,8 @@ pub struct ActionArguments {
     /// Why; kept in the audit.
     #[arg(long, default_value = "")]
     pub reason: String,
-    /// Wait for the outcome, at most so many seconds.
+    /// Wait for the end of what it begins, at most so many seconds; the exit code is then the word's. Without it the
+    /// command waits 3 s for what comes of the wish itself.
     #[arg(long, value_name = "SECONDS")]
     pub wait: Option<u64>,
 }
@@ -238,11 +240,15 @@ pub async fn run(cli: Cli) -> Exit {
         Command::History { environment, limit } => environment::history(&environment, limit, output).await,
         Command::Status(arguments) => environment::status(&arguments, output).await,
         Command::Why(arguments) => environment::why(&arguments, output).await,
-        Command::Sync(action) => environment::act("sync", &action, None, output).await,
-        Command::Approve(action) => environment::act("approve", &action, None, output).await,
-        Command::Rollback { action, to } => environment::act("rollback", &action, to, output).await,
-        Command::Hold { action, commit } => environment::act("hold", &action, commit, output).await,
-        Command::Release(action) => environment::act("release", &action, None, output).await,
+        Command::Sync(action) => environment::act(Ask::plain("sync"), &action, output).await,
+        Command::Approve(action) => environment::act(Ask::plain("approve"), &action, output).await,
+        Command::Rollback { action, to } => {
+            environment::act(Ask { wish: "rollback", commit: to }, &action, output).await
+        }
+        Command::Hold { action, commit } => {
+            environment::act(Ask { wish: "hold", commit }, &action, output).await
+        }
+        Command::Release(action) => environment::act(Ask::plain("release"), &action, output).await,
     }
 }
 

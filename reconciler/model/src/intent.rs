@@ -1,8 +1,16 @@
 //! What a person asks for. Written to the record; the next cycle reads it there. A cycle takes no other input.
+//!
+//! [`Wish::refused`] says what makes no sense as things stand, before a wish is written down and again when it is
+//! heeded; [`Outcome`] is what came of it.
+
+mod outcome;
+mod refusal;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::outcome::Outcome;
+pub use self::refusal::Refusal;
 use crate::rollout::Shown;
 use crate::{CommitId, EnvironmentName};
 
@@ -38,6 +46,24 @@ impl Wish {
             Self::Rollback { .. } => "rollback",
             Self::Hold { .. } => "hold",
             Self::Release => "release",
+        }
+    }
+
+    /// The commit it names.
+    #[must_use]
+    pub const fn commit(&self) -> Option<&CommitId> {
+        match self {
+            Self::Rollback { commit } | Self::Hold { commit } => commit.as_ref(),
+            Self::Sync | Self::Approve(_) | Self::Release => None,
+        }
+    }
+
+    /// What else it names, for the audit.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Approve(seen) => Some(seen.to_string()),
+            Self::Sync | Self::Rollback { .. } | Self::Hold { .. } | Self::Release => None,
         }
     }
 }

@@ -292,6 +292,15 @@ pub struct Shown {
     pub digest: Option<Digest>,
 }
 
+/// `plan 0123, document sha256:4567`.
+impl fmt::Display for Shown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plan = self.plan_sha256.as_ref().map(|plan| format!("plan {plan}"));
+        let document = self.digest.map(|digest| format!("document {digest}"));
+        formatter.write_str(&plan.into_iter().chain(document).collect::<Vec<_>>().join(", "))
+    }
+}
+
 impl Shown {
     /// Whether what waits is what a person saw. A plan belongs to one commit, so it stands for that commit's document too.
     #[must_use]

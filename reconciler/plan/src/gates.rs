@@ -42,6 +42,26 @@ pub enum Gate {
     Approval,
 }
 
+impl Gate {
+    /// The gate in a word, as in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Frozen => "frozen",
+            Self::Hold => "hold",
+            Self::Auto => "auto",
+            Self::Window => "window",
+            Self::Blocked => "blocked",
+            Self::Owner => "owner",
+            Self::Policy => "policy",
+            Self::Protected => "protected",
+            Self::DeletionShare => "deletion_share",
+            Self::Approval => "approval",
+        }
+    }
+}
+
 /// Why a gate is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Closed {

@@ -3,6 +3,7 @@
 use moorline_model::EnvironmentName;
 use moorline_model::environment::{EnvironmentState, KeptDocument};
 use moorline_model::event::{AuditEntry, Event};
+use moorline_model::intent::Outcome;
 use moorline_model::rollout::Rollout;
 
 use crate::error::CommitError;
@@ -29,8 +30,8 @@ pub struct Write<'a> {
     pub notifications: Vec<Addressed>,
     /// Audit entries that belong to no journal step.
     pub audit: Vec<AuditEntry>,
-    /// Wishes that were heeded.
-    pub consumed: Vec<IntentId>,
+    /// Wishes that were heeded, and what came of each.
+    pub heeded: Vec<(IntentId, Outcome)>,
     /// The journal step whose result the state holds.
     pub journal_end: Option<JournalId>,
     /// Steps that were left open: the state takes into account that their result was never seen.
@@ -49,7 +50,7 @@ impl<'a> Write<'a> {
             events: Vec::new(),
             notifications: Vec::new(),
             audit: Vec::new(),
-            consumed: Vec::new(),
+            heeded: Vec::new(),
             journal_end: None,
             interrupted: Vec::new(),
             documents: Vec::new(),
@@ -128,8 +129,8 @@ async fn append(connection: &mut Connection, write: &Write<'_>, version: Version
     for message in &write.notifications {
         outbox::queue(connection, message, version).await?;
     }
-    for id in &write.consumed {
-        intents::consume(connection, *id, version).await?;
+    for (id, outcome) in &write.heeded {
+        intents::heed(connection, *id, outcome, version).await?;
     }
     if let Some(id) = write.journal_end {
         journal::end(connection, id, OUTCOME_COMMITTED).await?;

@@ -1,9 +1,8 @@
-//! What people asked for: written down here with its audit entry, heeded by the next cycle.
+//! What people asked for: written down here with its audit entry, heeded by the next cycle, which adds what came of it.
 
 use moorline_model::EnvironmentName;
 use moorline_model::event::AuditEntry;
-use moorline_model::intent::{Intent, Wish};
-use moorline_model::rollout::Shown;
+use moorline_model::intent::{Intent, Outcome};
 
 use crate::Record;
 use crate::audit;
@@ -13,6 +12,17 @@ use crate::store::{Connection, from_json, limit, to_json};
 
 /// Wishes of one environment that may wait at once.
 pub const INTENTS_PENDING_MAX: usize = 100;
+
+/// A wish as it stands in the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The wish.
+    pub intent: Intent,
+    /// Whether a cycle has heeded it.
+    pub is_heeded: bool,
+    /// What came of it; absent while it waits, and for wishes that an earlier release heeded.
+    pub outcome: Option<Outcome>,
+}
 
 impl Record {
     /// Writes a wish down, and first, in the same transaction, who asked for what and why.
@@ -46,7 +56,27 @@ impl Record {
         Ok(IntentId::from_sql(id))
     }
 
-    /// An environment's wishes that no commit has consumed, oldest first.
+    /// One of an environment's wishes, and what came of it.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn intent(
+        &self,
+        environment: &EnvironmentName,
+        id: IntentId,
+    ) -> Result<Option<Asked>, StoreError> {
+        let attempt = "read a wish";
+        let row: Option<(String, Option<i64>, Option<String>)> =
+            sqlx::query_as("SELECT body, consumed, outcome FROM intents WHERE environment = $1 AND id = $2")
+                .bind(environment.as_str())
+                .bind(id.to_sql())
+                .fetch_optional(self.store.reader())
+                .await
+                .map_err(self.store.failed(attempt))?;
+        row.map(asked).transpose().map_err(self.store.failed(attempt))
+    }
+
+    /// An environment's wishes that no commit has heeded, oldest first.
     ///
     /// # Errors
     /// The store could not be read.
@@ -70,40 +100,36 @@ impl Record {
     }
 }
 
+fn asked((body, consumed, outcome): (String, Option<i64>, Option<String>)) -> Result<Asked, sqlx::Error> {
+    let outcome = outcome.map(|outcome| from_json(&outcome)).transpose()?;
+    Ok(Asked { intent: from_json(&body)?, is_heeded: consumed.is_some(), outcome })
+}
+
 fn entry(intent: &Intent) -> AuditEntry {
-    let commit = match &intent.wish {
-        Wish::Rollback { commit } | Wish::Hold { commit } => commit.clone(),
-        Wish::Sync | Wish::Approve(_) | Wish::Release => None,
-    };
-    let detail = match &intent.wish {
-        Wish::Approve(seen) => format!("{}: {}", named(seen), intent.reason),
-        _ => intent.reason.clone(),
+    let detail = match intent.wish.detail() {
+        Some(detail) => format!("{detail}: {}", intent.reason),
+        None => intent.reason.clone(),
     };
     AuditEntry {
         at: intent.at,
         actor: intent.actor.clone(),
         action: intent.wish.as_str().to_owned(),
         target: intent.environment.to_string(),
-        commit,
+        commit: intent.wish.commit().cloned(),
         detail,
     }
 }
 
-/// `plan 0123, document sha256:4567`.
-fn named(seen: &Shown) -> String {
-    let plan = seen.plan_sha256.as_ref().map(|plan| format!("plan {plan}"));
-    let document = seen.digest.map(|digest| format!("document {digest}"));
-    plan.into_iter().chain(document).collect::<Vec<_>>().join(", ")
-}
-
-/// Notes that a commit heeded a wish.
-pub(crate) async fn consume(
+/// Notes that a commit heeded a wish, and what came of it.
+pub(crate) async fn heed(
     connection: &mut Connection,
     id: IntentId,
+    outcome: &Outcome,
     version: Version,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE intents SET consumed = $1 WHERE id = $2 AND consumed IS NULL")
+    sqlx::query("UPDATE intents SET consumed = $1, outcome = $2 WHERE id = $3 AND consumed IS NULL")
         .bind(version.to_sql())
+        .bind(to_json(outcome)?)
         .bind(id.to_sql())
         .execute(connection)
         .await

@@ -33,7 +33,7 @@ pub use error::{
     AuditError, CommitError, FencedError, HandOverError, IntentError, Place, StaleLease, StoreError,
 };
 pub use history::Recorded;
-pub use intents::INTENTS_PENDING_MAX;
+pub use intents::{Asked, INTENTS_PENDING_MAX};
 pub use journal::OpenStep;
 pub use lease::{Leader, Lease};
 pub use number::{Fence, IntentId, JournalId, OutboxId, Sequence, Version};

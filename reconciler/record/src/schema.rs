@@ -7,7 +7,10 @@ use sha2::{Digest as _, Sha256};
 use sqlx::SqliteConnection;
 
 /// Name and SQL of each migration, oldest first.
-const MIGRATIONS: [(&str, &str); 1] = [("0001_record", include_str!("../migrations/0001_record.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("0001_record", include_str!("../migrations/0001_record.sql")),
+    ("0002_outcomes", include_str!("../migrations/0002_outcomes.sql")),
+];
 
 /// Why the tables could not be brought up to date.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::App;
 use crate::problem::Problem;
 
-pub(crate) use actions::{approve, hold, release, rollback, sync};
+pub(crate) use actions::{ACTIONS, ask, intent};
 pub(crate) use document::{read_document, write_document};
 pub(crate) use events::{STREAMS_MAX, events};
 pub(crate) use lists::{audit, drift, history, rollouts, why};

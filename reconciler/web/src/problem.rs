@@ -5,7 +5,9 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use moorline_model::EnvironmentName;
 use moorline_model::config::Mistake;
+use moorline_model::intent::Refusal;
 use moorline_record::{HandOverError, IntentError, StoreError};
 use serde::Serialize;
 
@@ -19,12 +21,15 @@ pub(crate) struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mistakes: Vec<Mistake>,
+    /// The gate that refuses, when one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<&'static str>,
 }
 
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
         let kind = format!("urn:moorline:problem:{kind}");
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), mistakes: Vec::new() }
+        Self { kind, title, status: status.as_u16(), detail: detail.into(), mistakes: Vec::new(), gate: None }
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -78,8 +83,13 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", detail)
     }
 
-    pub(crate) fn not_waiting(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "not-waiting", "Nothing to approve", detail)
+    /// A wish that makes no sense as things stand, or that a gate refuses.
+    pub(crate) fn refused(environment: &EnvironmentName, refusal: &Refusal) -> Self {
+        let detail = format!(
+            "{environment}: {}; `moorline status {environment}` shows how it stands",
+            refusal.message
+        );
+        Self { gate: refusal.gate, ..Self::new(StatusCode::CONFLICT, refusal.kind, "Refused", detail) }
     }
 
     pub(crate) fn owned_by_another(detail: impl Into<String>) -> Self {

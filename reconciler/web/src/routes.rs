@@ -34,7 +34,7 @@ fn put<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, access: Access, 
 
 fn all() -> Vec<Route> {
     use Access::{Admin, DocumentRead, DocumentWrite, Open, Operator, Page, Viewer};
-    vec![
+    let mut all = vec![
         get("/healthz", Open, metrics::healthz),
         get("/readyz", Open, metrics::readyz),
         get("/metrics", Open, metrics::metrics),
@@ -59,16 +59,16 @@ fn all() -> Vec<Route> {
         get("/api/v1/environments/{name}/rollouts", Viewer, api::rollouts),
         get("/api/v1/environments/{name}/history", Viewer, api::history),
         get("/api/v1/environments/{name}/why", Viewer, api::why),
-        post("/api/v1/environments/{name}/sync", Operator, api::sync),
-        post("/api/v1/environments/{name}/approve", Operator, api::approve),
-        post("/api/v1/environments/{name}/rollback", Operator, api::rollback),
-        post("/api/v1/environments/{name}/hold", Operator, api::hold),
-        post("/api/v1/environments/{name}/release", Operator, api::release),
+        get("/api/v1/environments/{name}/intents/{id}", Viewer, api::intent),
         get("/api/v1/environments/{name}/document", DocumentRead, api::read_document),
         put("/api/v1/environments/{name}/document", DocumentWrite, api::write_document),
         get("/api/v1/events", Viewer, api::events),
         get("/api/v1/audit", Admin, api::audit),
-    ]
+    ];
+    all.extend(api::ACTIONS.iter().map(|action| {
+        post(action.path, Operator, move |app, name, who, body| api::ask(action, app, name, who, body))
+    }));
+    all
 }
 
 /// Method, path and access of every route.

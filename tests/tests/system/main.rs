@@ -7,6 +7,7 @@
     reason = "what a test needs and does not get is its report"
 )]
 
+mod acts;
 mod aws;
 mod cli;
 mod crash;

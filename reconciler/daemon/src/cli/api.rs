@@ -42,6 +42,8 @@ pub(super) enum ApiError {
         title: String,
         /// What happened and what to do.
         detail: String,
+        /// The gate that refused, when one did.
+        gate: Option<String>,
     },
     /// The answer makes no sense.
     #[error("{url} does not answer as a Moorline daemon would; is --server or MOORLINE_SERVER its address?")]
@@ -66,7 +68,7 @@ impl ApiError {
                 output::say("`moorline status` lists what there is.");
                 Exit::Error
             }
-            Self::Refused { status: 409 | 423, .. } => Exit::Blocked,
+            Self::Refused { status: 423, .. } | Self::Refused { gate: Some(_), .. } => Exit::Blocked,
             Self::Server(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::CannotCheck,
             Self::Refused { .. } | Self::Unreadable { .. } => Exit::Error,
@@ -110,7 +112,8 @@ impl Api {
         self.send(self.http.post(url.clone()).json(body), url).await
     }
 
-    fn url(&self, path: &str) -> Url {
+    /// The address of `path`.
+    pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         url.set_path(&format!("{}/api/v1{path}", self.base.path().trim_end_matches('/')));
@@ -147,6 +150,7 @@ impl Api {
             status: status.as_u16(),
             title: text("title").unwrap_or_else(|| status.to_string()),
             detail: text("detail").unwrap_or_default(),
+            gate: text("gate"),
         })
     }
 }

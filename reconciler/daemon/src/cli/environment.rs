@@ -1,13 +1,13 @@
 //! Commands about a running daemon: `status drift history why sync approve rollback hold release`.
 
-mod watch;
+mod act;
 mod wording;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::api::{Api, ApiError};
-use super::commit::Prefix;
-use super::{ActionArguments, EnvironmentArguments, Exit, Output, StatusArguments, output};
+use super::{EnvironmentArguments, Exit, Output, StatusArguments, output};
+pub(super) use act::{Ask, act};
 use wording::{text_at, word_line};
 
 /// `moorline status`: the word and the six axes, each with its age.
@@ -141,60 +141,6 @@ pub(super) async fn why(arguments: &EnvironmentArguments, format: Output) -> Exi
             Exit::Done
         }
     }
-}
-
-/// `moorline sync|approve|rollback|hold|release`: asks, and with `--wait` waits for the outcome.
-pub(super) async fn act(
-    wish: &str,
-    arguments: &ActionArguments,
-    commit: Option<Prefix>,
-    format: Output,
-) -> Exit {
-    if matches!(wish, "rollback") && arguments.reason.trim().is_empty() {
-        output::say(format!(
-            "error: say why, people will read it in the history: moorline {wish} {} --reason \"…\"",
-            arguments.environment
-        ));
-        return Exit::Usage;
-    }
-    let asked = ask(wish, arguments, commit).await;
-    let (api, answer) = match asked {
-        Ok(asked) => asked,
-        Err(error) => return error.report(),
-    };
-    if format == Output::Json {
-        output::json(&answer);
-    }
-    output::say(wording::asked(wish, arguments.environment.as_str()));
-    match arguments.wait {
-        Some(seconds) => watch::until_settled(&api, &arguments.environment, seconds).await,
-        None => Exit::Done,
-    }
-}
-
-async fn ask(
-    wish: &str,
-    arguments: &ActionArguments,
-    commit: Option<Prefix>,
-) -> Result<(Api, Value), ApiError> {
-    let api = Api::new(&arguments.server)?;
-    let path = format!("/environments/{}", arguments.environment);
-    let mut body = json!({ "reason": arguments.reason });
-    if let Some(prefix) = commit {
-        body["commit"] = json!(prefix.complete(&api, &path).await?);
-    }
-    if wish == "approve" {
-        // What is approved is what waits now and is shown here; were it another meanwhile, the daemon would refuse.
-        let environment = api.get(&path).await?;
-        let waiting = environment.get("waits_for_approval").and_then(Value::as_object);
-        let nothing = || ApiError::NothingToApprove(arguments.environment.to_string());
-        for (name, identity) in waiting.ok_or_else(nothing)? {
-            body[name] = identity.clone();
-        }
-        wording::approved(&environment).iter().for_each(output::say);
-    }
-    let answer = api.post(&format!("{path}/{wish}"), &body).await?;
-    Ok((api, answer))
 }
 
 async fn read(server: &super::ServerArguments, path: &str) -> Result<Value, ApiError> {

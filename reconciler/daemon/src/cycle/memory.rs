@@ -1,16 +1,20 @@
 //! The start of a cycle: everything that is remembered of the environment, with what people asked for worked into it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::Event;
+use moorline_model::intent::{Intent, Wish};
 use moorline_model::notification::Notification;
 use moorline_model::rollout::Evidence;
 use moorline_plan::advance::{Advance, witness};
 use moorline_plan::decide::Decision;
-use moorline_plan::intent::heed;
+use moorline_plan::intent::{Heard, heed};
 use moorline_record::{IntentId, JournalId, Version};
 
 use super::{Cycle, CycleError};
+
+/// Longest wait of a wish to look for the fetch that it rang for.
+const FETCHED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is remembered, and what this cycle adds to it until it is recorded.
 pub(super) struct Memory {
@@ -24,8 +28,8 @@ pub(super) struct Memory {
     pub(super) left_open: Vec<JournalId>,
     /// A rollback that a person asked for.
     pub(super) begin: Option<Decision>,
-    /// Wishes that were heeded.
-    pub(super) heeded: Vec<IntentId>,
+    /// Wishes that are heeded in this cycle, and what was heard of each.
+    pub(super) heard: Vec<(IntentId, Heard)>,
     /// Lines of history to write.
     pub(super) events: Vec<Event>,
     /// Messages to send.
@@ -60,8 +64,9 @@ impl Cycle<'_> {
         let under_way = state.rollout_under_way().map(|rollout| rollout.id);
         let interrupted = open.iter().rev().find(|step| step.rollout.is_some() && step.rollout == under_way);
         let interrupted = interrupted.map(|step| step.step.clone());
-        let (heeded, intents): (Vec<_>, Vec<_>) =
-            record.pending_intents(self.name).await?.into_iter().unzip();
+        let waiting = record.pending_intents(self.name).await?;
+        let (ids, intents): (Vec<_>, Vec<_>) =
+            waiting.into_iter().filter(|(_, intent)| self.is_ripe(intent, now)).unzip();
         let with_wishes = heed(state, &intents, now);
         Ok(Memory {
             state: with_wishes.state,
@@ -69,9 +74,18 @@ impl Cycle<'_> {
             interrupted,
             left_open: open.into_iter().map(|step| step.id).collect(),
             begin: with_wishes.begin,
-            heeded,
+            heard: ids.into_iter().zip(with_wishes.heard).collect(),
             events: with_wishes.events,
             notifications: Vec::new(),
         })
+    }
+
+    /// Whether a wish can be answered. Who asks to look now means the repository too: the fetch that the wish rang for
+    /// comes first, else the answer would be about the head before it.
+    fn is_ripe(&self, intent: &Intent, now: Timestamp) -> bool {
+        let fetched = self.source.borrow().as_ref().map(|report| report.checked_at);
+        intent.wish != Wish::Sync
+            || fetched.is_some_and(|at| at >= intent.at)
+            || now.duration_since(intent.at) >= FETCHED_WITHIN
     }
 }

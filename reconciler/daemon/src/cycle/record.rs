@@ -2,8 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::intent::Outcome;
 use moorline_plan::decide::Decision;
-use moorline_record::{Addressed, JournalId, Write};
+use moorline_plan::intent::conclude;
+use moorline_record::{Addressed, IntentId, JournalId, Write};
 
 use super::desired::Wanted;
 use super::memory::Memory;
@@ -26,6 +28,7 @@ impl Cycle<'_> {
     ) -> Result<Next, CycleError> {
         let now = clock::now();
         let shared = self.shared;
+        let heeded = outcomes(&memory, wanted, live, decision, now);
         let channels =
             wanted.declared().map(|declared| outbox::channels(&declared.notifications)).unwrap_or_default();
         let notifications: Vec<Addressed> = memory
@@ -45,7 +48,7 @@ impl Cycle<'_> {
             events: memory.events,
             notifications,
             audit: Vec::new(),
-            consumed: memory.heeded,
+            heeded,
             journal_end: journal.map(|(id, _)| id),
             interrupted: memory.left_open,
             documents: documents(wanted, decision, now),
@@ -62,6 +65,19 @@ impl Cycle<'_> {
         }
         Ok(next(&memory.state, wanted, live, decision, now))
     }
+}
+
+/// What came of the wishes that this cycle heeded.
+fn outcomes(
+    memory: &Memory,
+    wanted: &Wanted,
+    live: &Live,
+    decision: &Decision,
+    now: Timestamp,
+) -> Vec<(IntentId, Outcome)> {
+    let (ids, heard): (Vec<_>, Vec<_>) = memory.heard.iter().cloned().unzip();
+    let situation = wanted.situation(memory, live);
+    ids.into_iter().zip(conclude(heard, decision, &memory.state, &situation, now)).collect()
 }
 
 fn next(state: &EnvironmentState, wanted: &Wanted, live: &Live, decision: &Decision, now: Timestamp) -> Next {

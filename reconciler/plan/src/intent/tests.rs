@@ -1,10 +1,12 @@
 use super::*;
 
 use moorline_model::plan::Action;
-use moorline_model::rollout::Undo;
+use moorline_model::rollout::{Phase, RolloutKind, Shown, Undo};
 use serde_json::json;
 
-use crate::sample::{commit, declared, deployed, in_force, intent, now, plan, rolling, rollout, situation};
+use crate::sample::{
+    commit, declared, deployed, in_force, inputs, intent, now, plan, rolling, rollout, situation,
+};
 
 fn said(heeded: &Heeded) -> Vec<&str> {
     heeded.events.iter().map(|event| event.message.as_str()).collect()
@@ -21,7 +23,7 @@ fn a_document_that_waits_alone_is_approved_by_its_digest_and_no_other() {
     let state = rolling(&in_force("c1"), &desired, Phase::AwaitingApproval);
     let seen = |name: &str| Shown { plan_sha256: None, digest: Some(crate::sample::document(name).digest()) };
     let other = heed(state.clone(), &[intent(Wish::Approve(seen("c1")))], now());
-    assert!(said(&other)[0].contains("not the one that waits"), "{:?}", said(&other));
+    assert!(said(&other)[0].contains("another change waits by now"), "{:?}", said(&other));
     let with_a_plan = Shown { plan_sha256: Some("plan".to_owned()), ..seen("c2") };
     let refused = heed(state.clone(), &[intent(Wish::Approve(with_a_plan))], now()).state;
     assert_eq!(refused.rollout.unwrap().approval, None);
@@ -46,7 +48,9 @@ fn an_approval_is_for_the_plan_that_was_seen_and_for_no_other() {
     rollout(&mut state).terraform = Some(waiting.clone());
     let other = heed(state.clone(), &[intent(approves("other"))], now());
     assert_eq!(other.state.rollout.as_ref().unwrap().approval, None);
-    assert!(said(&other)[0].contains("not the one that waits"), "{:?}", said(&other));
+    assert!(said(&other)[0].contains("another change waits by now"), "{:?}", said(&other));
+    let refused = |heard: &Heard| matches!(heard, Heard::Known(outcome) if outcome.exit_code() == 5);
+    assert!(other.heard.iter().all(refused), "a gate refuses: {:?}", other.heard);
     let wish = approves(&waiting.binding.plan_sha256);
     let mut state = heed(state, &[intent(wish)], now()).state;
     assert!(rollout(&mut state).approves(&waiting));
@@ -75,7 +79,7 @@ impl PlanBindingOf {
 fn nothing_that_does_not_wait_is_approved() {
     let wish = approves("");
     let heeded = heed(in_force("c1"), &[intent(wish)], now());
-    assert_eq!(said(&heeded), ["bob approved a change, but none waits for approval (for a reason)"]);
+    assert_eq!(said(&heeded), ["bob asked to approve, but nothing waits for approval here (for a reason)"]);
 }
 
 #[test]
@@ -162,4 +166,100 @@ fn a_release_lifts_holds_and_freeze_and_tries_again() {
 fn holding_twice_holds_once() {
     let wish = || intent(Wish::Hold { commit: None });
     assert_eq!(heed(in_force("c1"), &[wish(), wish()], now()).state.holds.len(), 1);
+}
+
+/// Heeds a wish, takes the step of its cycle, and says what came of it.
+fn came_of(state: EnvironmentState, wish: Wish, situation: &crate::Situation<'_>) -> Outcome {
+    let heeded = heed(state, &[intent(wish)], now());
+    let decision = heeded.begin.unwrap_or_else(|| crate::decide(&heeded.state, situation, now()));
+    let desired = situation.head.and_then(Result::ok);
+    let inputs = crate::Inputs { desired, ..inputs(situation.current.unwrap()) };
+    let state = crate::advance(&heeded.state, &decision, crate::Acted::Rested, &inputs, now()).state;
+    conclude(heeded.heard, &decision, &state, situation, now()).remove(0)
+}
+
+fn told(outcome: &Outcome) -> (&str, u8, bool) {
+    (outcome.message(), outcome.exit_code(), outcome.rollout().is_some())
+}
+
+#[test]
+fn each_wish_is_told_what_came_of_it() {
+    let (old, new) = (declared("c1", &json!({})), declared("c2", &json!({})));
+    let (rests, changes) = (situation(&old, &[]), situation(&new, &[]));
+    let mut held = in_force("c1");
+    advance::hold(&mut held, Some(commit("c2")), "too dear".to_owned(), "ann".to_owned(), now());
+    let hold = || Wish::Hold { commit: None };
+    let cases = [
+        (in_force("c1"), Wish::Sync, &rests, ("looked; c100000000 is in force", 0, false)),
+        (in_force("c1"), Wish::Sync, &changes, ("looked; c200000000 begins", 0, true)),
+        (held.clone(), Wish::Release, &changes, ("lifted the hold; c200000000 begins", 0, true)),
+        (
+            held,
+            Wish::Sync,
+            &changes,
+            (
+                "looked; c200000000 is held by ann: too dear (opened by a newer commit, or `moorline release prod`)",
+                5,
+                false,
+            ),
+        ),
+        (in_force("c1"), hold(), &rests, ("held everything", 0, false)),
+        (
+            in_force("c1"),
+            Wish::Release,
+            &rests,
+            ("released, but nothing was held; c100000000 is in force", 0, false),
+        ),
+        (
+            in_force("c1"),
+            Wish::Rollback { commit: None },
+            &rests,
+            ("no other commit verified healthy here before", 1, false),
+        ),
+    ];
+    for (state, wish, situation, expected) in cases {
+        let outcome = came_of(state, wish, situation);
+        assert_eq!(told(&outcome), expected, "{outcome:?}");
+    }
+}
+
+#[test]
+fn what_a_gate_keeps_from_going_on_is_no_success() {
+    let night = json!({"apply": {"windows": [{"allow": "Mon-Fri 08:00-18:00 UTC"}]}});
+    let desired = declared("c2", &night);
+    let outcome = came_of(in_force("c1"), Wish::Sync, &situation(&desired, &[]));
+    let (message, exit, has_rollout) = told(&outcome);
+    assert_eq!((exit, has_rollout), (5, true), "{outcome:?}");
+    assert!(message.ends_with("(opens at 2026-11-23T08:00:00Z)"), "{message}");
+    assert!(matches!(outcome, Outcome::Waits { gate, .. } if gate == "window"));
+
+    // An approval that a hold keeps from being applied.
+    let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::AwaitingApproval);
+    let plan = plan("c2", &[("aws_lb.main", Action::Update)]);
+    rollout(&mut state).terraform = Some(plan.clone());
+    let approve = || approves(&plan.binding.plan_sha256);
+    let outcome = came_of(state.clone(), approve(), &situation(&desired, &[]));
+    assert!(matches!(&outcome, Outcome::UnderWay { .. }), "{outcome:?}");
+    advance::hold(&mut state, None, "a freeze".to_owned(), "ann".to_owned(), now());
+    let outcome = came_of(state, approve(), &situation(&desired, &[]));
+    assert!(matches!(&outcome, Outcome::Waits { gate, .. } if gate == "hold"), "{outcome:?}");
+}
+
+#[test]
+fn a_rollback_names_the_rollout_that_it_began_and_admits_when_it_began_none() {
+    let mut state = in_force("c2");
+    state.verified_before = vec![deployed("c1")];
+    let (back, head) = (declared("c1", &json!({})), declared("c2", &json!({})));
+    let wish = || Wish::Rollback { commit: None };
+    let outcome = came_of(state.clone(), wish(), &situation(&back, &[]));
+    assert_eq!(told(&outcome), ("goes back from c200000000 to c100000000", 0, true));
+    // What c1 declares cannot be read.
+    let outcome = came_of(state, wish(), &situation(&head, &[]));
+    assert_eq!(outcome.exit_code(), 1, "{outcome:?}");
+
+    let state = rolling(&in_force("c1"), &head, Phase::Baking);
+    let id = state.rollout.as_ref().unwrap().id;
+    let outcome = came_of(state, wish(), &situation(&head, &[]));
+    assert_eq!(outcome.rollout(), Some(id), "the one that is stopped: {outcome:?}");
 }

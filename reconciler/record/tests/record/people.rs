@@ -3,7 +3,7 @@
 use moorline_model::IncidentKey;
 use moorline_model::config::Digest;
 use moorline_model::environment::KeptDocument;
-use moorline_model::intent::{Intent, Wish};
+use moorline_model::intent::{Intent, Outcome, Wish};
 use moorline_record::{
     AuditError, Channel, HandOver, HandOverError, INTENTS_PENDING_MAX, IntentError, Record, Sequence,
     Version, Write,
@@ -37,9 +37,16 @@ async fn a_wish_waits_with_its_audit_until_a_commit_consumes_it() {
         ("operator", "hold", "too slow")
     );
 
-    record.commit(fence, Write { consumed: vec![id], ..Write::of(&state(), Version(0)) }).await.unwrap();
+    let asked = record.intent(&prod(), id).await.unwrap().unwrap();
+    assert_eq!((asked.is_heeded, asked.outcome), (false, None));
+    let outcome = Outcome::Done { message: "held everything".to_owned() };
+    let heeded = vec![(id, outcome.clone())];
+    record.commit(fence, Write { heeded, ..Write::of(&state(), Version(0)) }).await.unwrap();
     let waiting = record.pending_intents(&prod()).await.unwrap();
     assert_eq!((waiting.len(), &waiting[0].1.wish), (1, &Wish::Sync));
+    let asked = record.intent(&prod(), id).await.unwrap().unwrap();
+    assert_eq!((asked.is_heeded, asked.outcome), (true, Some(outcome)));
+    assert_eq!(record.intent(&"dev".parse().unwrap(), id).await.unwrap(), None, "another environment's");
 }
 
 #[tokio::test]

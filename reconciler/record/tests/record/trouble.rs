@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use moorline_record::{CommitError, OpenError, Place, Record, StoreError, Version, Write};
+use moorline_record::{CommitError, IntentId, OpenError, Place, Record, StoreError, Version, Write};
 
 use crate::sample::{at, audit, event, lead, place, prod, state};
 
@@ -91,4 +91,22 @@ async fn a_commit_that_fails_in_its_last_statement_leaves_nothing_of_its_first()
     assert_eq!(record.load(&prod()).await.unwrap(), None);
     assert!(record.history(&prod(), 10, None).await.unwrap().is_empty());
     assert_eq!(record.verify_audit().await.unwrap().entries, 1, "the step's own entry");
+}
+
+#[tokio::test]
+async fn wishes_that_the_release_before_heeded_are_still_readable() {
+    let (folder, url) = place();
+    Record::open(&url).await.unwrap().close().await;
+    // The file as that release left it.
+    let path = folder.path().join("moorline.db");
+    let raw = sqlx::SqlitePool::connect(path.to_str().unwrap()).await.unwrap();
+    let old = "DELETE FROM migrations WHERE position >= 1; ALTER TABLE intents DROP COLUMN outcome;
+        INSERT INTO intents (environment, body, consumed) VALUES ('prod', '{\"environment\":\"prod\",\"wish\":\"rollback\",
+            \"commit\":null,\"actor\":\"operator\",\"at\":\"2026-11-21T12:00:00Z\"}', 3)";
+    sqlx::raw_sql(old).execute(&raw).await.unwrap();
+    raw.close().await;
+    let record = Record::open(&url).await.unwrap();
+    let asked = record.intent(&prod(), IntentId(1)).await.unwrap().unwrap();
+    assert_eq!((asked.is_heeded, asked.outcome), (true, None));
+    assert_eq!(asked.intent.wish.as_str(), "rollback");
 }

@@ -1,4 +1,5 @@
-//! What people ask for. Each wish is written down with its audit, then the bell is rung; the next cycle heeds it.
+//! What people ask for. Each wish is written down with its audit, then the bell is rung; the next cycle heeds it, and
+//! what came of it is read at the wish's own address.
 
 use std::sync::Arc;
 
@@ -9,10 +10,10 @@ use axum::{Extension, Json};
 use http::StatusCode;
 use moorline_model::CommitId;
 use moorline_model::config::Digest;
-use moorline_model::environment::EnvironmentState;
-use moorline_model::intent::{Intent, Wish};
-use moorline_model::rollout::{Rollout, Shown};
-use serde::Deserialize;
+use moorline_model::intent::{Intent, Outcome, Wish};
+use moorline_model::rollout::{Phase, Rollout, Shown};
+use moorline_record::{Asked as Recorded, IntentId};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::state;
@@ -25,6 +26,33 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 /// Longest reason, in characters.
 const REASON_LENGTH_MAX: usize = 1_000;
 
+/// Something that people may ask for.
+pub(crate) struct Action {
+    /// Its address.
+    pub(crate) path: &'static str,
+    /// Whether it must say why.
+    needs_reason: bool,
+    /// The wish that a body means.
+    wish: fn(&Asked) -> Result<Wish, Problem>,
+}
+
+/// Everything that people may ask for.
+pub(crate) const ACTIONS: [Action; 5] = [
+    Action { path: "/api/v1/environments/{name}/sync", needs_reason: false, wish: |_| Ok(Wish::Sync) },
+    Action { path: "/api/v1/environments/{name}/approve", needs_reason: false, wish: approval },
+    Action {
+        path: "/api/v1/environments/{name}/rollback",
+        needs_reason: true,
+        wish: |asked| Ok(Wish::Rollback { commit: asked.commit.clone() }),
+    },
+    Action {
+        path: "/api/v1/environments/{name}/hold",
+        needs_reason: true,
+        wish: |asked| Ok(Wish::Hold { commit: asked.commit.clone() }),
+    },
+    Action { path: "/api/v1/environments/{name}/release", needs_reason: false, wish: |_| Ok(Wish::Release) },
+];
+
 /// The body of every action.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -35,55 +63,38 @@ struct Asked {
     digest: Option<Digest>,
 }
 
-type Answer = Result<Response, Problem>;
-type Who = Extension<Caller>;
-
-/// `POST …/sync`
-pub(crate) async fn sync(app: State<Arc<App>>, name: Path<String>, who: Who, body: Body) -> Answer {
-    ask(app, name, who, body, |_, _| Ok(Wish::Sync)).await
+/// A plan is named by its SHA-256, a document that waits alone by its digest.
+fn approval(asked: &Asked) -> Result<Wish, Problem> {
+    let plan_sha256 = asked.plan_sha256.clone().filter(|seen| !seen.is_empty());
+    let seen = Shown { plan_sha256, digest: asked.digest };
+    if seen == Shown::default() {
+        let missing = "`plan_sha256` or `digest` says which plan or document was seen; both are missing";
+        return Err(Problem::malformed(missing));
+    }
+    Ok(Wish::Approve(seen))
 }
 
-/// `POST …/approve`
-pub(crate) async fn approve(app: State<Arc<App>>, name: Path<String>, who: Who, body: Body) -> Answer {
-    ask(app, name, who, body, approved).await
-}
-
-/// `POST …/rollback`
-pub(crate) async fn rollback(app: State<Arc<App>>, name: Path<String>, who: Who, body: Body) -> Answer {
-    ask(app, name, who, body, |asked, _| {
-        reasoned(asked)?;
-        Ok(Wish::Rollback { commit: asked.commit.clone() })
-    })
-    .await
-}
-
-/// `POST …/hold`
-pub(crate) async fn hold(app: State<Arc<App>>, name: Path<String>, who: Who, body: Body) -> Answer {
-    ask(app, name, who, body, |asked, _| {
-        reasoned(asked)?;
-        Ok(Wish::Hold { commit: asked.commit.clone() })
-    })
-    .await
-}
-
-/// `POST …/release`
-pub(crate) async fn release(app: State<Arc<App>>, name: Path<String>, who: Who, body: Body) -> Answer {
-    ask(app, name, who, body, |_, _| Ok(Wish::Release)).await
-}
-
-async fn ask(
+/// `POST …/{action}`
+pub(crate) async fn ask(
+    action: &'static Action,
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Extension(Caller(actor)): Extension<Caller>,
     body: Body,
-    wish: impl FnOnce(&Asked, &EnvironmentState) -> Result<Wish, Problem>,
-) -> Answer {
+) -> Result<Response, Problem> {
     let asked: Asked = body::json(body, BODY_BYTES_MAX).await?;
     if asked.reason.chars().count() > REASON_LENGTH_MAX {
         return Err(Problem::malformed(format!("a reason has at most {REASON_LENGTH_MAX} characters")));
     }
     let state = state(&app, &name).await?;
-    let wish = wish(&asked, &state)?;
+    if action.needs_reason && asked.reason.trim().is_empty() {
+        return Err(Problem::reason_required());
+    }
+    let wish = (action.wish)(&asked)?;
+    // What makes no sense is said at once, and is not written down.
+    if let Some(refusal) = wish.refused(&state) {
+        return Err(Problem::refused(&state.name, &refusal));
+    }
     let intent = Intent {
         environment: state.name,
         wish,
@@ -97,29 +108,85 @@ async fn ask(
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 
-fn reasoned(asked: &Asked) -> Result<(), Problem> {
-    if asked.reason.trim().is_empty() { Err(Problem::reason_required()) } else { Ok(()) }
+/// A wish, and what came of it.
+#[derive(Serialize)]
+struct IntentView<'a> {
+    intent: IntentId,
+    environment: &'a str,
+    wish: &'static str,
+    actor: &'a str,
+    reason: &'a str,
+    at: jiff::Timestamp,
+    /// `null` while no cycle has heeded it.
+    outcome: Option<OutcomeView<'a>>,
+    /// Who heeds it, while nobody has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<String>,
+    /// The rollout that it began or is about, as it stands now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout: Option<RolloutView<'a>>,
 }
 
-/// An approval is of one change, the one that was seen: another that waits meanwhile is not approved. A plan is named by its
-/// SHA-256, a document that waits alone by its digest.
-fn approved(asked: &Asked, state: &EnvironmentState) -> Result<Wish, Problem> {
-    let plan_sha256 = asked.plan_sha256.clone().filter(|seen| !seen.is_empty());
-    let seen = Shown { plan_sha256, digest: asked.digest };
-    if seen == Shown::default() {
-        return Err(Problem::malformed(
-            "`plan_sha256` or `digest` says which plan or document was seen; both are missing",
-        ));
+#[derive(Serialize)]
+struct OutcomeView<'a> {
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    exit_code: u8,
+}
+
+#[derive(Serialize)]
+struct RolloutView<'a> {
+    id: moorline_model::RolloutId,
+    phase: &'a Phase,
+    is_over: bool,
+    reason: Option<&'a str>,
+}
+
+impl<'a> RolloutView<'a> {
+    fn of(rollout: &'a Rollout) -> Self {
+        let Rollout { id, phase, reason, .. } = rollout;
+        Self { id: *id, phase, is_over: phase.is_over(), reason: reason.as_deref() }
     }
-    match state.rollout_under_way().and_then(Rollout::waits_for_approval) {
-        None => Err(Problem::not_waiting("nothing waits for approval here")),
-        Some(waiting) if waiting.is_what(&seen) => Ok(Wish::Approve(seen)),
-        Some(waiting) => {
-            let plan = waiting.plan_sha256.map(|plan| format!("plan_sha256 {plan}"));
-            let what = plan.or(waiting.digest.map(|digest| format!("digest {digest}"))).unwrap_or_default();
-            Err(Problem::not_waiting(format!(
-                "another change waits by now ({what}); look at it, then approve it"
-            )))
-        }
-    }
+}
+
+/// `GET …/intents/{id}`
+pub(crate) async fn intent(
+    State(app): State<Arc<App>>,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let state = state(&app, &name).await?;
+    let unknown = || Problem::not_found(format!("`{}` has no such wish", state.name));
+    let id = IntentId(id.parse().map_err(|_| unknown())?);
+    let Recorded { intent, is_heeded, outcome } =
+        app.web.record.intent(&state.name, id).await?.ok_or_else(unknown)?;
+    // The release that heeded it wrote no outcome.
+    let outcome = outcome
+        .or_else(|| is_heeded.then(|| Outcome::Done { message: "heeded; the history says how".to_owned() }));
+    let begun = outcome.as_ref().and_then(Outcome::rollout);
+    let rollout = match begun {
+        Some(id) => app.web.record.rollout(&state.name, id).await?,
+        None => None,
+    };
+    let view = IntentView {
+        intent: id,
+        environment: state.name.as_str(),
+        wish: intent.wish.as_str(),
+        actor: &intent.actor,
+        reason: &intent.reason,
+        at: intent.at,
+        waits_for: if is_heeded { None } else { Some(waits_for(&app).await?) },
+        rollout: rollout.as_ref().map(RolloutView::of),
+        outcome: outcome.as_ref().map(|outcome| OutcomeView { outcome, exit_code: outcome.exit_code() }),
+    };
+    Ok(Json(view).into_response())
+}
+
+/// Who heeds wishes: the daemon that leads, which need not be this one.
+async fn waits_for(app: &App) -> Result<String, Problem> {
+    let leader = app.web.record.leader().await?;
+    let leads = leader.holder.filter(|_| leader.expires_at > (app.web.clock)());
+    Ok(match leads {
+        Some(holder) => format!("the daemon that leads ({holder}) heeds it at the end of its present cycle"),
+        None => "no daemon leads at the moment; the next one that does heeds it".to_owned(),
+    })
 }

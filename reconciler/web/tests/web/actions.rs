@@ -2,7 +2,8 @@
 
 use moorline_model::axis::{Axis, Standing};
 use moorline_model::environment::EnvironmentState;
-use moorline_model::intent::Wish;
+use moorline_model::intent::{Outcome, Wish};
+use moorline_record::IntentId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -13,6 +14,10 @@ const COMMIT: &str = "0123456789012345678901234567890123456789";
 #[tokio::test]
 async fn a_wish_is_audited_written_down_and_the_bell_is_rung() {
     let rig = Rig::start().await;
+    let mut state = EnvironmentState::new(name("prod"));
+    state.applied = Some(deployed(&"f".repeat(40)));
+    state.verified = Some(deployed(COMMIT));
+    rig.commit(&state, &[]).await;
     let wishes = [
         ("sync", json!({}), Wish::Sync),
         (
@@ -38,6 +43,68 @@ async fn a_wish_is_audited_written_down_and_the_bell_is_rung() {
             (path, "operator", "prod")
         );
     }
+}
+
+fn deployed(commit: &str) -> moorline_model::rollout::Deployed {
+    serde_json::from_value(json!({
+        "revision": { "commit": commit, "author": "Ada", "message": "one", "committed_at": now() },
+        "digest": format!("sha256:{}", "0".repeat(64)),
+        "at": now(),
+    }))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn what_came_of_a_wish_is_read_at_its_own_address() {
+    let rig = Rig::start().await;
+    let answer = rig.post("/api/v1/environments/prod/sync", "operator", &json!({})).await;
+    let id = answer.json::<Value>().await.unwrap()["intent"].as_u64().unwrap();
+    let path = format!("/api/v1/environments/prod/intents/{id}");
+    let told: Value = rig.get(&path, "viewer").await.json().await.unwrap();
+    assert_eq!((&told["wish"], &told["outcome"]), (&json!("sync"), &Value::Null));
+    // A daemon that follows cannot heed it: the answer says who does.
+    assert!(told["waits_for"].as_str().unwrap().contains("the daemon that leads (a)"), "{told}");
+
+    let mut state = EnvironmentState::new(name("prod"));
+    state.rollout = Some(waiting("abc"));
+    let rollout = state.rollout.as_ref().unwrap().id;
+    let outcome = Outcome::Waits {
+        message: "looked; it waits for approval".to_owned(),
+        gate: "approval".to_owned(),
+        rollout: Some(rollout),
+    };
+    rig.heed(&state, IntentId(id), outcome).await;
+    let told: Value = rig.get(&path, "viewer").await.json().await.unwrap();
+    assert_eq!((&told["outcome"]["outcome"], &told["outcome"]["exit_code"]), (&json!("waits"), &json!(5)));
+    assert_eq!(told["rollout"]["phase"]["phase"], "awaiting_approval", "{told}");
+    assert_eq!((&told["rollout"]["is_over"], &told["waits_for"]), (&json!(false), &Value::Null));
+    for nowhere in ["prod/intents/99", "prod/intents/x", "files/intents/1"] {
+        let answer = rig.get(&format!("/api/v1/environments/{nowhere}"), "viewer").await;
+        assert_eq!(problem(answer).await.0, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+}
+
+#[tokio::test]
+async fn what_could_only_be_refused_is_refused_before_it_is_written_down() {
+    let rig = Rig::start().await;
+    let mut state = EnvironmentState::new(name("prod"));
+    state.applied = Some(deployed(COMMIT));
+    state.verified = Some(deployed(COMMIT));
+    rig.commit(&state, &[]).await;
+    let back = async || {
+        rig.post("/api/v1/environments/prod/rollback", "operator", &json!({ "reason": "slow" })).await
+    };
+    let (status, kind, body) = problem(back().await).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::CONFLICT, "no-way-back"));
+    assert!(body["detail"].as_str().unwrap().contains("no other commit verified healthy here"), "{body}");
+    assert_eq!(body["gate"], Value::Null, "it makes no sense, and no gate keeps it");
+
+    state.verified = Some(deployed(&"f".repeat(40)));
+    state.holds = serde_json::from_value(json!([{ "reason": "bad", "by": "ann", "since": now() }])).unwrap();
+    rig.commit(&state, &[]).await;
+    assert_eq!(problem(back().await).await.2["gate"], "hold");
+    assert_eq!((rig.rings(), rig.audit().await.len()), (0, 0));
+    assert!(rig.record.pending_intents(&name("prod")).await.unwrap().is_empty());
 }
 
 #[tokio::test]

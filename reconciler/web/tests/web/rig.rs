@@ -9,8 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
+use moorline_model::intent::Outcome;
 use moorline_model::{EnvironmentName, Secret};
-use moorline_record::{Fence, Record, Version, Write};
+use moorline_record::{Fence, IntentId, Record, Version, Write};
 use moorline_web::{
     Bell, DeclaredDocument, Delivery, Documents, Exposition, Gates, Kind, MetricsSource, Roles, TokenHash,
     Web,
@@ -136,6 +137,14 @@ impl Rig {
             self.record.load(&state.name).await.unwrap().map_or(Version(0), |(_, version)| version);
         let events = messages.iter().map(|message| event(&state.name, message)).collect();
         self.record.commit(self.fence, Write { events, ..Write::of(state, expected) }).await.unwrap();
+    }
+
+    /// Commits a state that heeds a wish.
+    pub(crate) async fn heed(&self, state: &EnvironmentState, id: IntentId, outcome: Outcome) {
+        let expected =
+            self.record.load(&state.name).await.unwrap().map_or(Version(0), |(_, version)| version);
+        let write = Write { heeded: vec![(id, outcome)], ..Write::of(state, expected) };
+        self.record.commit(self.fence, write).await.unwrap();
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

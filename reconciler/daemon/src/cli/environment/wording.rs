@@ -88,19 +88,6 @@ pub(super) fn lane(lane: &Value) -> String {
     format!("{:<9} {compared}{}", text_at(lane, "/lane").unwrap_or("?"), trouble.unwrap_or_default())
 }
 
-/// What was asked for, and when it happens.
-pub(super) fn asked(wish: &str, environment: &str) -> String {
-    let what = match wish {
-        "sync" => "a look and a try now",
-        "approve" => "what was shown to be applied",
-        "rollback" => "the way back",
-        "hold" => "a hold",
-        "release" => "every hold and freeze to be lifted",
-        other => other,
-    };
-    format!("Asked for {what} in {environment}. `moorline status {environment}` shows what comes of it.")
-}
-
 /// What a person approves: the commit, what Terraform would change, the document.
 pub(super) fn approved(environment: &Value) -> Vec<String> {
     let text = |pointer: &str| text_at(environment, pointer).unwrap_or("?");

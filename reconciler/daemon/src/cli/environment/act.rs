@@ -1,0 +1,189 @@
+//! `moorline sync|approve|rollback|hold|release`: asks, waits for what came of it, and says it.
+//!
+//! A wish is heeded by the next cycle of the daemon that leads, so its outcome is there within a moment; with `--wait` the
+//! command also waits for the end of the rollout that it began.
+
+use std::time::Duration;
+
+use moorline_model::EnvironmentName;
+use serde_json::{Value, json};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::super::api::{Api, ApiError};
+use super::super::commit::Prefix;
+use super::super::{ActionArguments, Exit, Output, output};
+use super::wording::{approved, is_under_way, text_at, word_line};
+
+/// How long an outcome is waited for when `--wait` says nothing else.
+const HEEDED_WITHIN: Duration = Duration::from_secs(3);
+/// How often it is asked for.
+const OUTCOME_EVERY: Duration = Duration::from_millis(100);
+/// How often a rollout is asked for.
+const ROLLOUT_EVERY: Duration = Duration::from_millis(500);
+
+/// What is asked for beside the environment and the reason.
+pub(in super::super) struct Ask {
+    /// The wish, as in the command line and the API.
+    pub(in super::super) wish: &'static str,
+    /// The commit it names.
+    pub(in super::super) commit: Option<Prefix>,
+}
+
+impl Ask {
+    /// A wish that names nothing else.
+    pub(in super::super) const fn plain(wish: &'static str) -> Self {
+        Self { wish, commit: None }
+    }
+}
+
+/// Asks, and says what came of it.
+pub(in super::super) async fn act(ask: Ask, arguments: &ActionArguments, format: Output) -> Exit {
+    let environment = &arguments.environment;
+    if ask.wish == "rollback" && arguments.reason.trim().is_empty() {
+        output::say(format!(
+            "error: say why, people will read it in the history: moorline rollback {environment} --reason \"…\""
+        ));
+        return Exit::Usage;
+    }
+    let heard = async {
+        let (api, intent) = post(ask, arguments).await?;
+        let waiting = Waiting { api: &api, environment, intent, format };
+        waiting.end(arguments.wait.map(Duration::from_secs)).await
+    };
+    match heard.await {
+        Ok((view, exit)) => {
+            if format == Output::Json {
+                output::json(&view);
+            }
+            exit
+        }
+        Err(error) => error.report(),
+    }
+}
+
+async fn post(ask: Ask, arguments: &ActionArguments) -> Result<(Api, u64), ApiError> {
+    let api = Api::new(&arguments.server)?;
+    let path = format!("/environments/{}", arguments.environment);
+    let mut body = json!({ "reason": arguments.reason });
+    if let Some(prefix) = ask.commit {
+        body["commit"] = json!(prefix.complete(&api, &path).await?);
+    }
+    if ask.wish == "approve" {
+        // What is approved is what waits now and is shown here; were it another meanwhile, the daemon would refuse.
+        let environment = api.get(&path).await?;
+        let waiting = environment.get("waits_for_approval").and_then(Value::as_object);
+        let nothing = || ApiError::NothingToApprove(arguments.environment.to_string());
+        for (name, identity) in waiting.ok_or_else(nothing)? {
+            body[name] = identity.clone();
+        }
+        approved(&environment).iter().for_each(output::say);
+    }
+    let answer = api.post(&format!("{path}/{}", ask.wish), &body).await?;
+    let intent = answer.get("intent").and_then(Value::as_u64);
+    let intent = intent.ok_or_else(|| ApiError::Unreadable { url: api.url(&path) })?;
+    Ok((api, intent))
+}
+
+/// A wish that was written down.
+struct Waiting<'a> {
+    api: &'a Api,
+    environment: &'a EnvironmentName,
+    intent: u64,
+    format: Output,
+}
+
+impl Waiting<'_> {
+    /// Waits for the outcome, and with `wait` for the end of what it began. Answers with the wish as last seen.
+    async fn end(&self, wait: Option<Duration>) -> Result<(Value, Exit), ApiError> {
+        let began = Instant::now();
+        let within = wait.unwrap_or(HEEDED_WITHIN);
+        let mut ticks = ticks(OUTCOME_EVERY);
+        let view = loop {
+            ticks.tick().await;
+            let view = self.view().await?;
+            if !view["outcome"].is_null() {
+                break view;
+            }
+            if began.elapsed() >= within {
+                self.say_unheeded(&view, within);
+                return Ok((view, Exit::Pending));
+            }
+        };
+        let exit = self.say(&view);
+        let was_refused = text_at(&view, "/outcome/outcome") == Some("refused");
+        match wait {
+            Some(wait) if !was_refused => self.follow(began + wait).await,
+            _ => Ok((view, exit)),
+        }
+    }
+
+    async fn view(&self) -> Result<Value, ApiError> {
+        self.api.get(&format!("/environments/{}/intents/{}", self.environment, self.intent)).await
+    }
+
+    fn say(&self, view: &Value) -> Exit {
+        let message = format!("{}: {}", self.environment, text_at(view, "/outcome/message").unwrap_or("?"));
+        let was_refused = text_at(view, "/outcome/outcome") == Some("refused");
+        match (was_refused, self.format) {
+            (true, _) => output::say(format!("error: {message}")),
+            (false, Output::Text) => output::line(message),
+            (false, Output::Json) => output::say(message),
+        }
+        exit(view.pointer("/outcome/exit_code"))
+    }
+
+    fn say_unheeded(&self, view: &Value, within: Duration) {
+        let environment = self.environment;
+        let waits_for = text_at(view, "/waits_for").unwrap_or("the next cycle heeds it");
+        output::say(format!(
+            "{environment}: written down, but not heeded within {} s: {waits_for}. `moorline status {environment}` \
+             shows what it is busy with, `moorline history {environment}` what comes of it.",
+            within.as_secs()
+        ));
+    }
+
+    /// Waits until what the wish began is over and nothing else is under way. Prints a line whenever the word or the
+    /// phase changes. The exit is the word's.
+    async fn follow(&self, deadline: Instant) -> Result<(Value, Exit), ApiError> {
+        let mut ticks = ticks(ROLLOUT_EVERY);
+        let mut said = String::new();
+        loop {
+            ticks.tick().await;
+            let mut view = self.view().await?;
+            let environment = self.api.get(&format!("/environments/{}", self.environment)).await?;
+            let phase = text_at(&environment, "/rollout/phase/phase").unwrap_or("none");
+            let line = format!("{} {phase}", text_at(&environment, "/status/word").unwrap_or(""));
+            if line != said {
+                output::say(word_line(&environment));
+                said = line;
+            }
+            let is_over = view.pointer("/rollout/is_over").and_then(Value::as_bool).unwrap_or(true);
+            let is_settled = is_over && (phase == "none" || !is_under_way(phase));
+            let is_late = Instant::now() >= deadline;
+            if !is_settled && !is_late {
+                continue;
+            }
+            view["status"] = environment["status"].clone();
+            let word = exit(environment.pointer("/status/exit_code"));
+            if !is_settled {
+                output::say(format!(
+                    "{}: not over yet; `moorline why` says what it waits for.",
+                    self.environment
+                ));
+            }
+            // What waits at a gate is blocked, and what merely takes its time is pending.
+            return Ok((view, if is_settled || word == Exit::Blocked { word } else { Exit::Pending }));
+        }
+    }
+}
+
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+fn exit(code: Option<&Value>) -> Exit {
+    let code = code.and_then(Value::as_u64).and_then(|code| u8::try_from(code).ok());
+    code.map_or(Exit::CannotCheck, Exit::of_word)
+}

@@ -1,0 +1,73 @@
+//! A person wants to go back: what is under way is stopped, else a rollout of a verified commit begins.
+
+use jiff::Timestamp;
+use moorline_model::CommitId;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::intent::{Intent, Outcome};
+use moorline_model::rollout::{Phase, Rollout, RolloutKind, Stop};
+
+use super::{Heard, Heeded};
+use crate::advance;
+use crate::decide::Decision;
+
+pub(super) fn rollback(
+    heeded: &mut Heeded,
+    intent: &Intent,
+    commit: Option<&CommitId>,
+    now: Timestamp,
+) -> Heard {
+    let state = &mut heeded.state;
+    if state.rollout_under_way().is_some_and(Rollout::has_changed_something) {
+        return stop(state, intent, now);
+    }
+    let target = match state.way_back(commit) {
+        Ok(target) => target.clone(),
+        Err(refusal) => return Heard::Known(refusal.into()),
+    };
+    let Some(present) = state.applied.as_ref().map(|applied| applied.revision.commit.clone()) else {
+        return Heard::done("asked to go back, but nothing is in force");
+    };
+    // The commit that is left, and the head if it is another one: else the next cycle would bring it in at once.
+    let head = state.wanted.as_ref().map(|wanted| wanted.commit.clone());
+    let to = target.revision.commit.clone();
+    for left in [Some(present.clone()), head].into_iter().flatten().filter(|left| *left != to) {
+        let reason = format!("{} went back to {}", intent.actor, to.short());
+        advance::hold(state, Some(left), reason, intent.actor.clone(), now);
+    }
+    state.frozen = None;
+    // What merely waited makes room.
+    if let Some(rollout) = state.rollout.as_mut().filter(|rollout| !rollout.phase.is_over()) {
+        rollout.phase = Phase::Superseded;
+        rollout.phase_since = now;
+        rollout.reason = Some(format!("{} went back to {}", intent.actor, to.short()));
+    }
+    heeded.begin = Some(Decision::Begin {
+        revision: target.revision,
+        kind: RolloutKind::Rollback {
+            from: present.clone(),
+            actor: intent.actor.clone(),
+            reason: intent.reason.clone(),
+        },
+    });
+    Heard::Begins { did: format!("goes back from {} to {}", present.short(), to.short()), commit: to }
+}
+
+/// A rollout under way is undone: it goes back to where it came from.
+fn stop(state: &mut EnvironmentState, intent: &Intent, now: Timestamp) -> Heard {
+    let Some(rollout) = state.rollout.as_mut() else { return Heard::done("asked to go back") };
+    let short = rollout.revision.commit.short().to_owned();
+    let under_way = |message| Heard::Known(Outcome::UnderWay { message, rollout: rollout.id });
+    if matches!(rollout.phase, Phase::RollingBack { .. }) {
+        return under_way(format!("asked to go back; {short} is being undone already"));
+    }
+    let heard = under_way(match &rollout.from {
+        Some(from) => format!("stopped {short}; going back to {}", from.revision.commit.short()),
+        None => format!("stopped {short}; nothing verified before it that one could go back to"),
+    });
+    rollout.stop = Some(Stop { actor: intent.actor.clone(), reason: intent.reason.clone() });
+    rollout.retry_at = None;
+    let held = rollout.revision.commit.clone();
+    let reason = format!("stopped by {}", intent.actor);
+    advance::hold(state, Some(held), reason, intent.actor.clone(), now);
+    heard
+}

@@ -1,0 +1,97 @@
+//! What people ask for by the command line, and what they are told came of it.
+
+use moorline_tests::cli::{Said, moorline};
+use moorline_tests::daemon::OPERATOR_TOKEN;
+use moorline_tests::{Daemon, World, until};
+use serde_json::json;
+
+/// Runs a command as somebody who may act.
+async fn run(world: &World, arguments: &[&str]) -> Said {
+    moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
+}
+
+/// How it ended, and what it printed: one line.
+fn told(said: &Said) -> (i32, &str) {
+    (said.code, said.stdout.trim_end())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_act_says_what_came_of_it_and_ends_so() {
+    let mut world = World::new().await;
+    let first = world.settle().await;
+    let short = &first[..10];
+
+    // Nothing to go back to: said at once, and nothing is written down.
+    let back = run(&world, &["rollback", "test", "--reason", "why not"]).await;
+    assert_eq!(back.code, 1, "{back:?}");
+    assert!(back.stderr.contains("no other commit verified healthy here"), "{back:?}");
+    assert!(!world.audit().await.contains(&"rollback".to_owned()), "what is refused was not asked for");
+
+    let said = run(&world, &["sync", "test"]).await;
+    assert_eq!(told(&said), (0, format!("test: looked; {short} is in force").as_str()), "{said:?}");
+    let said = run(&world, &["release", "test"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stdout.contains("nothing was held"), "{said:?}");
+    let said = run(&world, &["hold", "test", "--reason", "a freeze of ours"]).await;
+    assert_eq!(told(&said), (0, "test: held everything"), "{said:?}");
+
+    // The head that was pushed just now is the one that is looked at.
+    let second = world.push_model("second");
+    let said = run(&world, &["sync", "test"]).await;
+    assert_eq!(said.code, 5, "{said:?}");
+    assert!(said.stdout.contains("everything is held by operator: a freeze of ours"), "{said:?}");
+    let said = run(&world, &["release", "test", "--output", "json", "--wait", "60"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let told = said.json();
+    assert_eq!(told["outcome"]["outcome"], "under_way", "{told}");
+    assert_eq!(told["outcome"]["message"], format!("lifted the hold; {} begins", &second[..10]));
+    assert_eq!((&told["rollout"]["is_over"], &told["status"]["word"]), (&json!(true), &json!("in sync")));
+
+    // A wish that a later one overtakes is told too.
+    let said = run(&world, &["rollback", "test", "--reason", "it is dearer", "--output", "json"]).await;
+    let told = said.json();
+    assert_eq!((said.code, &told["outcome"]["outcome"]), (0, &json!("under_way")), "{said:?}");
+    let rollout = told["rollout"]["id"].as_str().unwrap().to_owned();
+    let environment = world.verified(&first).await;
+    assert_eq!(environment["rollout"]["id"], rollout, "the rollout that it named");
+    let again = run(&world, &["rollback", "test", "--to", &second, "--reason", "or not"]).await;
+    assert_eq!(again.code, 5, "a hold refuses: {again:?}");
+    assert!(again.stderr.contains("release it first"), "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_is_closed_is_told_with_the_moment_it_opens() {
+    let mut world = World::new().await;
+    world.settle().await;
+    // Open for one minute, and never today.
+    let day = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).weekday();
+    let other = if day == jiff::civil::Weekday::Monday { "Wed" } else { "Mon" };
+    let window = format!("{other} 03:00-03:01 UTC");
+    world.declaration["environments"][0]["apply"] = json!({"windows": [{"allow": window}]});
+    world.push_model("second");
+    let said = run(&world, &["sync", "test"]).await;
+    assert_eq!(said.code, 5, "{said:?}");
+    assert!(said.stdout.contains("outside of the windows") && said.stdout.contains("opens at"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_that_nobody_heeds_in_time_is_no_success() {
+    let mut world = World::new().await;
+    world.settle().await;
+    // The daemon that leads is gone, and its lease not yet: the one that follows takes wishes and cannot heed them.
+    let mut follower = Daemon::new(world.folder.path(), "follower", world.repository.path());
+    follower.start().await;
+    let follows = || async { follower.log().contains("another daemon leads").then_some(()) };
+    until("the second one follows", follows).await;
+    world.daemon.kill().await;
+    let at_follower = [("MOORLINE_SERVER", follower.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)];
+    let said = moorline(&["hold", "test", "--reason", "a test"], &at_follower).await;
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.stderr.contains("not heeded within 3 s"), "{said:?}");
+    assert!(said.stderr.contains("the daemon that leads (") && said.stderr.contains("moorline status test"));
+    let heeded = || async {
+        let environment = follower.api().read("/environments/test").await?;
+        (environment["holds"] != json!([])).then_some(())
+    };
+    until("the one that followed leads, and heeds it", heeded).await;
+}
