@@ -193,6 +193,7 @@ async fn a_daemon_that_died_never_looks_well_and_one_that_is_back_does() {
     browser.when("the page is live again", WELL).await;
     assert_eq!(browser.run("return window.isSamePage").await, Value::Null, "it was not loaded anew");
     browser.says("in sync").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,6 +205,17 @@ async fn a_daemon_that_hangs_never_looks_well_and_one_that_forgot_its_sessions_a
     browser.open(&page).await;
     sign_in(&browser, VIEWER_TOKEN).await;
     browser.when("the page is live", WELL).await;
+
+    // It speaks, but its record does not answer: what is shown grows old all the same.
+    let broken = "window.fetchWell = window.fetch; window.fetch = async () => new Response( \
+        `<meta name='moorline-now' content='${new Date().toISOString()}'>`, { status: 503 });";
+    browser.run(broken).await;
+    browser
+        .when("the page says that it is not shown", "document.title.includes('cannot show this page (503)')")
+        .await;
+    browser.run("window.fetch = window.fetchWell").await;
+    browser.when("the page is live again", WELL).await;
+
     world.daemon.freeze();
     browser.when("the page says that nobody is there", LOST).await;
     world.daemon.thaw();
@@ -232,8 +244,10 @@ async fn a_wrong_clock_does_not_lie_and_a_page_out_of_a_cache_is_not_believed() 
     assert!(age.as_str().unwrap().ends_with(" s"), "the daemon's clock counts: checked {age} ago");
 
     // As if it came out of a cache a day later, with nobody there.
+    // A proxy in front has a page for that, which says that all is well.
     let nobody = "window.EventSource = class extends EventTarget { close() {} get readyState() { return 0; } }; \
-        window.EventSource.CLOSED = 2; window.fetch = () => Promise.reject(new TypeError('nobody'));";
+        window.EventSource.CLOSED = 2; window.asked = 0; \
+        window.fetch = async () => { window.asked += 1; return new Response('<main id=main>in sync</main>'); };";
     browser.prepare(nobody).await;
     let at_once = "addEventListener('load', () => { \
         window.isLostAtOnce = document.documentElement.classList.contains('lost'); });";
@@ -241,4 +255,10 @@ async fn a_wrong_clock_does_not_lie_and_a_page_out_of_a_cache_is_not_believed() 
     browser.open(&page).await;
     browser.when("the page says that nobody is there", LOST).await;
     assert_eq!(browser.run("return window.isLostAtOnce").await, true, "it looked well at first");
+    browser
+        .when(
+            "it asked whether somebody is there, and did not believe the answer",
+            &format!("window.asked > 1 && {LOST}"),
+        )
+        .await;
 }

@@ -66,7 +66,7 @@ function age(seconds) {
 
 function countAges() {
   const now = Math.floor((word.server + sinceWord()) / 1000);
-  for (const time of document.querySelectorAll("#main time[datetime]")) {
+  for (const time of document.querySelectorAll("#main time[data-age]")) {
     const then = Math.floor(Date.parse(time.dateTime) / 1000);
     if (Number.isNaN(then)) continue;
     const text = age(Math.max(now - then, 0));
@@ -86,7 +86,7 @@ function markLost(reason, since) {
   if (silence.textContent !== text) silence.textContent = text;
   silence.hidden = false;
   document.documentElement.classList.add("lost");
-  document.title = `✖ ${reason} since ${when.slice(11)} UTC`;
+  document.title = `✖ ${reason} since ${when.slice(11)} UTC · ${title}`;
   icon.href = SILENT_ICON;
   say("");
 }

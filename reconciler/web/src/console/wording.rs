@@ -51,7 +51,7 @@ pub(super) fn ago(html: &mut Html, then: Timestamp, now: Timestamp) {
 
 /// `3 min`, with the exact time on hover.
 pub(super) fn span(html: &mut Html, then: Timestamp, now: Timestamp) {
-    html.raw("<time datetime=\"").text(then).raw("\" title=\"").text(exact(then)).raw("\">");
+    html.raw("<time data-age datetime=\"").text(then).raw("\" title=\"").text(exact(then)).raw("\">");
     html.text(age(then, now)).raw("</time>");
 }
 
