@@ -38,5 +38,5 @@ pub use layer::layer;
 pub use mistake::{Mistake, Mistakes};
 pub use moment::Moment;
 pub use name::{GatewayName, GuardrailName, KeyName, ModelName, ProviderName, TeamName};
-pub use secret::{Reference, Secret};
+pub use secret::{Reference, Secret, WeakToken};
 pub use units::{ByteSize, Duration, Percent, Usd};

@@ -115,6 +115,14 @@ impl JsonSchema for Reference {
     }
 }
 
+/// How long a bearer token may be, in bytes.
+const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 8..=1024;
+
+/// Says that a secret is no token. The value is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 8 to 1024 visible ASCII characters without spaces, such as `openssl rand -hex 32` makes")]
+pub struct WeakToken;
+
 /// A resolved secret. It cannot be printed or serialised; [`Secret::expose`] is the one way to its value, and a
 /// search for that word finds every place that uses one.
 #[derive(Clone, PartialEq, Eq)]
@@ -131,6 +139,17 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The value, when it can be a bearer token that protects something.
+    ///
+    /// # Errors
+    /// [`WeakToken`] when anybody could guess it, or when no `Authorization` header could carry it.
+    pub fn as_token(&self) -> Result<&str, WeakToken> {
+        let value = self.expose();
+        let is_sound =
+            TOKEN_LENGTH.contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_sound { Ok(value) } else { Err(WeakToken) }
     }
 
     /// Eight hex digits of the value's SHA-256: enough to see that two secrets differ, too little to guess from.
@@ -179,5 +198,14 @@ mod tests {
         let secret = Secret::new("hunter2".to_owned());
         assert_eq!(format!("{secret:?}"), "Secret(…)");
         assert_eq!(secret.fingerprint().len(), 8);
+    }
+
+    #[test]
+    fn what_anybody_could_guess_or_no_header_could_carry_is_no_token() {
+        let token = |text: &str| Secret::new(text.to_owned()).as_token().map(str::to_owned);
+        assert_eq!(token("correct-horse").as_deref(), Ok("correct-horse"));
+        for text in ["", "short12", "with a space", "with-\u{e9}-in-it", "line-end\n", &"x".repeat(1025)] {
+            assert_eq!(token(text), Err(WeakToken), "{text:?}");
+        }
     }
 }

@@ -33,7 +33,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use gate::{Token, TokenError};
+pub use gate::Token;
 
 use crate::gauges::Gauges;
 use crate::health::Health;

@@ -60,6 +60,11 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
         .as_ref()
         .map(|reference| read_token(&resolver, reference, "--metrics-token"))
         .transpose()?;
+    if metrics_token.as_ref().is_some_and(|metrics| metrics.is(&token)) {
+        anyhow::bail!(
+            "--metrics-token and --admin-token are the same token: whoever reads metrics could change what is served"
+        );
+    }
     let tracker = TaskTracker::new();
     let stop = CancellationToken::new();
     let mut layers = Layers::new(&line.config, line.config_token.as_ref(), &resolver, &tracker);

@@ -6,6 +6,7 @@
 
 mod lease;
 mod manager;
+mod own_secrets;
 mod start;
 
 use std::path::Path;

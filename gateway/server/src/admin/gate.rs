@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::{HeaderMap, Method};
-use moorline_config::Secret;
+use moorline_config::{Secret, WeakToken};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -18,20 +18,19 @@ use super::{Ends, Server};
 #[derive(Clone)]
 pub struct Token([u8; 32]);
 
-/// Why a text is no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected 8 to 1024 visible ASCII characters without spaces")]
-pub struct TokenError;
-
 impl Token {
     /// A token from its value.
     ///
     /// # Errors
-    /// [`TokenError`] when it is too short to protect anything or cannot stand in a header.
-    pub fn new(secret: &Secret) -> Result<Self, TokenError> {
-        let value = secret.expose();
-        let is_sound = (8..=1024).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_sound { Ok(Self(hash(value.as_bytes()))) } else { Err(TokenError) }
+    /// [`WeakToken`] when it is too short to protect anything or cannot stand in a header.
+    pub fn new(secret: &Secret) -> Result<Self, WeakToken> {
+        secret.as_token().map(|value| Self(hash(value.as_bytes())))
+    }
+
+    /// Whether two tokens are one.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        bool::from(self.0.ct_eq(&other.0))
     }
 
     /// Whether the one proof that is given is this token. Of two, another reader may have looked at the other.

@@ -78,6 +78,8 @@ async fn without_an_admin_token_the_gateway_does_not_start() {
         (vec!["--admin-token", "env:NOT_SET"], "env:NOT_SET"),
         (vec!["--admin-token", "ssm:/token"], "expected env:NAME or file:/path"),
         (vec!["--admin-token", "sk-literal-marker"], "a literal stands where a reference belongs"),
+        // Who may read metrics may not thereby change what is served.
+        (vec!["--admin-token", "env:TOKEN", "--metrics-token", "env:TOKEN"], "are the same token"),
     ] {
         let output = in_time(command(&arguments).output()).await.unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

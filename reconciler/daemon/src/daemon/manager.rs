@@ -108,7 +108,13 @@ impl Manager {
                     let error = error as &dyn std::error::Error;
                     tracing::warn!(environment = %environment.name, error, "gateway.document_token has no value");
                 });
-                resolved.ok().and_then(|token| TokenHash::of(&token))
+                let token = resolved.ok()?;
+                if let Err(weak) = token.as_token() {
+                    let error = &weak as &dyn std::error::Error;
+                    tracing::warn!(environment = %environment.name, error, "gateway.document_token is no token: nobody may hand the document over");
+                    return None;
+                }
+                TokenHash::of(&token)
             });
             (environment.name.clone(), DeclaredDocument { delivery, token, endpoint: None })
         });

@@ -4,19 +4,20 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use moorline_config::{Reference, Secret};
+use moorline_config::Secret;
 use moorline_model::bootstrap::{Bootstrap, Repository as RepositorySettings, Tokens};
 use moorline_record::Record;
 use moorline_source::{
     HttpsOptions, Limits, RemoteUrl, Repository, RepositoryConfig, SshEnvironment, SshFile, SshOptions,
 };
 use moorline_terraform::EmbeddedRunner;
-use moorline_web::{Roles, TokenHash, Web};
+use moorline_web::Web;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::own_secrets::{OwnSecrets, UnusableSecrets};
 use super::{Leading, lease, manager::Manager};
 use crate::bell::Bells;
 use crate::cli::say_listening;
@@ -25,7 +26,7 @@ use crate::explanations::Explanations;
 use crate::fleet::Clients;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::secrets::{ResolveError, Secrets};
+use crate::secrets::Secrets;
 use crate::shared::Shared;
 use crate::source::{Report, Watcher, watch_files};
 use crate::{chain, clock};
@@ -33,15 +34,9 @@ use crate::{chain, clock};
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
-    /// A secret of the settings has no value.
-    #[error("{key} of the daemon's settings cannot be resolved")]
-    Secret {
-        /// The setting.
-        key: &'static str,
-        /// Why.
-        #[source]
-        source: ResolveError,
-    },
+    /// Secrets of the settings have no value, or can be guessed.
+    #[error(transparent)]
+    Secrets(#[from] UnusableSecrets),
     /// The working folder cannot be made.
     #[error("the working folder {} cannot be made", path.display())]
     WorkDir {
@@ -81,6 +76,7 @@ pub(super) async fn start(
     cancel: &CancellationToken,
     leading: &Leading,
 ) -> Result<(), StartError> {
+    let own = OwnSecrets::read(&bootstrap)?;
     let work_dir = PathBuf::from(&bootstrap.work_dir);
     make_private(&work_dir)?;
     let record = Record::open(&bootstrap.store).await?;
@@ -100,8 +96,8 @@ pub(super) async fn start(
         gates: Arc::clone(&explanations) as Arc<dyn moorline_web::Gates>,
         metrics: Arc::clone(&metrics) as Arc<dyn moorline_web::MetricsSource>,
         ready: ready(&metrics),
-        roles: roles(&bootstrap.tokens)?,
-        webhook_secret: optional("repository.webhook_secret", bootstrap.repository.webhook_secret.as_ref())?,
+        roles: own.roles,
+        webhook_secret: own.webhook_secret,
         documents: documents_seen,
         public_url: bootstrap.public_url.clone(),
         clock: clock::now,
@@ -114,7 +110,7 @@ pub(super) async fn start(
     });
     say_listening(address);
 
-    let repository = open_repository(&bootstrap.repository, &work_dir).await?;
+    let repository = open_repository(&bootstrap.repository, own.repository_token, &work_dir).await?;
     let lease = lease::lead(&record, &holder(&work_dir)).await?;
     let fence = lease.token;
     tracing::info!(%fence, "leading");
@@ -200,21 +196,6 @@ async fn listen(bootstrap: &Bootstrap) -> Result<TcpListener, StartError> {
     Ok(listener)
 }
 
-fn optional(key: &'static str, reference: Option<&Reference>) -> Result<Option<Secret>, StartError> {
-    reference.map(Secrets::own).transpose().map_err(|source| StartError::Secret { key, source })
-}
-
-fn roles(tokens: &Tokens) -> Result<Roles, StartError> {
-    let hash = |key, reference: &Option<Reference>| {
-        optional(key, reference.as_ref()).map(|token| token.as_ref().and_then(TokenHash::of))
-    };
-    Ok(Roles {
-        admin: hash("tokens.admin", &tokens.admin)?,
-        operator: hash("tokens.operator", &tokens.operator)?,
-        viewer: hash("tokens.viewer", &tokens.viewer)?,
-    })
-}
-
 /// Ready once a cycle has succeeded.
 fn ready(metrics: &Arc<Metrics>) -> Arc<dyn Fn() -> bool + Send + Sync> {
     let metrics = Arc::clone(metrics);
@@ -227,7 +208,11 @@ fn holder(work_dir: &Path) -> String {
     format!("{host}:{}", work_dir.display())
 }
 
-async fn open_repository(settings: &RepositorySettings, work_dir: &Path) -> Result<Repository, StartError> {
+async fn open_repository(
+    settings: &RepositorySettings,
+    token: Option<Secret>,
+    work_dir: &Path,
+) -> Result<Repository, StartError> {
     let wrong = |error: &(dyn std::error::Error + 'static)| StartError::Repository(chain::of(error));
     let file = |path: &Option<String>| {
         path.as_ref()
@@ -238,7 +223,7 @@ async fn open_repository(settings: &RepositorySettings, work_dir: &Path) -> Resu
     let config = RepositoryConfig {
         url: settings.url.parse::<RemoteUrl>().map_err(|error| wrong(&error))?,
         branch: settings.branch.clone(),
-        token: optional("repository.token", settings.token.as_ref())?,
+        token,
         https: HttpsOptions::default(),
         ssh: SshOptions {
             identity: file(&settings.ssh_identity)?,
