@@ -8,12 +8,15 @@ mod guardrails;
 mod jwt;
 mod keys;
 mod limits;
+mod lint;
 mod models;
 mod providers;
 mod resilience;
 mod routes;
 mod stores;
 mod text;
+
+pub use lint::lint;
 
 use crate::{Document, ModelName, suggest};
 

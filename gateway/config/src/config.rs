@@ -24,6 +24,16 @@ impl Config {
         decode::decode_checked(sources, check::check).map(Self::new)
     }
 
+    /// Reads layered sources as [`Config::parse`] does, and refuses also what nobody can mean ([`check::lint`]): what is
+    /// about to be declared is held to more than what serves already.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub fn parse_new(sources: &[Source<'_>]) -> Result<Self, Mistakes> {
+        let rules = |document: &Document| [check::check(document), check::lint(document)].concat();
+        decode::decode_checked(sources, rules).map(Self::new)
+    }
+
     /// Reads a document that is already one JSON value (from the admin API, the record, Terraform).
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod guardrail;
 mod limit;
 mod model;
 mod provider;
+mod references;
 mod resilience;
 mod route;
 mod stores;

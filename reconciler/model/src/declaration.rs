@@ -4,16 +4,18 @@
 
 mod check;
 mod deliver;
+mod references;
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use moorline_config::document::Version;
-use moorline_config::{Duration, Mistakes, Percent, Reference, Source, Usd};
+use moorline_config::{Decoded, Duration, Mistakes, Percent, Reference, Source, Usd};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use deliver::{Document, EcsService, Endpoints};
+pub use references::NamedSecret;
 
 use crate::EnvironmentName;
 use crate::drift::Lane;
@@ -42,8 +44,15 @@ impl Declaration {
     /// # Errors
     /// Every mistake in the text, with file, line and path.
     pub fn parse(name: &str, text: &str) -> Result<Self, Mistakes> {
+        Self::decode(name, text).map(|decoded| decoded.document)
+    }
+
+    /// Reads a declaration as [`Declaration::parse`] does, and keeps where each part stands.
+    ///
+    /// # Errors
+    /// As [`Declaration::parse`].
+    pub fn decode(name: &str, text: &str) -> Result<Decoded<Self>, Mistakes> {
         moorline_config::decode_checked(&[Source { name, text }], check::check)
-            .map(|decoded| decoded.document)
     }
 
     /// The environment of that name.

@@ -5,7 +5,7 @@
 //! declares; [`gateway`] compares it with what replicas attest and [`drift`] gives the differences a history;
 //! [`gates`] and [`policy`] say what keeps a change from beginning; [`decide`](mod@decide) names the one next step and
 //! [`advance`](mod@advance) what is remembered once it was taken; [`verify`] judges what is being tried; [`announce`]
-//! and [`axes`] tell people what changed.
+//! and [`axes`] tell people what changed. [`fit`] stands apart: what files tell before anything happens.
 
 pub mod advance;
 pub mod age;
@@ -14,6 +14,7 @@ pub mod axes;
 pub mod decide;
 pub mod desired;
 pub mod drift;
+pub mod fit;
 pub mod gates;
 pub mod gateway;
 pub mod intent;

@@ -3,6 +3,7 @@
 mod checkout;
 mod init;
 mod plan;
+mod validate;
 
 use clap::CommandFactory;
 use moorline_config::Document;
@@ -11,29 +12,11 @@ use moorline_model::bootstrap::Bootstrap;
 use moorline_model::declaration::Declaration;
 use serde_json::json;
 
-use super::{CheckoutArguments, Cli, Exit, Output, PlanArguments, SchemaDocument, output};
+use super::{Cli, Exit, Output, PlanArguments, SchemaDocument, output};
 use checkout::Checkout;
 
 pub(super) use init::init;
-
-/// `moorline validate`: every mistake in the declaration and in all documents it names.
-pub(super) fn validate(arguments: &CheckoutArguments, format: Output) -> Exit {
-    let checkout = Checkout::open(&arguments.directory, &arguments.file);
-    let mistakes = checkout.as_ref().map_or_else(Clone::clone, Checkout::mistakes);
-    let is_valid = mistakes.is_empty();
-    match format {
-        Output::Json => output::json(&json!({ "valid": is_valid, "mistakes": mistakes })),
-        Output::Text => mistakes.iter().for_each(output::line),
-    }
-    if is_valid {
-        let count = checkout.map_or(0, |checkout| checkout.declaration.environments.len());
-        output::say(format!("{} is valid: {count} environment(s).", arguments.file));
-        Exit::Done
-    } else {
-        output::say(format!("{} mistake(s).", mistakes.len()));
-        Exit::Error
-    }
-}
+pub(super) use validate::validate;
 
 /// `moorline plan`: what merging the checkout would change.
 pub(super) async fn plan(arguments: &PlanArguments, format: Output) -> Exit {
@@ -86,12 +69,16 @@ pub(super) fn policy_test(directory: &std::path::Path, format: Output) -> Exit {
 
 /// `moorline schema`: the JSON Schema of a document.
 pub(super) fn schema(document: SchemaDocument) -> Exit {
-    output::json(&match document {
+    output::json(&schema_of(document));
+    Exit::Done
+}
+
+fn schema_of(document: SchemaDocument) -> serde_json::Value {
+    match document {
         SchemaDocument::Gateway => json_schema::<Document>(),
         SchemaDocument::Repository => json_schema::<Declaration>(),
         SchemaDocument::Daemon => json_schema::<Bootstrap>(),
-    });
-    Exit::Done
+    }
 }
 
 /// `moorline completions`.

@@ -7,6 +7,9 @@ use moorline_config::check::Problem;
 
 use super::{Declaration, Document, Endpoints, Environment, RolloutStrategy, Terraform};
 
+/// What a final answer's status may be.
+const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
+
 /// Lists every rule the declaration breaks.
 pub(super) fn check(declaration: &Declaration) -> Vec<Problem> {
     let mut problems = Problems(Vec::new());
@@ -88,17 +91,8 @@ fn check_gateway(environment: &Environment, at: &str, problems: &mut Problems) {
         }
         Endpoints::Urls(urls) => {
             for (index, text) in urls.iter().enumerate() {
-                let is_http = url::Url::parse(text).is_ok_and(|url| {
-                    matches!(url.scheme(), "http" | "https")
-                        && url.host().is_some()
-                        && url.username().is_empty()
-                        && url.password().is_none()
-                });
-                if !is_http {
-                    problems.add(
-                        format!("{at}.gateway.endpoints[{index}]"),
-                        "expected an http:// or https:// URL without a user",
-                    );
+                if let Err(problem) = admin_url(text) {
+                    problems.add(format!("{at}.gateway.endpoints[{index}]"), problem);
                 }
             }
         }
@@ -107,6 +101,24 @@ fn check_gateway(environment: &Environment, at: &str, problems: &mut Problems) {
             problems.add(format!("{at}.gateway.endpoints.ecs"), problem);
         }
     }
+}
+
+/// The address of an admin API. Everything behind the host is Moorline's own to say.
+fn admin_url(text: &str) -> Result<(), &'static str> {
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.filter(|url| url.host().is_some()).ok_or("expected an http:// or https:// URL")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("expected a URL without a user: the token is `admin_token`, a reference");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("expected a URL without `?` and `#`");
+    }
+    if url.path() != "/" {
+        return Err(
+            "expected a URL without a path, such as http://10.0.1.10:8788: what follows is `/admin/v1/…` always",
+        );
+    }
+    Ok(())
 }
 
 /// A gateway serves one document: two environments that share one would heal each other's without end.
@@ -179,6 +191,13 @@ fn check_rollout(environment: &Environment, at: &str, problems: &mut Problems) {
             problems.add(format!("{at}.rollout.steps[{index}].weight"), "expected more than 0%");
         }
     }
+    for (index, probe) in environment.verify.probes.iter().enumerate() {
+        if !STATUSES.contains(&probe.expect_status) {
+            let problem =
+                format!("expected the status of an answer, {} to {}", STATUSES.start(), STATUSES.end());
+            problems.add(format!("{at}.verify.probes[{index}].expect_status"), problem);
+        }
+    }
     if environment.verify.min_requests == 0 && environment.verify.probes.is_empty() {
         problems.add(
             format!("{at}.verify.min_requests"),
@@ -222,6 +241,23 @@ mod tests {
         for shared in ["'http://a:1/'", "'http://A:1'", "'http://b:1', 'http://b:1'"] {
             let problems = problems(&[("dev", "'http://a:1'"), ("prod", shared)]).join("\n");
             assert!(problems.contains("is a gateway of"), "{shared}: {problems}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_of_an_admin_api_and_of_nothing_below_it() {
+        assert!(
+            problems(&[("dev", "'https://gateway.internal'"), ("prod", "'http://[::1]:8788/'")]).is_empty()
+        );
+        for address in [
+            "'http://a:8788/admin/v1'",
+            "'http://a:8788/?x=1'",
+            "'http://a:8788#x'",
+            "'a:8788'",
+            "'127.0.0.1:8788'",
+            "'ftp://a'",
+        ] {
+            assert!(!problems(&[("dev", address)]).is_empty(), "{address}");
         }
     }
 

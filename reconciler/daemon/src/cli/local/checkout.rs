@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use moorline_config::{Config, Source};
+use moorline_config::check::Problem;
+use moorline_config::{Config, Decoded, Mistakes, Source};
 use moorline_model::declaration::{Declaration, Document, Environment};
 
 /// A checkout whose declaration is valid.
@@ -12,6 +13,8 @@ pub(super) struct Checkout {
     pub(super) root: PathBuf,
     /// Its declaration.
     pub(super) declaration: Declaration,
+    /// Where each part of it stands.
+    places: Decoded<Declaration>,
 }
 
 impl Checkout {
@@ -23,9 +26,14 @@ impl Checkout {
                 root.join(file).display()
             )]
         })?;
-        let declaration = Declaration::parse(file, &text)
+        let places = Declaration::decode(file, &text)
             .map_err(|mistakes| mistakes.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        Ok(Self { root: root.to_owned(), declaration })
+        Ok(Self { root: root.to_owned(), declaration: places.document.clone(), places })
+    }
+
+    /// Gives problems of the declaration their file and line.
+    pub(super) fn locate(&self, problems: Vec<Problem>) -> Mistakes {
+        self.places.locate(problems)
     }
 
     /// The gateway document of an environment; `None` when Terraform hands it over.
@@ -38,7 +46,7 @@ impl Checkout {
             texts.push((file.as_str(), text));
         }
         let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-        let config = Config::parse(&sources)
+        let config = Config::parse_new(&sources)
             .map_err(|mistakes| mistakes.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         Ok(Some(config))
     }

@@ -1,0 +1,78 @@
+//! The secrets that a declaration names.
+
+use moorline_config::Reference;
+
+use super::Declaration;
+use crate::EnvironmentName;
+
+/// A secret that the daemon resolves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedSecret<'a> {
+    /// Path inside the declaration.
+    pub path: String,
+    /// The environment it is for; `None`: for all of them.
+    pub environment: Option<&'a EnvironmentName>,
+    /// Where its value is found.
+    pub reference: &'a Reference,
+}
+
+impl Declaration {
+    /// Every reference the declaration holds, in the order written. The daemon resolves them, each when it is needed.
+    #[must_use]
+    pub fn references(&self) -> Vec<NamedSecret<'_>> {
+        let mut found = Vec::new();
+        for (index, environment) in self.environments.iter().enumerate() {
+            let gateway = &environment.gateway;
+            let mut add = |path: String, reference| {
+                let path = format!("environments[{index}].{path}");
+                found.push(NamedSecret { path, environment: Some(&environment.name), reference });
+            };
+            add("gateway.admin_token".to_owned(), &gateway.admin_token);
+            if let Some(reference) = &gateway.document_token {
+                add("gateway.document_token".to_owned(), reference);
+            }
+            for (name, reference) in environment.terraform.iter().flat_map(|terraform| &terraform.environment)
+            {
+                add(format!("terraform.environment.{name}"), reference);
+            }
+            for (number, probe) in environment.verify.probes.iter().enumerate() {
+                if let Some(reference) = &probe.key {
+                    add(format!("verify.probes[{number}].key"), reference);
+                }
+            }
+        }
+        let mut add = |path: &str, reference| {
+            found.push(NamedSecret { path: path.to_owned(), environment: None, reference });
+        };
+        if let Some(slack) = &self.notifications.slack {
+            add("notifications.slack.token", &slack.token);
+        }
+        if let Some(email) = &self.notifications.email {
+            add("notifications.email.smtp", &email.smtp);
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_reference_of_a_declaration_is_left_out() {
+        let text = "\
+version: 1
+environments:
+  - name: dev
+    gateway: {document: [g.yaml], endpoints: ['http://a:1'], admin_token: 'env:S1', document_token: 'env:S2'}
+    terraform: {directory: infra, environment: {A: 'env:S3', B: 'env:S4'}}
+    verify: {probes: [{model: m, key: 'env:S5'}]}
+notifications: {slack: {channel: '#a', token: 'env:S6'}, email: {from: a@b.c, to: [a@b.c], smtp: 'env:S7'}}
+";
+        let declaration = Declaration::parse("moorline.yaml", text).unwrap();
+        let found: Vec<_> =
+            declaration.references().iter().map(|named| named.reference.to_string()).collect();
+        let written: Vec<_> = text.split("env:").skip(1).map(|rest| format!("env:{}", &rest[..2])).collect();
+        assert_eq!(found, written);
+    }
+}

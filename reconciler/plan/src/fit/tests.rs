@@ -1,0 +1,121 @@
+use super::*;
+
+use moorline_model::config::Config;
+use moorline_model::declaration::Declaration;
+use serde_json::{Value, json};
+
+fn document() -> Value {
+    json!({
+        "version": 1,
+        "name": "g",
+        "providers": {"p": {"kind": "openai_compatible", "base_url": "http://127.0.0.1:1/v1"}},
+        "models": {
+            "small": {"targets": [{"provider": "p", "model": "s"}]},
+            "large": {"targets": [{"provider": "p", "model": "l"}]},
+        },
+        "routes": [{"path": "/v1/chat/*", "models": ["small"]}, {"path": "/v1/*"}],
+        "keys": [{"name": "team", "sha256": "ab".repeat(32), "models": ["small"]}],
+    })
+}
+
+fn environment(endpoint: &str, probe: &Value) -> Environment {
+    let declaration = json!({"version": 1, "environments": [{
+        "name": "dev",
+        "gateway": {"document": ["g.yaml"], "endpoints": [endpoint], "admin_token": "env:A"},
+        "verify": {"probes": [probe]},
+    }]});
+    let declaration = Declaration::parse("moorline.yaml", &declaration.to_string()).unwrap();
+    declaration.environments.into_iter().next().unwrap()
+}
+
+fn parsed(document: &Value) -> Config {
+    Config::from_value("gateway.yaml", document).unwrap()
+}
+
+/// What is told of a probe; the document is changed first.
+fn told(probe: &Value, change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let mut document = document();
+    change(&mut document);
+    let misfits = misfits(&environment("http://127.0.0.1:8788", probe), &parsed(&document));
+    misfits.into_iter().map(|found| format!("{}: {}", found.path, found.problem)).collect()
+}
+
+#[test]
+fn a_probe_that_can_never_pass_is_told_with_its_cause() {
+    let good = json!({"model": "small", "key": "env:K"});
+    assert_eq!(told(&good, |_| {}), Vec::<String>::new());
+    type Change = fn(&mut Value);
+    let nothing: Change = |_| {};
+    let cases: [(Value, Change, &str, &str); 6] = [
+        (json!({"model": "small"}), nothing, "probes[0].key", "sends no key"),
+        (json!({"model": "smal", "key": "env:K"}), nothing, "probes[0].model", "no model `smal`"),
+        (json!({"model": "large", "key": "env:K"}), nothing, "probes[0].model", "/v1/chat/* does not serve"),
+        (good.clone(), |document| document["keys"] = json!([]), "probes[0].key", "declares no `keys`"),
+        (good.clone(), |document| document["routes"] = json!([]), "probes[0].model", "no route"),
+        (
+            good.clone(),
+            |document| document["keys"][0]["models"] = json!(["large"]),
+            "probes[0].model",
+            "no key of the gateway document may use `small`",
+        ),
+    ];
+    for (probe, change, path, cause) in cases {
+        let told = told(&probe, change).join("\n");
+        assert!(told.contains(path) && told.contains(cause), "{probe}: {told}");
+    }
+}
+
+#[test]
+fn a_probe_that_expects_its_refusal_passes() {
+    assert!(told(&json!({"model": "small", "expect_status": 401}), |_| {}).is_empty());
+    assert!(told(&json!({"model": "large", "key": "env:K", "expect_status": 404}), |_| {}).is_empty());
+    assert_eq!(told(&json!({"model": "large", "key": "env:K", "expect_status": 403}), |_| {}).len(), 1);
+}
+
+#[test]
+fn tokens_of_an_identity_provider_may_be_a_probe_s_proof() {
+    let with_tokens = |document: &mut Value| {
+        document["keys"] = json!([]);
+        document["auth"] = json!({"jwt": {
+            "issuer": "https://id.example", "audience": "gateway", "jwks_url": "https://id.example/keys",
+        }});
+    };
+    assert!(told(&json!({"model": "small", "key": "env:TOKEN"}), with_tokens).is_empty());
+    assert_eq!(told(&json!({"model": "small"}), with_tokens).len(), 1);
+}
+
+#[test]
+fn a_key_whose_value_is_known_is_looked_for_among_the_declared_ones() {
+    let environment = environment("http://127.0.0.1:8788", &json!({"model": "small", "key": "env:K"}));
+    let doubts = |document: &Value, hash: Option<&str>| {
+        let known = |_: &Reference| hash.map(str::to_owned);
+        let doubts = super::doubts(&environment, Some(&parsed(document)), None, &known);
+        doubts.into_iter().map(|found| found.problem).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(doubts(&document(), None), "");
+    assert_eq!(doubts(&document(), Some(&"ab".repeat(32))), "");
+    let unknown = doubts(&document(), Some(&"cd".repeat(32)));
+    assert!(unknown.contains("env:K") && unknown.contains("is no key of the gateway document"), "{unknown}");
+    let mut other = document();
+    other["keys"][0]["models"] = json!(["large"]);
+    let excluded = doubts(&other, Some(&"ab".repeat(32)));
+    assert!(excluded.contains("the key `team`, which may not use `small`"), "{excluded}");
+}
+
+#[test]
+fn ports_that_are_somebody_else_s_are_told() {
+    let settings = "repository: {url: /srv/deploy.git}\nlisten: 127.0.0.1:8080";
+    let source = moorline_model::config::Source { name: "moorlined.yaml", text: settings };
+    let daemon = Bootstrap::parse(&[source]).unwrap();
+    let doubts = |endpoint: &str| {
+        let environment = environment(endpoint, &json!({"model": "small", "key": "env:K"}));
+        let doubts = super::doubts(&environment, None, Some(&daemon), &|_| None);
+        doubts.into_iter().map(|found| format!("{}: {}", found.path, found.problem)).collect::<String>()
+    };
+    assert_eq!(doubts("http://127.0.0.1:8788"), "");
+    assert!(
+        doubts("http://10.0.0.1:8787")
+            .contains("gateway.endpoints[0]: 8787 is where gateways listen for callers")
+    );
+    assert!(doubts("http://127.0.0.1:8080").contains("where the daemon itself listens"));
+}
