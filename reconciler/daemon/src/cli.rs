@@ -48,12 +48,11 @@ pub enum Command {
     },
     /// Show the main job on this machine: a repository, two gateways, traffic, drift, a canary, a rollback.
     Demo(DemoArguments),
-    /// Write a moorline.yaml and a gateway document to begin with.
-    Init {
-        /// The checkout to write into.
-        #[arg(default_value = ".")]
-        directory: PathBuf,
-    },
+    /// Write what is needed to begin with: moorline.yaml, gateway.yaml, moorlined.yaml and their schemas.
+    ///
+    /// Prints the secrets they refer to as lines for a shell, this once: eval "$(moorline init)". The provider is taken
+    /// from OPENAI_BASE_URL and OPENAI_API_KEY, as by the official SDKs. Files that are there are left alone.
+    Init(InitArguments),
     /// Check moorline.yaml and every document it names, in a checkout. Reports every mistake.
     Validate(CheckoutArguments),
     /// Show what merging the checkout would change: Terraform's plan and the document's difference.
@@ -126,6 +125,17 @@ pub enum PolicyCommand {
         #[arg(default_value = "policies")]
         directory: PathBuf,
     },
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The checkout to write into.
+    #[arg(default_value = ".")]
+    pub directory: PathBuf,
+    /// The model to declare, as the provider names it. Default: gpt-4o-mini.
+    #[arg(long)]
+    pub model: Option<String>,
 }
 
 /// Arguments of `demo`.
@@ -228,7 +238,7 @@ pub async fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Daemon { config } => crate::daemon::run(config.as_deref()).await,
         Command::Demo(arguments) => crate::demo::run(&arguments).await,
-        Command::Init { directory } => local::init(&directory),
+        Command::Init(arguments) => local::init(&arguments, output),
         Command::Validate(arguments) => local::validate(&arguments, output),
         Command::Plan(arguments) => Box::pin(local::plan(&arguments, output)).await,
         Command::Policy { command: PolicyCommand::Test { directory } } => {

@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod keeper;
 pub mod metrics;
 pub mod outbox;
+pub mod random;
 #[cfg(test)]
 mod sample;
 pub mod secrets;

@@ -12,6 +12,7 @@
 //! it, and the values of variables. A provider is somebody's program; allow those that you would install.
 
 mod files;
+mod find;
 mod hcl;
 mod json;
 mod node;
@@ -27,6 +28,8 @@ use std::path::{Path, PathBuf};
 
 use moorline_model::declaration::Terraform;
 use serde::Deserialize;
+
+pub use find::{RootModule, root_modules};
 
 use files::ModuleFiles;
 use rules::Rules;

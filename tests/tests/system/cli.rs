@@ -137,7 +137,7 @@ async fn schemas_completions_and_a_first_checkout_need_no_daemon() {
     assert!(moorline(&["completions", "bash"], &[]).await.stdout.contains("moorline"));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    assert_eq!(moorline(&["init", path], &[]).await.code, 0);
+    assert_eq!(moorline(&["init", path], &[("HOME", path)]).await.code, 0);
     let valid = moorline(&["validate", path], &[]).await;
     assert_eq!(valid.code, 0, "what init writes is valid: {valid:?}");
     let policies = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");

@@ -9,8 +9,10 @@
 
 mod acts;
 mod aws;
+mod beginning;
 mod cli;
 mod crash;
+mod first_hour;
 mod leadership;
 mod line;
 mod notify;

@@ -16,6 +16,7 @@ use super::repository::{Files, Remote};
 use super::smtp::Mail;
 use super::teller::Teller;
 use super::{provider, smtp};
+use crate::random::{self, NoRandomBytes};
 
 /// Why the stage could not be set.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +58,12 @@ pub(super) enum SetupError {
     /// Git refused.
     #[error("the repository cannot be made")]
     Git(#[from] git2::Error),
-    /// No port could be had, or no random bytes.
+    /// No port could be had.
     #[error("{0}")]
     Machine(String),
+    /// No secret could be made up.
+    #[error(transparent)]
+    Random(#[from] NoRandomBytes),
 }
 
 /// The demo's secrets. Made anew each time; known to nobody else.
@@ -165,20 +169,13 @@ impl Setup {
 impl Secrets {
     fn make() -> Result<Self, SetupError> {
         Ok(Self {
-            gateway: random()?,
-            document: random()?,
-            operator: random()?,
-            caller: random()?,
-            provider: random()?,
+            gateway: random::secret()?,
+            document: random::secret()?,
+            operator: random::secret()?,
+            caller: random::secret()?,
+            provider: random::secret()?,
         })
     }
-}
-
-fn random() -> Result<Secret, SetupError> {
-    let mut bytes = [0; 24];
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    provider.secure_random.fill(&mut bytes).map_err(|_| SetupError::Machine("no random bytes".to_owned()))?;
-    Ok(Secret::new(hex::encode(bytes)))
 }
 
 fn make_folder(path: &Path) -> Result<(), SetupError> {

@@ -46,12 +46,14 @@ impl ModuleFiles {
     }
 }
 
-enum Syntax {
+/// How a file of code is written.
+pub(super) enum Syntax {
     Hcl,
     Json,
 }
 
-fn syntax(path: &Path) -> Option<Syntax> {
+/// How a file is written; `None` for files that Terraform does not read.
+pub(super) fn syntax(path: &Path) -> Option<Syntax> {
     let name = path.file_name()?.to_str()?;
     if name.ends_with(".tf.json") || name.ends_with(".tofu.json") {
         Some(Syntax::Json)

@@ -1,0 +1,261 @@
+//! Before anything runs: what `init` writes, what `validate` tells, and which secrets the daemon does not start with.
+
+use std::path::Path;
+use std::process::Command;
+
+use moorline_tests::cli::{Said, moorline};
+use moorline_tests::declared::{self, CALLER_KEY};
+use moorline_tests::process::program;
+use serde_json::{Value, json};
+
+/// Writes a declaration and a gateway document, and validates them.
+async fn validated(declaration: &Value, document: &Value, variables: &[(&str, &str)]) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("moorline.yaml"), declaration.to_string()).unwrap();
+    std::fs::write(folder.path().join("gateway.yaml"), document.to_string()).unwrap();
+    moorline(&["validate", folder.path().to_str().unwrap()], variables).await
+}
+
+/// A change of the declaration and the document, and what `validate` must say of it.
+type Mistake = (&'static str, fn(&mut Value, &mut Value), &'static [&'static str]);
+
+const MISTAKES: [Mistake; 9] = [
+    (
+        "an endpoint with a path",
+        |declared, _| {
+            declared["environments"][0]["gateway"]["endpoints"] = json!(["http://127.0.0.1:8788/admin/v1"])
+        },
+        &["environments[0].gateway.endpoints[0]", "without a path"],
+    ),
+    (
+        "a probe without a key",
+        |declared, _| declared["environments"][0]["verify"]["probes"] = json!([{"model": "small"}]),
+        &["environments[0].verify.probes[0]", "sends no key", "401"],
+    ),
+    (
+        "a probe of a model that is not there",
+        |declared, _| declared["environments"][0]["verify"]["probes"][0]["model"] = json!("smal"),
+        &["environments[0].verify.probes[0].model", "no model `smal`", "`small`"],
+    ),
+    (
+        "a probe that no route serves",
+        |_, document| document["routes"][0]["path"] = json!("/v1/embeddings"),
+        &["environments[0].verify.probes[0].model", "no route", "404"],
+    ),
+    (
+        "a probe whose key may not",
+        |_, document| {
+            document["models"]["large"] = document["models"]["small"].clone();
+            document["keys"][0]["models"] = json!(["large"]);
+        },
+        &["environments[0].verify.probes[0].model", "403"],
+    ),
+    (
+        "a status that no answer has",
+        |declared, _| declared["environments"][0]["verify"]["probes"][0]["expect_status"] = json!(20),
+        &["environments[0].verify.probes[0].expect_status", "200 to 599"],
+    ),
+    (
+        "a placeholder for a hash",
+        |_, document| document["keys"][0]["sha256"] = json!("0".repeat(64)),
+        &["gateway.yaml", "keys[0].sha256", "a placeholder"],
+    ),
+    (
+        "a secret of a kind that the daemon does not resolve",
+        |declared, _| declared["environments"][0]["gateway"]["admin_token"] = json!("ssm:/gateway/token"),
+        &["environments[0].gateway.admin_token", "expected env:NAME or file:/path"],
+    ),
+    (
+        "a setting of the daemon's as a secret",
+        |declared, _| declared["environments"][0]["gateway"]["admin_token"] = json!("env:MOORLINE_STORE"),
+        &["environments[0].gateway.admin_token", "the daemon's own"],
+    ),
+];
+
+#[tokio::test]
+async fn what_can_never_come_to_a_good_end_is_told_before_anything_happens() {
+    let good =
+        || (declared::declaration(&["http://127.0.0.1:8788"]), declared::document("http://127.0.0.1:1/v1"));
+    let (declaration, document) = good();
+    let said = validated(&declaration, &document, &[]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for (what, change, expected) in MISTAKES {
+        let (mut declaration, mut document) = good();
+        change(&mut declaration, &mut document);
+        let said = validated(&declaration, &document, &[]).await;
+        assert_eq!(said.code, 1, "{what}: {said:?}");
+        let line = said.stdout.lines().find(|line| expected.iter().all(|part| line.contains(part)));
+        assert!(line.is_some_and(|line| line.contains(".yaml:1:")), "{what}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_may_be_right_elsewhere_is_a_warning_that_says_who_needs_it() {
+    let declaration = declared::declaration(&["http://127.0.0.1:8787"]);
+    let document = declared::document("http://127.0.0.1:1/v1");
+    let said = validated(&declaration, &document, &[("SMTP_URL", "smtp://mail.example.com")]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let warns = |said: &Said, parts: &[&str]| {
+        said.stderr
+            .lines()
+            .any(|line| line.starts_with("warning: ") && parts.iter().all(|part| line.contains(part)))
+    };
+    assert!(
+        warns(&said, &["env:GATEWAY_TOKEN", "the daemon needs it", "gateway.admin_token of `test`"]),
+        "{said:?}"
+    );
+    assert!(warns(&said, &["env:CALLER_KEY", "verify.probes[0].key of `test`"]), "{said:?}");
+    assert!(warns(&said, &["env:PROVIDER_KEY", "the gateways of `test` need it"]), "{said:?}");
+    assert!(warns(
+        &said,
+        &["environments[0].gateway.endpoints[0]", "8787 is where gateways listen for callers"]
+    ));
+    assert!(!said.stderr.contains("SMTP_URL"), "what has a value is not told: {said:?}");
+
+    let key = [("CALLER_KEY", CALLER_KEY)];
+    assert!(!validated(&declaration, &document, &key).await.stderr.contains("CALLER_KEY"));
+    let other = validated(&declaration, &document, &[("CALLER_KEY", "mk-some-other-key")]).await;
+    assert!(
+        warns(&other, &["environments[0].verify.probes[0].key", "is no key of the gateway document"]),
+        "{other:?}"
+    );
+    assert!(!format!("{other:?}").contains("mk-some-other-key"));
+}
+
+#[tokio::test]
+async fn a_daemon_does_not_start_with_tokens_that_anybody_could_guess_or_that_two_roles_share() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("moorlined.yaml");
+    let work_dir = folder.path().join("work");
+    let text = json!({
+        "repository": {"url": folder.path().join("deploy.git")},
+        "store": format!("sqlite:{}", folder.path().join("moorline.db").display()),
+        "work_dir": work_dir,
+        "listen": "127.0.0.1:0",
+        "tokens": {"admin": "env:ADMIN_TOKEN", "operator": "env:OPERATOR_TOKEN", "viewer": "env:VIEWER_TOKEN"},
+    });
+    std::fs::write(&settings, text.to_string()).unwrap();
+    let arguments = ["daemon", "--config", settings.to_str().unwrap()];
+    let variables = [("ADMIN_TOKEN", "correct-horse"), ("OPERATOR_TOKEN", "hunter2"), ("NO_COLOR", "1")];
+    let said = moorline(&arguments, &variables).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    for part in
+        ["tokens.operator (env:OPERATOR_TOKEN) is no token", "expected 8", "tokens.viewer has no value"]
+    {
+        assert!(said.stderr.contains(part), "{part}: {said:?}");
+    }
+    assert!(said.stdout.is_empty() && !said.stderr.contains("hunter2"), "{said:?}");
+    let variables = [
+        ("ADMIN_TOKEN", "correct-horse"),
+        ("OPERATOR_TOKEN", "battery-staple"),
+        ("VIEWER_TOKEN", "correct-horse"),
+    ];
+    let said = moorline(&arguments, &variables).await;
+    assert!(said.code == 1 && said.stderr.contains("is the same secret as tokens.admin"), "{said:?}");
+    assert!(!said.stderr.contains("correct-horse"), "{said:?}");
+    assert!(!work_dir.exists(), "nothing was done before");
+}
+
+/// A checkout of a bare repository, with what Git needs to be told of who commits.
+fn checkout(folder: &Path) {
+    let run = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["init", "--quiet", "--bare", "--initial-branch", "trunk", "deploy.git"]);
+    run(&["clone", "--quiet", "deploy.git", "deploy"]);
+}
+
+#[tokio::test]
+async fn init_looks_at_the_checkout_writes_what_fits_and_shows_its_secrets_once() {
+    let folder = tempfile::tempdir().unwrap();
+    checkout(folder.path());
+    let deploy = folder.path().join("deploy");
+    let (home, path) = (folder.path().to_str().unwrap(), deploy.to_str().unwrap());
+    let said = moorline(&["init", path, "--output", "json"], &[("HOME", home)]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = said.json();
+    let secrets: Vec<&str> =
+        said["secrets"].as_object().unwrap().values().map(|secret| secret.as_str().unwrap()).collect();
+    assert!(secrets.len() == 4 && secrets.iter().all(|secret| secret.len() >= 48), "{said}");
+    let read = |name: &str| std::fs::read_to_string(deploy.join(name)).unwrap();
+    for name in ["moorline.yaml", "gateway.yaml", "moorlined.yaml"] {
+        let text = read(name);
+        let schema = text.lines().next().unwrap().strip_prefix("# yaml-language-server: $schema=").unwrap();
+        let _: Value = serde_json::from_str(&read(schema)).unwrap();
+        assert!(secrets.iter().all(|secret| !text.contains(secret)), "{name} holds a secret");
+    }
+    let settings = read("moorlined.yaml");
+    let repository = std::fs::canonicalize(folder.path().join("deploy.git")).unwrap();
+    assert!(
+        settings.contains(&repository.display().to_string()) && settings.contains("branch: trunk"),
+        "{settings}"
+    );
+    let valid = moorline(&["validate", path], &[]).await;
+    assert_eq!(valid.code, 0, "{valid:?}");
+    assert_eq!(said["next"].as_array().unwrap().len(), 3);
+
+    // Once more: nothing is written over, and no new secret is made up.
+    let before = read("gateway.yaml");
+    let again = moorline(&["init", path, "--output", "json"], &[("HOME", home)]).await.json();
+    assert_eq!((&again["wrote"], &again["secrets"]), (&json!([]), &json!({})));
+    assert_eq!(read("gateway.yaml"), before);
+
+    // A bare repository holds no files.
+    let bare = repository.to_str().unwrap();
+    let said = moorline(&["init", bare], &[("HOME", home)]).await;
+    assert!(said.code == 1 && said.stderr.contains("git clone") && said.stdout.is_empty(), "{said:?}");
+    assert!(!repository.join("moorline.yaml").exists());
+}
+
+#[tokio::test]
+async fn init_declares_what_it_finds_in_terraform() {
+    let folder = tempfile::tempdir().unwrap();
+    checkout(folder.path());
+    let deploy = folder.path().join("deploy");
+    let infra = deploy.join("infra");
+    std::fs::create_dir(&infra).unwrap();
+    let code = "terraform {\n  required_providers {\n    openai = { source = \"moorline/openai\" }\n  }\n  \
+        backend \"s3\" {}\n}\nprovider \"openai\" {}\nresource \"openai_gateway\" \"main\" {\n  name = \"g\"\n}\n";
+    std::fs::write(infra.join("main.tf"), code).unwrap();
+    let path = deploy.to_str().unwrap();
+    let said = moorline(&["init", path], &[("HOME", folder.path().to_str().unwrap())]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.stderr.contains("Terraform in infra that declares the gateway openai_gateway.main"),
+        "{said:?}"
+    );
+    let declared = std::fs::read_to_string(deploy.join("moorline.yaml")).unwrap();
+    for part in ["{terraform: openai_gateway.main}", "directory: infra", "moorline/openai"] {
+        assert!(declared.contains(part), "{part}: {declared}");
+    }
+    assert!(!deploy.join("gateway.yaml").exists(), "the document is Terraform's to declare");
+    let valid = moorline(&["validate", path], &[]).await;
+    assert_eq!(valid.code, 0, "{valid:?}");
+}
+
+#[tokio::test]
+async fn the_commands_that_init_names_next_work_as_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let deploy = folder.path().join("a new checkout");
+    std::fs::create_dir(&deploy).unwrap();
+    let home = folder.path().to_str().unwrap();
+    let said =
+        moorline(&["init", deploy.to_str().unwrap(), "--output", "json"], &[("HOME", home)]).await.json();
+    // The first of them makes the repository, checks and commits; the others are run by the first hour's test.
+    let first = said["next"][0].as_str().unwrap();
+    let programs = program("moorline").parent().unwrap().display().to_string();
+    let mut command = Command::new("bash");
+    command.args(["-c", first]).current_dir(folder.path());
+    command.envs([("GIT_AUTHOR_NAME", "Ann"), ("GIT_AUTHOR_EMAIL", "ann@example.com")]);
+    command.envs([("GIT_COMMITTER_NAME", "Ann"), ("GIT_COMMITTER_EMAIL", "ann@example.com")]);
+    let output =
+        command.env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap())).output().unwrap();
+    assert!(output.status.success(), "{first}: {}", String::from_utf8_lossy(&output.stderr));
+    let repository = git2::Repository::open(&deploy).unwrap();
+    let tree = repository.head().unwrap().peel_to_tree().unwrap();
+    for name in ["moorline.yaml", "gateway.yaml", ".moorline"] {
+        assert!(tree.get_name(name).is_some(), "{name} is committed");
+    }
+    assert!(tree.get_name("moorlined.yaml").is_none(), "the daemon's settings are the daemon's");
+}
