@@ -35,11 +35,19 @@ impl Said {
 /// # Panics
 /// When it cannot be run or does not end.
 pub async fn moorline(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
-    let mut command = Command::new(program("moorline"));
+    run("moorline", arguments, variables).await
+}
+
+/// The same for any program of this workspace.
+///
+/// # Panics
+/// As [`moorline`].
+pub async fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+    let mut command = Command::new(program(name));
     command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.envs(variables.iter().copied());
-    let output = in_time("moorline ends", command.output()).await.unwrap();
+    let output = in_time("a command ends", command.output()).await.unwrap();
     Said {
         code: output.status.code().expect("it ended by itself"),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use moorline_config::{Duration, Reference};
@@ -11,6 +12,28 @@ use crate::document_source::Place;
 use crate::tls::Files;
 
 use crate::access::Destination;
+
+/// Exit code for a wrong command line, the same for all our programs (`EX_USAGE`).
+pub const USAGE: u8 = 64;
+
+/// What is wrong with a command line, beyond what its parser sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WrongLine {
+    /// There is no admin token.
+    #[error(
+        "--admin-token is needed, also on loopback: whoever reaches the admin API decides where requests and provider keys go.\n\
+         For example: MOORLINE_TOKEN=$(openssl rand -hex 32) moorline-gateway --admin-token env:MOORLINE_TOKEN …"
+    )]
+    NoAdminToken,
+}
+
+/// Prints what the parser says, and how the process ends then: help and version are asked for, anything else is a
+/// wrong command line.
+pub fn refused(error: &clap::Error) -> ExitCode {
+    // A closed pipe is nobody's error.
+    drop(error.print());
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}
 
 /// The AI gateway: OpenAI-compatible, many providers, serving exactly the document it attests.
 #[derive(Debug, Clone, Parser)]

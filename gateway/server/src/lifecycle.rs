@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::access::AccessLog;
 use crate::admin::{self, Admin, Endpoint, Token};
 use crate::clock;
-use crate::command_line::CommandLine;
+use crate::command_line::{CommandLine, WrongLine};
 use crate::data::{DataConfig, DataPlane, Serving};
 use crate::document_source::{Follower, Layers};
 use crate::gauges::Gauges;
@@ -116,10 +116,7 @@ pub async fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
 }
 
 fn admin_token(line: &CommandLine, resolver: &Resolver) -> anyhow::Result<Token> {
-    let reference = line.admin_token.as_ref().context(
-        "--admin-token is needed, also on loopback: whoever reaches the admin API decides where requests and provider keys go.\n\
-         For example: MOORLINE_TOKEN=$(openssl rand -hex 32) moorline-gateway --admin-token env:MOORLINE_TOKEN …",
-    )?;
+    let reference = line.admin_token.as_ref().ok_or(WrongLine::NoAdminToken)?;
     read_token(resolver, reference, "--admin-token")
 }
 

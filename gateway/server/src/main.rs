@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use moorline_gateway::command_line::{CommandLine, LogFormat};
+use moorline_gateway::command_line::{self, CommandLine, LogFormat, WrongLine};
 use moorline_gateway::lifecycle;
 use tracing_subscriber::EnvFilter;
 
@@ -13,7 +13,10 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let line = CommandLine::parse();
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return command_line::refused(&error),
+    };
     log(line.log_format);
     // One thread for the control plane; the data plane brings its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -25,7 +28,7 @@ fn main() -> ExitCode {
     });
     ran.unwrap_or_else(|error| {
         tracing::error!("moorline-gateway does not start: {error:#}");
-        ExitCode::FAILURE
+        if error.is::<WrongLine>() { ExitCode::from(command_line::USAGE) } else { ExitCode::FAILURE }
     })
 }
 

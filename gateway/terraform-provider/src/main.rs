@@ -12,6 +12,9 @@ use terraform_provider_moorline::plugin::handshake::{self, HandshakeError};
 use terraform_provider_moorline::{Provider, mirror, plugin};
 use tokio_util::sync::CancellationToken;
 
+/// Exit code for a wrong command line, the same for all our programs (`EX_USAGE`).
+const USAGE: u8 = 64;
+
 /// Terraform and OpenTofu provider for the Moorline gateway. Both start it by themselves.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -36,7 +39,10 @@ fn main() -> ExitCode {
         Err(error) => {
             // A closed standard error leaves nobody to tell.
             drop(writeln!(std::io::stderr(), "Error: {error:#}"));
-            ExitCode::FAILURE
+            match error.downcast_ref::<HandshakeError>() {
+                Some(HandshakeError::NotAPlugin) => ExitCode::from(USAGE),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -52,9 +58,19 @@ fn run() -> anyhow::Result<ExitCode> {
             runtime.block_on(plugin::serve(provider, &said, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(HandshakeError::NotAPlugin) => by_hand(&Arguments::parse()),
+        Err(HandshakeError::NotAPlugin) => match Arguments::try_parse() {
+            Ok(arguments) => by_hand(&arguments),
+            Err(error) => Ok(refused(&error)),
+        },
         Err(error) => Err(error.into()),
     }
+}
+
+/// Help and version are asked for; anything else is a wrong command line.
+fn refused(error: &clap::Error) -> ExitCode {
+    // A closed pipe is nobody's error.
+    drop(error.print());
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }
 
 fn by_hand(arguments: &Arguments) -> anyhow::Result<ExitCode> {

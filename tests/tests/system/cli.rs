@@ -1,7 +1,7 @@
 //! The command line against a running daemon: what it says and how it ends.
 
 use moorline_tests::World;
-use moorline_tests::cli::{Said, moorline};
+use moorline_tests::cli::{self, Said, moorline};
 use moorline_tests::daemon::{OPERATOR_TOKEN, VIEWER_TOKEN};
 use serde_json::{Value, json};
 
@@ -125,6 +125,23 @@ async fn what_cannot_be_done_has_its_own_exit_code() {
     assert_eq!(nobody.code, 6, "{nobody:?}");
     let empty: Value = world.environment().await.unwrap()["holds"].clone();
     assert_eq!(empty, json!([]));
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_ends_with_64_whichever_program_it_is_for() {
+    for program in ["moorline", "moorline-gateway", "terraform-provider-moorline", "bench"] {
+        let wrong = cli::run(program, &["--no-such-flag"], &[]).await;
+        assert_eq!(wrong.code, 64, "{program}: {wrong:?}");
+        assert!(wrong.stderr.contains("--no-such-flag") && wrong.stdout.is_empty(), "{program}: {wrong:?}");
+        let help = cli::run(program, &["--help"], &[]).await;
+        assert_eq!(help.code, 0, "{program}: {help:?}");
+        assert!(help.stdout.contains("Usage:"), "{program}: {help:?}");
+    }
+    for program in ["moorline", "moorline-gateway", "terraform-provider-moorline"] {
+        assert_eq!(cli::run(program, &["--version"], &[]).await.code, 0, "{program}");
+    }
+    let nothing_asked = cli::run("terraform-provider-moorline", &[], &[]).await;
+    assert_eq!(nothing_asked.code, 64, "{nothing_asked:?}");
 }
 
 #[tokio::test]

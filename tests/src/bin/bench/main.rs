@@ -37,7 +37,10 @@ use clap::Parser as _;
 use plan::{Arguments, Command, Part, Plan};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refused(&error),
+    };
     match &arguments.command {
         // The bare proxy is a process of its own, so that its processor time can be told apart.
         Some(Command::Floor { upstream }) => {
@@ -60,6 +63,13 @@ fn main() -> ExitCode {
         show(&plan, Part::Push, &runtime.block_on(Box::pin(line::measure())));
     }
     ExitCode::SUCCESS
+}
+
+/// Help is asked for; anything else is a wrong command line, which ends as for our other programs.
+fn refused(error: &clap::Error) -> ExitCode {
+    // A closed pipe is nobody's error.
+    drop(error.print());
+    ExitCode::from(if error.use_stderr() { 64 } else { 0 })
 }
 
 fn show(plan: &Plan, part: Part, table: &str) {
