@@ -32,6 +32,11 @@ pub enum Hedge {
     Won,
 }
 
+impl Hedge {
+    /// All, in order.
+    pub const ALL: [Self; 2] = [Self::Sent, Self::Won];
+}
+
 /// Numbers of one worker. Aligned so that two workers never share a cache line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -70,6 +75,9 @@ pub enum Unsent {
 }
 
 impl Unsent {
+    /// All, in order.
+    pub const ALL: [Self; 3] = [Self::Full, Self::NoTarget, Self::Ended];
+
     /// The reason as a label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

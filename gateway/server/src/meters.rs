@@ -20,7 +20,7 @@ use buckets::Tokens;
 pub use buckets::{Counts, Times};
 
 /// The most targets counted apart over the life of a process; further ones are counted together.
-const TARGETS_MAX: usize = 1024;
+pub const TARGETS_MAX: usize = 1024;
 /// Stands for what is beyond [`TARGETS_MAX`].
 const OTHER: &str = "other";
 /// Ways an attempt ends: well, or with one of the kinds of error.

@@ -1,8 +1,9 @@
 //! The metrics page, in the Prometheus text format.
 //!
 //! Names are `moorline_gateway_…`, units last, `_total` for counters. Labels come from declared names only, so that
-//! callers cannot grow the page. Counters belong to the process, not to a generation: they never go down.
+//! callers cannot grow the page; what is declared is there from the start, at 0 ([`known`]). Counters belong to the process, not to a generation: they never go down.
 
+mod known;
 mod page;
 mod upstream;
 
@@ -15,6 +16,7 @@ use crate::health::Health;
 use crate::recorder::Authentication;
 use crate::recorder::ledger::Totals;
 use crate::state::State;
+use known::Known;
 use page::{Kind, Page};
 
 /// Media type of the page.
@@ -31,16 +33,17 @@ type ByName = std::collections::BTreeMap<String, Usage>;
 #[must_use]
 pub fn page(state: &State, gauges: &Gauges, health: &Health, now: Timestamp) -> String {
     let mut page = Page::default();
-    process(&mut page, state, gauges);
+    let known = Known::of(&state.snapshot());
+    process(&mut page, state, gauges, &known);
     documents(&mut page, state);
     outside(&mut page, state, now);
     targets(&mut page, state, health);
-    traffic(&mut page, &state.totals(now));
-    upstream::write(&mut page, gauges);
+    traffic(&mut page, &known.totals(state.totals(now)));
+    upstream::write(&mut page, gauges, &known);
     page.finish()
 }
 
-fn process(page: &mut Page, state: &State, gauges: &Gauges) {
+fn process(page: &mut Page, state: &State, gauges: &Gauges, known: &Known) {
     let status = state.status();
     page.family("build_info", Kind::Gauge, "The release that runs; always 1.");
     page.sample(&[("version", &status.version)], 1);
@@ -79,7 +82,7 @@ fn process(page: &mut Page, state: &State, gauges: &Gauges) {
         Kind::Counter,
         "What guardrails came to, by guardrail, stage (request, response) and action (passed, monitored, blocked, unavailable_allowed, unavailable_blocked).",
     );
-    for (guardrail, stage, action, count) in gauges.guardrails().all() {
+    for ((guardrail, stage, action), count) in known.verdicts(gauges.guardrails().all()) {
         page.sample(&[("guardrail", &guardrail), ("stage", stage), ("action", action)], count);
     }
 }
@@ -272,7 +275,8 @@ fn counter(page: &mut Page, name: &str, help: &str, label: &str, by_name: &ByNam
 fn errors(page: &mut Page, name: &str, help: &str, label: &str, by_name: &ByName) {
     page.family(name, Kind::Counter, help);
     for (value, usage) in by_name {
-        for (kind, count) in &usage.errors {
+        for kind in ErrorKind::ALL {
+            let count = usage.errors.get(&kind).copied().unwrap_or(0);
             page.sample(&[(label, value), ("kind", kind.as_str())], count);
         }
     }

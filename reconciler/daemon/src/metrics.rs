@@ -52,8 +52,11 @@ impl Metrics {
 }
 
 impl MetricsSource for Metrics {
-    fn write(&self, exposition: &mut Exposition) {
-        let cycles = self.cycles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    fn write(&self, exposition: &mut Exposition, known: &[&EnvironmentName]) {
+        let mut cycles = self.cycles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for name in known {
+            cycles.entry((*name).clone()).or_default();
+        }
         exposition.family("moorline_cycle_seconds", Kind::Histogram, "How long a cycle took.");
         for (name, cycles) in &cycles {
             let buckets: Vec<(f64, u64)> = BOUNDS_SECONDS.into_iter().zip(cycles.buckets).collect();
@@ -92,5 +95,16 @@ mod tests {
         let cycles = metrics.cycles.lock().unwrap();
         assert_eq!(cycles[&name].buckets, [1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);
         assert_eq!((cycles[&name].count, cycles[&name].failed), (2, 1));
+    }
+
+    #[test]
+    fn an_environment_that_had_no_cycle_yet_has_its_counters() {
+        let name: EnvironmentName = "prod".parse().unwrap();
+        let mut exposition = Exposition::default();
+        Metrics::default().write(&mut exposition, &[&name]);
+        let text = format!("{exposition:?}");
+        for family in ["moorline_cycle_failures_total", "moorline_cycle_seconds_count"] {
+            assert!(text.contains(&format!(r#"{family}{{environment=\"prod\"}} 0"#)), "{family}: {text}");
+        }
     }
 }

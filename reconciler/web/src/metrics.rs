@@ -68,7 +68,8 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
     drift(&mut exposition, &states);
     replicas(&mut exposition, &states);
     recorded(&app, &mut exposition, &states).await?;
-    app.web.metrics.write(&mut exposition);
+    let known: Vec<_> = states.iter().map(|state| &state.name).collect();
+    app.web.metrics.write(&mut exposition, &known);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], exposition.into_text()).into_response())
 }
 

@@ -29,8 +29,9 @@ pub trait Gates: Send + Sync {
 
 /// Adds the daemon's own figures to `/metrics`.
 pub trait MetricsSource: Send + Sync {
-    /// Writes whole families; none whose name the web writes itself.
-    fn write(&self, exposition: &mut Exposition);
+    /// Writes whole families; none whose name the web writes itself. Every environment in `known` has its counters,
+    /// also while there is nothing to count.
+    fn write(&self, exposition: &mut Exposition, known: &[&EnvironmentName]);
 }
 
 /// Who delivers an environment's gateway document.

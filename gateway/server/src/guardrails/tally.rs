@@ -55,6 +55,11 @@ const ACTIONS: [(Action, &str); 5] = [
     (Action::UnavailableBlocked, "unavailable_blocked"),
 ];
 
+/// Every stage and action, as labels.
+pub fn labels() -> impl Iterator<Item = (&'static str, &'static str)> {
+    STAGES.iter().flat_map(|(_, stage)| ACTIONS.iter().map(|(_, action)| (*stage, *action)))
+}
+
 /// The counts of one guardrail.
 #[derive(Debug, Default)]
 pub struct Tally([[AtomicU64; ACTIONS.len()]; STAGES.len()]);

@@ -1,12 +1,15 @@
 //! What providers were asked, by the names they and their models have in the document.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
+use moorline_admin::ErrorKind;
+
+use super::known::Known;
 use super::page::{Kind, Page};
 use super::{dollars, seconds};
 use crate::gauges::{Gauges, Hedge};
-use crate::meters::{Counts, Labels, Reading};
+use crate::meters::{Counts, Labels, Reading, TARGETS_MAX};
 
 /// A target, and what it did whatever was asked of it.
 struct Target {
@@ -30,18 +33,17 @@ impl Target {
     }
 }
 
-pub(super) fn write(page: &mut Page, gauges: &Gauges) {
-    let targets: Vec<Target> =
-        gauges.meters().read().into_iter().map(|(labels, readings)| Target { labels, readings }).collect();
+pub(super) fn write(page: &mut Page, gauges: &Gauges, known: &Known) {
+    let targets = targets(gauges, known);
     attempts(page, &targets);
     used(page, &targets);
-    let hedges = gauges.hedges().all();
+    let hedges = known.hedges(gauges.hedges().all());
     for (name, help, wanted) in [
         ("hedges_total", "Targets asked beside one that kept its caller waiting, by the model.", Hedge::Sent),
         ("hedges_won_total", "Those among them that answered first, by the model.", Hedge::Won),
     ] {
         page.family(name, Kind::Counter, help);
-        for (model, _, count) in hedges.iter().filter(|(_, what, _)| *what == wanted) {
+        for ((model, _), count) in hedges.iter().filter(|((_, what), _)| *what == wanted) {
             page.sample(&[("model", model)], count);
         }
     }
@@ -50,7 +52,7 @@ pub(super) fn write(page: &mut Page, gauges: &Gauges) {
         Kind::Counter,
         "Copies of requests that were not sent, or not to their end, by the model they were for and the reason.",
     );
-    for (model, reason, count) in gauges.unsent_shadows().all() {
+    for ((model, reason), count) in known.unsent(gauges.unsent_shadows().all()) {
         page.sample(&[("model", &model), ("reason", reason.as_str())], count);
     }
     page.family(
@@ -71,6 +73,21 @@ pub(super) fn write(page: &mut Page, gauges: &Gauges) {
     page.sample(&[("state", "idle")], idle);
 }
 
+/// Those that were ever asked, and those that may be.
+fn targets(gauges: &Gauges, known: &Known) -> Vec<Target> {
+    let asked = gauges.meters().read().into_iter().map(|(labels, readings)| Target { labels, readings });
+    let mut targets: Vec<Target> = asked.collect();
+    let name = |target: &Target| (target.labels.provider.clone(), target.labels.model.clone());
+    let asked: BTreeSet<(String, String)> = targets.iter().map(name).collect();
+    let room = TARGETS_MAX.saturating_sub(targets.len());
+    for (provider, model) in known.targets.difference(&asked).take(room) {
+        let labels = Labels { provider: provider.clone(), kind: None, model: model.clone(), server: None };
+        targets.push(Target { labels, readings: Vec::new() });
+    }
+    targets.sort_by_key(name);
+    targets
+}
+
 fn attempts(page: &mut Page, targets: &[Target]) {
     page.family(
         "upstream_requests_total",
@@ -86,14 +103,11 @@ fn attempts(page: &mut Page, targets: &[Target]) {
         "Requests to providers that did not end well, by provider, its model and kind.",
     );
     for Target { labels, readings } in targets {
-        let mut kinds = BTreeMap::<&str, u64>::new();
-        for reading in readings {
-            if let Some(kind) = reading.error {
-                *kinds.entry(kind.as_str()).or_default() += reading.duration.count;
-            }
-        }
-        for (kind, count) in kinds {
-            page.sample(&[("provider", &labels.provider), ("model", &labels.model), ("kind", kind)], count);
+        for kind in ErrorKind::ALL {
+            let ended = readings.iter().filter(|reading| reading.error == Some(kind));
+            let count: u64 = ended.map(|reading| reading.duration.count).sum();
+            let (provider, model) = (labels.provider.as_str(), labels.model.as_str());
+            page.sample(&[("provider", provider), ("model", model), ("kind", kind.as_str())], count);
         }
     }
     page.family(

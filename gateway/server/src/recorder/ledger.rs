@@ -13,7 +13,7 @@ use moorline_admin::Usage;
 use super::{Authentication, Recorder};
 
 /// The most names kept of documents that are gone; the counts of further names are filed under `other`.
-const NAMES_MAX: usize = 1024;
+pub const NAMES_MAX: usize = 1024;
 /// Stands for names beyond [`NAMES_MAX`].
 const OTHER: &str = "other";
 

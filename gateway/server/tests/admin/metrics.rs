@@ -90,3 +90,52 @@ async fn no_caller_can_make_the_page_grow() {
     strangers(&gateway, &client, 60).await;
     assert!(page(&gateway).await.contains("upstream_requests_total{provider=\"up\",model=\"m\"} 60\n"));
 }
+
+#[tokio::test]
+async fn what_is_declared_is_counted_from_the_start() {
+    let home = Home::new();
+    let gateway = home.start(&["--access-log", "off"]).await;
+    let line =
+        |text: &str, sample: &str| text.lines().any(|line| line == format!("moorline_gateway_{sample} 0"));
+    let text = page(&gateway).await;
+    assert!(line(&text, "requests_total{model=\"none\"}"), "without a document too: {text}");
+
+    let mut declared = with_key("a");
+    declared["models"]["n"] = json!({
+        "targets": [{"provider": "up", "model": "n1"}, {"provider": "up", "model": "n2"}],
+        "hedge": {"after": "1s"},
+        "shadow": {"model": "m", "share": "1%"},
+    });
+    declared["guardrails"] = json!({"long": {"max_bytes": "1KiB"}});
+    gateway.client.put_config(&declared, &git("c1")).await.unwrap();
+    let text = page(&gateway).await;
+    for sample in [
+        "requests_total{model=\"n\"}",
+        "request_errors_total{model=\"n\",kind=\"upstream_failed\"}",
+        "request_duration_seconds_count{model=\"n\"}",
+        "cost_usd_total{model=\"n\"}",
+        "route_requests_total{route=\"/v1/*\"}",
+        "limit_hits_total{route=\"/v1/*\"}",
+        "upstream_requests_total{provider=\"up\",model=\"n2\"}",
+        "upstream_errors_total{provider=\"up\",model=\"n2\",kind=\"upstream_timeout\"}",
+        "upstream_duration_seconds_bucket{provider=\"up\",model=\"n2\",le=\"+Inf\"}",
+        "hedges_total{model=\"n\"}",
+        "hedges_won_total{model=\"n\"}",
+        "shadow_requests_total{model=\"m\"}",
+        "shadow_dropped_total{model=\"m\",reason=\"full\"}",
+        "guardrail_verdicts_total{guardrail=\"long\",stage=\"request\",action=\"blocked\"}",
+        "authentications_total{result=\"accepted\"}",
+    ] {
+        assert!(line(&text, sample), "{sample} is missing in\n{text}");
+    }
+    assert!(!text.contains("hedges_total{model=\"m\"}"), "it declares none: {text}");
+
+    // A candidate's names are known too, and those of a document that is gone are not any more.
+    let mut candidate = with_key("b");
+    candidate["models"]["m"]["targets"][0]["model"] = json!("m2");
+    gateway.client.stage(&candidate, moorline_admin::Weight::ZERO, &git("c2")).await.unwrap();
+    let target = "upstream_requests_total{provider=\"up\",model=\"m2\"}";
+    assert!(line(&page(&gateway).await, target));
+    gateway.client.discard().await.unwrap();
+    assert!(!line(&page(&gateway).await, target));
+}

@@ -62,7 +62,7 @@ impl Gates for Daemon {
 }
 
 impl MetricsSource for Daemon {
-    fn write(&self, exposition: &mut Exposition) {
+    fn write(&self, exposition: &mut Exposition, _: &[&EnvironmentName]) {
         exposition.family("moorline_cycles_total", Kind::Counter, "Cycles.").sample(&[], 3.0);
     }
 }
