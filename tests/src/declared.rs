@@ -1,5 +1,6 @@
 //! The declared documents that tests start from, as JSON (which is YAML too), to be edited field by field.
 
+use moorline_admin::{Origin, WriteOptions};
 use moorline_config::Config;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -43,6 +44,12 @@ pub fn aim(document: &mut Value, model: &str) {
 pub fn break_provider(document: &mut Value) {
     // Port 1 on loopback: nobody listens there, and connecting fails at once.
     document["providers"]["local"]["base_url"] = json!("http://127.0.0.1:1/v1");
+}
+
+/// What a write of the reconciler's says of itself.
+#[must_use]
+pub fn written() -> WriteOptions {
+    WriteOptions { origin: Some(Origin::Git), ..WriteOptions::default() }
 }
 
 /// A document's identity.

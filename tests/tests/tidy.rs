@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use moorline_admin::{Origin, WriteOptions};
-use moorline_tests::{Api, Gateway, World};
+use moorline_tests::{Api, Gateway, World, declared};
 use serde_json::Value;
 
 /// Longest file of code, in lines, its unit tests not counted.
@@ -184,8 +183,7 @@ async fn every_metric_of_the_dashboards_is_there_before_anything_happens() {
     world.settle().await;
     // One that nobody asked for anything, not even a probe.
     let gateway = Gateway::start(world.folder.path(), "fresh").await;
-    let options = WriteOptions { origin: Some(Origin::Git), ..WriteOptions::default() };
-    gateway.client.put_config(&world.document, &options).await.unwrap();
+    gateway.client.put_config(&world.document, &declared::written()).await.unwrap();
     let page = async |api: Api| api.text("/metrics").await.unwrap();
     let daemon = page(world.daemon.api()).await;
     let gateway = page(Api::new(&gateway.admin, Some(moorline_tests::gateway::ADMIN_TOKEN))).await;

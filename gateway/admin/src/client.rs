@@ -15,8 +15,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Generation, Origin, Problem, Stats, Status,
-    Validation, Weight,
+    AdminError, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Generation, Origin,
+    Problem, Server, Stats, Status, Validation, Weight,
 };
 
 /// Longest wait for one call.
@@ -25,61 +25,6 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes read of one answer.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
-
-/// Why a call did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum AdminError {
-    /// The service could not be reached, or broke off.
-    #[error("{method} {url}: no answer")]
-    Unreachable {
-        /// Method of the call.
-        method: Method,
-        /// Address of the call.
-        url: Box<Url>,
-        /// Why.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// The service answered with a problem.
-    #[error("{method} {url}: {} {}: {}", problem.status, problem.title, problem.detail)]
-    Refused {
-        /// Method of the call.
-        method: Method,
-        /// Address of the call.
-        url: Box<Url>,
-        /// What it said.
-        problem: Box<Problem>,
-    },
-    /// The answer is not what the API promises.
-    #[error("{method} {url}: {detail}")]
-    Unreadable {
-        /// Method of the call.
-        method: Method,
-        /// Address of the call.
-        url: Box<Url>,
-        /// What is wrong with the answer.
-        detail: String,
-    },
-    /// The client could not be made.
-    #[error("`{endpoint}` cannot be used as an endpoint: {detail}")]
-    Endpoint {
-        /// The address given.
-        endpoint: String,
-        /// What is wrong with it.
-        detail: String,
-    },
-}
-
-impl AdminError {
-    /// The problem the service answered with, when it answered with one.
-    #[must_use]
-    pub fn problem(&self) -> Option<&Problem> {
-        match self {
-            Self::Refused { problem, .. } => Some(problem),
-            Self::Unreachable { .. } | Self::Unreadable { .. } | Self::Endpoint { .. } => None,
-        }
-    }
-}
 
 /// What a write says of itself.
 #[derive(Debug, Clone, Default)]
@@ -133,10 +78,17 @@ struct Service {
     http: reqwest::Client,
     base: Url,
     token: Option<Secret>,
+    /// Who may be there.
+    servers: &'static [Server],
 }
 
 impl Service {
-    fn new(endpoint: &str, token: Option<Secret>, tls: &ClientTls) -> Result<Self, AdminError> {
+    fn new(
+        endpoint: &str,
+        token: Option<Secret>,
+        tls: &ClientTls,
+        servers: &'static [Server],
+    ) -> Result<Self, AdminError> {
         let wrong = |detail: String| AdminError::Endpoint { endpoint: endpoint.to_owned(), detail };
         let base = Url::parse(endpoint).map_err(|error| wrong(error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
@@ -157,7 +109,7 @@ impl Service {
             );
         }
         let http = http.build().map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { http, base, token })
+        Ok(Self { http, base, token, servers })
     }
 
     fn url(&self, path: &str) -> Url {
@@ -173,22 +125,25 @@ impl Service {
         headers: HeaderMap,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<T, AdminError> {
-        let bytes = self.bytes(method.clone(), url.clone(), headers, body).await?;
+        let Answer { status, server, bytes } =
+            self.answer(method.clone(), url.clone(), headers, body).await?;
         let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-        serde_json::from_slice(text).map_err(|error| AdminError::Unreadable {
-            method,
-            url: Box::new(url),
-            detail: error.to_string(),
+        serde_json::from_slice(text).map_err(|error| {
+            let (url, detail) = (Box::new(url), error.to_string());
+            match server {
+                Some(_) => AdminError::Unreadable { method, url, detail },
+                None => AdminError::Foreign { url, status: status.as_u16() },
+            }
         })
     }
 
-    async fn bytes(
+    async fn answer(
         &self,
         method: Method,
         url: Url,
         headers: HeaderMap,
         body: Option<&(impl Serialize + Sync)>,
-    ) -> Result<Vec<u8>, AdminError> {
+    ) -> Result<Answer, AdminError> {
         let mut request = self.http.request(method.clone(), url.clone()).headers(headers);
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
@@ -205,6 +160,10 @@ impl Service {
             };
         let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
+        let server = Server::of(answer.headers());
+        if let Some(found) = server.filter(|found| !self.servers.contains(found)) {
+            return Err(AdminError::Misdirected { url: Box::new(url), found });
+        }
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
             if bytes.len() + chunk.len() > BODY_BYTES_MAX {
@@ -213,20 +172,25 @@ impl Service {
             }
             bytes.extend_from_slice(&chunk);
         }
-        if status.is_success() { Ok(bytes) } else { Err(refused(method, url, status, &bytes)) }
+        let answer = Answer { status, server, bytes };
+        if status.is_success() { Ok(answer) } else { Err(refused(method, url, status, &answer.bytes)) }
     }
 }
 
+/// What a service answered.
+struct Answer {
+    status: StatusCode,
+    /// Which of ours it says it is.
+    server: Option<Server>,
+    bytes: Vec<u8>,
+}
+
 fn refused(method: Method, url: Url, status: StatusCode, bytes: &[u8]) -> AdminError {
-    let problem = serde_json::from_slice::<Problem>(bytes).unwrap_or_else(|_| {
-        Problem::new(
-            status.as_u16(),
-            "unreadable",
-            status.canonical_reason().unwrap_or("error"),
-            "the answer is no problem document",
-        )
-    });
-    AdminError::Refused { method, url: Box::new(url), problem: Box::new(problem) }
+    let url = Box::new(url);
+    match serde_json::from_slice::<Problem>(bytes) {
+        Ok(problem) => AdminError::Refused { method, url, problem: Box::new(problem) },
+        Err(_) => AdminError::Foreign { url, status: status.as_u16() },
+    }
 }
 
 const NOTHING: Option<&()> = None;
@@ -251,7 +215,7 @@ impl Client {
     /// # Errors
     /// As [`Client::new`], and when the PEM is none.
     pub fn secured(endpoint: &str, token: Option<Secret>, tls: &ClientTls) -> Result<Self, AdminError> {
-        Service::new(endpoint, token, tls).map(|service| Self { service })
+        Service::new(endpoint, token, tls, &[Server::GatewayAdmin]).map(|service| Self { service })
     }
 
     /// The address given to [`Client::new`].
@@ -389,13 +353,16 @@ pub struct DocumentEndpoint {
     url: Url,
 }
 
+/// Who offers a document endpoint.
+const SERVERS: &[Server] = &[Server::GatewayAdmin, Server::Daemon];
+
 impl DocumentEndpoint {
     /// An endpoint with its token.
     ///
     /// # Errors
     /// [`AdminError::Endpoint`] when the address is no http(s) URL.
     pub fn new(endpoint: &str, token: Option<Secret>) -> Result<Self, AdminError> {
-        let service = Service::new(endpoint, token, &ClientTls::default())?;
+        let service = Service::new(endpoint, token, &ClientTls::default(), SERVERS)?;
         let is_whole = service.base.path().ends_with("/document") || service.base.path().ends_with("/config");
         let url = if is_whole { service.base.clone() } else { service.url("/admin/v1/config") };
         Ok(Self { service, url })
@@ -424,6 +391,6 @@ impl DocumentEndpoint {
     /// # Errors
     /// See [`AdminError`]; `precondition-failed` when something else serves than `if_match` says.
     pub async fn put(&self, document: &Value, options: &WriteOptions) -> Result<(), AdminError> {
-        self.service.bytes(Method::PUT, self.url.clone(), options.headers(), Some(document)).await.map(drop)
+        self.service.answer(Method::PUT, self.url.clone(), options.headers(), Some(document)).await.map(drop)
     }
 }

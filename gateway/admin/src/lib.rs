@@ -5,14 +5,20 @@
 //! gateway, [`client::DocumentEndpoint`] either of the two.
 
 pub mod client;
+pub mod connection;
+pub mod error;
 pub mod histogram;
 pub mod problem;
+pub mod server;
 pub mod stats;
 pub mod status;
 
-pub use client::{AdminError, Client, ClientTls, DocumentEndpoint, WriteOptions};
+pub use client::{Client, ClientTls, DocumentEndpoint, WriteOptions};
+pub use connection::ConnectionFault;
+pub use error::AdminError;
 pub use histogram::Histogram;
 pub use problem::Problem;
+pub use server::Server;
 pub use stats::{ErrorKind, Stats, Usage};
 pub use status::{
     Attestation, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Event, Generation, Origin,

@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post, put};
-use http::{Request, StatusCode};
+use http::header::SERVER;
+use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -42,6 +43,8 @@ use crate::tls::subject::subject;
 use crate::tls::{Acceptor, HANDSHAKE_TIMEOUT};
 use refusal::Refusal;
 
+/// What we call ourselves in every answer.
+const NAME: &str = moorline_admin::Server::GatewayAdmin.as_str();
 /// The most bytes of a document.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
 /// The longest wait for a request's head, and for the next request on a connection.
@@ -177,12 +180,11 @@ where
         request.extensions_mut().insert(ends.clone());
         let answer = routes.call(request);
         async move {
-            match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    Ok::<_, Infallible>(Refusal::unavailable("the gateway took too long to answer").into())
-                }
-            }
+            let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
+            let slow = |_| Ok(Refusal::unavailable("the gateway took too long to answer").into());
+            let mut answer = answer.unwrap_or_else(slow)?;
+            answer.headers_mut().insert(SERVER, HeaderValue::from_static(NAME));
+            Ok::<_, Infallible>(answer)
         }
     });
     let mut builder = http1::Builder::new();

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use moorline_admin::{AdminError, Client, Status};
-use moorline_config::{Digest, Secret};
+use moorline_admin::{AdminError, Client, ConnectionFault, Status};
+use moorline_config::{Digest, Reference, Secret};
 use moorline_model::declaration::{Endpoints, Environment};
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
 
@@ -21,7 +21,7 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum FleetError {
     /// The admin token has no value.
-    #[error("the gateways' admin token cannot be resolved")]
+    #[error("there is no admin token for it")]
     Token(#[source] ResolveError),
     /// An address cannot be used.
     #[error("a gateway's address cannot be used")]
@@ -56,7 +56,7 @@ impl Clients {
             made.insert(key, client.clone());
             replicas.push((url.clone(), client));
         }
-        Ok(Fleet { replicas })
+        Ok(Fleet { replicas, token: Some(environment.gateway.admin_token.clone()) })
     }
 }
 
@@ -69,32 +69,50 @@ fn client(url: &str, token: &Secret) -> Result<Client, FleetError> {
 pub struct Fleet {
     /// Admin URL and client.
     pub replicas: Vec<(String, Client)>,
+    /// What the clients' token was read from.
+    pub token: Option<Reference>,
 }
 
 impl Fleet {
     /// Reads every replica at once. One that serves another document than `expected` is asked for it, so that the
     /// difference can be named.
     pub async fn read(&self, expected: Option<Digest>) -> Vec<ReplicaReading> {
-        join_all(self.replicas.iter().map(|(endpoint, client)| read(endpoint, client, expected))).await
+        let reads = self.replicas.iter().map(|(endpoint, client)| self.read_one(endpoint, client, expected));
+        join_all(reads).await
     }
-}
 
-async fn read(endpoint: &str, client: &Client, expected: Option<Digest>) -> ReplicaReading {
-    let asked = tokio::time::timeout(STATUS_TIMEOUT, async {
-        let status = client.status().await.map_err(|error| crate::chain::of(&error))?;
-        let mut reading = reading(status);
-        let differs = reading.stable.as_ref().is_some_and(|stable| Some(stable.digest) != expected);
-        if differs && expected.is_some() {
-            let config = client.config().await.map_err(|error| crate::chain::of(&error))?;
-            reading.document = Some(config.document);
+    /// What an error of a replica means, as the rest of a sentence that begins with its address.
+    #[must_use]
+    pub fn told(&self, error: &AdminError) -> String {
+        match &self.token {
+            Some(token) if error.is_token_refused() => format!(
+                "refuses the admin token (401): the daemon read it from {token}, the gateway takes the one of its \
+                 --admin-token; give both the same"
+            ),
+            _ => crate::chain::after(&error.predicate(), error),
         }
-        Ok(reading)
-    });
-    let result = match asked.await {
-        Ok(result) => result,
-        Err(_) => Err(format!("no answer within {} s", STATUS_TIMEOUT.as_secs())),
-    };
-    ReplicaReading { endpoint: endpoint.to_owned(), result }
+    }
+
+    async fn read_one(&self, endpoint: &str, client: &Client, expected: Option<Digest>) -> ReplicaReading {
+        let asked = tokio::time::timeout(STATUS_TIMEOUT, async {
+            let status = client.status().await.map_err(|error| self.told(&error))?;
+            let mut reading = reading(status);
+            let differs = reading.stable.as_ref().is_some_and(|stable| Some(stable.digest) != expected);
+            if differs && expected.is_some() {
+                let config = client.config().await.map_err(|error| self.told(&error))?;
+                reading.document = Some(config.document);
+            }
+            Ok(reading)
+        });
+        let result = match asked.await {
+            Ok(result) => result,
+            Err(_) => {
+                let (seconds, fault) = (STATUS_TIMEOUT.as_secs(), ConnectionFault::TimedOut);
+                Err(format!("does not answer within {seconds} s: {}", fault.next_step()))
+            }
+        };
+        ReplicaReading { endpoint: endpoint.to_owned(), result }
+    }
 }
 
 fn reading(status: Status) -> ReplicaStatus {

@@ -19,7 +19,7 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// The variable is not set.
-    #[error("{0} is not set in the daemon's environment")]
+    #[error("{0} is not set in the daemon's environment: set it there, and start the daemon again")]
     Unset(Reference),
     /// The file cannot be read.
     #[error("{reference} cannot be read")]
@@ -178,6 +178,8 @@ mod tests {
     fn what_is_unset_is_named() {
         let reference: Reference = "env:MOORLINE_NO_SUCH_VARIABLE".parse().unwrap();
         let error = Secrets::own(&reference).unwrap_err();
-        assert_eq!(error.to_string(), "env:MOORLINE_NO_SUCH_VARIABLE is not set in the daemon's environment");
+        let said = "env:MOORLINE_NO_SUCH_VARIABLE is not set in the daemon's environment: set it there, and start \
+                    the daemon again";
+        assert_eq!(error.to_string(), said);
     }
 }

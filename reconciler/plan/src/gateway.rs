@@ -17,7 +17,7 @@ use serde_json::Value;
 pub struct ReplicaReading {
     /// Its admin URL.
     pub endpoint: String,
-    /// What it attests, or why it could not be read.
+    /// What it attests, or why it could not be read: the rest of a sentence that begins with the endpoint.
     pub result: Result<ReplicaStatus, String>,
 }
 

@@ -13,7 +13,7 @@ use crate::App;
 use crate::problem::Problem;
 use crate::reader::Reader;
 
-const HEADERS: [(HeaderName, HeaderValue); 7] = [
+const HEADERS: [(HeaderName, HeaderValue); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
@@ -22,6 +22,8 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
         ),
     ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    // Clients of a gateway know by it that they have the wrong address.
+    (header::SERVER, HeaderValue::from_static("moorline")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     // Not `no-referrer`: with that, a browser names no origin in the forms of our own pages either.
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),

@@ -20,3 +20,4 @@ mod refusals;
 mod secrets;
 mod swap;
 mod terraform;
+mod told;

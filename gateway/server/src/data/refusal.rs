@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SERVER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_admin::ErrorKind;
 use moorline_translate::chat::Untranslatable;
@@ -31,6 +31,8 @@ pub(super) struct Refusal {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// What we call ourselves in answers that are our own.
+pub(super) const NAME: &str = moorline_admin::Server::GatewayCallers.as_str();
 const INVALID: &str = "invalid_request_error";
 
 impl Refusal {
@@ -205,6 +207,7 @@ impl Refusal {
         let body = error::body(dialect, self.status.as_u16(), &said, request_id);
         let mut headers: HeaderMap = self.headers.into_iter().collect();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(SERVER, HeaderValue::from_static(NAME));
         (self.status, headers, body)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, SERVER};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use moorline_translate::{Caller as Dialect, Parts};
@@ -24,7 +24,7 @@ use super::guard::Mark;
 use super::guarded::{self, Guarded};
 use super::marks::Marks;
 use super::models;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use super::relay::{Lag, Relay, Times};
 use super::request_id::{REQUEST_ID, RequestId};
 use super::shadow::{self, Original};
@@ -95,6 +95,7 @@ fn plain(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(SERVER, HeaderValue::from_static(refusal::NAME));
     if let Some(generation) = pick(worker, asked) {
         headers.insert(GENERATION, HeaderValue::from(generation.number.0));
     }
@@ -293,6 +294,7 @@ fn accept(served: Served, mut account: Account, started: Instant, heartbeat: Dur
             account.end(StatusCode::OK.as_u16(), None);
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(SERVER, HeaderValue::from_static(refusal::NAME));
             return Reply::Whole(StatusCode::OK, headers, Parts::from(body));
         }
         Served::Upstream { answer, recording, guard, lag, idle, total } => {

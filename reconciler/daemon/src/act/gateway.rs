@@ -166,7 +166,7 @@ impl Replicas<'_> {
                 Ok(value) => {
                     results.insert(endpoint.clone(), value);
                 }
-                Err(error) => errors.push(crate::chain::of(&error)),
+                Err(error) => errors.push(format!("{endpoint} {}", self.fleet.told(&error))),
             }
         }
         if errors.is_empty() { Ok(results) } else { Err(errors.join("; ")) }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moorline_admin::{ConnectionFault, Server};
 use serde_json::Value;
 use url::Url;
 
@@ -12,6 +13,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes read of one answer.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
+/// What says where the daemon is.
+const WHERE: &str = "--server or MOORLINE_SERVER";
+
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
@@ -19,7 +23,11 @@ pub(super) enum ApiError {
     #[error("`{0}` is no http(s) URL: give the daemon's address with --server or MOORLINE_SERVER")]
     Server(String),
     /// Nobody answered.
-    #[error("{url} cannot be reached; is the daemon running there? (--server or MOORLINE_SERVER says where)")]
+    #[error(
+        "{} {}: start the daemon there, or give its address with {WHERE}",
+        origin(url),
+        ConnectionFault::of(source)
+    )]
     Unreachable {
         /// The address.
         url: Url,
@@ -45,8 +53,19 @@ pub(super) enum ApiError {
         /// The gate that refused, when one did.
         gate: Option<String>,
     },
+    /// Another server of ours is there.
+    #[error("{} is {found}, not the daemon: give the daemon's address with {WHERE}", origin(url))]
+    Misdirected {
+        /// The address.
+        url: Url,
+        /// Who is there.
+        found: Server,
+    },
     /// The answer makes no sense.
-    #[error("{url} does not answer as a Moorline daemon would; is --server or MOORLINE_SERVER its address?")]
+    #[error(
+        "{} does not answer as a Moorline daemon does: give the daemon's address with {WHERE}",
+        origin(url)
+    )]
     Unreadable {
         /// The address.
         url: Url,
@@ -56,7 +75,7 @@ pub(super) enum ApiError {
 impl ApiError {
     /// Says it, and the command's exit.
     pub(super) fn report(&self) -> Exit {
-        output::say(format!("error: {}", crate::chain::of(self)));
+        output::say(format!("error: {}", crate::chain::after(&self.to_string(), self)));
         match self {
             Self::Refused { status: 401 | 403, .. } => {
                 output::say(
@@ -71,10 +90,15 @@ impl ApiError {
             Self::Refused { status: 423, .. } | Self::Refused { gate: Some(_), .. } => Exit::Blocked,
             Self::Server(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::CannotCheck,
-            Self::Refused { .. } | Self::Unreadable { .. } => Exit::Error,
+            Self::Refused { .. } | Self::Misdirected { .. } | Self::Unreadable { .. } => Exit::Error,
             Self::NothingToApprove(_) | Self::Commit(_) => Exit::Error,
         }
     }
+}
+
+/// Scheme, host and port: people look for the daemon, not for the path.
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 /// A client of one daemon.
@@ -130,6 +154,9 @@ impl Api {
             |source: reqwest::Error| ApiError::Unreachable { url: url.clone(), source: source.without_url() };
         let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
+        if let Some(found) = Server::of(answer.headers()).filter(|found| *found != Server::Daemon) {
+            return Err(ApiError::Misdirected { url, found });
+        }
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
             if bytes.len() + chunk.len() > BODY_BYTES_MAX {

@@ -50,7 +50,8 @@ impl Cycle<'_> {
                     (fleet, replicas)
                 }
                 Err(error) => {
-                    (Fleet::default(), unreadable(&declared.environment, &crate::chain::of(&error)))
+                    let because = format!("cannot be asked: {}", crate::chain::of(&error));
+                    (Fleet::default(), unreadable(&declared.environment, &because))
                 }
             },
             None => (Fleet::default(), Vec::new()),

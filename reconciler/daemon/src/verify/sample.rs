@@ -37,7 +37,7 @@ pub(super) async fn take(
         let mine = [tried, serving].into_iter().flatten().find(|(digest, _)| *digest == expected);
         let beside = serving.filter(|(digest, _)| compares && *digest != expected);
         let client = client.clone();
-        async move { (read(&client, mine, since).await, read(&client, beside, since).await) }
+        async move { (read(fleet, &client, mine, since).await, read(fleet, &client, beside, since).await) }
     });
     let counted = join_all(reads).await;
     let (mut candidates, mut stables) = (Vec::new(), Vec::new());
@@ -45,7 +45,7 @@ pub(super) async fn take(
         for (stats, all) in [(mine, &mut candidates), (beside, &mut stables)] {
             match stats {
                 Ok(stats) => all.extend(stats),
-                Err(error) => reading.result = Err(format!("its statistics: {error}")),
+                Err(error) => reading.result = Err(format!("does not tell its statistics and {error}")),
             }
         }
     }
@@ -54,13 +54,14 @@ pub(super) async fn take(
 
 /// What a generation counted on one replica; `None` when it is not there.
 async fn read(
+    fleet: &Fleet,
     client: &Client,
     generation: Option<(Digest, u64)>,
     since: Timestamp,
 ) -> Result<Option<Stats>, String> {
     let Some((_, number)) = generation else { return Ok(None) };
     let stats = client.stats(Generation(number), Some(since)).await;
-    stats.map(Some).map_err(|error| crate::chain::of(&error))
+    stats.map(Some).map_err(|error| fleet.told(&error))
 }
 
 /// One sample of the replicas' statistics; `None` when no replica gave any.
@@ -134,7 +135,7 @@ mod tests {
         let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let endpoint = format!("http://{gone}");
         let client = Client::new(&endpoint, None).unwrap();
-        let fleet = Fleet { replicas: vec![(endpoint.clone(), client)] };
+        let fleet = Fleet { replicas: vec![(endpoint.clone(), client)], token: None };
         let expected: Digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
         let since = Timestamp::UNIX_EPOCH;
         let (commit, actor, reason) = (None, None, None);

@@ -20,7 +20,7 @@ pub(super) fn judge(observation: &Observation<'_>, found: &mut Found, facts: &mu
     }
     for reading in all {
         match &reading.result {
-            Err(error) => found.errors.push(format!("{} could not be read: {error}", reading.endpoint)),
+            Err(error) => found.errors.push(format!("{} {error}", reading.endpoint)),
             // Not its fault: somebody wrote there, or the replica started anew. Drift has the word on that.
             Ok(_) if !is_attested(&reading) => {
                 found.missing.push(format!("{} does not hold {}", reading.endpoint, expected.short()));

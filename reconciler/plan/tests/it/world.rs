@@ -219,7 +219,7 @@ impl World {
             result: if replica.is_up {
                 Ok(self.status(replica, expected))
             } else {
-                Err("no answer".to_owned())
+                Err("refuses connections".to_owned())
             },
         };
         self.replicas.iter().map(read).collect()

@@ -116,7 +116,7 @@ async fn document_changes(environment: &Environment, document: &Config) -> Resul
         Err(error) if error.problem().is_some_and(|problem| problem.is("not-found")) => {
             Ok(diff(&json!({}), document.value()))
         }
-        Err(error) => Err(chain::of(&error)),
+        Err(error) => Err(chain::after(&error.to_string(), &error)),
     }
 }
 
