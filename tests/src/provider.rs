@@ -27,6 +27,8 @@ pub enum Fault {
     None,
     /// It answers 500.
     Error,
+    /// It refuses the gateway's key.
+    Unauthorized,
     /// It takes the request and never answers.
     Hang,
     /// It answers half of a stream and breaks the connection.
@@ -137,6 +139,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
         Fault::Error => {
             let error = json!({"error": {"message": "the model is overloaded", "type": "server_error"}});
             Ok(respond(StatusCode::INTERNAL_SERVER_ERROR, "application/json", error.to_string()))
+        }
+        Fault::Unauthorized => {
+            let error =
+                json!({"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}});
+            Ok(respond(StatusCode::UNAUTHORIZED, "application/json", error.to_string()))
         }
         Fault::Hang => std::future::pending().await,
         Fault::Reset if is_stream => Ok(streamed(&asked, WORDS.len() / 2)),

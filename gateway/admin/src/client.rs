@@ -15,7 +15,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    AdminError, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Generation, Origin,
+    AdminError, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Failure, Generation, Origin,
     Problem, Server, Stats, Status, Validation, Weight,
 };
 
@@ -319,6 +319,20 @@ impl Client {
             url.query_pairs_mut().append_pair("since", &since.to_string());
         }
         self.service.call(Method::GET, url, HeaderMap::new(), NOTHING).await
+    }
+
+    /// Why the request with this id did not end well, when it asked to be explained and is among the last that did.
+    ///
+    /// # Errors
+    /// As [`Client::status`]. A request that is not known is no error.
+    pub async fn failure(&self, request: &str) -> Result<Option<Failure>, AdminError> {
+        let mut url = self.service.url("/admin/v1/failures");
+        url.query_pairs_mut().append_pair("request", request);
+        match self.service.call(Method::GET, url, HeaderMap::new(), NOTHING).await {
+            Ok(failure) => Ok(Some(failure)),
+            Err(error) if error.problem().is_some_and(|problem| problem.is("not-found")) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Stops accepting and finishes what runs.

@@ -7,6 +7,7 @@
 pub mod client;
 pub mod connection;
 pub mod error;
+pub mod failure;
 pub mod histogram;
 pub mod problem;
 pub mod server;
@@ -16,6 +17,7 @@ pub mod status;
 pub use client::{Client, ClientTls, DocumentEndpoint, WriteOptions};
 pub use connection::ConnectionFault;
 pub use error::AdminError;
+pub use failure::{Failure, Fault, TargetFailure};
 pub use histogram::Histogram;
 pub use problem::Problem;
 pub use server::Server;

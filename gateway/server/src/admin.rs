@@ -211,6 +211,7 @@ fn router(server: Arc<Server>) -> Router {
         .route("/candidate", put(candidate::stage).patch(candidate::set_weight).delete(candidate::discard))
         .route("/candidate/promote", post(candidate::promote))
         .route("/stats", get(observe::stats))
+        .route("/failures", get(observe::failure))
         .route("/events", get(observe::events))
         .route("/drain", post(observe::drain));
     Router::new()

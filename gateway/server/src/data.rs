@@ -22,6 +22,7 @@ mod dial;
 pub(crate) mod dice;
 mod endpoint;
 mod events;
+mod explain;
 mod framing;
 mod guard;
 mod guarded;

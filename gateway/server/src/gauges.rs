@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::failures::Failures;
 use crate::guardrails::Tallies;
 use crate::limits::Health;
 use crate::meters::{Counts, Meters, Times};
@@ -21,6 +22,7 @@ pub struct Gauges {
     hedges: Tally<Hedge>,
     slow_streams: Arc<AtomicU64>,
     unsent_shadows: Tally<Unsent>,
+    failures: Failures,
 }
 
 /// What becomes of hedges.
@@ -153,6 +155,12 @@ impl Gauges {
     #[must_use]
     pub const fn unsent_shadows(&self) -> &Tally<Unsent> {
         &self.unsent_shadows
+    }
+
+    /// The last requests that did not end well and had asked to be explained.
+    #[must_use]
+    pub const fn failures(&self) -> &Failures {
+        &self.failures
     }
 
     /// Streams that were ended because they came too slowly.

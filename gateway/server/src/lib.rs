@@ -17,6 +17,7 @@ pub mod clock;
 pub mod command_line;
 mod digits;
 pub mod document_source;
+pub mod failures;
 pub mod gauges;
 pub mod generation;
 pub mod lifecycle;

@@ -41,10 +41,29 @@ pub struct ProbeResult {
     pub model: String,
     /// The replica asked.
     pub endpoint: String,
-    /// The answer's status, or why there was none.
-    pub outcome: Result<u16, String>,
-    /// The status that is right.
-    pub expected: u16,
+    /// How it was answered.
+    pub outcome: ProbeOutcome,
+}
+
+/// How a probe was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// With the status that is right.
+    Right,
+    /// With another one: that speaks against the document.
+    Wrong {
+        /// The status it got.
+        status: u16,
+        /// The status that is right.
+        expected: u16,
+        /// What is wrong, in a sentence, as far as the gateway says.
+        fault: Option<String>,
+    },
+    /// Not at all: that says nothing of the document.
+    Unanswered {
+        /// Why, in a sentence.
+        because: String,
+    },
 }
 
 /// What was seen of a phase.
@@ -84,6 +103,8 @@ struct Found {
     errors: Vec<String>,
     /// What is still missing for a verdict.
     missing: Vec<String>,
+    /// What is no proof against the document by itself, and says more where there is one.
+    suspicions: Vec<String>,
 }
 
 /// Judges an observation. `step_hold` is the canary step's shortest time; `previous` the evidence before this one.
@@ -119,10 +140,13 @@ pub fn judge(
 }
 
 /// What speaks against it outweighs what could not be asked, and that outweighs what is missing.
-fn verdict(found: Found, errors_in_a_row: u32) -> Verdict {
+fn verdict(mut found: Found, errors_in_a_row: u32) -> Verdict {
+    let suspicions = std::mem::take(&mut found.suspicions);
     if !found.failures.is_empty() {
+        found.failures.extend(suspicions);
         return Verdict::Failed { reasons: found.failures };
     }
+    found.missing.extend(suspicions);
     if !found.errors.is_empty() {
         let because = found.errors.join("; ");
         if errors_in_a_row >= VERIFY_ERRORS_MAX {

@@ -1,9 +1,66 @@
-//! What goes wrong is told with the thing, the cause and the next step: by a replica that cannot be read,
-//! and by the command line.
+//! What goes wrong is told with the thing, the cause and the next step: by a probe that failed, by a replica that cannot
+//! be read, and by the command line.
 
 use moorline_tests::cli::moorline;
-use moorline_tests::{World, declared};
+use moorline_tests::gateway::PROVIDER_KEY;
+use moorline_tests::{Fault, World, declared};
 use serde_json::{Value, json};
+
+/// What a rollout's last verdict rests on.
+fn reasons(environment: &Value) -> String {
+    environment["rollout"]["evidence"].to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_probe_says_which_provider_fails_and_how() {
+    let mut world = World::new().await;
+    world.settle().await;
+
+    // Nobody listens where the provider should be.
+    let dead = world.push_broken();
+    let environment = world.ends(&dead, "rolled_back").await;
+    let said = reasons(&environment);
+    let sentence = "provider local refuses connections";
+    let target = "(target first at http://127.0.0.1:1/v1)";
+    assert!(said.contains(sentence) && said.contains(target), "{said}");
+    assert!(said.contains("got 502 instead of 200"), "{said}");
+    world.mailed(sentence).await;
+    assert!(world.history().await.iter().any(|line| line.contains(sentence)), "{:?}", world.history().await);
+
+    // The provider refuses the gateway's key: its reference is named, and its value nowhere.
+    world.provider.set(Fault::Unauthorized);
+    let denied = world.push_repaired("second");
+    let said = reasons(&world.ends(&denied, "rolled_back").await);
+    assert!(said.contains("provider local refuses the gateway's credential (401)"), "{said}");
+    assert!(said.contains("give the gateway a good one at env:PROVIDER_KEY"), "{said}");
+    assert!(!said.contains(PROVIDER_KEY), "{said}");
+    assert!(!world.daemon.log().contains(PROVIDER_KEY));
+    world.provider.set(Fault::None);
+
+    // The document has no such key any more.
+    world.document["keys"][0]["sha256"] = json!("ab".repeat(32));
+    let unknown = world.push_model("third");
+    let said = reasons(&world.ends(&unknown, "rolled_back").await);
+    assert!(said.contains("the document declares no key with the value of env:CALLER_KEY"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_after_the_promotion_is_told_as_well() {
+    let mut world = World::new().await;
+    world.declaration["environments"][0]["verify"]["window"] = json!("60s");
+    let first = world.push("the first one");
+    world.daemon.start().await;
+    let bakes = |environment: &Value| {
+        let rollout = &environment["rollout"];
+        rollout["revision"]["commit"] == first && rollout["phase"]["phase"] == "baking"
+    };
+    world.when("it bakes", bakes).await;
+    // The document serves as stable now: there is no candidate that a probe could be pinned to.
+    world.provider.set(Fault::Error);
+    let said =
+        |environment: &Value| reasons(environment).contains("provider local answers 500 (target first at");
+    world.when("the fault is told", said).await;
+}
 
 /// The environment's replicas with their errors.
 fn errors(environment: &Value) -> Vec<String> {

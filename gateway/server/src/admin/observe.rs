@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use http::Uri;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
-use moorline_admin::{Generation, Stats, Status};
+use moorline_admin::{Failure, Generation, Stats, Status};
 use serde::Deserialize;
 use tokio_stream::wrappers::BroadcastStream;
 
@@ -47,6 +47,23 @@ pub(super) async fn stats(State(server): State<Arc<Server>>, uri: Uri) -> Result
     stats.map(Json).ok_or_else(|| match number {
         Some(number) => Refusal::not_found(format!("generation {number} is not held any more")),
         None => Refusal::not_found("nothing was declared yet"),
+    })
+}
+
+/// Which failure is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedFailure {
+    request: String,
+}
+
+/// `GET /admin/v1/failures?request=…`.
+pub(super) async fn failure(State(server): State<Arc<Server>>, uri: Uri) -> Result<Json<Failure>, Refusal> {
+    let Query(asked) = Query::<AskedFailure>::try_from_uri(&uri)
+        .map_err(|error| Refusal::malformed(format!("the query is not as expected: {error}")))?;
+    let known = server.admin.gauges.failures().of(&asked.request);
+    known.map(Json).ok_or_else(|| {
+        Refusal::not_found("no such request failed lately, or it did not ask with `x-moorline-probe`")
     })
 }
 

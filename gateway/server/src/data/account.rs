@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode};
 use moorline_admin::ErrorKind;
 use moorline_config::document::LogBodies;
 use moorline_config::{KeyName, ModelName, ProviderName};
 use moorline_translate::{Caller as Dialect, Tokens};
 
+use super::attempts::Failure;
+use super::explain::Explained;
+use super::refusal::Refusal;
 use super::request_id::RequestId;
 use super::trail::Trail;
 use super::worker::Worker;
@@ -20,7 +23,7 @@ use crate::access::{Bodies, Line, Sheet};
 use crate::clock;
 use crate::gauges::OpenRequest;
 use crate::generation::Generation;
-use crate::health::{Pass, Verdict};
+use crate::health::{Health, Pass, Verdict};
 use crate::limits::{Reservation, Use};
 use crate::meters::Served;
 use crate::recorder::{Authentication, Outcome};
@@ -88,6 +91,8 @@ pub(super) struct Account {
     /// Of the target that answers it: how the answer ends is told there.
     pub(super) pass: Option<Pass>,
     served_by: Option<ServedBy>,
+    /// What failed, when the request asks for it.
+    explained: Option<Box<Explained>>,
     /// Words, where the route declares that they be logged.
     bodies: Option<Box<Bodies>>,
     end: Option<End>,
@@ -129,6 +134,7 @@ impl Account {
             is_kept: false,
             pass: None,
             served_by: None,
+            explained: Explained::asked(request.headers(), &worker.config.gauges),
             bodies: None,
             end: None,
             access: worker.access.clone(),
@@ -161,6 +167,28 @@ impl Account {
     pub(super) fn hears(&mut self, part: &[u8]) {
         if let Some(bodies) = &mut self.bodies {
             bodies.response.push(part);
+        }
+    }
+
+    /// A target did not serve the request.
+    pub(super) fn explains(&mut self, target: &Target, failure: &Failure, health: &Health) {
+        if let Some(explained) = &mut self.explained {
+            explained.failed(target, failure, health);
+        }
+    }
+
+    /// The request is refused, in our own words.
+    pub(super) fn refuses(&mut self, refusal: &Refusal) {
+        self.end(refusal.status.as_u16(), Some(refusal.kind));
+        if let Some(explained) = &mut self.explained {
+            explained.told(refusal.message());
+        }
+    }
+
+    /// An upstream refused the request, and its answer goes to the caller.
+    pub(super) fn refused_by_upstream(&mut self, status: StatusCode) {
+        if let (Some(explained), Some(by)) = (&mut self.explained, &self.served_by) {
+            explained.refused(by.provider.as_str(), by.model.as_str(), status);
         }
     }
 
@@ -209,6 +237,10 @@ impl Account {
         self.count(&sum);
         self.log(&sum);
         self.trace(&sum);
+        if let (Some(explained), Some(kind)) = (self.explained.take(), end.error) {
+            let config = self.generation.as_deref().map(|generation| &generation.config);
+            explained.end(self.request_id.as_str(), end.status, kind, config);
+        }
     }
 
     /// The path asked for, without its query.

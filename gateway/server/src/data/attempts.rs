@@ -26,6 +26,7 @@ use tried::{TooLong, Tried};
 use super::account::Account;
 use super::answer::Answer;
 use super::ask::Ask;
+use super::explain;
 use super::outbound;
 use super::request_id::RequestId;
 use super::worker::Worker;
@@ -89,7 +90,10 @@ pub(super) async fn run<'a>(call: &'a Call<'_>, account: &mut Account) -> Result
                 let has_others = targets.len() > 0 || chain.peek().is_some();
                 match ask(call, model, target, has_others, account).await {
                     Ok(answer) => return Ok(Given { answer, by: Some((model, target)) }),
-                    Err(failure) => tried.note(failure),
+                    Err(failure) => {
+                        account.explains(target, &failure, call.health());
+                        tried.note(failure);
+                    }
                 }
             }
         }
@@ -240,6 +244,9 @@ fn answered(
 /// Lays a failure at the door of whoever is at fault.
 fn attribute(call: &Call<'_>, target: &Target, failure: &Failure, entered: Entered<'_>) {
     let Entered { credential, mut pass } = entered;
+    if failure.fault() != Fault::Nobody {
+        target.health(call.health()).note_fault(explain::fault(failure));
+    }
     match failure.fault() {
         Fault::Target => pass.end(Verdict::Bad),
         Fault::Limit => {

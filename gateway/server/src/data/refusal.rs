@@ -201,6 +201,11 @@ impl Refusal {
             .about("model")
     }
 
+    /// What the caller is told.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The headers and the body of the answer, for a caller's protocol.
     pub(super) fn into_parts(self, dialect: Dialect, request_id: &str) -> (StatusCode, HeaderMap, Vec<u8>) {
         let said = ErrorBody { message: &self.message, kind: self.class, param: self.param, code: self.code };

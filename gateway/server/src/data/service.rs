@@ -119,7 +119,7 @@ async fn api(worker: &Arc<Worker>, mark: Arc<Mark>, request: Request<Incoming>) 
     let reply = match served {
         Ok(served) => accept(served, account, started, worker.config.deadlines.heartbeat),
         Err(refusal) => {
-            account.end(refusal.status.as_u16(), Some(refusal.kind));
+            account.refuses(&refusal);
             let (status, headers, body) = refusal.into_parts(dialect, request_id.as_str());
             Reply::Whole(status, headers, Parts::from(Bytes::from(body)))
         }
@@ -310,6 +310,9 @@ fn accept(served: Served, mut account: Account, started: Instant, heartbeat: Dur
             account.tokens = tokens;
             account.output_estimate = output_estimate;
             let refused = (!status.is_success()).then_some(moorline_admin::ErrorKind::UpstreamRefused);
+            if refused.is_some() {
+                account.refused_by_upstream(status);
+            }
             account.end(status.as_u16(), refused);
             if let Some(recording) = recording {
                 recording.keep_whole(&body);

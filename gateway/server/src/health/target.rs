@@ -1,8 +1,10 @@
 //! How one target does: its breaker, a limit it told of, what is under way there, how fast it is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use moorline_admin::Fault;
 
 use super::breaker::{Breaker, Change, Entry, Settings, Verdict};
 use super::{Millis, Pace, Shared, TargetId};
@@ -16,6 +18,8 @@ const QUIET_MAX: Duration = Duration::from_secs(60);
 pub struct TargetHealth {
     under_way: AtomicU64,
     breaker: Breaker,
+    /// How it failed last.
+    last_fault: Mutex<Option<Fault>>,
     /// Until when it wants to be left alone (429); 0 for never.
     quiet_until: AtomicU64,
     /// From asking to the first event of a stream.
@@ -59,6 +63,7 @@ impl TargetHealth {
         Self {
             under_way: AtomicU64::new(0),
             breaker: Breaker::default(),
+            last_fault: Mutex::default(),
             quiet_until: AtomicU64::new(0),
             first_token: Pace::default(),
             latency: Pace::default(),
@@ -89,6 +94,17 @@ impl TargetHealth {
         };
         self.under_way.fetch_add(1, Ordering::Relaxed);
         Ok(Pass { target: Arc::clone(self), settings, is_probe })
+    }
+
+    /// It failed. A lock each time: failing costs more.
+    pub fn note_fault(&self, fault: Fault) {
+        *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    }
+
+    /// How it failed last, however long ago that is.
+    #[must_use]
+    pub fn last_fault(&self) -> Option<Fault> {
+        *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests under way.

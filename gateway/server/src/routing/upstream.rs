@@ -117,6 +117,18 @@ impl Upstream {
         self.address.as_ref().map(|address| &address.origin).map_err(|unusable| *unusable)
     }
 
+    /// Its base address as people know it.
+    #[must_use]
+    pub fn base(&self) -> Option<String> {
+        let Address { origin, prefix, .. } = self.address.as_ref().ok()?;
+        let Origin { secure, host, port } = origin;
+        let scheme = if *secure { "https" } else { "http" };
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let is_usual = *port == if *secure { 443 } else { 80 };
+        let port = if is_usual { String::new() } else { format!(":{port}") };
+        Some(format!("{scheme}://{host}{port}{prefix}"))
+    }
+
     /// How it serves each operation with one of its models.
     #[must_use]
     pub fn ways(&self, model: &str) -> Ways {

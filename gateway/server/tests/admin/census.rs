@@ -11,7 +11,7 @@ use crate::provider::CALLER;
 const ROUTER: &str = include_str!("../../src/admin.rs");
 
 /// Every path and the methods that it takes. Without HEAD, which goes where GET goes.
-const ROUTES: [(&str, &[&str]); 10] = [
+const ROUTES: [(&str, &[&str]); 11] = [
     ("/admin/v1/status", &["GET"]),
     ("/admin/v1/config", &["GET", "PUT"]),
     ("/admin/v1/config/validate", &["POST"]),
@@ -19,6 +19,7 @@ const ROUTES: [(&str, &[&str]); 10] = [
     ("/admin/v1/candidate", &["PUT", "PATCH", "DELETE"]),
     ("/admin/v1/candidate/promote", &["POST"]),
     ("/admin/v1/stats", &["GET"]),
+    ("/admin/v1/failures", &["GET"]),
     ("/admin/v1/events", &["GET"]),
     ("/admin/v1/drain", &["POST"]),
     ("/metrics", &["GET"]),

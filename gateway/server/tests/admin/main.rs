@@ -12,6 +12,8 @@ mod documents;
 #[cfg(test)]
 mod emulator;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod harness;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use moorline_admin::Client;
+use moorline_admin::{Client, ConnectionFault};
 use moorline_config::{Config, Percent, Secret};
 use moorline_model::declaration::Probe;
 use moorline_model::rollout::Rollout;
 use moorline_plan::gateway::ReplicaReading;
-use moorline_plan::verify::ProbeResult;
+use moorline_plan::verify::{ProbeOutcome, ProbeResult};
 
 use crate::act::staged_by;
 use crate::fleet::Fleet;
@@ -16,6 +16,10 @@ use crate::secrets::Secrets;
 
 /// Longest wait for a probe's answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for why an answer was wrong.
+const FAULT_TIMEOUT: Duration = Duration::from_secs(2);
+/// By which the gateway knows a request.
+const REQUEST_ID: &str = "x-request-id";
 /// The most tokens a probe asks for: it shall not cost.
 const PROBE_TOKENS_MAX: u32 = 8;
 
@@ -36,7 +40,7 @@ pub(super) async fn all(
         // Where it serves already there is nothing to pin to; elsewhere asking leaves the candidate's share as it is.
         let share =
             reading.candidate().filter(|_| !reading.serves(document.digest())).map(|found| found.weight);
-        async move { replica(rollout, document, endpoint, client, share, secrets).await }
+        async move { replica(rollout, document, fleet, (endpoint, client), share, secrets).await }
     });
     join_all(replicas).await.into_iter().flatten().collect()
 }
@@ -45,50 +49,68 @@ pub(super) async fn all(
 async fn replica(
     rollout: &Rollout,
     document: &Config,
-    endpoint: &str,
-    client: &Client,
+    fleet: &Fleet,
+    (endpoint, client): (&str, &Client),
     share: Option<Percent>,
     secrets: &Secrets,
 ) -> Vec<ProbeResult> {
     let pin = match share {
-        Some(share) => pin(client, document, share, rollout).await.map(Some),
+        Some(share) => pin(fleet, client, document, share, rollout).await.map(Some),
         None => Ok(None),
     };
-    let data = data_address(client).await;
+    let data = data_address(fleet, client).await;
     let mut results = Vec::new();
     for probe in &rollout.verify.probes {
-        let outcome = match (&pin, &data) {
+        let sent = match (&pin, &data) {
             (Ok(pin), Ok(data)) => send(probe, data, pin.as_ref(), secrets).await,
-            (Err(error), _) | (_, Err(error)) => Err(error.clone()),
+            (Err(error), _) | (_, Err(error)) => Err(format!("{endpoint} {error}")),
         };
-        results.push(ProbeResult {
-            model: probe.model.clone(),
-            endpoint: endpoint.to_owned(),
-            outcome,
-            expected: probe.expect_status,
-        });
+        let outcome = match sent {
+            Ok(answered) if answered.status == probe.expect_status => ProbeOutcome::Right,
+            Ok(Answered { status, request }) => {
+                let fault = fault(probe, client, status, &request).await;
+                ProbeOutcome::Wrong { status, expected: probe.expect_status, fault }
+            }
+            Err(because) => ProbeOutcome::Unanswered { because },
+        };
+        results.push(ProbeResult { model: probe.model.clone(), endpoint: endpoint.to_owned(), outcome });
     }
     results
 }
 
 /// The key that pins a request to the candidate. Staging again what is staged changes nothing and answers with it.
 async fn pin(
+    fleet: &Fleet,
     client: &Client,
     document: &Config,
     share: Percent,
     rollout: &Rollout,
 ) -> Result<Secret, String> {
     let staged = client.stage(document.value(), share, &staged_by(Some(rollout))).await;
-    staged.map(|staged| Secret::new(staged.probe_key)).map_err(|error| crate::chain::of(&error))
+    staged.map(|staged| Secret::new(staged.probe_key)).map_err(|error| fleet.told(&error))
 }
 
 /// Where callers reach the replica, as it says itself.
-async fn data_address(client: &Client) -> Result<String, String> {
-    let status = client.status().await.map_err(|error| crate::chain::of(&error))?;
-    status.endpoint.ok_or_else(|| "the gateway does not say where callers reach it".to_owned())
+async fn data_address(fleet: &Fleet, client: &Client) -> Result<String, String> {
+    let status = client.status().await.map_err(|error| fleet.told(&error))?;
+    status
+        .endpoint
+        .ok_or_else(|| "does not say where callers reach it: give the gateway its --endpoint".to_owned())
 }
 
-async fn send(probe: &Probe, data: &str, pin: Option<&Secret>, secrets: &Secrets) -> Result<u16, String> {
+/// An answer to a probe.
+struct Answered {
+    status: u16,
+    /// By which the gateway knows the request.
+    request: String,
+}
+
+async fn send(
+    probe: &Probe,
+    data: &str,
+    pin: Option<&Secret>,
+    secrets: &Secrets,
+) -> Result<Answered, String> {
     let http = reqwest::Client::builder()
         .timeout(PROBE_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
@@ -99,17 +121,40 @@ async fn send(probe: &Probe, data: &str, pin: Option<&Secret>, secrets: &Secrets
         "messages": [{"role": "user", "content": probe.prompt}],
         "max_tokens": PROBE_TOKENS_MAX,
     });
-    let mut request = http.post(format!("{}/v1/chat/completions", data.trim_end_matches('/'))).json(&body);
-    if let Some(pin) = pin {
-        request = request.header("x-moorline-probe", pin.expose());
-    }
+    let sent = format!("probe-{}", uuid::Uuid::now_v7());
+    let mut request = http
+        .post(format!("{}/v1/chat/completions", data.trim_end_matches('/')))
+        .header(REQUEST_ID, &sent)
+        .header("x-moorline-probe", pin.map_or("unpinned", |pin| pin.expose()))
+        .json(&body);
     if let Some(key) = &probe.key {
         let key = secrets.declared(key).map_err(|error| crate::chain::of(&error))?;
         request = request.bearer_auth(key.expose());
     }
-    let answer = request.send().await.map_err(|error| match error.is_timeout() {
-        true => format!("no answer within {} s", PROBE_TIMEOUT.as_secs()),
-        false => crate::chain::of(&error.without_url()),
+    let answer = request.send().await.map_err(|error| {
+        let fault = ConnectionFault::of(&error);
+        let told = format!("{data}, where its callers go, {fault}: {}", fault.next_step());
+        crate::chain::after(&told, &error)
     })?;
-    Ok(answer.status().as_u16())
+    // Whoever stands between may have given it another.
+    let named = answer.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    Ok(Answered { status: answer.status().as_u16(), request: named.map_or(sent, str::to_owned) })
+}
+
+/// What is wrong, as far as the gateway says. An older one says nothing, and the status has to do.
+async fn fault(probe: &Probe, client: &Client, status: u16, request: &str) -> Option<String> {
+    match (status, &probe.key) {
+        (401, None) => Some(
+            "the gateway wants a key and the probe shows none: give the probe a `key` that the document declares"
+                .to_owned(),
+        ),
+        (401, Some(key)) => Some(format!(
+            "the document declares no key with the value of {key}: put its SHA-256 under `keys`, or give the probe \
+             another `key`"
+        )),
+        _ => {
+            let asked = tokio::time::timeout(FAULT_TIMEOUT, client.failure(request)).await;
+            asked.ok()?.ok()?.map(|failure| failure.to_string())
+        }
+    }
 }

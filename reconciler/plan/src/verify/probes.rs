@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use moorline_model::rollout::Evidence;
 
-use super::{Found, Observation, WRONG_PROBES_MAX};
+use super::{Found, Observation, ProbeOutcome, WRONG_PROBES_MAX};
 
 /// Returns how many rounds in a row had a wrong answer.
 pub(super) fn judge(
@@ -17,24 +17,29 @@ pub(super) fn judge(
     if probes.is_empty() {
         return 0;
     }
-    let right = probes.iter().filter(|probe| probe.outcome == Ok(probe.expected)).count();
+    let right = probes.iter().filter(|probe| probe.outcome == ProbeOutcome::Right).count();
     facts.insert("probes".to_owned(), format!("{right} of {} answered rightly", probes.len()));
     let mut wrong = Vec::new();
     for probe in probes {
-        let (model, endpoint, expected) = (&probe.model, &probe.endpoint, probe.expected);
+        let (model, endpoint) = (&probe.model, &probe.endpoint);
         match &probe.outcome {
-            Ok(status) if *status == expected => {}
-            Ok(status) => {
-                wrong.push(format!("the probe of {model} on {endpoint} got {status} instead of {expected}"));
+            ProbeOutcome::Right => {}
+            ProbeOutcome::Wrong { status, expected, fault } => {
+                let fault = fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();
+                wrong.push(format!(
+                    "the probe of {model} on {endpoint} got {status} instead of {expected}{fault}"
+                ));
             }
-            Err(error) => found.errors.push(format!("the probe of {model} on {endpoint}: {error}")),
+            ProbeOutcome::Unanswered { because } => {
+                found.errors.push(format!("the probe of {model} on {endpoint} was not answered: {because}"));
+            }
         }
     }
     if wrong.is_empty() {
         return 0;
     }
     let in_a_row = previous.map_or(0, |previous| previous.wrong_probes_in_a_row).saturating_add(1);
-    let kind = if in_a_row >= WRONG_PROBES_MAX { &mut found.failures } else { &mut found.missing };
+    let kind = if in_a_row >= WRONG_PROBES_MAX { &mut found.failures } else { &mut found.suspicions };
     kind.extend(wrong);
     in_a_row
 }

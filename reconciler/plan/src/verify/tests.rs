@@ -48,8 +48,13 @@ fn replica(name: &str) -> ReplicaReading {
     ReplicaReading { endpoint: name.to_owned(), result: Ok(status) }
 }
 
-fn probe(outcome: Result<u16, String>) -> ProbeResult {
-    ProbeResult { model: "gpt-4o".to_owned(), endpoint: "a".to_owned(), outcome, expected: 200 }
+fn probe(status: u16) -> ProbeResult {
+    let fault = Some("provider mock refuses connections".to_owned());
+    let outcome = match status {
+        200 => ProbeOutcome::Right,
+        _ => ProbeOutcome::Wrong { status, expected: 200, fault },
+    };
+    ProbeResult { model: "gpt-4o".to_owned(), endpoint: "a".to_owned(), outcome }
 }
 
 fn scene() -> Scene {
@@ -105,7 +110,7 @@ fn no_traffic_is_no_verdict() {
     // Not even where nobody asks for any: then a probe must have been answered.
     let none = Verify { min_requests: 0, ..Verify::default() };
     assert!(inconclusive(&silent.verdict(&none)));
-    let probed = Scene { probes: vec![probe(Ok(200))], ..silent };
+    let probed = Scene { probes: vec![probe(200)], ..silent };
     assert_eq!(probed.verdict(&none), Verdict::Passed);
 }
 
@@ -200,12 +205,21 @@ fn cost_is_what_all_requests_would_cost() {
 
 #[test]
 fn a_wrong_answer_to_a_probe_counts_the_second_time_in_a_row() {
-    let staged = Scene { phase: Phase::Staging, probes: vec![probe(Ok(502))], ..scene() };
+    let staged = Scene { phase: Phase::Staging, probes: vec![probe(502)], ..scene() };
     let first = staged.judge_after(&Verify::default(), None, now());
     assert!(inconclusive(&first.verdict));
     let second = staged.judge_after(&Verify::default(), Some(&first), now());
-    assert!(failed(&second.verdict));
-    let well = Scene { probes: vec![probe(Ok(200))], ..staged };
+    let Verdict::Failed { reasons } = second.verdict else { panic!("{second:?}") };
+    assert_eq!(
+        reasons,
+        ["the probe of gpt-4o on a got 502 instead of 200: provider mock refuses connections"]
+    );
+    // Where something else is proof enough, it says what is behind that.
+    let other = Scene { aws: vec!["ECS rolled the deployment back".to_owned()], ..scene() };
+    let other = Scene { probes: vec![probe(502)], ..other };
+    let Verdict::Failed { reasons } = other.verdict(&Verify::default()) else { panic!() };
+    assert!(reasons.len() == 2 && reasons[1].contains("provider mock refuses connections"), "{reasons:?}");
+    let well = Scene { probes: vec![probe(200)], ..staged };
     let between = well.judge_after(&Verify::default(), Some(&first), now());
     assert_eq!((&between.verdict, between.wrong_probes_in_a_row), (&Verdict::Passed, 0));
 }
@@ -255,9 +269,9 @@ fn what_aws_says_against_it_fails_it() {
 
 #[test]
 fn evidence_of_another_phase_does_not_count() {
-    let staged = Scene { phase: Phase::Staging, probes: vec![probe(Ok(502))], ..scene() };
+    let staged = Scene { phase: Phase::Staging, probes: vec![probe(502)], ..scene() };
     let first = staged.judge_after(&Verify::default(), None, now());
-    let baking = Scene { probes: vec![probe(Ok(502))], ..scene() };
+    let baking = Scene { probes: vec![probe(502)], ..scene() };
     assert!(inconclusive(&baking.judge_after(&Verify::default(), Some(&first), now()).verdict));
 }
 
@@ -276,7 +290,7 @@ proptest! {
         let mut scene = Scene {
             candidate: sample(requests, faults),
             elapsed: Duration::from_secs(seconds),
-            probes: vec![probe(Ok(200)); probes],
+            probes: vec![probe(200); probes],
             ..scene()
         };
         if dark {

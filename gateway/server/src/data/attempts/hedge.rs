@@ -135,6 +135,7 @@ impl<'a> Race<'a> {
             let (outgoing, entered) = match begun {
                 Ok(begun) => begun,
                 Err(failure) => {
+                    account.explains(target, &failure, self.call.health());
                     tried.note(failure);
                     continue;
                 }
@@ -194,7 +195,10 @@ impl<'a> Race<'a> {
             let so_far = (lane.attempt, has_others);
             wait_after(self.call, lane.target, &failure, entered, so_far, &account.request_id)
         });
-        let Some(wait) = wait else { return tried.note(failure) };
+        let Some(wait) = wait else {
+            account.explains(lane.target, &failure, self.call.health());
+            return tried.note(failure);
+        };
         lane.step = Box::pin(async move {
             tokio::time::sleep(wait).await;
             Step::Rested(failure)
@@ -205,7 +209,10 @@ impl<'a> Race<'a> {
     /// A lane has rested after this failure, and asks again, if its target may be asked now.
     fn ask_again(&mut self, index: usize, failure: Failure, tried: &mut Tried, account: &mut Account) {
         let mut lane = self.lanes.remove(index);
-        let Ok(entered) = enter(self.call, self.model, lane.target) else { return tried.note(failure) };
+        let Ok(entered) = enter(self.call, self.model, lane.target) else {
+            account.explains(lane.target, &failure, self.call.health());
+            return tried.note(failure);
+        };
         lane.entered = Some(entered);
         lane.attempt += 1;
         let lane = self.begin(lane, account);

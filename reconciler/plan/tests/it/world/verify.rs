@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use moorline_model::rollout::Phase;
 use moorline_plan::gateway::ReplicaReading;
-use moorline_plan::verify::{Observation, ProbeResult, Sample, judge};
+use moorline_plan::verify::{Observation, ProbeOutcome, ProbeResult, Sample, judge};
 
 use super::World;
 
@@ -36,8 +36,7 @@ impl World {
         let probe = |reading: &ReplicaReading| ProbeResult {
             model: "gpt-4o".to_owned(),
             endpoint: reading.endpoint.clone(),
-            outcome: Ok(200),
-            expected: 200,
+            outcome: ProbeOutcome::Right,
         };
         let readings = self.readings(Some(expected));
         let probes: Vec<_> = readings.iter().filter(|reading| reading.result.is_ok()).map(probe).collect();
