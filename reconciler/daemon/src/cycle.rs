@@ -86,7 +86,12 @@ impl Cycle<'_> {
         let decision = self.decide(&mut memory, &wanted, &live, now);
         let effect = Box::pin(self.act(&memory, &wanted, &live, &decision)).await?;
         let acted = self.with_document(effect.acted, &wanted).await?;
-        let inputs = Inputs { id: clock::rollout_id(), desired: wanted.about(&decision) };
+        let inputs = Inputs {
+            id: clock::rollout_id(),
+            desired: wanted.about(&decision),
+            in_force: wanted.in_force.as_ref(),
+            brought: wanted.brought.as_ref(),
+        };
         memory.take(advance(&memory.state, &decision, acted, &inputs, clock::now()));
         let evidence = Box::pin(self.verify(&memory, &wanted, &live, &decision)).await;
         memory.witness(evidence, clock::now());

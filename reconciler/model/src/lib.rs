@@ -7,6 +7,7 @@
 pub mod axis;
 pub mod bootstrap;
 pub mod comparison;
+pub mod changes;
 pub mod declaration;
 pub mod drift;
 pub mod environment;
@@ -14,10 +15,12 @@ pub mod event;
 pub mod id;
 pub mod intent;
 pub mod notification;
+pub mod page;
 pub mod plan;
 pub mod revision;
 pub mod rollout;
 pub mod schedule;
+pub mod smell;
 pub mod status;
 pub mod window;
 

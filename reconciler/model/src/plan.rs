@@ -30,6 +30,21 @@ pub enum Action {
 }
 
 impl Action {
+    /// The action in a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::Read => "read",
+            Self::Forget => "forget",
+            Self::NoOp => "leave",
+            Self::Unknown => "do something unknown with",
+        }
+    }
+
     /// Whether something that exists would be lost.
     #[must_use]
     pub const fn is_destructive(self) -> bool {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::changes::Changes;
 use crate::declaration::{Rollback, RolloutPlan, Verify};
 use crate::environment::Ask;
 use crate::plan::PlanSummary;
@@ -246,6 +247,9 @@ pub struct Rollout {
     /// The document it brings, once known.
     #[serde(default)]
     pub digest: Option<Digest>,
+    /// What it changes in the document in force, once both are known.
+    #[serde(default)]
+    pub changes: Option<Changes>,
     /// Generation of that document on each replica, by admin URL.
     #[serde(default)]
     pub generations: BTreeMap<String, u64>,

@@ -11,7 +11,7 @@ mod tell;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use moorline_model::config::Digest;
+use moorline_model::config::{Config, Digest};
 use moorline_model::drift::{Drift, DriftState, Lane};
 use moorline_model::environment::{EnvironmentState, Healing};
 use moorline_model::event::{Event, EventKind};
@@ -87,6 +87,10 @@ pub struct Inputs<'a> {
     pub id: RolloutId,
     /// What the commit declares that the decision is about: the one begun, or the rollout's.
     pub desired: Option<&'a Desired>,
+    /// The document in force, when it is known.
+    pub in_force: Option<&'a Config>,
+    /// The document that the rollout under way brings, when it is known.
+    pub brought: Option<&'a Config>,
 }
 
 /// What is to be written.
@@ -110,6 +114,7 @@ pub fn advance(
     now: Timestamp,
 ) -> Advance {
     let mut ledger = Ledger::new(state, now);
+    begin::know_changes(&mut ledger, inputs);
     match decision {
         // A sync that found nothing to do is answered; it must not start some later commit.
         Decision::Rest { .. } if state.rollout_under_way().is_none() => ledger.state.sync = None,

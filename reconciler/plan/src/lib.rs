@@ -2,7 +2,7 @@
 //! arguments.
 //!
 //! Reading order, which is the order of a cycle: [`intent`] heeds what people asked for; [`desired`] is what a commit
-//! declares; [`gateway`] compares it with what replicas attest and [`drift`] gives the differences a history;
+//! declares and [`changes`](mod@changes) what that changes; [`gateway`] compares it with what replicas attest and [`drift`] gives the differences a history;
 //! [`gates`] and [`policy`] say what keeps a change from beginning; [`decide`](mod@decide) names the one next step and
 //! [`advance`](mod@advance) what is remembered once it was taken; [`verify`] judges what is being tried; [`announce`]
 //! and [`axes`] tell people what changed. [`fit`] stands apart: what files tell before anything happens.
@@ -11,6 +11,7 @@ pub mod advance;
 pub mod age;
 pub mod announce;
 pub mod axes;
+pub mod changes;
 pub mod decide;
 pub mod desired;
 pub mod drift;
@@ -19,6 +20,7 @@ pub mod gates;
 pub mod gateway;
 pub mod intent;
 pub mod lanes;
+mod masked;
 pub mod policy;
 #[cfg(test)]
 mod sample;

@@ -79,7 +79,12 @@ pub(crate) fn rollout(state: &mut EnvironmentState) -> &mut Rollout {
 }
 
 pub(crate) fn inputs(desired: &Desired) -> Inputs<'_> {
-    Inputs { id: "00000000-0000-7000-8000-000000000001".parse().unwrap(), desired: Some(desired) }
+    Inputs {
+        id: "00000000-0000-7000-8000-000000000001".parse().unwrap(),
+        desired: Some(desired),
+        in_force: None,
+        brought: None,
+    }
 }
 
 pub(crate) fn situation<'a>(desired: &'a Desired, replicas: &'a [ReplicaReading]) -> Situation<'a> {

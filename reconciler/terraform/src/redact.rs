@@ -9,7 +9,6 @@
 mod known;
 mod mask;
 mod raw_state;
-mod smell;
 mod state;
 
 pub use known::Known;

@@ -116,7 +116,8 @@ mod tests {
         assert_eq!(lane(&state, environment, Lane::Terraform), Some(at(900)));
         let desired = desired(revision(), &state.name, &declaration, &[], None, None).unwrap();
         let begin = Decision::Begin { revision: revision(), kind: RolloutKind::Deploy };
-        let inputs = Inputs { id: crate::clock::rollout_id(), desired: Some(&desired) };
+        let inputs =
+            Inputs { id: crate::clock::rollout_id(), desired: Some(&desired), in_force: None, brought: None };
         let state = advance(&state, &begin, Acted::Rested, &inputs, at(1)).state;
         assert!(state.rollout_under_way().is_some());
         assert_eq!(lane(&state, environment, Lane::Terraform), None);

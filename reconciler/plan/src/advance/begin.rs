@@ -1,13 +1,14 @@
 //! A rollout begins.
 
 use moorline_model::Revision;
-use moorline_model::config::Digest;
+use moorline_model::config::{Config, Digest};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::EventKind;
 use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind};
 
 use super::Inputs;
 use super::ledger::Ledger;
+use crate::changes::changes;
 use crate::desired::Desired;
 
 pub(super) fn begin(ledger: &mut Ledger, revision: &Revision, kind: &RolloutKind, inputs: &Inputs<'_>) {
@@ -19,10 +20,11 @@ pub(super) fn begin(ledger: &mut Ledger, revision: &Revision, kind: &RolloutKind
     let rollout = rollout(&ledger.state, revision, kind, desired, inputs, ledger.now);
     ledger.state.sync = None;
     ledger.state.rollout = Some(rollout);
+    let what = compare(&mut ledger.state, inputs).unwrap_or_default();
     let message = match kind {
-        RolloutKind::Deploy => format!("{short} by {} begins: {}", revision.author, revision.message),
+        RolloutKind::Deploy => format!("{short} by {} begins: {}{what}", revision.author, revision.message),
         RolloutKind::Rollback { from, actor, reason } => {
-            format!("{actor} goes back from {} to {short}: {}", from.short(), or_none(reason))
+            format!("{actor} goes back from {} to {short}: {}{what}", from.short(), or_none(reason))
         }
     };
     ledger.note(EventKind::Rollout, message);
@@ -59,6 +61,7 @@ fn rollout(
         terraform_applied: false,
         approval: None,
         digest: digest(state, revision, kind, desired),
+        changes: None,
         generations: std::collections::BTreeMap::new(),
         promoted: false,
         evidence: None,
@@ -86,6 +89,36 @@ fn digest(
             .map(|deployed| deployed.digest)
     };
     verified().or_else(|| desired.document.config().map(|config| config.digest()))
+}
+
+/// Notes what the rollout under way changes, where that could not be said when it began: Terraform hands its document over
+/// later.
+pub(super) fn know_changes(ledger: &mut Ledger, inputs: &Inputs<'_>) {
+    if let Some(what) = compare(&mut ledger.state, inputs)
+        && let Some(rollout) = ledger.rollout()
+    {
+        let message = format!("{} is known in full{what}", rollout.revision.commit.short());
+        ledger.note(EventKind::Rollout, message);
+    }
+}
+
+/// Compares the document that the rollout brings with the one in force, once both are known; not again for the same one,
+/// and not after it became the one in force. Says what it found, as the end of a sentence.
+fn compare(state: &mut EnvironmentState, inputs: &Inputs<'_>) -> Option<String> {
+    let in_force = state.applied.as_ref().map(|applied| applied.digest);
+    let rollout = state.rollout.as_mut().filter(|rollout| !rollout.phase.is_over() && !rollout.promoted)?;
+    let digest = rollout.digest?;
+    if rollout.changes.as_ref().is_some_and(|changes| changes.document == digest) {
+        return None;
+    }
+    let declared = inputs.desired.and_then(|desired| desired.document.config());
+    let brought = [inputs.brought, declared].into_iter().flatten().find(|found| found.digest() == digest)?;
+    let before = inputs.in_force.filter(|document| Some(document.digest()) == in_force);
+    if in_force.is_some() && before.is_none() {
+        return None;
+    }
+    rollout.changes = Some(changes(before.map(Config::value), brought.value(), digest));
+    Some(format!(" ({})", rollout.what_changes()))
 }
 
 /// On the way to Staging: which document the commit declares by now. Terraform may have handed it over since the rollout

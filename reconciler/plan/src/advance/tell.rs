@@ -47,17 +47,27 @@ fn send(ledger: &mut Ledger, rollout: &Rollout, message: Message) {
     });
 }
 
-/// The commit with its author and first line, and what Terraform would do, if anything.
+/// Most lines of what a commit changes in one message, of the document and of Terraform each.
+const CHANGES_MAX: usize = 5;
+
+/// The commit with its author and first line, and what it changes.
 fn about(rollout: &Rollout) -> Vec<String> {
     let revision = &rollout.revision;
     let mut lines = vec![format!("{} by {}: {}", revision.commit.short(), revision.author, revision.message)];
     if let RolloutKind::Rollback { from, actor, .. } = &rollout.kind {
         lines.push(format!("{actor} asked to go back from {}", from.short()));
     }
-    if let Some(plan) = rollout.terraform.as_ref().filter(|plan| !plan.is_empty()) {
-        lines.push(format!("Terraform: {}", plan.headline()));
-    }
+    lines.push(rollout.what_changes());
+    let each = rollout.change_lines(CHANGES_MAX);
+    // One line would only say the sentence again.
+    lines.extend(each.into_iter().filter(|_| !has_one_change(rollout)));
     lines
+}
+
+fn has_one_change(rollout: &Rollout) -> bool {
+    let fields = rollout.changes.as_ref().map_or(0, |changes| changes.fields.len() + changes.more);
+    let resources = rollout.terraform.as_ref().map_or(0, |plan| plan.changes.len());
+    fields == 1 && resources == 0
 }
 
 /// The numbers of the last verdict.
@@ -80,13 +90,11 @@ pub(super) fn entered(ledger: &mut Ledger, before: &Phase, phase: &Phase) {
 fn awaiting_approval(ledger: &mut Ledger, rollout: &Rollout) {
     let environment = ledger.state.name.clone();
     let short = rollout.revision.commit.short();
-    let changes = rollout.terraform.iter().flat_map(|plan| &plan.changes);
-    let list = changes.map(|change| format!("{:?} {}", change.action, change.address).to_lowercase());
     let message = Message {
         transition: Transition::Progressed,
         severity: Severity::Warning,
         headline: format!("{environment}: {short} waits for approval"),
-        details: about(rollout).into_iter().chain(list).collect(),
+        details: about(rollout),
         next: "Nothing is changed until a person approves it.".to_owned(),
         action: Some(format!("moorline approve {environment}")),
     };

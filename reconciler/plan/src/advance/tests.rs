@@ -183,3 +183,59 @@ fn a_rollout_behind_a_closed_gate_is_held_and_says_by_what() {
     let apply = &state.axes.0[&moorline_model::axis::Axis::Apply];
     assert!(apply.because.contains("c200000000 waits: apply.auto is false"), "{}", apply.because);
 }
+
+/// What `moorline_plan::advance` is given when a commit begins over another one.
+fn begun(before: &EnvironmentState, desired: &Desired, in_force: Option<&Config>) -> Advance {
+    use moorline_model::rollout::RolloutKind;
+    let decision = Decision::Begin { revision: desired.revision.clone(), kind: RolloutKind::Deploy };
+    let inputs = Inputs { in_force, ..inputs(desired) };
+    advance(before, &decision, Acted::Rested, &inputs, now())
+}
+
+#[test]
+fn a_rollout_says_from_its_beginning_what_it_changes() {
+    let (desired, in_force_document) = (declared("c2", &json!({})), crate::sample::document("c1"));
+    let mut next = begun(&in_force("c1"), &desired, Some(&in_force_document));
+    let sentence = "the tags Document of the gateway changes from c1 to c2";
+    assert_eq!(next.events[0].message, format!("c200000000 by ann begins: change c2 ({sentence})"));
+    assert_eq!(rollout(&mut next.state).what_changes(), sentence);
+    // Once it is in force, it is not compared with itself.
+    rollout(&mut next.state).promoted = true;
+    rollout(&mut next.state).changes = None;
+    let inputs = Inputs { in_force: desired.document.config(), ..inputs(&desired) };
+    let mut later = advance(&next.state, &Decision::Watch, Acted::Rested, &inputs, now());
+    assert_eq!(rollout(&mut later.state).changes, None);
+}
+
+#[test]
+fn what_changes_nothing_here_says_so_and_what_is_not_known_does_too() {
+    let (desired, in_force_document) = (declared("c1", &json!({})), crate::sample::document("c1"));
+    let mut before = in_force("c1");
+    before.applied.as_mut().unwrap().revision = crate::sample::revision("c0");
+    let mut next = begun(&before, &desired, Some(&in_force_document));
+    assert_eq!(rollout(&mut next.state).what_changes(), "changes nothing here");
+    let mut next = begun(&in_force("c1"), &declared("c2", &json!({})), None);
+    assert_eq!(rollout(&mut next.state).what_changes(), "what it changes is not known");
+}
+
+#[test]
+fn a_document_that_terraform_hands_over_is_compared_once_it_is_there() {
+    let sections = json!({
+        "terraform": {"directory": "infra"},
+        "gateway": {"document": {"terraform": "openai_gateway.main"}, "endpoints": ["http://a:1"], "admin_token": "env:T"},
+    });
+    let desired = declared("c2", &sections);
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Staging);
+    assert_eq!(rollout(&mut state).what_changes(), "what it changes is not known");
+    let (old, new) = (crate::sample::document("c1"), crate::sample::document("c2"));
+    rollout(&mut state).digest = Some(new.digest());
+    let inputs = Inputs { in_force: Some(&old), brought: Some(&new), ..inputs(&desired) };
+    let next = advance(&state, &Decision::Watch, Acted::Rested, &inputs, now());
+    let told: Vec<_> = next.events.iter().map(|event| event.message.as_str()).collect();
+    assert_eq!(
+        told,
+        ["c200000000 is known in full (the tags Document of the gateway changes from c1 to c2)"]
+    );
+    let again = advance(&next.state, &Decision::Watch, Acted::Rested, &inputs, now());
+    assert_eq!(again.events, []);
+}

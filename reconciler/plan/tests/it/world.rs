@@ -334,7 +334,10 @@ impl World {
             _ => self.state.rollout.as_ref().map(|rollout| rollout.revision.commit.clone()),
         };
         let declared = about.and_then(|commit| self.desired_at(&commit));
-        let inputs = Inputs { id, desired: declared.as_ref() };
+        let document = |digest: Option<Digest>| digest.and_then(|digest| self.documents.get(&digest));
+        let in_force = document(self.state.applied.as_ref().map(|applied| applied.digest));
+        let brought = document(self.state.rollout.as_ref().and_then(|rollout| rollout.digest));
+        let inputs = Inputs { id, desired: declared.as_ref(), in_force, brought };
         let next = advance(&self.state, decision, acted, &inputs, self.now);
         self.state = next.state;
         self.told.extend(next.notifications);

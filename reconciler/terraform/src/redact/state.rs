@@ -1,9 +1,10 @@
 //! A whole state or value tree, redacted but with its shape kept, for those who compare it with what is live.
 
+use moorline_model::smell;
 use serde_json::{Map, Value};
 
 use super::mask::hidden;
-use super::{Known, Mask, REDACTED, smell};
+use super::{Known, Mask, REDACTED};
 
 /// Redacts what `terraform show -json` writes about a state: every resource by its `sensitive_values`, every output
 /// by its `sensitive` flag. What is in neither form is left out.
@@ -160,5 +161,5 @@ fn redact_text(name: &str, text: &str, known: &Known) -> String {
     {
         return known.text(&redact_value(name, &document, Mask::Open, known).to_string());
     }
-    smell::without_userinfo(&known.text(text))
+    smell::without_userinfo(&known.text(text), REDACTED)
 }

@@ -23,7 +23,7 @@ const WAY: [(&str, &str); 9] = [
     ("baking", "baking"),
     ("succeeded", "succeeded"),
 ];
-/// Resources of a plan that are shown.
+/// Fields of a document, and resources of a plan, that are shown.
 const CHANGES_MAX: usize = 100;
 
 /// A list of rollouts, newest first.
@@ -73,12 +73,24 @@ pub(super) fn write(html: &mut Html, environment: &EnvironmentName, rollout: &Ro
         html.raw("<div><dt>Because</dt><dd>").text(reason).raw("</dd></div>");
     }
     html.raw("</dl>");
+    changes(html, rollout);
     if let Some(plan) = &rollout.terraform {
         terraform(html, plan);
     }
     if let Some(evidence) = &rollout.evidence {
         verdict(html, evidence, now);
     }
+}
+
+/// What it changes: a sentence, and the document's fields below it. Terraform's resources have a list of their own.
+fn changes(html: &mut Html, rollout: &Rollout) {
+    html.raw("<h4>What it changes</h4><p>").text(rollout.what_changes()).raw(".</p>");
+    let Some(changes) = rollout.changes.as_ref().filter(|changes| !changes.is_empty()) else { return };
+    html.raw("<ul class=\"changes\">");
+    for line in changes.lines(CHANGES_MAX) {
+        html.raw("<li>").text(line).raw("</li>");
+    }
+    html.raw("</ul>");
 }
 
 fn way(html: &mut Html, rollout: &Rollout) {

@@ -32,6 +32,11 @@ fn poisoned(payload: &str) -> EnvironmentState {
     rollout.revision.message.clone_from(&text);
     rollout.revision.author.clone_from(&text);
     rollout.reason = Some(text.clone());
+    let field = || json!({ "subject": text, "field": text, "before": text, "after": text, "unit": text });
+    rollout.changes = serde_json::from_value(json!({
+        "document": format!("sha256:{}", "0".repeat(64)), "sentence": text, "fields": [field(), field()], "more": 7,
+    }))
+    .unwrap();
     let plan = rollout.terraform.as_mut().unwrap();
     plan.changes[0].address.clone_from(&text);
     plan.changes[0].attributes = vec![text.clone()];
@@ -147,6 +152,9 @@ async fn the_console_shows_all_there_is_to_know_of_an_environment() {
         "0 s</time> ago",
         "<meta name=\"viewport\"",
         "moorline release prod",
+        "<h4>What it changes</h4><p>some text; Terraform: 0 to add, 1 to change, 0 to destroy.</p>",
+        "<li>some text: some text changes some text</li>",
+        "<li>and 7 more</li>",
     ] {
         assert!(page.contains(expected), "{expected}");
     }

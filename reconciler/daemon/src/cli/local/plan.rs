@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use moorline_admin::Client;
-use moorline_config::{Change, Config, diff};
+use moorline_config::Config;
 use moorline_model::CommitId;
+use moorline_model::changes::{Changes, NOTHING};
 use moorline_model::declaration::{Endpoints, Environment};
 use moorline_model::plan::PlanSummary;
+use moorline_plan::changes::changes;
 use moorline_terraform::{EmbeddedRunner, Event, Job, Progress, Runner};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -50,8 +52,8 @@ pub(super) async fn plan(checkout: &Checkout, arguments: &PlanArguments, format:
         }
     };
     let changes = match &document {
-        Some(document) => document_changes(environment, document).await,
-        None => Ok(Vec::new()),
+        Some(document) => document_changes(environment, document).await.map(Some),
+        None => Ok(None),
     };
     match format {
         Output::Json => output::json(&json!({
@@ -65,46 +67,36 @@ pub(super) async fn plan(checkout: &Checkout, arguments: &PlanArguments, format:
     let is_empty = terraform.as_ref().is_none_or(PlanSummary::is_empty);
     match changes {
         Err(_) => Exit::CannotCheck,
-        Ok(changes) if is_empty && changes.is_empty() => Exit::Done,
+        Ok(changes) if is_empty && changes.as_ref().is_none_or(Changes::is_empty) => Exit::Done,
         Ok(_) => Exit::Changes,
     }
 }
 
-fn print(terraform: Option<&PlanSummary>, changes: &Result<Vec<Change>, String>) {
+fn print(terraform: Option<&PlanSummary>, changes: &Result<Option<Changes>, String>) {
     if let Some(plan) = terraform {
         output::line(format!("terraform: {}", plan.headline()));
         for change in &plan.changes {
             output::line(format!(
-                "  {:?} {} ({})",
-                change.action,
+                "  {} {} ({})",
+                change.action.as_str(),
                 change.address,
                 change.attributes.join(", ")
             ));
         }
     }
     match changes {
-        Ok(changes) if changes.is_empty() => output::line("document: no difference"),
-        Ok(changes) => {
-            output::line(format!("document: {} field(s) differ from what serves", changes.len()));
-            for change in changes {
-                // Paths only: a value could be a key's hash or a reference that is nobody's business.
-                output::line(format!("  {} {}", sign(change), change.path));
-            }
+        Ok(None) => output::line("document: known once Terraform has handed it over"),
+        Ok(Some(changes)) if changes.is_empty() => output::line(format!("document: {NOTHING}")),
+        Ok(Some(changes)) => {
+            output::line(format!("document: {}", changes.sentence));
+            changes.lines(usize::MAX).iter().for_each(|line| output::line(format!("  {line}")));
         }
         Err(error) => output::line(format!("document: cannot be compared: {error}")),
     }
 }
 
-const fn sign(change: &Change) -> char {
-    match (&change.before, &change.after) {
-        (None, _) => '+',
-        (_, None) => '-',
-        _ => '~',
-    }
-}
-
 /// Compares the document with what the first replica serves.
-async fn document_changes(environment: &Environment, document: &Config) -> Result<Vec<Change>, String> {
+async fn document_changes(environment: &Environment, document: &Config) -> Result<Changes, String> {
     let Endpoints::Urls(urls) = &environment.gateway.endpoints else {
         return Err("the gateways are found through ECS, which this command does not do".to_owned());
     };
@@ -112,9 +104,9 @@ async fn document_changes(environment: &Environment, document: &Config) -> Resul
     let url = urls.first().ok_or("no gateway is declared")?;
     let client = Client::new(url, Some(token)).map_err(|error| chain::of(&error))?;
     match client.config().await {
-        Ok(live) => Ok(diff(&live.document, document.value())),
+        Ok(live) => Ok(changes(Some(&live.document), document.value(), document.digest())),
         Err(error) if error.problem().is_some_and(|problem| problem.is("not-found")) => {
-            Ok(diff(&json!({}), document.value()))
+            Ok(changes(None, document.value(), document.digest()))
         }
         Err(error) => Err(chain::after(&error.to_string(), &error)),
     }

@@ -152,6 +152,7 @@ prop_compose! {
             terraform_applied,
             approval: None,
             digest,
+            changes: None,
             generations: BTreeMap::new(),
             promoted,
             evidence: evidence.map(|(phase, verdict)| Evidence {

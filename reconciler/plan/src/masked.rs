@@ -1,0 +1,155 @@
+//! Values of a document as short text, with nothing in it that could be a secret.
+//!
+//! References and hashes are no secrets themselves, but where they point to is nobody's business, and a value in the wrong
+//! place is what a document written by hand is most likely to have. Limits, weights, addresses, models, prices and times
+//! are shown.
+
+use moorline_model::smell;
+use serde_json::Value;
+
+/// Longest text of a value.
+const VALUE_LENGTH_MAX: usize = 120;
+/// Stands for a value that is not shown.
+pub(crate) const NOT_SHOWN: &str = "(not shown)";
+/// What a reference to a secret begins with.
+const SCHEMES: [&str; 5] = ["env", "file", "secretsmanager", "ssm", "vault"];
+/// Letters and digits in a row, both among them, that a part of an address may have before it smells of a token.
+const RUN_MAX: usize = 20;
+
+/// A value as text, at most [`VALUE_LENGTH_MAX`] characters of it. `names` are the fields it stands in.
+pub(crate) fn text<'a>(names: impl IntoIterator<Item = &'a str>, value: &Value) -> String {
+    let is_secret = names.into_iter().any(is_secret_name);
+    let mut text = String::new();
+    write(&mut text, value, is_secret);
+    match text.char_indices().nth(VALUE_LENGTH_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Whether a field's values are not shown.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    name.contains("sha256") || smell::is_secret_name(name)
+}
+
+fn write(out: &mut String, value: &Value, is_secret: bool) {
+    match value {
+        Value::String(text) => out.push_str(&string(text, is_secret)),
+        _ if is_secret => out.push_str(NOT_SHOWN),
+        Value::Object(map) => {
+            out.push('{');
+            for (index, (name, value)) in map.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { ", " });
+                out.push_str(name);
+                out.push_str(": ");
+                write(out, value, is_secret_name(name));
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (index, value) in items.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { ", " });
+                write(out, value, false);
+            }
+            out.push(']');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn string(text: &str, is_secret: bool) -> String {
+    if let Some(reference) = reference(text) {
+        return reference;
+    }
+    if is_secret || smell::is_secret_form(text) {
+        return NOT_SHOWN.to_owned();
+    }
+    match text.split_once("://") {
+        Some((scheme, rest)) => address(scheme, rest),
+        None => text.to_owned(),
+    }
+}
+
+/// A reference's scheme, without what it points to.
+fn reference(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once(':')?;
+    (SCHEMES.contains(&scheme) && !rest.starts_with("//")).then(|| format!("{scheme}:…"))
+}
+
+/// An address without what people put secrets into: a user part, a query, a part of the path that looks like a token.
+fn address(scheme: &str, rest: &str) -> String {
+    // Wherever an `@` stands, what is before it may be a password.
+    if rest.contains('@') {
+        return format!("{scheme}://{NOT_SHOWN}");
+    }
+    let (place, query) = match rest.find(['?', '#']) {
+        Some(at) => (&rest[..at], format!("?{NOT_SHOWN}")),
+        None => (rest, String::new()),
+    };
+    let part = |part: &str| if is_token(part) { NOT_SHOWN.to_owned() } else { part.to_owned() };
+    let parts: Vec<_> = place.split('/').map(part).collect();
+    format!("{scheme}://{}{query}", parts.join("/"))
+}
+
+fn is_token(part: &str) -> bool {
+    part.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
+        run.len() >= RUN_MAX
+            && run.contains(|c: char| c.is_ascii_digit())
+            && run.contains(|c: char| c.is_ascii_alphabetic())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn one(name: &str, value: &Value) -> String {
+        text([name], value)
+    }
+
+    #[test]
+    fn what_people_want_to_see_is_shown() {
+        for (name, value, shown) in [
+            ("requests", json!(1000), "1000"),
+            ("tokens", json!(5), "5"),
+            ("first_token", json!("30s"), "30s"),
+            ("base_url", json!("http://10.0.3.7:8000/v1"), "http://10.0.3.7:8000/v1"),
+            ("models", json!(["gpt-4o", "x"]), "[gpt-4o, x]"),
+            ("price", json!({"input": 2.5, "output": 10}), "{input: 2.5, output: 10}"),
+        ] {
+            assert_eq!(one(name, &value), shown, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_smells_of_a_secret_is_not() {
+        for (name, value) in [
+            ("api_key", json!("hunter2")),
+            ("sha256", json!("hunter2")),
+            ("api_key", json!("env:hunter2")),
+            ("anything", json!("secretsmanager:hunter2#key")),
+            ("base_url", json!("http://u:hunter2@h/v1")),
+            ("base_url", json!("http://u:hunter2/@h/v1")),
+            ("base_url", json!("http://h/v1?code=hunter2")),
+            ("base_url", json!("http://h/v1#hunter2")),
+            ("url", json!("https://hooks.example.com/services/T1/hunter2hunter2hunter2x")),
+            ("location", json!("sk-hunter2hunter2")),
+            ("stores", json!({"limits": {"redis_password": "hunter2"}})),
+            ("headers", json!({"authorization": ["hunter2"]})),
+        ] {
+            let shown = one(name, &value);
+            assert!(!shown.contains("hunter2"), "{name}: {shown}");
+        }
+        assert_eq!(one("api_key", &json!("env:OPENAI_API_KEY")), "env:…");
+        assert_eq!(one("base_url", &json!("http://h/v1?code=x")), "http://h/v1?(not shown)");
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters() {
+        let shown = one("location", &json!("ä".repeat(500)));
+        assert_eq!(shown, format!("{}…", "ä".repeat(VALUE_LENGTH_MAX)));
+    }
+}
