@@ -103,7 +103,7 @@ impl Outbox {
         self.record.outbox_begin(self.fence, item.id).await?;
         match self.send(item, told, thread.as_deref()).await {
             Ok(new_thread) => {
-                if thread.is_none() {
+                if thread.as_ref() != Some(&new_thread) {
                     self.record.set_thread(&item.notification.incident, item.channel, &new_thread).await?;
                 }
                 self.record.outbox_delivered(item.id).await?;

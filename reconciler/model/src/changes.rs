@@ -84,20 +84,66 @@ impl fmt::Display for FieldChange {
     }
 }
 
+/// What Terraform's plan changes, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanChanges {
+    /// `2 to add, 1 to change, 0 to destroy`.
+    pub headline: String,
+    /// A resource or output a line; at most a bounded number.
+    pub lines: Vec<String>,
+    /// Further ones, which are only counted.
+    #[serde(default)]
+    pub more: usize,
+}
+
+/// Most lines of a plan that are kept in words.
+const PLAN_LINES_MAX: usize = 40;
+
+impl PlanChanges {
+    /// Whether the plan changes nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.more == 0
+    }
+
+    /// At most so many lines; the last one then counts the others.
+    #[must_use]
+    pub fn lines(&self, most: usize) -> Vec<String> {
+        let mut lines: Vec<_> = self.lines.iter().take(most).cloned().collect();
+        let left = self.lines.len().saturating_sub(most) + self.more;
+        if left > 0 {
+            lines.push(format!("and {left} more that Terraform manages"));
+        }
+        lines
+    }
+}
+
+impl From<&PlanSummary> for PlanChanges {
+    fn from(plan: &PlanSummary) -> Self {
+        let resources =
+            plan.changes.iter().map(|change| format!("{} {}", change.action.as_str(), change.address));
+        let outputs = plan.outputs.iter().map(|name| format!("change output {name}"));
+        let mut lines: Vec<_> = resources.chain(outputs).collect();
+        let more = lines.len().saturating_sub(PLAN_LINES_MAX);
+        lines.truncate(PLAN_LINES_MAX);
+        Self { headline: plan.headline(), lines, more }
+    }
+}
+
 impl Rollout {
     /// What it changes here, in one sentence: of the document, and of what Terraform manages.
     #[must_use]
     pub fn what_changes(&self) -> String {
         let document = self.changes.as_ref().filter(|changes| !changes.is_empty());
         let document = document.map(|changes| changes.sentence.clone());
-        let plan = self.terraform.as_ref().filter(|plan| !plan.is_empty());
-        let plan = plan.map(|plan| format!("Terraform: {}", plan.headline()));
+        let plan = self.terraform_changes.as_ref().filter(|plan| !plan.is_empty());
+        let plan = plan.map(|plan| format!("Terraform: {}", plan.headline));
         let known: Vec<_> = document.into_iter().chain(plan).collect();
         if !known.is_empty() {
             return known.join("; ");
         }
         let may_still_plan = self.terraform_tree.is_some()
-            && self.terraform.is_none()
+            && self.terraform_changes.is_none()
             && matches!(self.phase, Phase::Pending | Phase::Planning);
         match (&self.changes, may_still_plan) {
             (None, true) => "what it changes is known once Terraform has planned".to_owned(),
@@ -111,21 +157,7 @@ impl Rollout {
     #[must_use]
     pub fn change_lines(&self, most: usize) -> Vec<String> {
         let mut lines = self.changes.as_ref().map(|changes| changes.lines(most)).unwrap_or_default();
-        lines.extend(self.terraform.iter().flat_map(|plan| plan.lines(most)));
-        lines
-    }
-}
-
-impl PlanSummary {
-    /// What it would do, a resource a line, at most so many; the last line then counts the others.
-    #[must_use]
-    pub fn lines(&self, most: usize) -> Vec<String> {
-        let line =
-            |change: &crate::plan::ResourceChange| format!("{} {}", change.action.as_str(), change.address);
-        let mut lines: Vec<_> = self.changes.iter().take(most).map(line).collect();
-        if self.changes.len() > most {
-            lines.push(format!("and {} more resources", self.changes.len() - most));
-        }
+        lines.extend(self.terraform_changes.iter().flat_map(|plan| plan.lines(most)));
         lines
     }
 }

@@ -129,6 +129,9 @@ pub struct EnvironmentState {
     /// The replicas as last read.
     #[serde(default)]
     pub replicas: Vec<Replica>,
+    /// Troubles that people were told of and that are not over, each with when it was first told.
+    #[serde(default)]
+    pub incidents: BTreeMap<String, Timestamp>,
 }
 
 impl EnvironmentState {
@@ -153,6 +156,7 @@ impl EnvironmentState {
             looked: BTreeMap::new(),
             lanes: Comparisons::new(),
             replicas: Vec::new(),
+            incidents: BTreeMap::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::drift::Severity;
 use crate::{CommitId, EnvironmentName, RolloutId};
 
 /// What sort of thing happened.
@@ -34,6 +35,9 @@ pub struct Event {
     pub environment: EnvironmentName,
     /// What sort.
     pub kind: EventKind,
+    /// How much it matters. Lines of earlier releases do not say it.
+    #[serde(default)]
+    pub severity: Severity,
     /// What happened, in one sentence, safe to show anybody who may look.
     pub message: String,
     /// The commit it is about.

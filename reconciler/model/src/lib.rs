@@ -6,8 +6,8 @@
 
 pub mod axis;
 pub mod bootstrap;
-pub mod comparison;
 pub mod changes;
+pub mod comparison;
 pub mod declaration;
 pub mod drift;
 pub mod environment;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::drift::Severity;
+use crate::page::Page;
 use crate::{EnvironmentName, IncidentKey};
 
 /// Which transition.
@@ -16,6 +17,8 @@ pub enum Transition {
     Changed,
     /// It is over.
     Resolved,
+    /// A rollout is in force and was verified healthy.
+    Verified,
     /// It cannot be known whether there is trouble.
     CannotCheck,
     /// A rollout moved on.
@@ -24,16 +27,10 @@ pub enum Transition {
     RollingBack,
     /// It was undone; its commit is held.
     RolledBack,
+    /// A rollout failed before it changed anything.
+    Failed,
     /// People are needed.
     Frozen,
-}
-
-impl Transition {
-    /// Whether the incident is over with it.
-    #[must_use]
-    pub const fn ends_incident(self) -> bool {
-        matches!(self, Self::Resolved | Self::RolledBack)
-    }
 }
 
 /// A message: five lines that say what, where, since when and who, what happens next by itself, what one can do.
@@ -41,6 +38,10 @@ impl Transition {
 pub struct Notification {
     /// What it is about: one Slack thread, one mail thread.
     pub incident: IncidentKey,
+    /// The thing in a few words, the same in all messages of an incident: the subject of a mail thread. Empty in messages of
+    /// an earlier release.
+    #[serde(default)]
+    pub topic: String,
     /// Where.
     pub environment: EnvironmentName,
     /// Which transition.
@@ -57,8 +58,9 @@ pub struct Notification {
     /// What one can do: a command.
     #[serde(default)]
     pub action: Option<String>,
-    /// Path in the console.
-    pub path: String,
+    /// Where the console shows it.
+    #[serde(rename = "path")]
+    pub page: Page,
     /// When it happened.
     pub at: Timestamp,
 }

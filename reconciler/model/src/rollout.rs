@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::changes::Changes;
+use crate::changes::{Changes, PlanChanges};
 use crate::declaration::{Rollback, RolloutPlan, Verify};
 use crate::environment::Ask;
 use crate::plan::PlanSummary;
@@ -167,6 +167,15 @@ pub enum Verdict {
 /// Errors in a row after which verification counts as failed.
 pub const VERIFY_ERRORS_MAX: u32 = 4;
 
+/// Requests of callers that a rollout's document answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Callers {
+    /// All of them.
+    pub requests: u64,
+    /// Those that failed through the document or an upstream.
+    pub failed: u64,
+}
+
 /// A verdict on one phase, and what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -179,6 +188,9 @@ pub struct Evidence {
     pub facts: BTreeMap<String, String>,
     /// When it was reached.
     pub at: Timestamp,
+    /// Whom the phase reached so far. Absent where nobody was to be reached, and in evidence of an earlier release.
+    #[serde(default)]
+    pub callers: Option<Callers>,
     /// Errors in a row, this one counted.
     #[serde(default)]
     pub errors_in_a_row: u32,
@@ -238,6 +250,9 @@ pub struct Rollout {
     /// Terraform's plan, once made.
     #[serde(default)]
     pub terraform: Option<PlanSummary>,
+    /// What that plan changes, in words; unlike the plan it stays when the way back is planned.
+    #[serde(default)]
+    pub terraform_changes: Option<PlanChanges>,
     /// Whether Terraform has applied something for it, so that undoing must too.
     #[serde(default)]
     pub terraform_applied: bool,
@@ -256,6 +271,12 @@ pub struct Rollout {
     /// Whether the candidate became stable on any replica, so that undoing must put the old one back.
     #[serde(default)]
     pub promoted: bool,
+    /// Whether the document may have had requests of callers.
+    #[serde(default)]
+    pub exposed: bool,
+    /// Whom the phases before the one in the evidence reached.
+    #[serde(default)]
+    pub callers_before: Callers,
     /// What verification said last.
     #[serde(default)]
     pub evidence: Option<Evidence>,
@@ -274,6 +295,12 @@ pub struct Rollout {
     /// When a person was asked to look, because its phase takes longer than `verify.patience`.
     #[serde(default)]
     pub person_asked_at: Option<Timestamp>,
+    /// Whether people were told of it, so that they are told how it goes on and ends.
+    #[serde(default)]
+    pub told: bool,
+    /// Whether the last message asks for something that is over once the phase is.
+    #[serde(default)]
+    pub asks: bool,
 }
 
 /// A person's word that a rollout be undone.
@@ -369,6 +396,45 @@ impl Rollout {
             plan_sha256: self.changing_plan().map(|plan| plan.binding.plan_sha256.clone()),
             digest: self.digest,
         })
+    }
+
+    /// Takes evidence in; whom an earlier phase reached is kept.
+    pub fn witness(&mut self, evidence: Evidence) {
+        if let Some(before) = self.evidence.replace(evidence)
+            && self.evidence.as_ref().is_some_and(|now| now.phase != before.phase)
+        {
+            self.keep_callers(&before);
+        }
+    }
+
+    /// Adds whom a phase reached that is over.
+    fn keep_callers(&mut self, over: &Evidence) {
+        let callers = over.callers.unwrap_or_default();
+        self.callers_before.requests = self.callers_before.requests.saturating_add(callers.requests);
+        self.callers_before.failed = self.callers_before.failed.saturating_add(callers.failed);
+    }
+
+    /// Drops evidence of an earlier visit to the phase that begins.
+    pub fn begin_phase(&mut self) {
+        if let Some(stale) = self.evidence.take_if(|evidence| evidence.phase == self.phase) {
+            self.keep_callers(&stale);
+        }
+    }
+
+    /// Whether callers are affected, in one sentence.
+    #[must_use]
+    pub fn callers_sentence(&self) -> String {
+        let last = self.evidence.as_ref().and_then(|evidence| evidence.callers);
+        let Callers { requests, failed } = self.callers_before;
+        let last_or_none = last.unwrap_or_default();
+        let requests = requests.saturating_add(last_or_none.requests);
+        let failed = failed.saturating_add(last_or_none.failed);
+        match (self.exposed || self.promoted, last.is_some() || requests > 0) {
+            (false, _) => "Callers: 0 saw it".to_owned(),
+            (true, false) => "Callers: some may have seen it; their requests were not counted".to_owned(),
+            (true, true) if requests == 1 => format!("Callers: 1 request saw it, {failed} failed"),
+            (true, true) => format!("Callers: {requests} requests saw it, {failed} failed"),
+        }
     }
 
     /// The verdict on its present phase, if there is one.

@@ -1,7 +1,7 @@
 //! Email over SMTP.
 //!
 //! Every message of an incident has the same subject and refers to the first one, so that mail programs show one
-//! thread. A message's id follows from the outbox's key: were it ever delivered twice, receivers can tell.
+//! thread. A mail that was sent cannot be changed: the newest one's first line is how things stand. A message's id follows from the outbox's key: were it ever delivered twice, receivers can tell.
 
 use lettre::message::{Mailbox, header};
 use lettre::transport::smtp::AsyncSmtpTransport;
@@ -132,7 +132,7 @@ mod tests {
         let reply = text(Some("<first@example.com>"));
         assert!(reply.contains("In-Reply-To: <first@example.com>"));
         assert!(reply.contains("References: <first@example.com>"));
-        assert!(reply.contains("Subject: [prod] drift 0123456789abcdef"));
+        assert!(reply.contains("Subject: [prod] gateway replicas: drift since"));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Slack, through its Web API.
 //!
-//! The first message of an incident opens a thread and the others are posted into it. When the incident ends, the first
-//! message is updated too, so that the channel shows how it ended without opening the thread.
+//! The first message of an incident opens a thread and the others are posted into it. With each of them the first one is
+//! updated, so that the channel shows how things stand without opening the thread.
 
 use std::sync::Arc;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use moorline_model::notification::{Notification, Transition};
+use moorline_model::notification::Notification;
 use moorline_model::{Secret, declaration};
 use slack_morphism::errors::SlackClientError;
 use slack_morphism::prelude::{
@@ -46,6 +46,15 @@ impl Thread {
         let (channel, ts) = text.split_once(':')?;
         Some(Self { channel: channel.to_owned(), ts: ts.to_owned() })
     }
+}
+
+/// What became of a thread's first message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Updated {
+    /// It says how things stand.
+    Done,
+    /// Somebody deleted it: the next message begins a thread.
+    Gone,
 }
 
 impl Slack {
@@ -104,21 +113,34 @@ impl Slack {
     ) -> Result<String, SendError> {
         let wording = word(notification, console);
         let session = self.client.open_session(&self.token);
+        // First what may be done twice: a message that is tried again must not stand in the thread twice.
+        let thread = match thread {
+            Some(first) if self.update(&first, &wording).await? == Updated::Gone => None,
+            other => other,
+        };
         let channel = thread.as_ref().map_or_else(|| self.channel.clone(), |thread| thread.channel.clone());
         let mut request = SlackApiChatPostMessageRequest::new(SlackChannelId(channel), content(&wording));
         request.thread_ts = thread.as_ref().map(|thread| SlackTs(thread.ts.clone()));
         request.unfurl_links = Some(false);
         let posted = session.chat_post_message(&request).await.map_err(failed)?;
-        let Some(first) = thread else { return Ok(format!("{}:{}", posted.channel, posted.ts)) };
-        if notification.transition.ends_incident() || notification.transition == Transition::Frozen {
-            let update = SlackApiChatUpdateRequest::new(
-                SlackChannelId(first.channel.clone()),
-                content(&wording),
-                SlackTs(first.ts.clone()),
-            );
-            session.chat_update(&update).await.map_err(failed)?;
+        Ok(match thread {
+            Some(first) => format!("{}:{}", first.channel, first.ts),
+            None => format!("{}:{}", posted.channel, posted.ts),
+        })
+    }
+
+    /// Makes the first message say how things stand.
+    async fn update(&self, first: &Thread, wording: &Wording) -> Result<Updated, SendError> {
+        let request = SlackApiChatUpdateRequest::new(
+            SlackChannelId(first.channel.clone()),
+            content(wording),
+            SlackTs(first.ts.clone()),
+        );
+        match self.client.open_session(&self.token).chat_update(&request).await {
+            Ok(_) => Ok(Updated::Done),
+            Err(SlackClientError::ApiError(error)) if error.code == "message_not_found" => Ok(Updated::Gone),
+            Err(error) => Err(failed(error)),
         }
-        Ok(format!("{}:{}", first.channel, first.ts))
     }
 }
 

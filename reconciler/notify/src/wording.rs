@@ -34,28 +34,20 @@ pub fn word(notification: &Notification, console: &str) -> Wording {
         details.push(format!("and {} more", notification.details.len() - DETAILS_MAX));
     }
     Wording {
-        subject: format!("[{}] {}", notification.environment, topic(notification)),
+        subject: subject(notification),
         state: state(notification),
         headline: one_line(&notification.headline),
         details,
         next: one_line(&notification.next),
         action: notification.action.as_deref().map(one_line),
-        link: format!("{console}{}", notification.path),
+        link: format!("{console}{}", notification.page.path()),
     }
 }
 
-/// What an incident is about, from its key: the same in all its messages.
-fn topic(notification: &Notification) -> String {
-    let mut parts = notification.incident.0.splitn(3, '/');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some("drift"), _, Some(fingerprint)) => format!("drift {fingerprint}"),
-        // The first digits are the time: two rollouts of one minute share them.
-        (Some("rollout"), _, Some(id)) => {
-            format!("rollout {}", id.len().checked_sub(8).and_then(|at| id.get(at..)).unwrap_or(id))
-        }
-        (Some("check"), _, Some(axis)) => format!("{axis} check"),
-        _ => one_line(&notification.incident.0),
-    }
+/// The environment and the thing: the same in all messages of an incident. Those of an earlier release name no thing.
+fn subject(notification: &Notification) -> String {
+    let Notification { environment, topic, incident, .. } = notification;
+    format!("[{environment}] {}", one_line(if topic.is_empty() { &incident.0 } else { topic }))
 }
 
 const fn state(notification: &Notification) -> &'static str {
@@ -64,10 +56,12 @@ const fn state(notification: &Notification) -> &'static str {
         (Transition::Opened | Transition::Changed, Severity::Warning) => "WARNING",
         (Transition::Opened | Transition::Changed, Severity::Info) => "INFO",
         (Transition::Resolved, _) => "RESOLVED",
+        (Transition::Verified, _) => "VERIFIED",
         (Transition::CannotCheck, _) => "CANNOT CHECK",
         (Transition::Progressed, _) => "PROGRESS",
         (Transition::RollingBack, _) => "ROLLING BACK",
         (Transition::RolledBack, _) => "ROLLED BACK",
+        (Transition::Failed, _) => "FAILED",
         (Transition::Frozen, _) => "FROZEN",
     }
 }
@@ -101,12 +95,14 @@ impl Wording {
 #[cfg(test)]
 pub(crate) mod tests {
     use moorline_model::IncidentKey;
+    use moorline_model::page::Page;
 
     use super::*;
 
     pub(crate) fn notification() -> Notification {
         Notification {
-            incident: IncidentKey("drift/prod/0123456789abcdef".to_owned()),
+            incident: IncidentKey("drift/prod/gateway@1795000000000".to_owned()),
+            topic: "gateway replicas: drift since 2026-11-21 14:02 UTC".to_owned(),
             environment: "prod".parse().unwrap(),
             transition: Transition::Opened,
             severity: Severity::Critical,
@@ -117,7 +113,7 @@ pub(crate) mod tests {
             ],
             next: "it is healed now".to_owned(),
             action: Some("moorline drift prod".to_owned()),
-            path: "/environments/prod".to_owned(),
+            page: Page::Drift("prod".parse().unwrap()),
             at: "2026-11-21T14:02:00Z".parse().unwrap(),
         }
     }
@@ -125,13 +121,13 @@ pub(crate) mod tests {
     #[test]
     fn a_message_answers_five_questions() {
         let wording = word(&notification(), "https://moorline.example.com");
-        assert_eq!(wording.subject, "[prod] drift 0123456789abcdef");
+        assert_eq!(wording.subject, "[prod] gateway replicas: drift since 2026-11-21 14:02 UTC");
         insta::assert_snapshot!(wording.plain(), @r"
         CRITICAL: 1 replica serves another limit than declared, since 14:02 UTC, by jane (manual)
           - http://10.0.1.10:8788 routes[0].limits[0].requests: declared 1000, live 5
         Next: it is healed now
         You can: moorline drift prod
-        See: https://moorline.example.com/environments/prod
+        See: https://moorline.example.com/environments/prod/drift
         ");
     }
 
@@ -147,9 +143,22 @@ pub(crate) mod tests {
     fn text_from_outside_stays_on_its_line() {
         let hostile = Notification {
             headline: "x\r\nBcc: all@example.com\n\u{202e}y\u{7}".to_owned(),
+            topic: "3d014b5abc \"x\r\nBcc: all@example.com\"".to_owned(),
             ..notification()
         };
+        assert_eq!(word(&hostile, "").subject, "[prod] 3d014b5abc \"x  Bcc: all@example.com\"");
         assert_eq!(word(&hostile, "").headline, "x  Bcc: all@example.com y");
+    }
+
+    #[test]
+    fn a_message_that_an_earlier_release_queued_is_read_and_worded() {
+        let queued = serde_json::json!({
+            "incident": "rollout/prod/0190", "environment": "prod", "transition": "resolved", "severity": "info",
+            "headline": "x", "next": "y", "path": "/environments/prod", "at": "2026-11-21T14:02:00Z",
+        });
+        let wording = word(&serde_json::from_value(queued).unwrap(), "http://c");
+        assert_eq!(wording.subject, "[prod] rollout/prod/0190");
+        assert_eq!(wording.link, "http://c/environments/prod");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use moorline_model::config::{Config, Digest};
-use moorline_model::drift::{Drift, DriftState, Lane};
+use moorline_model::drift::{Drift, DriftState, Lane, Severity};
 use moorline_model::environment::{EnvironmentState, Healing};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::Notification;
@@ -22,6 +22,7 @@ use moorline_model::{Revision, RolloutId};
 
 use self::ledger::Ledger;
 pub(crate) use self::ledger::hold;
+pub(crate) use self::tell::{made_room, released};
 use crate::decide::Decision;
 use crate::desired::Desired;
 
@@ -154,7 +155,7 @@ fn healed(ledger: &mut Ledger, endpoints: &[String], acted: &Acted) {
     match acted {
         Acted::Healed => ledger.note(EventKind::Drift, format!("gave the document in force back to {which}")),
         Acted::ActFailed { reason } => {
-            ledger.note(
+            ledger.warn(
                 EventKind::Drift,
                 format!("could not give the document in force back to {which}: {reason}"),
             );
@@ -168,7 +169,7 @@ fn healed(ledger: &mut Ledger, endpoints: &[String], acted: &Acted) {
 pub fn witness(state: &EnvironmentState, evidence: Evidence, now: Timestamp) -> Advance {
     let mut ledger = Ledger::new(state, now);
     if let Some(rollout) = ledger.rollout().filter(|rollout| rollout.phase == evidence.phase) {
-        rollout.evidence = Some(evidence);
+        rollout.witness(evidence);
         tell::ask_a_person(&mut ledger);
     }
     ledger.into_advance()
@@ -183,6 +184,7 @@ pub fn saw_head(state: &mut EnvironmentState, head: &Revision, now: Timestamp) -
         at: now,
         environment: state.name.clone(),
         kind: EventKind::Commit,
+        severity: Severity::Info,
         message: format!("{} by {}: {}", head.commit.short(), head.author, head.message),
         commit: Some(head.commit.clone()),
         rollout: None,

@@ -1,18 +1,19 @@
-//! What people are told of drift: one incident per address, and only when it opens, changes or ends.
+//! What people are told of drift: one incident per address, all replicas of an environment being one, and only when it
+//! opens, changes or ends.
+
+mod wording;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Fingerprint, Lane, Severity};
+use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::{Notification, Transition};
-use moorline_model::{EnvironmentName, IncidentKey};
+use moorline_model::page::Page;
 
-use crate::age::{age, lasting};
 use crate::drift::Settled;
-
-/// Most findings named in one message; the console has all of them.
-const DETAILS_MAX: usize = 20;
+use crate::incident::{Turn, incident};
 
 /// Lines of history and messages to people.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,64 +24,122 @@ pub struct Told {
     pub notifications: Vec<Notification>,
 }
 
-/// Puts a reading's news into words. `before` is what was known before it; `heal` are the lanes that are healed.
+/// What one incident is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum About {
+    /// The gateway's replicas, all of them.
+    Replicas,
+    /// One address of another lane.
+    Address(Lane, String),
+}
+
+impl About {
+    fn of(drift: &Drift) -> Self {
+        match drift.finding.lane {
+            Lane::Gateway => Self::Replicas,
+            lane => Self::Address(lane, drift.finding.address.clone()),
+        }
+    }
+
+    const fn lane(&self) -> Lane {
+        match self {
+            Self::Replicas => Lane::Gateway,
+            Self::Address(lane, _) => *lane,
+        }
+    }
+
+    fn key(&self, state: &EnvironmentState) -> String {
+        let environment = &state.name;
+        match self {
+            Self::Replicas => format!("drift/{environment}/gateway"),
+            Self::Address(lane, address) => {
+                format!("drift/{environment}/{}", Fingerprint::of(*lane, address, "").as_str())
+            }
+        }
+    }
+
+    fn thing(&self) -> String {
+        match self {
+            Self::Replicas => "gateway replicas: drift".to_owned(),
+            Self::Address(_, address) => format!("{address}: drift"),
+        }
+    }
+}
+
+/// Works a reading into the state, and puts its news into words. `heal` are the lanes that are healed.
 #[must_use]
-pub fn drift(
-    environment: &EnvironmentName,
-    before: &[Drift],
-    settled: &Settled,
-    heal: &[Lane],
-    now: Timestamp,
-) -> Told {
-    let news = [&settled.opened, &settled.changed, &settled.resolved];
-    let addresses: BTreeSet<_> = news.into_iter().flatten().map(place).collect();
+pub fn drift(state: &mut EnvironmentState, settled: Settled, heal: &[Lane], now: Timestamp) -> Told {
+    let news: Vec<_> = [&settled.opened, &settled.changed, &settled.resolved].into_iter().flatten().collect();
+    let about: BTreeSet<_> = news.iter().map(|drift| About::of(drift)).collect();
+    let before = std::mem::take(&mut state.drift);
     let mut told = Told::default();
-    for (lane, address) in addresses {
-        let is_open = |drift: &&Drift| drift.state == DriftState::Open && place(drift) == (lane, address);
+    for about in about {
+        let is_open = |drift: &&Drift| drift.state == DriftState::Open && About::of(drift) == about;
         let open: Vec<_> = settled.drift.iter().filter(is_open).collect();
         let was: Vec<_> = before.iter().filter(is_open).collect();
-        let transition = match (was.is_empty(), open.is_empty()) {
-            (_, true) => Transition::Resolved,
-            (true, false) if open.iter().all(|drift| is_unread(drift)) => Transition::CannotCheck,
-            (true, false) => Transition::Opened,
-            (false, false) => Transition::Changed,
-        };
+        let severity = if open.is_empty() { Severity::Info } else { worst(&open) };
+        let transition = transition(&was, &open);
         let shown = if open.is_empty() { &was } else { &open };
-        let headline = headline(environment, address, transition, shown, now);
+        let headline = wording::headline(&state.name, transition, shown, now);
         told.events.push(Event {
             at: now,
-            environment: environment.clone(),
+            environment: state.name.clone(),
             kind: EventKind::Drift,
+            severity,
             message: headline.clone(),
             commit: None,
             rollout: None,
         });
-        let severity = worst(shown);
-        if severity == Severity::Info {
+        // What is only for information wakes nobody, and hides nothing that is not.
+        let is_loud = |drift: &&&Drift| drift.finding.severity != Severity::Info;
+        if !news.iter().filter(is_loud).any(|drift| About::of(drift) == about) {
             continue;
         }
-        let heals = heal.contains(&lane) && !open.iter().all(|drift| is_unread(drift));
-        told.notifications.push(Notification {
-            incident: IncidentKey(format!(
-                "drift/{environment}/{}",
-                Fingerprint::of(lane, address, "").as_str()
-            )),
-            environment: environment.clone(),
-            transition,
-            severity: if transition == Transition::Resolved { Severity::Info } else { severity },
-            headline,
-            details: details(shown),
-            next: next(transition, lane, heals).to_owned(),
-            action: (transition != Transition::Resolved).then(|| format!("moorline drift {environment}")),
-            path: format!("/environments/{environment}/drift"),
-            at: now,
-        });
+        let open: Vec<_> = open.iter().filter(is_loud).copied().collect();
+        let was: Vec<_> = was.iter().filter(is_loud).copied().collect();
+        let notification = message(state, &about, &was, &open, heal.contains(&about.lane()), now);
+        told.notifications.push(notification);
     }
+    state.drift = settled.drift;
     told
 }
 
-fn place(drift: &Drift) -> (Lane, &str) {
-    (drift.finding.lane, drift.finding.address.as_str())
+fn message(
+    state: &mut EnvironmentState,
+    about: &About,
+    was: &[&Drift],
+    open: &[&Drift],
+    heals: bool,
+    now: Timestamp,
+) -> Notification {
+    let transition = transition(was, open);
+    let shown = if open.is_empty() { was } else { open };
+    let turn = if transition == Transition::Resolved { Turn::Ends } else { Turn::Goes };
+    let key = about.key(state);
+    let incident = incident(state, &key, &about.thing(), !was.is_empty(), turn, now);
+    let environment = state.name.clone();
+    Notification {
+        incident: incident.key,
+        topic: incident.topic,
+        transition,
+        severity: if open.is_empty() { Severity::Info } else { worst(open) },
+        headline: wording::headline(&environment, transition, shown, now),
+        details: wording::details(transition, shown),
+        next: wording::next(transition, about.lane(), heals).to_owned(),
+        action: wording::action(&environment, transition, shown, heals),
+        page: Page::Drift(environment.clone()),
+        environment,
+        at: now,
+    }
+}
+
+fn transition(was: &[&Drift], open: &[&Drift]) -> Transition {
+    match (was.is_empty(), open.is_empty()) {
+        (_, true) => Transition::Resolved,
+        _ if open.iter().all(|drift| is_unread(drift)) => Transition::CannotCheck,
+        (true, false) => Transition::Opened,
+        (false, false) => Transition::Changed,
+    }
 }
 
 fn is_unread(drift: &Drift) -> bool {
@@ -88,69 +147,7 @@ fn is_unread(drift: &Drift) -> bool {
 }
 
 fn worst(drift: &[&Drift]) -> Severity {
-    let has = |severity| drift.iter().any(|drift| drift.finding.severity == severity);
-    if has(Severity::Critical) {
-        Severity::Critical
-    } else if has(Severity::Warning) {
-        Severity::Warning
-    } else {
-        Severity::Info
-    }
-}
-
-fn headline(
-    environment: &EnvironmentName,
-    address: &str,
-    transition: Transition,
-    shown: &[&Drift],
-    now: Timestamp,
-) -> String {
-    let since = shown.iter().map(|drift| drift.first_seen).min().unwrap_or(now);
-    let (age, lasting) = (age(since, now), lasting(since, now));
-    let note = shown.iter().find_map(|drift| drift.finding.note.as_deref());
-    let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
-    let fields = match shown.len() {
-        1 => match shown[0].finding.path.as_str() {
-            "" => String::new(),
-            path => format!(" in {path}"),
-        },
-        count => format!(" in {count} fields"),
-    };
-    match transition {
-        Transition::Resolved if shown.iter().all(|drift| is_unread(drift)) => {
-            format!("{environment}: {address} can be read again, after {age}")
-        }
-        Transition::Resolved => format!("{environment}: {address} is as declared again, after {age}"),
-        Transition::CannotCheck => format!("{environment}: {address} cannot be read{lasting}{note}"),
-        _ => format!("{environment}: {address} differs from what is declared{fields}{lasting}{note}"),
-    }
-}
-
-fn details(shown: &[&Drift]) -> Vec<String> {
-    let nothing = "nothing";
-    let line = |drift: &&Drift| {
-        let finding = &drift.finding;
-        let path = if finding.path.is_empty() { "all of it" } else { &finding.path };
-        if is_unread(drift) {
-            return format!("{path}: could not be read");
-        }
-        let declared = finding.declared.as_deref().unwrap_or(nothing);
-        let live = finding.live.as_deref().unwrap_or(nothing);
-        format!("{path}: declared {declared}, live {live}")
-    };
-    let mut lines: Vec<_> = shown.iter().take(DETAILS_MAX).map(line).collect();
-    if shown.len() > DETAILS_MAX {
-        lines.push(format!("and {} more", shown.len() - DETAILS_MAX));
-    }
-    lines
-}
-
-const fn next(transition: Transition, lane: Lane, heals: bool) -> &'static str {
-    match (transition, lane, heals) {
-        (Transition::Resolved, ..) => "Nothing is left to do.",
-        (_, Lane::Gateway, true) => "The document in force is put back by itself.",
-        _ => "Nothing is changed by itself.",
-    }
+    drift.iter().map(|drift| drift.finding.severity).max().unwrap_or(Severity::Info)
 }
 
 #[cfg(test)]

@@ -4,19 +4,21 @@
 //! not be checked, or is wrong, twice in a row, and when that ends.
 
 use jiff::Timestamp;
+use moorline_model::Revision;
 use moorline_model::axis::{Axis, Reading, Standing};
 use moorline_model::comparison::{self, Answer};
 use moorline_model::drift::Severity;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::{Notification, Transition};
+use moorline_model::page::Page;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Verdict};
-use moorline_model::{IncidentKey, Revision};
 
 use crate::age::{age, lasting};
 use crate::announce::Told;
 use crate::gateway::ReplicaReading;
+use crate::incident::{Turn, incident, is_open};
 
 /// What reading the source came to.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +26,12 @@ pub enum SourceReading<'a> {
     /// The head was read, and what it declares is valid.
     Valid(&'a Revision),
     /// The head was read, and what it declares has mistakes.
-    Invalid(&'a str),
+    Invalid {
+        /// The head.
+        head: &'a Revision,
+        /// All of them, a line each.
+        mistakes: &'a str,
+    },
     /// It could not be read.
     Unreachable(&'a str),
 }
@@ -49,10 +56,16 @@ pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timesta
             SourceReading::Valid(head) => {
                 (Standing::Good, format!("the head is {} by {}", head.commit.short(), head.author))
             }
-            SourceReading::Invalid(mistakes) => (Standing::Bad, mistakes.to_owned()),
+            SourceReading::Invalid { head, mistakes } => {
+                (Standing::Bad, format!("{} by {}: {mistakes}", head.commit.short(), head.author))
+            }
             SourceReading::Unreachable(error) => (Standing::CannotCheck, error.to_owned()),
         };
-        note_and_tell(state, Axis::Source, standing, &because, now, &mut told);
+        let head = match source {
+            SourceReading::Invalid { head, .. } => Some(head),
+            SourceReading::Valid(_) | SourceReading::Unreachable(_) => None,
+        };
+        note_and_tell(state, Axis::Source, standing, &because, head, now, &mut told);
     }
     if let Some(plan) = looked.plan {
         let (standing, because) = match plan {
@@ -60,7 +73,7 @@ pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timesta
             Ok(plan) => (Standing::Attention, plan.headline()),
             Err(error) => (Standing::CannotCheck, error.to_owned()),
         };
-        note_and_tell(state, Axis::Plan, standing, &because, now, &mut told);
+        note_and_tell(state, Axis::Plan, standing, &because, None, now, &mut told);
     }
     if let Some(replicas) = looked.replicas {
         // Replicas that cannot be read are findings of the gateway lane; those tell people.
@@ -149,43 +162,55 @@ const fn is_trouble(standing: Standing) -> bool {
     matches!(standing, Standing::Bad | Standing::CannotCheck)
 }
 
-/// Notes an axis. One failed look is no news; the second in a row is, and so is the end of what was news.
+/// What trouble with an axis is about, the same for each outage.
+fn about(state: &EnvironmentState, axis: Axis) -> String {
+    format!("check/{}/{axis}", state.name)
+}
+
+/// Notes an axis. One failed look is no news; the second in a row is, other mistakes than those told are, and so is the
+/// end of what was news. `head` is the commit with the mistakes.
 fn note_and_tell(
     state: &mut EnvironmentState,
     axis: Axis,
     standing: Standing,
     because: &str,
+    head: Option<&Revision>,
     now: Timestamp,
     told: &mut Told,
 ) {
     let before = state.axes.0.get(&axis).cloned();
     state.axes.note(axis, standing, because, now);
     let Some(before) = before else { return };
-    let was_told = |reading: &Reading| is_trouble(reading.standing) && reading.checked_at > reading.since;
-    let transition = if standing == before.standing {
-        let is_second = is_trouble(standing) && before.checked_at == before.since;
-        is_second.then_some(match standing {
-            Standing::CannotCheck => Transition::CannotCheck,
-            _ => Transition::Opened,
-        })
-    } else {
-        (was_told(&before) && !is_trouble(standing)).then_some(Transition::Resolved)
+    // Earlier releases did not keep which troubles they had told.
+    let was_told = is_open(state, &about(state, axis))
+        || (is_trouble(before.standing) && before.checked_at > before.since);
+    let is_second = standing == before.standing && before.checked_at == before.since;
+    let is_other = standing == before.standing && before.because != because;
+    let transition = match standing {
+        Standing::CannotCheck => is_second.then_some(Transition::CannotCheck),
+        Standing::Bad if is_second && !was_told => Some(Transition::Opened),
+        Standing::Bad => (is_second || is_other).then_some(Transition::Changed),
+        _ => was_told.then_some(Transition::Resolved),
     };
     if let Some(transition) = transition {
-        tell(state, axis, transition, because, &before, now, told);
+        let news = News { axis, transition, because, head, was_told, before: &before };
+        tell(state, &news, now, told);
     }
 }
 
-fn tell(
-    state: &EnvironmentState,
+/// What is told of an axis.
+struct News<'a> {
     axis: Axis,
     transition: Transition,
-    because: &str,
-    before: &Reading,
-    now: Timestamp,
-    told: &mut Told,
-) {
-    let environment = &state.name;
+    because: &'a str,
+    head: Option<&'a Revision>,
+    was_told: bool,
+    before: &'a Reading,
+}
+
+fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mut Told) {
+    let News { axis, transition, because, head, was_told, before } = *news;
+    let environment = state.name.clone();
     let (age, lasting) = (age(before.since, now), lasting(before.since, now));
     let headline = match (transition, before.standing) {
         (Transition::Resolved, Standing::Bad) => {
@@ -197,29 +222,36 @@ fn tell(
         (Transition::CannotCheck, _) => format!("{environment}: the {axis} cannot be checked{lasting}"),
         _ => format!("{environment}: the {axis} has mistakes{lasting}"),
     };
+    let is_over = transition == Transition::Resolved;
+    let severity = if is_over { Severity::Info } else { Severity::Warning };
     told.events.push(Event {
         at: now,
         environment: environment.clone(),
         kind: EventKind::Check,
+        severity,
         message: format!("{headline}: {because}"),
-        commit: None,
+        commit: head.map(|head| head.commit.clone()),
         rollout: None,
     });
-    let is_over = transition == Transition::Resolved;
+    let turn = if is_over { Turn::Ends } else { Turn::Goes };
+    let key = about(state, axis);
+    let incident = incident(state, &key, &format!("{axis} check"), was_told, turn, now);
     told.notifications.push(Notification {
-        incident: IncidentKey(format!("check/{environment}/{axis}")),
-        environment: environment.clone(),
+        incident: incident.key,
+        topic: incident.topic,
         transition,
-        severity: if is_over { Severity::Info } else { Severity::Warning },
+        severity,
         headline,
         details: because.lines().take(20).map(str::to_owned).collect(),
-        next: if is_over {
-            "Nothing is left to do.".to_owned()
-        } else {
-            "What is in force serves on; it is looked at again by itself.".to_owned()
-        },
+        next: match (is_over, head) {
+            (true, _) => "Nothing is left to do.",
+            (false, Some(_)) => "What is in force serves on. A commit that mends it is taken up by itself.",
+            (false, None) => "What is in force serves on; it is looked at again by itself.",
+        }
+        .to_owned(),
         action: (!is_over).then(|| format!("moorline why {environment}")),
-        path: format!("/environments/{environment}"),
+        page: Page::Environment(environment.clone()),
+        environment,
         at: now,
     });
 }

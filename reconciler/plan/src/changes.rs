@@ -36,6 +36,10 @@ pub fn changes(before: Option<&Value>, after: &Value, digest: Digest) -> Changes
         (None, _) => sentence::first(&worded),
         (Some(_), _) => sentence::sentence(&worded),
     };
+    // Of a first document its parts; that it has a version goes without saying.
+    if before.is_none() && worded.iter().any(Worded::is_named) {
+        worded.retain(Worded::is_named);
+    }
     let more = worded.len().saturating_sub(FIELDS_MAX);
     let fields = worded.into_iter().take(FIELDS_MAX).map(Worded::into_field).collect();
     Changes { document: digest, sentence, fields, more }

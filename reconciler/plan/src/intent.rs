@@ -9,10 +9,12 @@ mod rollback;
 
 use jiff::Timestamp;
 use moorline_model::CommitId;
+use moorline_model::drift::Severity;
 use moorline_model::environment::{Ask, EnvironmentState};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::intent::{Intent, Outcome, Refusal, Wish};
-use moorline_model::rollout::Approval;
+use moorline_model::notification::Notification;
+use moorline_model::rollout::{Approval, Phase};
 
 pub use self::conclude::conclude;
 use crate::advance;
@@ -30,6 +32,8 @@ pub struct Heeded {
     pub begin: Option<Decision>,
     /// What was heard of each intent, in their order.
     pub heard: Vec<Heard>,
+    /// Messages to people: what they were told before, and is over by their own word.
+    pub notifications: Vec<Notification>,
 }
 
 /// What a wish came to before the cycle took its step.
@@ -67,8 +71,10 @@ impl Heard {
 /// Works intents into the state, in the order they were asked.
 #[must_use]
 pub fn heed(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> Heeded {
-    let mut heeded = Heeded { state, events: Vec::new(), begin: None, heard: Vec::new() };
+    let mut heeded =
+        Heeded { state, events: Vec::new(), begin: None, heard: Vec::new(), notifications: Vec::new() };
     for intent in intents {
+        let before = heeded.state.clone();
         let (heard, message) = match intent.wish.refused(&heeded.state) {
             Some(refusal) => refused(intent, refusal),
             None => {
@@ -80,6 +86,7 @@ pub fn heed(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> Heed
                 (heard, message)
             }
         };
+        heeded.notifications.extend(is_over(&before, &heeded.state, intent, now));
         heeded.note(intent, &message, now);
         heeded.heard.push(heard);
     }
@@ -116,11 +123,29 @@ impl Heeded {
             at: now,
             environment: self.state.name.clone(),
             kind: if is_hold { EventKind::Hold } else { EventKind::Intent },
+            severity: Severity::Info,
             message: format!("{} {message}{reason}", intent.actor),
             commit: rollout.map(|rollout| rollout.revision.commit.clone()),
             rollout: rollout.map(|rollout| rollout.id),
         });
     }
+}
+
+/// What people were told of a rollout that an intent has taken the place of, or released.
+fn is_over(
+    before: &EnvironmentState,
+    after: &EnvironmentState,
+    intent: &Intent,
+    now: Timestamp,
+) -> Option<Notification> {
+    let rollout = before.rollout.as_ref()?;
+    let is_released = before.frozen.is_some() && after.frozen.is_none();
+    let has_made_room = !rollout.phase.is_over()
+        && after.rollout.as_ref().is_some_and(|rollout| rollout.phase == Phase::Superseded);
+    if has_made_room {
+        return advance::made_room(&after.name, after.rollout.as_ref()?, now);
+    }
+    is_released.then(|| advance::released(&after.name, rollout, &intent.actor, now)).flatten()
 }
 
 fn ask(intent: &Intent) -> Ask {

@@ -18,6 +18,7 @@ pub mod drift;
 pub mod fit;
 pub mod gates;
 pub mod gateway;
+mod incident;
 pub mod intent;
 pub mod lanes;
 mod masked;

@@ -152,16 +152,18 @@ async fn end(world: &World, environment: &Value, before: &str, after: &str) -> E
     }
 }
 
-/// The transition in a message's id: `<rollout.test.ID.resolved.9.email@example.com>`.
+/// The transition in a message's id: `<rollout.test.ID.verified.9.email@example.com>`.
 fn transition(id: &str) -> String {
     let known = [
         "opened",
         "changed",
         "resolved",
+        "verified",
         "cannot_check",
         "progressed",
         "rolling_back",
         "rolled_back",
+        "failed",
         "frozen",
     ];
     let id = id.replace("rolling.back", "rolling_back").replace("rolled.back", "rolled_back");
@@ -173,8 +175,8 @@ fn transition(id: &str) -> String {
 async fn disturb(scenario: Scenario, steps: &[&str]) {
     let undisturbed = run(scenario, None).await;
     let expected = match scenario {
-        Scenario::Deploy | Scenario::Apply => ("after", vec!["resolved", "resolved"]),
-        _ => ("before", vec!["resolved", "rolling_back", "rolled_back"]),
+        Scenario::Deploy | Scenario::Apply => ("after", vec!["verified", "verified"]),
+        _ => ("before", vec!["verified", "rolling_back", "rolled_back"]),
     };
     assert_eq!((undisturbed.verified, undisturbed.candidates), (expected.0, 0), "{undisturbed:?}");
     assert_eq!(undisturbed.attested, [expected.0; 2], "{undisturbed:?}");

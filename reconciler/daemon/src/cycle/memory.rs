@@ -76,7 +76,7 @@ impl Cycle<'_> {
             begin: with_wishes.begin,
             heard: ids.into_iter().zip(with_wishes.heard).collect(),
             events: with_wishes.events,
-            notifications: Vec::new(),
+            notifications: with_wishes.notifications,
         })
     }
 

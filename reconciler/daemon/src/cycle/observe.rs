@@ -131,8 +131,7 @@ impl Cycle<'_> {
         let today = now.to_zoned(TimeZone::UTC).date();
         let settled = settle(&memory.state.drift, &found.lanes, found.findings, ignore, today, now);
         let heal = policy.map_or(&[][..], |policy| &policy.heal);
-        let told = announce::drift(self.name, &memory.state.drift, &settled, heal, now);
-        memory.state.drift = settled.drift;
+        let told = announce::drift(&mut memory.state, settled, heal, now);
         memory.state.replicas =
             live.replicas.iter().map(|reading| remembered(reading, clock::now())).collect();
         memory.tell(told);
@@ -242,7 +241,7 @@ fn source_reading<'a>(
     match wanted.head.as_ref()? {
         Ok(_) => is_new.then_some(SourceReading::Valid(&head.revision)),
         // A mistake does not go away by looking again: the second reading of it may follow at once.
-        Err(mistakes) => Some(SourceReading::Invalid(mistakes)),
+        Err(mistakes) => Some(SourceReading::Invalid { head: &head.revision, mistakes }),
     }
 }
 

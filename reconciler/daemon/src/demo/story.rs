@@ -131,7 +131,7 @@ impl<'a> Story<'a> {
             })
             .await?;
         watch.until("the good document on every replica", PATIENCE, |seen| seen.all_serve(&served)).await?;
-        watch.mail("rollout", "ROLLED BACK", PATIENCE).await
+        watch.mail(&commit[..10], "ROLLED BACK", PATIENCE).await
     }
 
     fn reckoning(&self, tally: &Arc<Tally>) -> Result<(), String> {

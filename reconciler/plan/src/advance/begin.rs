@@ -4,10 +4,10 @@ use moorline_model::Revision;
 use moorline_model::config::{Config, Digest};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::EventKind;
-use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind};
+use moorline_model::rollout::{Callers, Deployed, Phase, Rollout, RolloutKind};
 
-use super::Inputs;
 use super::ledger::Ledger;
+use super::{Inputs, tell};
 use crate::changes::changes;
 use crate::desired::Desired;
 
@@ -29,6 +29,7 @@ pub(super) fn begin(ledger: &mut Ledger, revision: &Revision, kind: &RolloutKind
     };
     ledger.note(EventKind::Rollout, message);
     ledger.note_apply_axis();
+    tell::began(ledger);
 }
 
 fn or_none(reason: &str) -> &str {
@@ -62,14 +63,19 @@ fn rollout(
         approval: None,
         digest: digest(state, revision, kind, desired),
         changes: None,
+        terraform_changes: None,
         generations: std::collections::BTreeMap::new(),
         promoted: false,
+        exposed: false,
+        callers_before: Callers::default(),
         evidence: None,
         reason: None,
         attempts: 0,
         retry_at: None,
         stale_plans: 0,
         person_asked_at: None,
+        told: false,
+        asks: false,
     }
 }
 

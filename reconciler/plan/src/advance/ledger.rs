@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use moorline_model::CommitId;
 use moorline_model::axis::{Axis, Standing};
+use moorline_model::drift::Severity;
 use moorline_model::environment::{EnvironmentState, Hold, VERIFIED_BEFORE_MAX};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::Notification;
@@ -34,11 +35,21 @@ impl Ledger {
 
     /// A line of history, about the present rollout when there is one.
     pub(super) fn note(&mut self, kind: EventKind, message: String) {
+        self.note_as(Severity::Info, kind, message);
+    }
+
+    /// A line of history about something that went wrong.
+    pub(super) fn warn(&mut self, kind: EventKind, message: String) {
+        self.note_as(Severity::Warning, kind, message);
+    }
+
+    fn note_as(&mut self, severity: Severity, kind: EventKind, message: String) {
         let rollout = self.state.rollout.as_ref();
         self.events.push(Event {
             at: self.now,
             environment: self.state.name.clone(),
             kind,
+            severity,
             message,
             commit: rollout.map(|rollout| rollout.revision.commit.clone()),
             rollout: rollout.map(|rollout| rollout.id),
@@ -67,11 +78,14 @@ impl Ledger {
         let before = std::mem::replace(&mut rollout.phase, phase.clone());
         rollout.phase_since = now;
         rollout.person_asked_at = None;
-        rollout.evidence = rollout.evidence.take().filter(|evidence| evidence.phase != *phase);
+        rollout.begin_phase();
         tried(rollout);
         let short = rollout.revision.commit.short().to_owned();
         let because = if because.is_empty() { String::new() } else { format!(": {because}") };
-        self.note(EventKind::Rollout, format!("{short} is {phase}{because}"));
+        let is_trouble =
+            matches!(phase, Phase::RollingBack { .. }) && !matches!(before, Phase::RollingBack { .. });
+        let severity = if is_trouble { Severity::Warning } else { Severity::Info };
+        self.note_as(severity, EventKind::Rollout, format!("{short} is {phase}{because}"));
         self.note_apply_axis();
         tell::entered(self, &before, phase);
     }
@@ -146,7 +160,12 @@ impl Ledger {
         }
         let short = rollout.revision.commit.short();
         let reason = rollout.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        self.note(EventKind::Rollout, format!("{short} {}{reason}", tell::ended(phase)));
+        let severity = match phase {
+            Phase::Frozen => Severity::Critical,
+            Phase::Failed | Phase::RolledBack => Severity::Warning,
+            _ => Severity::Info,
+        };
+        self.note_as(severity, EventKind::Rollout, format!("{short} {}{reason}", tell::ended(phase)));
         self.note_apply_axis();
         self.note_hold_axis();
         tell::finished(self, &rollout, &before);

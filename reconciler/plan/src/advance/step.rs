@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use moorline_model::Revision;
+use moorline_model::changes::PlanChanges;
+use moorline_model::config::Percent;
 use moorline_model::event::EventKind;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Undo};
@@ -26,6 +28,13 @@ const ACT_RETRY_WAIT: Duration = Duration::from_secs(2);
 const ACT_RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(super) fn took(ledger: &mut Ledger, decision: &Decision, acted: Acted) {
+    // Also where it failed: it may have reached some replicas.
+    if let Decision::Shift { weight } = decision
+        && *weight > Percent::ZERO
+        && let Some(rollout) = ledger.rollout()
+    {
+        rollout.exposed = true;
+    }
     match (decision, acted) {
         (Decision::PlanTerraform, Acted::Planned(plan)) => planned(ledger, plan),
         (Decision::PlanTerraform | Decision::UndoPlan, Acted::PlanFailed { reason, transient }) => {
@@ -98,6 +107,7 @@ pub(super) fn supersede(ledger: &mut Ledger, by: &Revision, acted: &Acted) {
 fn planned(ledger: &mut Ledger, plan: PlanSummary) {
     if let Some(rollout) = ledger.rollout() {
         let message = format!("{}: plan made, {}", rollout.revision.commit.short(), plan.headline());
+        rollout.terraform_changes = Some(PlanChanges::from(&plan));
         rollout.terraform = Some(plan);
         tried(rollout);
         ledger.note(EventKind::Plan, message);
@@ -112,7 +122,7 @@ fn plan_failed(ledger: &mut Ledger, reason: &str, transient: bool) {
     if transient && rollout.attempts < PLAN_RETRIES_MAX {
         rollout.attempts += 1;
         rollout.retry_at = Some(after(now, PLAN_RETRY_WAIT, rollout.attempts, Duration::MAX));
-        ledger.note(EventKind::Plan, because);
+        ledger.warn(EventKind::Plan, because);
     } else if is_undo {
         ledger.finish(&Phase::Frozen, Some(&format!("undoing failed: {because}")));
     } else {
@@ -201,7 +211,7 @@ fn act_failed(ledger: &mut Ledger, reason: &str) {
     if rollout.attempts <= most || rollout.phase == Phase::Baking {
         rollout.retry_at = Some(after(now, ACT_RETRY_WAIT, rollout.attempts, ACT_RETRY_WAIT_MAX));
         let message = format!("{}, try {}: {reason}", rollout.phase, rollout.attempts);
-        ledger.note(EventKind::Rollout, message);
+        ledger.warn(EventKind::Rollout, message);
         return;
     }
     let because = format!("given up after {} tries: {reason}", rollout.attempts);

@@ -1,13 +1,21 @@
-//! What people are told of a rollout. Transitions only.
+//! What people are told of a rollout. Transitions only, and whatever was asked is taken back once it is over: the newest
+//! message of a thread is how things stand.
 
-use jiff::SignedDuration;
-use moorline_model::IncidentKey;
+use jiff::{SignedDuration, Timestamp};
 use moorline_model::drift::Severity;
+use moorline_model::environment::{EnvironmentState, Hold};
 use moorline_model::notification::{Notification, Transition};
+use moorline_model::page::Page;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind, Verdict};
+use moorline_model::{CommitId, EnvironmentName, IncidentKey, Revision};
 
 use super::ledger::Ledger;
 use crate::age::age;
+
+/// Most lines of what a commit changes in one message, of the document and of Terraform each.
+const CHANGES_MAX: usize = 5;
+/// Longest title of a commit in a subject, in characters.
+const TITLE_MAX: usize = 60;
 
 /// How a rollout ended, as the end of a sentence.
 pub(super) const fn ended(phase: &Phase) -> &'static str {
@@ -32,30 +40,51 @@ struct Message {
 }
 
 fn send(ledger: &mut Ledger, rollout: &Rollout, message: Message) {
-    let environment = ledger.state.name.clone();
-    ledger.notifications.push(Notification {
+    let notification = notification(&ledger.state.name, rollout, message, ledger.now);
+    ledger.notifications.push(notification);
+    if let Some(present) = ledger.state.rollout.as_mut().filter(|present| present.id == rollout.id) {
+        present.told = true;
+    }
+}
+
+fn notification(
+    environment: &EnvironmentName,
+    rollout: &Rollout,
+    message: Message,
+    now: Timestamp,
+) -> Notification {
+    Notification {
         incident: IncidentKey(format!("rollout/{environment}/{}", rollout.id)),
-        path: format!("/environments/{environment}/rollouts/{}", rollout.id),
-        environment,
+        topic: topic(rollout),
+        page: Page::Rollout(environment.clone(), rollout.id),
+        environment: environment.clone(),
         transition: message.transition,
         severity: message.severity,
         headline: message.headline,
         details: message.details,
         next: message.next,
         action: message.action,
-        at: ledger.now,
-    });
+        at: now,
+    }
 }
 
-/// Most lines of what a commit changes in one message, of the document and of Terraform each.
-const CHANGES_MAX: usize = 5;
+/// The commit and its title.
+fn topic(rollout: &Rollout) -> String {
+    let Revision { commit, message, .. } = &rollout.revision;
+    let title = match message.char_indices().nth(TITLE_MAX) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.clone(),
+    };
+    let back = if matches!(rollout.kind, RolloutKind::Rollback { .. }) { "back to " } else { "" };
+    format!("{back}{} \"{title}\"", commit.short())
+}
 
 /// The commit with its author and first line, and what it changes.
 fn about(rollout: &Rollout) -> Vec<String> {
     let revision = &rollout.revision;
     let mut lines = vec![format!("{} by {}: {}", revision.commit.short(), revision.author, revision.message)];
-    if let RolloutKind::Rollback { from, actor, .. } = &rollout.kind {
-        lines.push(format!("{actor} asked to go back from {}", from.short()));
+    if let RolloutKind::Rollback { from, actor, reason } = &rollout.kind {
+        lines.push(format!("{actor} asked to go back from {}: {}", from.short(), or_none(reason)));
     }
     lines.push(rollout.what_changes());
     let each = rollout.change_lines(CHANGES_MAX);
@@ -66,8 +95,12 @@ fn about(rollout: &Rollout) -> Vec<String> {
 
 fn has_one_change(rollout: &Rollout) -> bool {
     let fields = rollout.changes.as_ref().map_or(0, |changes| changes.fields.len() + changes.more);
-    let resources = rollout.terraform.as_ref().map_or(0, |plan| plan.changes.len());
-    fields == 1 && resources == 0
+    let has_plan = rollout.terraform_changes.as_ref().is_some_and(|plan| !plan.is_empty());
+    fields == 1 && !has_plan
+}
+
+fn or_none(reason: &str) -> &str {
+    if reason.is_empty() { "no reason given" } else { reason }
 }
 
 /// The numbers of the last verdict.
@@ -76,13 +109,64 @@ fn facts(rollout: &Rollout) -> Vec<String> {
     facts.map(|(name, value)| format!("{name}: {value}")).collect()
 }
 
-pub(super) fn entered(ledger: &mut Ledger, before: &Phase, phase: &Phase) {
+/// Whom it reached, then what it is, then the numbers.
+fn told_of_failure(rollout: &Rollout) -> Vec<String> {
+    let callers = std::iter::once(rollout.callers_sentence());
+    callers.chain(about(rollout)).chain(facts(rollout)).collect()
+}
+
+/// What of these commits, or of everything, is kept from being applied, a line each: by whom and why.
+fn holds(state: &EnvironmentState, commits: &[Option<&CommitId>]) -> Vec<String> {
+    let is_meant = |hold: &&Hold| hold.commit.is_none() || commits.contains(&hold.commit.as_ref());
+    let line = |hold: &Hold| {
+        let what = hold.commit.as_ref().map_or("everything", |commit| commit.short());
+        format!("held: {what}, by {}: {}", hold.by, hold.reason)
+    };
+    state.holds.iter().filter(is_meant).map(line).collect()
+}
+
+/// What is held because a person went back from a commit: that one, and the head.
+fn left(state: &EnvironmentState, from: &CommitId) -> Vec<String> {
+    holds(state, &[Some(from), state.wanted.as_ref().map(|wanted| &wanted.commit)])
+}
+
+/// The way on from a commit that was taken back.
+fn merge_a_fix() -> String {
+    "merge a fix: a newer commit is rolled out by itself".to_owned()
+}
+
+/// A rollback that a person asked for is told from its beginning: who, why, and what is held because of it.
+pub(super) fn began(ledger: &mut Ledger) {
     let Some(rollout) = ledger.state.rollout.clone() else { return };
+    let RolloutKind::Rollback { from, actor, reason } = &rollout.kind else { return };
+    let environment = ledger.state.name.clone();
+    let short = rollout.revision.commit.short();
+    let message = Message {
+        transition: Transition::Progressed,
+        severity: Severity::Warning,
+        headline: format!(
+            "{environment}: {actor} goes back from {} to {short}: {}",
+            from.short(),
+            or_none(reason)
+        ),
+        details: about(&rollout).into_iter().chain(left(&ledger.state, from)).collect(),
+        next: format!("{short} is rolled out and verified. What is held is not applied again by itself."),
+        action: Some(format!("moorline status {environment}")),
+    };
+    send(ledger, &rollout, message);
+}
+
+pub(super) fn entered(ledger: &mut Ledger, before: &Phase, phase: &Phase) {
+    let Some(present) = ledger.state.rollout.as_mut() else { return };
+    let asked = std::mem::take(&mut present.asks);
+    present.asks = *phase == Phase::AwaitingApproval;
+    let rollout = present.clone();
     match phase {
         Phase::AwaitingApproval => awaiting_approval(ledger, &rollout),
         Phase::RollingBack { .. } if !matches!(before, Phase::RollingBack { .. }) => {
             rolling_back(ledger, &rollout, before);
         }
+        _ if asked => goes_on(ledger, &rollout, before),
         _ => {}
     }
 }
@@ -101,25 +185,55 @@ fn awaiting_approval(ledger: &mut Ledger, rollout: &Rollout) {
     send(ledger, rollout, message);
 }
 
+/// What was asked of a person is over.
+fn goes_on(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
+    let environment = ledger.state.name.clone();
+    let short = rollout.revision.commit.short();
+    let approval = rollout.approval.as_ref().filter(|_| *before == Phase::AwaitingApproval);
+    let by = approval.map(|approval| format!(", approved by {}", approval.actor)).unwrap_or_default();
+    let message = Message {
+        transition: Transition::Progressed,
+        severity: Severity::Info,
+        headline: format!("{environment}: {short} goes on{by}: it is {}", rollout.phase),
+        details: about(rollout),
+        next: "It is rolled out and verified.".to_owned(),
+        action: Some(format!("moorline status {environment}")),
+    };
+    send(ledger, rollout, message);
+}
+
 fn rolling_back(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
     let environment = ledger.state.name.clone();
     let short = rollout.revision.commit.short();
     let reason = rollout.reason.as_deref().unwrap_or_default();
     let age = age(rollout.started_at, ledger.now);
-    let next = match (&rollout.from, rollout.promoted) {
-        (Some(from), _) => format!("Going back to {}.", from.revision.commit.short()),
-        (None, _) => "The candidate is taken out of traffic.".to_owned(),
+    let next = match &rollout.from {
+        Some(from) => format!("Going back to {}.", from.revision.commit.short()),
+        None => "The candidate is taken out of traffic.".to_owned(),
     };
-    let (severity, failed) = if rollout.stop.is_some() {
-        (Severity::Warning, "was")
-    } else {
-        (Severity::Critical, "failed while")
+    let (severity, headline) = match &rollout.stop {
+        Some(stop) => (
+            Severity::Warning,
+            format!(
+                "{environment}: {} takes {short} back while {before}, {age} after it began: {}",
+                stop.actor,
+                or_none(&stop.reason)
+            ),
+        ),
+        None => (
+            Severity::Critical,
+            format!("{environment}: {short} failed while {before}, {age} after it began: {reason}"),
+        ),
     };
+    let mut details = told_of_failure(rollout);
+    if rollout.stop.is_some() {
+        details.splice(1..1, holds(&ledger.state, &[Some(&rollout.revision.commit)]));
+    }
     let message = Message {
         transition: Transition::RollingBack,
         severity,
-        headline: format!("{environment}: {short} {failed} {before}, {age} after it began: {reason}"),
-        details: about(rollout).into_iter().chain(facts(rollout)).collect(),
+        headline,
+        details,
         next,
         action: Some(format!("moorline status {environment}")),
     };
@@ -127,50 +241,157 @@ fn rolling_back(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
 }
 
 pub(super) fn finished(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
-    let environment = ledger.state.name.clone();
-    let short = rollout.revision.commit.short();
-    let reason = rollout.reason.as_deref().unwrap_or_default();
-    let age = age(rollout.started_at, ledger.now);
     let message = match rollout.phase {
-        // Without Baking it changed nothing: history says so, nobody need be told.
-        Phase::Succeeded if *before == Phase::Baking => Message {
-            transition: Transition::Resolved,
-            severity: Severity::Info,
-            headline: format!("{environment}: {short} is verified healthy, {age} after it began"),
-            details: about(rollout).into_iter().chain(facts(rollout)).collect(),
-            next: "It is now what a rollback goes back to.".to_owned(),
-            action: None,
-        },
-        Phase::RolledBack => Message {
-            transition: Transition::RolledBack,
-            severity: Severity::Warning,
-            headline: format!("{environment}: {short} was rolled back, {age} after it began: {reason}"),
-            details: about(rollout),
-            next: format!(
-                "{} serves again. {short} is held until a newer commit or a release.",
-                rollout.from.as_ref().map_or("The commit before", |from| from.revision.commit.short()),
-            ),
-            action: Some(format!("moorline release {environment}")),
-        },
-        Phase::Frozen => Message {
-            transition: Transition::Frozen,
-            severity: Severity::Critical,
-            headline: format!("{environment} is frozen at {short}: {reason}"),
-            details: about(rollout).into_iter().chain(facts(rollout)).collect(),
-            next: "Nothing is done by itself until a person releases it.".to_owned(),
-            action: Some(format!("moorline release {environment}")),
-        },
-        Phase::Failed => Message {
-            transition: Transition::Opened,
-            severity: Severity::Warning,
-            headline: format!("{environment}: {short} {}: {reason}", ended(&rollout.phase)),
-            details: about(rollout),
-            next: "What served before serves on. A newer commit, or a sync, tries again.".to_owned(),
-            action: Some(format!("moorline why {environment}")),
-        },
+        // What changed nothing is in the history; nobody need be told who was not told before.
+        Phase::Succeeded if *before == Phase::Baking => verified(ledger, rollout),
+        Phase::Succeeded if rollout.told => changed_nothing(ledger, rollout),
+        Phase::RolledBack => rolled_back(ledger, rollout),
+        Phase::Frozen => frozen(ledger, rollout),
+        Phase::Failed => failed(ledger, rollout),
+        Phase::Superseded if rollout.told => superseded(&ledger.state.name, rollout),
         _ => return,
     };
     send(ledger, rollout, message);
+}
+
+fn verified(ledger: &Ledger, rollout: &Rollout) -> Message {
+    let environment = &ledger.state.name;
+    let short = rollout.revision.commit.short();
+    let age = age(rollout.started_at, ledger.now);
+    let (headline, next, details) = match &rollout.kind {
+        RolloutKind::Deploy => (
+            format!("{environment}: {short} is verified healthy, {age} after it began"),
+            "It is now what a rollback goes back to.".to_owned(),
+            about(rollout),
+        ),
+        RolloutKind::Rollback { from, actor, reason } => (
+            format!(
+                "{environment}: back at {short}, verified healthy {age} after {actor} asked: {}",
+                or_none(reason)
+            ),
+            format!("{} stays held. Merge a fix: a newer commit is rolled out by itself.", from.short()),
+            about(rollout).into_iter().chain(left(&ledger.state, from)).collect(),
+        ),
+    };
+    Message {
+        transition: Transition::Verified,
+        severity: Severity::Info,
+        headline,
+        details: details.into_iter().chain(facts(rollout)).collect(),
+        next,
+        action: None,
+    }
+}
+
+/// In force already: nothing was to be verified.
+fn changed_nothing(ledger: &Ledger, rollout: &Rollout) -> Message {
+    let short = rollout.revision.commit.short();
+    let because = rollout.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    Message {
+        transition: Transition::Resolved,
+        headline: format!("{}: {short} is in force{because}", ledger.state.name),
+        ..verified(ledger, rollout)
+    }
+}
+
+fn rolled_back(ledger: &Ledger, rollout: &Rollout) -> Message {
+    let environment = &ledger.state.name;
+    let short = rollout.revision.commit.short();
+    let age = age(rollout.started_at, ledger.now);
+    let serves = rollout.from.as_ref().map_or("The commit before", |from| from.revision.commit.short());
+    let headline = match &rollout.stop {
+        Some(stop) => format!(
+            "{environment}: {short} was rolled back by {}, {age} after it began: {}",
+            stop.actor,
+            or_none(&stop.reason)
+        ),
+        None => {
+            let reason = rollout.reason.as_deref().unwrap_or_default();
+            format!("{environment}: {short} was rolled back, {age} after it began: {reason}")
+        }
+    };
+    let mut details = vec![rollout.callers_sentence()];
+    let held = ledger.state.holds.iter().find(|hold| hold.commit.as_ref() == Some(&rollout.revision.commit));
+    details.extend(held.map(|hold| format!("held: {short}, by {}", hold.by)));
+    details.extend(about(rollout));
+    Message {
+        transition: Transition::RolledBack,
+        severity: Severity::Warning,
+        headline,
+        details,
+        next: format!("{serves} serves again. {short} is held: it is not tried again by itself."),
+        action: Some(merge_a_fix()),
+    }
+}
+
+fn frozen(ledger: &Ledger, rollout: &Rollout) -> Message {
+    let environment = &ledger.state.name;
+    let short = rollout.revision.commit.short();
+    let reason = rollout.reason.as_deref().unwrap_or_default();
+    Message {
+        transition: Transition::Frozen,
+        severity: Severity::Critical,
+        headline: format!("{environment} is frozen at {short}: {reason}"),
+        details: told_of_failure(rollout),
+        next: format!("Nothing is done by itself any more. A release without a fix tries {short} again."),
+        action: Some(format!("merge a fix, then moorline release {environment}")),
+    }
+}
+
+fn failed(ledger: &Ledger, rollout: &Rollout) -> Message {
+    let environment = &ledger.state.name;
+    let short = rollout.revision.commit.short();
+    let reason = rollout.reason.as_deref().unwrap_or_default();
+    Message {
+        transition: Transition::Failed,
+        severity: Severity::Warning,
+        headline: format!("{environment}: {short} {}: {reason}", ended(&rollout.phase)),
+        details: std::iter::once(rollout.callers_sentence()).chain(about(rollout)).collect(),
+        next: "What served before serves on. A newer commit, or a sync, tries again.".to_owned(),
+        action: Some(format!("moorline why {environment}")),
+    }
+}
+
+fn superseded(environment: &EnvironmentName, rollout: &Rollout) -> Message {
+    let short = rollout.revision.commit.short();
+    let reason = rollout.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    Message {
+        transition: Transition::Resolved,
+        severity: Severity::Info,
+        headline: format!("{environment}: {short} was superseded{reason}"),
+        details: about(rollout),
+        next: "Nothing is left to do about it.".to_owned(),
+        action: None,
+    }
+}
+
+/// What is told of a rollout that a person's rollback takes the place of, if it was told of before.
+pub(crate) fn made_room(
+    environment: &EnvironmentName,
+    rollout: &Rollout,
+    now: Timestamp,
+) -> Option<Notification> {
+    rollout.told.then(|| notification(environment, rollout, superseded(environment, rollout), now))
+}
+
+/// What is told when a person lifts the freeze that a rollout ended in.
+pub(crate) fn released(
+    environment: &EnvironmentName,
+    rollout: &Rollout,
+    actor: &str,
+    now: Timestamp,
+) -> Option<Notification> {
+    let short = rollout.revision.commit.short();
+    let message = || Message {
+        transition: Transition::Resolved,
+        severity: Severity::Info,
+        headline: format!("{environment}: {actor} lifted the freeze at {short}"),
+        details: about(rollout),
+        next: "What is wanted is rolled out again by itself.".to_owned(),
+        action: Some(format!("moorline status {environment}")),
+    };
+    (rollout.told && rollout.phase == Phase::Frozen)
+        .then(|| notification(environment, rollout, message(), now))
 }
 
 /// Asks a person to look, once in a phase, when verification cannot come to a verdict for longer than declared.
@@ -183,6 +404,7 @@ pub(super) fn ask_a_person(ledger: &mut Ledger) {
         return;
     }
     rollout.person_asked_at = Some(now);
+    rollout.asks = true;
     let rollout = rollout.clone();
     let environment = ledger.state.name.clone();
     let short = rollout.revision.commit.short();
@@ -194,7 +416,7 @@ pub(super) fn ask_a_person(ledger: &mut Ledger) {
             "{environment}: {short} is {} for {age} without a verdict: {because}",
             rollout.phase
         ),
-        details: about(&rollout).into_iter().chain(facts(&rollout)).collect(),
+        details: told_of_failure(&rollout),
         next: "It stays as it is until there is a verdict, a newer commit, or a person's word.".to_owned(),
         action: Some(format!("moorline rollback {environment}")),
     };

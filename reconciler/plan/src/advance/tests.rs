@@ -15,6 +15,7 @@ fn inconclusive(state: &EnvironmentState, at: Timestamp) -> Evidence {
         at,
         errors_in_a_row: 0,
         wrong_probes_in_a_row: 0,
+        callers: None,
     }
 }
 
@@ -54,7 +55,7 @@ fn success_moves_what_was_verified_to_what_was_verified_before() {
     assert_eq!(next.state.verified.as_ref().unwrap().revision.commit, commit("c2"));
     assert_eq!(commits(&next.state.verified_before), [commit("c1")]);
     let [message] = next.notifications.as_slice() else { panic!("{:?}", next.notifications) };
-    assert_eq!(message.transition, Transition::Resolved);
+    assert_eq!(message.transition, Transition::Verified);
     assert_eq!(message.incident.to_string(), "rollout/prod/00000000-0000-7000-8000-000000000001");
 }
 
@@ -101,7 +102,7 @@ fn a_rollback_that_is_not_automatic_freezes() {
     let next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
     assert!(next.state.frozen.as_ref().unwrap().contains("rollback.automatic is false"));
     assert_eq!(next.notifications[0].transition, Transition::Frozen);
-    assert_eq!(next.notifications[0].action.as_deref(), Some("moorline release prod"));
+    assert_eq!(next.notifications[0].action.as_deref(), Some("merge a fix, then moorline release prod"));
 }
 
 #[test]
@@ -196,7 +197,7 @@ fn begun(before: &EnvironmentState, desired: &Desired, in_force: Option<&Config>
 fn a_rollout_says_from_its_beginning_what_it_changes() {
     let (desired, in_force_document) = (declared("c2", &json!({})), crate::sample::document("c1"));
     let mut next = begun(&in_force("c1"), &desired, Some(&in_force_document));
-    let sentence = "the tags Document of the gateway changes from c1 to c2";
+    let sentence = "the tags.Document of the gateway changes from c1 to c2";
     assert_eq!(next.events[0].message, format!("c200000000 by ann begins: change c2 ({sentence})"));
     assert_eq!(rollout(&mut next.state).what_changes(), sentence);
     // Once it is in force, it is not compared with itself.
@@ -234,7 +235,7 @@ fn a_document_that_terraform_hands_over_is_compared_once_it_is_there() {
     let told: Vec<_> = next.events.iter().map(|event| event.message.as_str()).collect();
     assert_eq!(
         told,
-        ["c200000000 is known in full (the tags Document of the gateway changes from c1 to c2)"]
+        ["c200000000 is known in full (the tags.Document of the gateway changes from c1 to c2)"]
     );
     let again = advance(&next.state, &Decision::Watch, Acted::Rested, &inputs, now());
     assert_eq!(again.events, []);

@@ -19,17 +19,20 @@ fn finding(path: &str, kind: DriftKind, severity: Severity) -> Finding {
 }
 
 /// What is told when these readings follow each other.
-fn told(readings: &[Vec<Finding>]) -> Vec<(Transition, String)> {
-    let mut known = Vec::new();
+fn messages(readings: &[Vec<Finding>]) -> Vec<Notification> {
+    let mut state = EnvironmentState::new("prod".parse().unwrap());
     let mut all = Vec::new();
     for findings in readings {
         let today = "2026-11-21".parse().unwrap();
-        let settled = settle(&known, &[Lane::Gateway], findings.clone(), &[], today, now());
-        let told = drift(&"prod".parse().unwrap(), &known, &settled, &[], now());
-        all.extend(told.notifications.into_iter().map(|message| (message.transition, message.headline)));
-        known = settled.drift;
+        let settled = settle(&state.drift, &[Lane::Gateway], findings.clone(), &[], today, now());
+        let told = drift(&mut state, settled, &[], now());
+        all.extend(told.notifications);
     }
     all
+}
+
+fn told(readings: &[Vec<Finding>]) -> Vec<(Transition, String)> {
+    messages(readings).into_iter().map(|message| (message.transition, message.headline)).collect()
 }
 
 fn transitions(readings: &[Vec<Finding>]) -> Vec<Transition> {
@@ -59,4 +62,72 @@ fn a_replica_that_cannot_be_read_is_told_as_that() {
 fn what_is_only_informational_wakes_nobody() {
     let info = || vec![finding("x", DriftKind::Changed, Severity::Info)];
     assert_eq!(told(&[info(), info(), vec![]]), []);
+}
+
+fn at(address: &str, kind: DriftKind) -> Finding {
+    let severity = if kind == DriftKind::Unverifiable { Severity::Warning } else { Severity::Critical };
+    Finding { address: address.to_owned(), ..finding("", kind, severity) }
+}
+
+#[test]
+fn all_replicas_are_one_incident_and_a_second_outage_is_another() {
+    let (a, b) = (|| at("http://a", DriftKind::Changed), || at("http://b", DriftKind::Unverifiable));
+    let one = || vec![a()];
+    let both = || vec![a(), b()];
+    let told = messages(&[one(), one(), both(), both(), vec![b()], vec![], one(), one()]);
+    let headlines: Vec<_> = told.iter().map(|message| message.headline.as_str()).collect();
+    assert_eq!(
+        headlines,
+        [
+            "prod: http://a differs from what is declared",
+            "prod: http://a differs from what is declared, and http://b cannot be read",
+            "prod: http://b cannot be read",
+            "prod: http://b can be read again, after 0s",
+            "prod: http://a differs from what is declared",
+        ]
+    );
+    let transitions: Vec<_> = told.iter().map(|message| message.transition).collect();
+    let expected = [
+        Transition::Opened,
+        Transition::Changed,
+        Transition::CannotCheck,
+        Transition::Resolved,
+        Transition::Opened,
+    ];
+    assert_eq!(transitions, expected);
+    assert!(told[..4].iter().all(|message| message.incident == told[0].incident));
+    assert!(told.iter().all(|message| message.topic == "gateway replicas: drift since 2026-11-21 12:00 UTC"));
+}
+
+#[test]
+fn several_replicas_are_counted_and_each_is_a_detail() {
+    let both = || vec![at("http://a", DriftKind::Changed), at("http://b", DriftKind::Changed)];
+    let told = messages(&[both(), both(), vec![]]);
+    assert_eq!(told[0].headline, "prod: 2 gateway replicas differ from what is declared");
+    assert_eq!(told[0].details[1], "http://b all of it: declared 1000, live 5");
+    assert_eq!(told[1].headline, "prod: 2 gateway replicas are as declared again, after 0s");
+}
+
+#[test]
+fn an_alert_names_the_command_that_gives_the_declared_state_back_where_people_must() {
+    let action = |finding: &dyn Fn() -> Vec<Finding>, heal: &[Lane]| {
+        let mut state = EnvironmentState::new("prod".parse().unwrap());
+        let mut last = None;
+        for _ in 0..2 {
+            let lanes = [Lane::Gateway, Lane::Terraform, Lane::Aws];
+            let settled = settle(&state.drift, &lanes, finding(), &[], "2026-11-21".parse().unwrap(), now());
+            last = drift(&mut state, settled, heal, now()).notifications.pop();
+        }
+        last.unwrap().action.unwrap()
+    };
+    let replica = || vec![at("http://a", DriftKind::Changed)];
+    assert_eq!(action(&replica, &[]), "moorline heal prod --only http://a");
+    assert_eq!(action(&replica, &[Lane::Gateway]), "moorline drift prod");
+    let resource = || vec![Finding { lane: Lane::Terraform, ..at("aws_lb.a[0]", DriftKind::Changed) }];
+    assert_eq!(action(&resource, &[Lane::Gateway]), "moorline heal prod --only 'aws_lb.a[0]'");
+    let dark = || vec![at("http://a", DriftKind::Unverifiable)];
+    assert_eq!(action(&dark, &[]), "moorline why prod");
+    let many =
+        || ["http://a", "http://b", "http://c", "http://d"].map(|one| at(one, DriftKind::Changed)).into();
+    assert_eq!(action(&many, &[]), "moorline heal prod");
 }

@@ -31,6 +31,51 @@ fn one_failed_look_is_no_news_the_second_is_and_so_is_the_end() {
 }
 
 #[test]
+fn other_mistakes_are_news_of_the_same_incident_and_a_second_outage_is_another() {
+    let mut state = in_force("c1");
+    let (bad, worse) = (crate::sample::revision("c2"), crate::sample::revision("c3"));
+    let good = crate::sample::revision("c4");
+    let bad = SourceReading::Invalid { head: &bad, mistakes: "a.yaml:1: one" };
+    let worse = SourceReading::Invalid { head: &worse, mistakes: "a.yaml:1: two" };
+    let good = SourceReading::Valid(&good);
+    let mut told = Vec::new();
+    for (index, source) in (0..).zip([good, bad, bad, bad, worse, worse, good, bad, bad]) {
+        let looked = Looked { source: Some(source), ..Looked::default() };
+        let news = note_axes(&mut state, &looked, now() + SignedDuration::from_mins(index));
+        assert!(
+            news.events.iter().all(|event| event.severity == Severity::Warning || event.commit.is_none())
+        );
+        told.extend(news.notifications);
+    }
+    let transitions: Vec<_> = told.iter().map(|message| message.transition).collect();
+    assert_eq!(
+        transitions,
+        [Transition::Opened, Transition::Changed, Transition::Resolved, Transition::Opened]
+    );
+    assert_eq!(told[0].details, ["c200000000 by ann: a.yaml:1: one"]);
+    assert_eq!(told[1].details, ["c300000000 by ann: a.yaml:1: two"]);
+    assert!(told[..3].iter().all(|message| message.incident == told[0].incident));
+    assert_ne!(told[3].incident, told[0].incident);
+    assert_eq!(told[0].topic, "source check since 2026-11-21 12:02 UTC");
+}
+
+#[test]
+fn trouble_that_turns_into_another_before_its_end_still_ends() {
+    let mut state = in_force("c1");
+    let head = crate::sample::revision("c2");
+    let dark = SourceReading::Unreachable("no answer");
+    let bad = SourceReading::Invalid { head: &head, mistakes: "one" };
+    let mut told = Vec::new();
+    for (index, source) in (0..).zip([dark, dark, bad, SourceReading::Valid(&head)]) {
+        let looked = Looked { source: Some(source), ..Looked::default() };
+        told.extend(note_axes(&mut state, &looked, now() + SignedDuration::from_mins(index)).notifications);
+    }
+    let transitions: Vec<_> = told.iter().map(|message| message.transition).collect();
+    assert_eq!(transitions, [Transition::CannotCheck, Transition::Resolved]);
+    assert_eq!(told[0].incident, told[1].incident);
+}
+
+#[test]
 fn an_axis_that_was_not_looked_at_keeps_its_reading_and_its_age() {
     let mut state = in_force("c1");
     let replicas = [replica("a", Some(document("c1").digest()), None)];

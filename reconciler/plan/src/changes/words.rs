@@ -41,6 +41,11 @@ pub(super) struct Worded {
 }
 
 impl Worded {
+    /// Whether it is about a part that has a name.
+    pub(super) fn is_named(&self) -> bool {
+        !self.name.is_empty()
+    }
+
     /// Two documents that say the same and are not written the same.
     pub(super) fn in_writing() -> Self {
         Self {
@@ -110,16 +115,26 @@ fn subject(path: &[Step]) -> (String, String, &[Step]) {
     }
 }
 
-/// The field's name: `timeouts total`, `target azure/gpt-4o weight`.
+/// The field's name: `timeouts.total`, `target azure/gpt-4o weight`.
 fn field(rest: &[Step]) -> String {
-    let words = rest.iter().enumerate().map(|(at, step)| match step {
-        Step::Field(name) => name.clone(),
-        // The last element is the value: `gains model gpt-4o`.
-        Step::Element { list, .. } if at + 1 == rest.len() => singular(list).to_owned(),
-        Step::Element { list, name } => format!("{} {name}", singular(list)),
-        Step::Order(list) => format!("order of {list}"),
-    });
-    words.collect::<Vec<_>>().join(" ")
+    let mut words = String::new();
+    let mut before: Option<&Step> = None;
+    for (at, step) in rest.iter().enumerate() {
+        words.push_str(match (before, step) {
+            (None, _) => "",
+            (Some(Step::Field(_)), Step::Field(_)) => ".",
+            _ => " ",
+        });
+        words.push_str(&match step {
+            Step::Field(name) => name.clone(),
+            // The last element is the value: `gains model gpt-4o`.
+            Step::Element { list, .. } if at + 1 == rest.len() => singular(list).to_owned(),
+            Step::Element { list, name } => format!("{} {name}", singular(list)),
+            Step::Order(list) => format!("order of {list}"),
+        });
+        before = Some(step);
+    }
+    words
 }
 
 fn direction(before: Option<&Value>, after: Option<&Value>) -> Option<Ordering> {

@@ -16,6 +16,7 @@ fn verdict(state: &mut EnvironmentState, verdict: Verdict) {
         at: now(),
         errors_in_a_row: 0,
         wrong_probes_in_a_row: 0,
+        callers: None,
     });
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::config::Digest;
 use moorline_model::intent::Wish;
+use moorline_model::notification::Notification;
 use moorline_plan::Decision;
 use serde_json::json;
 
@@ -72,6 +73,7 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
         "wait" => world.now += span(words[1]),
         "replica" => replica(world, words[1], words[2]),
         "edit" => edit(world, words[1]),
+        "messages" => messages(world, out),
         "run" => run(world, words.get(1).map(|count| count.parse().unwrap()), out),
         actor => {
             let wish = wish(world, &words[1..]);
@@ -194,6 +196,19 @@ fn run(world: &mut World, count: Option<u32>, out: &mut String) {
             _ => world.now += SignedDuration::from_secs(1),
         }
     }
+}
+
+/// Every message since the last time, in full.
+fn messages(world: &mut World, out: &mut String) {
+    for message in &world.told[world.shown..] {
+        let Notification { topic, transition, severity, headline, details, next, action, page, .. } = message;
+        writeln!(out, "  [{topic}] {transition:?}, {severity:?}\n    {headline}").unwrap();
+        details.iter().for_each(|detail| writeln!(out, "    - {detail}").unwrap());
+        writeln!(out, "    next: {next}").unwrap();
+        action.iter().for_each(|action| writeln!(out, "    you can: {action}").unwrap());
+        writeln!(out, "    see: {}", page.path()).unwrap();
+    }
+    world.shown = world.told.len();
 }
 
 fn has_suspicion(world: &World) -> bool {

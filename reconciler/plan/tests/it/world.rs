@@ -84,6 +84,8 @@ pub(crate) struct World {
     pub(crate) applied_plans: Vec<String>,
     pub(crate) begun: Vec<CommitId>,
     pub(crate) told: Vec<Notification>,
+    /// How many of them were shown in full.
+    pub(crate) shown: usize,
     plans: u64,
     rollouts: u64,
     kept_plan: Option<PlanSummary>,
@@ -135,6 +137,7 @@ impl World {
             applied_plans: Vec::new(),
             begun: Vec::new(),
             told: Vec::new(),
+            shown: 0,
             plans: 0,
             rollouts: 0,
             kept_plan: None,
@@ -249,10 +252,11 @@ impl World {
 
     /// One cycle of the daemon.
     pub(crate) fn cycle(&mut self) -> Cycle {
-        let saved = self.state.clone();
+        let (saved, told) = (self.state.clone(), self.told.len());
         let intents = std::mem::take(&mut self.intents);
         let heeded = heed(self.state.clone(), &intents, self.now);
         self.state = heeded.state;
+        self.told.extend(heeded.notifications);
         let head_commit = self.head.as_ref().map(|head| self.commits[head].revision.clone());
         let head = head_commit.as_ref().and_then(|revision| self.desired_at(&revision.commit));
         if let Some(revision) = &head_commit {
@@ -280,6 +284,7 @@ impl World {
         let decision = heeded.begin.unwrap_or_else(|| decide(&self.state, &situation, self.now));
         let Some(acted) = self.act(&decision) else {
             self.state = saved;
+            self.told.truncate(told);
             self.intents = intents;
             return Cycle::Crashed(decision);
         };
@@ -307,9 +312,8 @@ impl World {
         let settled = settle(&before, &[Lane::Gateway], findings, &[], today, self.now);
         let heal = [Lane::Gateway];
         let heal = if self.options["drift"]["heal"].is_array() { &heal[..] } else { &[] };
-        let told = announce::drift(&self.state.name, &before, &settled, heal, self.now);
+        let told = announce::drift(&mut self.state, settled, heal, self.now);
         self.told.extend(told.notifications);
-        self.state.drift = settled.drift;
         lanes::note(
             &mut self.state,
             Some(&[Lane::Gateway]),

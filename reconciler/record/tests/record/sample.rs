@@ -26,6 +26,7 @@ pub(crate) fn event(message: &str) -> Event {
         at: at(0),
         environment: prod(),
         kind: EventKind::Rollout,
+        severity: moorline_model::drift::Severity::Info,
         message: message.to_owned(),
         commit: None,
         rollout: None,
@@ -46,6 +47,7 @@ pub(crate) fn audit(action: &str) -> AuditEntry {
 pub(crate) fn message(incident: &str, transition: Transition) -> Addressed {
     let notification = Notification {
         incident: IncidentKey(incident.to_owned()),
+        topic: "drift".to_owned(),
         environment: prod(),
         transition,
         severity: moorline_model::drift::Severity::Warning,
@@ -53,7 +55,7 @@ pub(crate) fn message(incident: &str, transition: Transition) -> Addressed {
         details: Vec::new(),
         next: "it is healed at the next cycle".to_owned(),
         action: None,
-        path: "/".to_owned(),
+        page: moorline_model::page::Page::Overview,
         at: at(0),
     };
     Addressed { notification, channels: vec![Channel::Slack, Channel::Email] }

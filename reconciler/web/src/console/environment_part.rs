@@ -38,7 +38,7 @@ fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
     if let Some(frozen) = &state.frozen {
         html.raw("<p class=\"notice bad\" role=\"alert\"><strong>Frozen</strong>: ")
             .text(frozen.trim_end_matches('.'));
-        html.raw(". Nothing is done by itself until <code>moorline release ")
+        html.raw(". Nothing is done by itself any more. Merge a fix, then <code>moorline release ")
             .text(&state.name)
             .raw("</code>.</p>");
     }
@@ -59,7 +59,13 @@ fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
         html.raw(", by ").text(&hold.by).raw(", ");
         wording::ago(html, hold.since, now);
         html.raw(": ").text(hold.reason.trim_end_matches('.'));
-        html.raw(". Lift it with <code>moorline release ").text(&state.name).raw("</code>.</p>");
+        html.raw(match hold.commit {
+            Some(_) => {
+                ". Merge a fix: a newer commit is rolled out by itself. To try this one again: <code>moorline release "
+            }
+            None => ". Lift it with <code>moorline release ",
+        });
+        html.text(&state.name).raw("</code>.</p>");
     }
     if !past.is_empty() {
         html.raw("<p class=\"hint\">Held, and no longer wanted:");

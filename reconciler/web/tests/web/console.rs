@@ -152,7 +152,7 @@ async fn the_console_shows_all_there_is_to_know_of_an_environment() {
         "0 s</time> ago",
         "<meta name=\"viewport\"",
         "moorline release prod",
-        "<h4>What it changes</h4><p>some text; Terraform: 0 to add, 1 to change, 0 to destroy.</p>",
+        "<h4>What it changes</h4><p>some text.</p>",
         "<li>some text: some text changes some text</li>",
         "<li>and 7 more</li>",
     ] {
@@ -162,6 +162,27 @@ async fn the_console_shows_all_there_is_to_know_of_an_environment() {
     assert!(alone.contains("<h3>Rollouts</h3>"));
     for path in ["/environments/nowhere", "/environments/prod/rollouts/x"] {
         assert_eq!(rig.get(path, "viewer").await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+// A release alone tries the bad commit again at once.
+#[tokio::test]
+async fn of_a_commit_that_is_held_it_says_that_a_fix_is_the_way() {
+    let rig = Rig::start().await;
+    let mut state = EnvironmentState::new(name("prod"));
+    let wanted = waiting("abc").revision;
+    let hold =
+        |commit| Hold { commit, reason: "it was bad".to_owned(), by: "moorline".to_owned(), since: now() };
+    state.holds = vec![hold(Some(wanted.commit.clone()))];
+    state.wanted = Some(wanted);
+    state.frozen = Some("undoing failed".to_owned());
+    rig.commit(&state, &[]).await;
+    let page = rig.page("/environments/prod").await;
+    let held = page.split("<strong>Held</strong>").nth(1).unwrap().split("</p>").next().unwrap();
+    let frozen = page.split("<strong>Frozen</strong>").nth(1).unwrap().split("</p>").next().unwrap();
+    for notice in [held, frozen] {
+        let (fix, release) = (notice.find("Merge a fix"), notice.find("moorline release"));
+        assert!(fix.is_some() && fix < release, "{notice}");
     }
 }
 

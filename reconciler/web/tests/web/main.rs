@@ -7,6 +7,7 @@ mod console;
 mod documents;
 mod drift;
 mod hooks;
+mod links;
 mod pages;
 mod rig;
 mod shield;

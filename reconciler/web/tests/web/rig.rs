@@ -215,6 +215,7 @@ pub(crate) fn event(environment: &EnvironmentName, message: &str) -> Event {
         at: now(),
         environment: environment.clone(),
         kind: EventKind::Rollout,
+        severity: moorline_model::drift::Severity::Info,
         message: message.to_owned(),
         commit: None,
         rollout: None,

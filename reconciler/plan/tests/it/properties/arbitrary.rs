@@ -8,7 +8,9 @@ use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::declaration::{Declaration, Rollback, RolloutPlan, RolloutStrategy, Verify};
 use moorline_model::environment::{EnvironmentState, Hold};
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
-use moorline_model::rollout::{Deployed, Evidence, Phase, Rollout, RolloutKind, Stop, Undo, Verdict};
+use moorline_model::rollout::{
+    Callers, Deployed, Evidence, Phase, Rollout, RolloutKind, Stop, Undo, Verdict,
+};
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
 use moorline_plan::{Acted, Desired, desired as desire};
 use proptest::option;
@@ -153,8 +155,11 @@ prop_compose! {
             approval: None,
             digest,
             changes: None,
+            terraform_changes: None,
             generations: BTreeMap::new(),
             promoted,
+            exposed: promoted,
+            callers_before: Callers::default(),
             evidence: evidence.map(|(phase, verdict)| Evidence {
                 phase,
                 verdict,
@@ -162,12 +167,15 @@ prop_compose! {
                 at: now(),
                 errors_in_a_row: 0,
                 wrong_probes_in_a_row: 0,
+                callers: None,
             }),
             reason: None,
             attempts,
             retry_at: retry.map(|seconds| now() + SignedDuration::from_secs(seconds)),
             stale_plans,
             person_asked_at: None,
+            told: false,
+            asks: false,
         }
     }
 }

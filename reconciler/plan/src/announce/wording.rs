@@ -1,0 +1,132 @@
+//! The words of a message about drift: what differs, where, since when, what happens by itself, what one can do.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use moorline_model::EnvironmentName;
+use moorline_model::drift::{Drift, Lane};
+use moorline_model::notification::Transition;
+
+use super::is_unread;
+use crate::age::{age, lasting};
+
+/// Most findings named in one message; the console has all of them.
+const DETAILS_MAX: usize = 20;
+/// Most addresses for which a message names a command each.
+const COMMANDS_MAX: usize = 3;
+
+pub(super) fn headline(
+    environment: &EnvironmentName,
+    transition: Transition,
+    shown: &[&Drift],
+    now: Timestamp,
+) -> String {
+    let since = shown.iter().map(|drift| drift.first_seen).min().unwrap_or(now);
+    let (age, lasting) = (age(since, now), lasting(since, now));
+    let unread: Vec<&Drift> = shown.iter().copied().filter(|drift| is_unread(drift)).collect();
+    let differ: Vec<&Drift> = shown.iter().copied().filter(|drift| !is_unread(drift)).collect();
+    let note = shown.iter().find_map(|drift| drift.finding.note.as_deref());
+    let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
+    let what = match (transition, differ.is_empty(), unread.is_empty()) {
+        (Transition::Resolved, true, _) => format!("{} can be read again, after {age}", subject(&unread)),
+        (Transition::Resolved, ..) => {
+            format!("{} {} as declared again, after {age}", subject(shown), verb(shown, "is", "are"))
+        }
+        (_, true, _) => format!("{} cannot be read{lasting}{note}", subject(&unread)),
+        (_, _, true) => format!(
+            "{} {} from what is declared{}{lasting}{note}",
+            subject(&differ),
+            verb(&differ, "differs", "differ"),
+            fields(&differ)
+        ),
+        _ => format!(
+            "{} {} from what is declared{}, and {} cannot be read{lasting}{note}",
+            subject(&differ),
+            verb(&differ, "differs", "differ"),
+            fields(&differ),
+            subject(&unread)
+        ),
+    };
+    format!("{environment}: {what}")
+}
+
+fn addresses<'a>(shown: &[&'a Drift]) -> BTreeSet<&'a str> {
+    shown.iter().map(|drift| drift.finding.address.as_str()).collect()
+}
+
+/// The one address, or how many replicas: other lanes have an incident for each address.
+fn subject(shown: &[&Drift]) -> String {
+    let addresses = addresses(shown);
+    match (addresses.first(), addresses.len()) {
+        (Some(address), 1) => (*address).to_owned(),
+        (_, count) => format!("{count} gateway replicas"),
+    }
+}
+
+fn verb(shown: &[&Drift], one: &'static str, many: &'static str) -> &'static str {
+    if addresses(shown).len() == 1 { one } else { many }
+}
+
+fn fields(differ: &[&Drift]) -> String {
+    let paths: BTreeSet<_> = differ.iter().map(|drift| drift.finding.path.as_str()).collect();
+    match (paths.first(), paths.len()) {
+        (Some(&""), 1) | (None, _) => String::new(),
+        (Some(path), 1) => format!(" in {path}"),
+        (_, count) => format!(" in {count} fields"),
+    }
+}
+
+pub(super) fn details(transition: Transition, shown: &[&Drift]) -> Vec<String> {
+    let nothing = "nothing";
+    let is_one = addresses(shown).len() == 1;
+    let was = if transition == Transition::Resolved { "was" } else { "live" };
+    let line = |drift: &&Drift| {
+        let finding = &drift.finding;
+        let path = if finding.path.is_empty() { "all of it" } else { &finding.path };
+        let place = if is_one { path.to_owned() } else { format!("{} {path}", finding.address) };
+        if is_unread(drift) {
+            return format!("{place}: could not be read");
+        }
+        let declared = finding.declared.as_deref().unwrap_or(nothing);
+        let live = finding.live.as_deref().unwrap_or(nothing);
+        format!("{place}: declared {declared}, {was} {live}")
+    };
+    let mut lines: Vec<_> = shown.iter().take(DETAILS_MAX).map(line).collect();
+    if shown.len() > DETAILS_MAX {
+        lines.push(format!("and {} more", shown.len() - DETAILS_MAX));
+    }
+    lines
+}
+
+pub(super) const fn next(transition: Transition, lane: Lane, heals: bool) -> &'static str {
+    match (transition, lane, heals) {
+        (Transition::Resolved, ..) => "Nothing is left to do.",
+        (Transition::CannotCheck, ..) => "It is read again by itself. What serves there serves on.",
+        (_, Lane::Gateway, true) => "The document in force is put back by itself.",
+        _ => "Nothing is changed by itself.",
+    }
+}
+
+/// The command that gives the declared state back, where it does not come back by itself.
+pub(super) fn action(
+    environment: &EnvironmentName,
+    transition: Transition,
+    shown: &[&Drift],
+    heals: bool,
+) -> Option<String> {
+    let differ: Vec<&Drift> = shown.iter().copied().filter(|drift| !is_unread(drift)).collect();
+    let addresses = addresses(&differ);
+    match transition {
+        Transition::Resolved => None,
+        Transition::CannotCheck => Some(format!("moorline why {environment}")),
+        _ if heals => Some(format!("moorline drift {environment}")),
+        _ if addresses.len() > COMMANDS_MAX => Some(format!("moorline heal {environment}")),
+        _ => {
+            let each = addresses.iter().map(|address| {
+                let quote = if address.contains(['[', '"', ' ', '\'', '(']) { "'" } else { "" };
+                format!("moorline heal {environment} --only {quote}{address}{quote}")
+            });
+            Some(each.collect::<Vec<_>>().join("; "))
+        }
+    }
+}
