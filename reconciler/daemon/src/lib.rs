@@ -20,6 +20,7 @@ pub mod keeper;
 pub mod metrics;
 pub mod outbox;
 pub mod random;
+pub mod said;
 #[cfg(test)]
 mod sample;
 pub mod secrets;

@@ -12,6 +12,7 @@ use crate::cycle::Identities;
 use crate::explanations::Explanations;
 use crate::fleet::Clients;
 use crate::metrics::Metrics;
+use crate::said::Said;
 use crate::secrets::Secrets;
 
 /// What the keepers share.
@@ -40,6 +41,8 @@ pub struct Shared {
     pub identities: Identities,
     /// Why changes are not applied, for people who ask.
     pub explanations: Arc<Explanations>,
+    /// What the log has said already.
+    pub said: Said,
     /// Rung when a message waits in the outbox.
     pub outbox: Arc<Notify>,
 }

@@ -97,19 +97,40 @@ impl Watcher {
         let head = match known {
             // The same commit says the same; but what could not be read may be readable now.
             Some(head) if head.revision.commit == revision.commit && head.declaration.is_ok() => head,
-            _ => {
-                tracing::info!(commit = %revision.commit, message = %revision.message, "new head");
+            known => {
                 let declaration = declaration(&self.repository, &revision.commit, &self.path).await;
-                Head { revision, declaration }
+                let head = Head { revision, declaration };
+                name(&head, known.as_ref());
+                head
             }
         };
+        if self.reports.borrow().as_ref().is_some_and(|report| report.error.is_some()) {
+            tracing::info!("the repository can be fetched again");
+        }
         Report { head: Some(head), error: None, checked_at: clock::now() }
     }
 
     fn failed(&self, error: &str) -> Report {
-        tracing::warn!(error, "the repository cannot be fetched");
+        // Each poll meets it again; the axis keeps its age.
+        if self.reports.borrow().as_ref().and_then(|report| report.error.as_deref()) != Some(error) {
+            tracing::warn!(error, "the repository cannot be fetched");
+        }
         let head = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
         Report { head, error: Some(error.to_owned()), checked_at: clock::now() }
+    }
+}
+
+/// Names a new head, and mistakes in its declaration: once for a commit, unless others turn up.
+fn name(head: &Head, known: Option<&Head>) {
+    let Head { revision: Revision { commit, author, message: title, .. }, declaration } = head;
+    let known = known.filter(|known| known.revision.commit == *commit);
+    if known.is_none() {
+        tracing::info!(commit = commit.short(), author, title, "new head");
+    }
+    if let Err(mistakes) = declaration
+        && known.and_then(|known| known.declaration.as_ref().err()) != Some(mistakes)
+    {
+        tracing::warn!(commit = commit.short(), author, mistakes, "the declaration has mistakes");
     }
 }
 

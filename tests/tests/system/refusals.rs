@@ -55,7 +55,7 @@ async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
     let before = (world.digests().await, world.audit().await);
     let mut tree = world.tree();
     tree.insert("moorline.yaml".to_owned(), FIVE_MISTAKES.to_owned());
-    world.repository.push(&tree, "five mistakes");
+    let bad = world.repository.push(&tree, "five mistakes");
     let is_bad = |environment: &Value| environment["axes"]["source"]["standing"] == "bad";
     let environment = world.when("the source is bad", is_bad).await;
     assert_all_named(environment["axes"]["source"]["because"].as_str().unwrap());
@@ -69,6 +69,17 @@ async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
 
     let repaired = world.push_model("second");
     world.verified(&repaired).await;
+    assert_logged_once(&world, PLACES[0].1, &bad);
+}
+
+/// The log names a mistake once, however many cycles met it: at WARN, with the commit and its author.
+fn assert_logged_once(world: &World, mistake: &str, commit: &str) {
+    let log = world.daemon.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(mistake)).collect();
+    let [line] = lines.as_slice() else { panic!("{mistake} is named {} times: {lines:#?}", lines.len()) };
+    for expected in [" WARN ", &commit[..10], "ann"] {
+        assert!(line.contains(expected), "{expected}: {line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,6 +112,9 @@ async fn a_bad_gateway_document_fails_before_anything_changes() {
         assert_eq!(environment["applied"]["revision"]["commit"], good);
         assert!(!environment.to_string().contains("swordfish"));
         assert_eq!(world.digests().await, before);
+        // Several cycles later.
+        world.mailed(path).await;
+        assert_logged_once(&world, path, &bad);
     }
     assert!(!world.daemon.log().contains("swordfish"));
 }

@@ -194,7 +194,12 @@ struct Told<'a>(&'a EnvironmentName);
 
 impl Progress for Told<'_> {
     fn report(&self, event: Event) {
-        tracing::info!(environment = %self.0, ?event, "terraform");
+        match event {
+            Event::Errored { address } => {
+                tracing::warn!(environment = %self.0, address, "terraform could not change it");
+            }
+            event => tracing::info!(environment = %self.0, ?event, "terraform"),
+        }
     }
 }
 

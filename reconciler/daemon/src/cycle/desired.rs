@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use moorline_config::{Config, Digest};
+use moorline_model::Revision;
 use moorline_model::declaration::{Declaration, Document};
 use moorline_model::rollout::{Phase, Rollout};
-use moorline_model::{EnvironmentName, Revision};
 use moorline_plan::decide::{Decision, Situation, foreign};
 use moorline_plan::desired::{Desired, desired};
 use moorline_plan::gateway::ReplicaReading;
@@ -103,7 +103,11 @@ impl Cycle<'_> {
         let head = match head {
             None => None,
             Some(head) => Some(match &head.declaration {
-                Ok(declaration) => self.at(&head.revision, declaration, handed_over.as_ref()).await,
+                Ok(declaration) => {
+                    let declared = self.at(&head.revision, declaration, handed_over.as_ref()).await;
+                    declared.inspect_err(|mistakes| self.name_mistakes(&head.revision, mistakes))
+                }
+                // The source named them.
                 Err(mistakes) => Err(mistakes.clone()),
             }),
         };
@@ -158,11 +162,18 @@ impl Cycle<'_> {
             Ok(declaration) => self.at(revision, &declaration, handed_over).await,
             Err(error) => Err(error),
         };
-        declared
-            .inspect_err(|error| {
-                tracing::warn!(environment = %self.name, commit = %revision.commit, error, "the commit cannot be read");
-            })
-            .ok()
+        declared.inspect_err(|mistakes| self.name_mistakes(revision, mistakes)).ok()
+    }
+
+    /// Mistakes stay in a commit, and each cycle meets them: the log names them once.
+    fn name_mistakes(&self, revision: &Revision, mistakes: &str) {
+        let Revision { commit, author, .. } = revision;
+        if self.shared.said.is_news(&format!("{} {commit}", self.name), mistakes) {
+            tracing::warn!(
+                environment = %self.name, commit = commit.short(), author, mistakes,
+                "what the commit declares cannot be brought in"
+            );
+        }
     }
 
     /// What a commit declares for this environment.
@@ -214,7 +225,7 @@ impl Cycle<'_> {
             return Ok(Some((*config).clone()));
         }
         let kept = self.shared.record.document(self.name, digest).await?;
-        Ok(kept.and_then(|kept| parse_kept(self.name, digest, &kept.document)))
+        Ok(kept.and_then(|kept| self.parse_kept(digest, &kept.document)))
     }
 
     /// Asks the policies where the decision needs their word.
@@ -231,13 +242,15 @@ impl Cycle<'_> {
         let document = document.or(current.document.config());
         super::policies::denials(&self.shared.repository, rollout, current, document).await
     }
-}
 
-/// A kept document was valid when it was kept; a release with stricter rules may see it otherwise.
-fn parse_kept(name: &EnvironmentName, digest: Digest, document: &Value) -> Option<Config> {
-    Config::from_value("kept document", document)
-        .inspect_err(|mistakes| {
-            tracing::error!(environment = %name, %digest, %mistakes, "a kept document is not valid any more");
-        })
-        .ok()
+    /// A kept document was valid when it was kept; a release with stricter rules may see it otherwise.
+    fn parse_kept(&self, digest: Digest, document: &Value) -> Option<Config> {
+        let parsed = Config::from_value("kept document", document);
+        let named = parsed.inspect_err(|mistakes| {
+            if self.shared.said.is_news(&format!("{} {digest}", self.name), &mistakes.to_string()) {
+                tracing::error!(environment = %self.name, %digest, %mistakes, "a kept document is not valid any more");
+            }
+        });
+        named.ok()
+    }
 }

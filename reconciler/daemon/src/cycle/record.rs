@@ -1,7 +1,9 @@
 //! The end of a cycle: one transaction, and when the next one is due.
 
 use jiff::{SignedDuration, Timestamp};
+use moorline_model::drift::Severity;
 use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::event::{Event, EventKind};
 use moorline_model::intent::Outcome;
 use moorline_plan::decide::Decision;
 use moorline_plan::intent::conclude;
@@ -36,9 +38,7 @@ impl Cycle<'_> {
             .iter()
             .map(|notification| Addressed { notification: notification.clone(), channels: channels.clone() })
             .collect();
-        for event in &memory.events {
-            tracing::info!(environment = %self.name, message = %event.message, "history");
-        }
+        memory.events.iter().for_each(log);
         let has_mail = !notifications.is_empty() && !channels.is_empty();
         let has_ended =
             memory.state.rollout_under_way().is_none() && !matches!(decision, Decision::Rest { .. });
@@ -78,6 +78,20 @@ fn outcomes(
     let (ids, heard): (Vec<_>, Vec<_>) = memory.heard.iter().cloned().unzip();
     let situation = wanted.situation(memory, live);
     ids.into_iter().zip(conclude(heard, decision, &memory.state, &situation, now)).collect()
+}
+
+/// Writes a line of history into the log, at the level of what happened.
+fn log(event: &Event) {
+    // Mistakes of a commit were named when it was read.
+    if event.kind == EventKind::Check && event.commit.is_some() {
+        return;
+    }
+    let Event { environment, message, .. } = event;
+    match event.severity {
+        Severity::Info => tracing::info!(%environment, %message, "history"),
+        Severity::Warning => tracing::warn!(%environment, %message, "history"),
+        Severity::Critical => tracing::error!(%environment, %message, "history"),
+    }
 }
 
 fn next(state: &EnvironmentState, wanted: &Wanted, live: &Live, decision: &Decision, now: Timestamp) -> Next {

@@ -105,8 +105,11 @@ impl Manager {
             let token = environment.gateway.document_token.as_ref().and_then(|reference| {
                 let resolved = self.shared.secrets.declared(reference);
                 let resolved = resolved.inspect_err(|error| {
-                    let error = error as &dyn std::error::Error;
-                    tracing::warn!(environment = %environment.name, error, "gateway.document_token has no value");
+                    let error = crate::chain::of(error);
+                    let about = format!("{} gateway.document_token", environment.name);
+                    if self.shared.said.is_news(&about, &error) {
+                        tracing::warn!(environment = %environment.name, error, "gateway.document_token has no value");
+                    }
                 });
                 let token = resolved.ok()?;
                 if let Err(weak) = token.as_token() {

@@ -26,6 +26,7 @@ use crate::explanations::Explanations;
 use crate::fleet::Clients;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::said::Said;
 use crate::secrets::Secrets;
 use crate::shared::Shared;
 use crate::source::{Report, Watcher, watch_files};
@@ -132,6 +133,7 @@ pub(super) async fn start(
         metrics,
         identities: Identities::default(),
         explanations,
+        said: Said::default(),
         outbox: Arc::clone(&outbox_bell),
     });
     let outbox = Outbox {
