@@ -3,6 +3,8 @@
 use moorline_tests::World;
 use moorline_tests::cli::{self, Said, moorline};
 use moorline_tests::daemon::{OPERATOR_TOKEN, VIEWER_TOKEN};
+use moorline_tests::declared::caller_key_sha256;
+use moorline_tests::gateway::ADMIN_TOKEN;
 use serde_json::{Value, json};
 
 /// Runs a command as somebody who may act.
@@ -104,6 +106,53 @@ async fn people_hold_release_sync_and_roll_back() {
     assert_eq!(back.code, 5, "{back:?}");
     let said = |message: &String| message.contains("it is dearer");
     assert!(world.history().await.iter().any(said), "{:?}", world.history().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_what_a_checkout_changes_with_values_and_without_secrets() {
+    let mut world = World::new().await;
+    let first = world.settle().await;
+    world.document["routes"][0]["limits"][0]["requests"] = json!(2_000_000);
+    world.document["keys"][0]["sha256"] = json!("0".repeat(64));
+    world.document["providers"]["local"]["api_key"] = json!("env:ANOTHER_KEY");
+    let checkout = tempfile::tempdir().unwrap();
+    for (path, text) in world.tree() {
+        std::fs::write(checkout.path().join(path), text).unwrap();
+    }
+    let path = checkout.path().to_str().unwrap();
+    let variables = [("GATEWAY_TOKEN", ADMIN_TOKEN)];
+    let plan = async |more: &[&str]| moorline(&[&["plan", "test", path], more].concat(), &variables).await;
+    let text = plan(&[]).await;
+    assert_eq!(text.code, 2, "{text:?}");
+    let limit = "the limit of route /v1/chat/* rises from 1000000 to 2000000 requests per key and 1h";
+    assert!(text.stdout.contains(limit), "{text:?}");
+    for line in [
+        "key caller: sha256 changes (not shown)",
+        "provider local: api_key changes env:…",
+        "route /v1/chat/*: limit 1000000 → 2000000 requests per key and 1h",
+    ] {
+        assert!(text.stdout.contains(line), "{line}: {text:?}");
+    }
+    let told = plan(&["--output", "json"]).await;
+    assert_eq!(told.json()["document"]["fields"][2]["after"], "2000000", "{told:?}");
+    let planned = told.json()["document"]["sentence"].as_str().unwrap().to_owned();
+    assert!(planned.contains(limit), "{planned}");
+    for said in [&text, &told] {
+        for secret in ["ANOTHER", "PROVIDER_KEY", &"0".repeat(64), &caller_key_sha256()] {
+            assert!(!said.stdout.contains(secret), "{secret}: {said:?}");
+        }
+    }
+
+    // Merged, it is said in the same words by the history, the rollout and its mails.
+    world.document["providers"]["local"]["api_key"] = json!("env:PROVIDER_KEY");
+    world.document["keys"][0]["sha256"] = json!(caller_key_sha256());
+    let second = world.push("raise the limit");
+    assert_ne!(first, second);
+    let environment = world.verified(&second).await;
+    assert_eq!(environment["rollout"]["changes"]["sentence"], limit, "{environment}");
+    assert!(world.history().await.iter().any(|line| line.contains("begins") && line.contains(limit)));
+    // Mails fold long lines.
+    world.mailed("rises from 1000000 to 2000000").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
