@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::EnvironmentName;
+
 /// Which comparison found it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
@@ -120,6 +122,22 @@ impl Finding {
     }
 }
 
+/// The command that gives the declared state of an address back, as one types it into a shell.
+#[must_use]
+pub fn heal_command(environment: &EnvironmentName, address: &str) -> String {
+    format!("moorline heal {environment} --only {}", shell_word(address))
+}
+
+/// A text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 /// How far a finding has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -146,4 +164,23 @@ pub struct Drift {
     pub first_seen: Timestamp,
     /// When it was last seen.
     pub last_seen: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_word_of_a_shell() {
+        for (address, word) in [
+            ("aws_lb.main", "aws_lb.main"),
+            ("http://10.0.1.10:8788", "http://10.0.1.10:8788"),
+            ("aws_lb.main[\"a b\"]", "'aws_lb.main[\"a b\"]'"),
+            ("a'; rm -rf /", "'a'\\''; rm -rf /'"),
+            ("$(id)", "'$(id)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(address), word);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
-use moorline_model::drift::{Drift, Lane};
+use moorline_model::drift::{Drift, DriftKind, Lane, heal_command};
 use moorline_model::notification::Transition;
 
 use super::is_unread;
@@ -114,18 +114,16 @@ pub(super) fn action(
     shown: &[&Drift],
     heals: bool,
 ) -> Option<String> {
-    let differ: Vec<&Drift> = shown.iter().copied().filter(|drift| !is_unread(drift)).collect();
-    let addresses = addresses(&differ);
+    // What is not deployed yet comes with the next rollout.
+    let can_be_healed = |drift: &&Drift| !is_unread(drift) && drift.finding.kind != DriftKind::Undeployed;
+    let addresses = addresses(&shown.iter().copied().filter(can_be_healed).collect::<Vec<_>>());
     match transition {
         Transition::Resolved => None,
-        Transition::CannotCheck => Some(format!("moorline why {environment}")),
+        _ if addresses.is_empty() => Some(format!("moorline why {environment}")),
         _ if heals => Some(format!("moorline drift {environment}")),
         _ if addresses.len() > COMMANDS_MAX => Some(format!("moorline heal {environment}")),
         _ => {
-            let each = addresses.iter().map(|address| {
-                let quote = if address.contains(['[', '"', ' ', '\'', '(']) { "'" } else { "" };
-                format!("moorline heal {environment} --only {quote}{address}{quote}")
-            });
+            let each = addresses.iter().map(|address| heal_command(environment, address));
             Some(each.collect::<Vec<_>>().join("; "))
         }
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::axis::Axis;
 use moorline_model::comparison::{Answer, drift as known};
-use moorline_model::drift::{Drift, DriftKind, DriftState, Severity};
+use moorline_model::drift::{Drift, DriftKind, DriftState, Severity, heal_command};
 use moorline_model::environment::EnvironmentState;
 
 use super::html::Html;
@@ -206,8 +206,7 @@ fn restore(html: &mut Html, environment: &EnvironmentName, open: &[&Drift]) {
     html.raw("<p>Lanes below <code>drift.heal</code> are restored by themselves. Else give the declared state back with ");
     html.raw("<code>moorline heal ").text(environment).raw("</code>, or of one address:</p><ul>");
     for address in addresses.iter().take(COMMANDS_MAX) {
-        html.raw("<li><code>moorline heal ").text(environment).raw(" --only ").text(shell_word(address));
-        html.raw("</code></li>");
+        html.raw("<li><code>").text(heal_command(environment, address)).raw("</code></li>");
     }
     html.raw("</ul>");
     if addresses.len() > COMMANDS_MAX {
@@ -217,16 +216,6 @@ fn restore(html: &mut Html, environment: &EnvironmentName, open: &[&Drift]) {
         "<p>To keep what is live, declare it in Git. To leave a field to another owner, add a rule below ",
     );
     html.raw("<code>drift.ignore</code>.</p>");
-}
-
-/// A text as one word of a shell.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 const fn kind(kind: DriftKind) -> &'static str {
@@ -245,24 +234,5 @@ const fn severity(severity: Severity) -> &'static str {
         Severity::Info => "for information",
         Severity::Warning => "warning",
         Severity::Critical => "critical",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_one_word_of_a_shell() {
-        for (address, word) in [
-            ("aws_lb.main", "aws_lb.main"),
-            ("http://10.0.1.10:8788", "http://10.0.1.10:8788"),
-            ("aws_lb.main[\"a b\"]", "'aws_lb.main[\"a b\"]'"),
-            ("a'; rm -rf /", "'a'\\''; rm -rf /'"),
-            ("$(id)", "'$(id)'"),
-            ("", "''"),
-        ] {
-            assert_eq!(shell_word(address), word);
-        }
     }
 }
