@@ -7,6 +7,9 @@ use moorline_tests::declared::caller_key_sha256;
 use moorline_tests::gateway::ADMIN_TOKEN;
 use serde_json::{Value, json};
 
+/// What is declared of `another-key-of-tests`.
+const ANOTHER_SHA256: &str = "18137d790529a8ea002a393f2cc28b7a3d24ea22d9671ee7bfe939a21e6145c0";
+
 /// Runs a command as somebody who may act.
 async fn run(world: &World, arguments: &[&str]) -> Said {
     moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
@@ -113,7 +116,7 @@ async fn a_plan_says_what_a_checkout_changes_with_values_and_without_secrets() {
     let mut world = World::new().await;
     let first = world.settle().await;
     world.document["routes"][0]["limits"][0]["requests"] = json!(2_000_000);
-    world.document["keys"][0]["sha256"] = json!("0".repeat(64));
+    world.document["keys"][0]["sha256"] = json!(ANOTHER_SHA256);
     world.document["providers"]["local"]["api_key"] = json!("env:ANOTHER_KEY");
     let checkout = tempfile::tempdir().unwrap();
     for (path, text) in world.tree() {
@@ -138,7 +141,7 @@ async fn a_plan_says_what_a_checkout_changes_with_values_and_without_secrets() {
     let planned = told.json()["document"]["sentence"].as_str().unwrap().to_owned();
     assert!(planned.contains(limit), "{planned}");
     for said in [&text, &told] {
-        for secret in ["ANOTHER", "PROVIDER_KEY", &"0".repeat(64), &caller_key_sha256()] {
+        for secret in ["ANOTHER", "PROVIDER_KEY", ANOTHER_SHA256, &caller_key_sha256()] {
             assert!(!said.stdout.contains(secret), "{secret}: {said:?}");
         }
     }
