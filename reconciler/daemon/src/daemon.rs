@@ -4,6 +4,7 @@
 //! [`manager`]; the outbox. All hang on one tracker and one token, but the lease, which outlives the others. Bells wake them, `watch` channels carry what the
 //! repository says; nothing else passes between them but the record.
 
+mod absent;
 mod lease;
 mod manager;
 mod own_secrets;

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::absent::Absent;
 use crate::bell::Bells;
 use crate::keeper::Keeper;
 use crate::shared::Shared;
@@ -42,13 +43,14 @@ impl Manager {
     /// Follows the repository until cancelled. Environments that the record knows are kept from the start, so that a
     /// repository which cannot be read does not make drift invisible.
     pub(super) async fn run(mut self, known: Vec<EnvironmentName>, cancel: CancellationToken) {
-        let mut keepers = Keepers::default();
+        let (mut keepers, mut absent) = (Keepers::default(), Absent::default());
         for name in known {
             self.start(&mut keepers, name, &cancel);
         }
         loop {
             let declaration = self.declaration();
             if let Some(declaration) = declaration {
+                absent.tell(&declaration, &self.shared.secrets);
                 self.documents.send_replace(Some(self.documents_of(&declaration)));
                 let names: BTreeSet<_> =
                     declaration.environments.iter().map(|found| found.name.clone()).collect();
@@ -103,20 +105,9 @@ impl Manager {
                 Document::Terraform { .. } => Delivery::Terraform,
             };
             let token = environment.gateway.document_token.as_ref().and_then(|reference| {
-                let resolved = self.shared.secrets.declared(reference);
-                let resolved = resolved.inspect_err(|error| {
-                    let error = crate::chain::of(error);
-                    let about = format!("{} gateway.document_token", environment.name);
-                    if self.shared.said.is_news(&about, &error) {
-                        tracing::warn!(environment = %environment.name, error, "gateway.document_token has no value");
-                    }
-                });
-                let token = resolved.ok()?;
-                if let Err(weak) = token.as_token() {
-                    let error = &weak as &dyn std::error::Error;
-                    tracing::warn!(environment = %environment.name, error, "gateway.document_token is no token: nobody may hand the document over");
-                    return None;
-                }
+                // Why there is none was said when the declaration was read.
+                let token = self.shared.secrets.declared(reference).ok()?;
+                token.as_token().ok()?;
                 TokenHash::of(&token)
             });
             (environment.name.clone(), DeclaredDocument { delivery, token, endpoint: None })
