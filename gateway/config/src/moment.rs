@@ -59,6 +59,8 @@ impl JsonSchema for Moment {
         schemars::json_schema!({
             "type": "string",
             "format": "date-time",
+            "pattern": r"^[0-9+-][0-9-]*[Tt ].*([Zz]|[+-][0-9]{2}(:?[0-9]{2}){0,2})(\[.*\])?$",
+            "examples": ["2027-06-30T00:00:00Z"],
             "description": "A moment (RFC 3339, with an offset) such as 2027-06-30T00:00:00Z.",
         })
     }

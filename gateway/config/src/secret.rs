@@ -110,7 +110,14 @@ impl JsonSchema for Reference {
         schemars::json_schema!({
             "type": "string",
             "description": "Where a secret's value is found; never the value itself.",
-            "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|secretsmanager:.+|ssm:/.+|vault:.+#.+)$",
+            "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.*|secretsmanager:.+|ssm:/.*|vault:[^#]+#.+)$",
+            "examples": [
+                "env:OPENAI_API_KEY",
+                "file:/run/secrets/key",
+                "secretsmanager:ai-gateway/openai#api_key",
+                "ssm:/ai-gateway/openai",
+                "vault:ai-gateway/openai#api_key",
+            ],
         })
     }
 }

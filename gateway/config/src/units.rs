@@ -31,7 +31,7 @@ fn split(text: &str) -> Option<(f64, &str)> {
 }
 
 macro_rules! written {
-    ($name:ident, $pattern:literal, $description:literal) => {
+    ($name:ident, $pattern:literal, $description:literal, $examples:expr) => {
         impl TryFrom<String> for $name {
             type Error = InvalidQuantity;
             fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -48,7 +48,9 @@ macro_rules! written {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({"type": "string", "pattern": $pattern, "description": $description})
+                schemars::json_schema!({
+                    "type": "string", "pattern": $pattern, "description": $description, "examples": $examples,
+                })
             }
         }
     };
@@ -131,7 +133,12 @@ impl fmt::Display for Duration {
         write!(formatter, "{number}{unit}")
     }
 }
-written!(Duration, r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", "A duration such as 250ms, 30s, 5m, 1h or 1d.");
+written!(
+    Duration,
+    r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ms|s|m|h|d)$",
+    "A duration such as 250ms, 30s, 5m, 1h or 1d.",
+    ["250ms", "30s", "5m", "1h", "1d"]
+);
 
 /// A size in bytes, written in binary units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -186,7 +193,7 @@ impl fmt::Display for ByteSize {
         write!(formatter, "{}{unit}", self.bytes >> shift)
     }
 }
-written!(ByteSize, r"^[0-9]+(B|KiB|MiB|GiB)$", "A size such as 64KiB.");
+written!(ByteSize, r"^[0-9]+(B|KiB|MiB|GiB)$", "A size such as 64KiB.", ["64KiB", "256MiB"]);
 
 /// A share of a whole, from 0 % to 100 %, kept in hundredths of a percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -244,12 +251,17 @@ impl fmt::Display for Percent {
         write!(formatter, "{}%", f64::from(self.basis_points) / 100.0)
     }
 }
-written!(Percent, r"^[0-9]+(\.[0-9]{1,2})?%$", "A share from 0% to 100%, such as 2%.");
+written!(
+    Percent,
+    r"^0*(100(\.0*)?|[0-9]{1,2}(\.[0-9]{0,2}0*)?|\.[0-9]{1,2}0*)%$",
+    "A share from 0% to 100%, such as 2%.",
+    ["2%", "0.5%", "100%"]
+);
 
 /// An amount of US dollars that is not negative. Written as a plain number (`5.00`).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
-#[schemars(with = "f64", extend("minimum" = 0))]
+#[schemars(with = "f64", extend("minimum" = 0, "examples" = [2.5]))]
 pub struct Usd(f64);
 
 impl Usd {

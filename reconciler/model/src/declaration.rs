@@ -4,23 +4,30 @@
 
 mod check;
 mod deliver;
+mod notify;
 mod references;
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use moorline_config::document::Version;
+use moorline_config::schema::{self, RELATIVE_PATH};
 use moorline_config::{Decoded, Duration, Mistakes, Percent, Reference, Source, Usd};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 pub use deliver::{Document, EcsService, Endpoints};
+pub use notify::{Email, Notifications, Slack};
 pub use references::NamedSecret;
 
 use crate::EnvironmentName;
 use crate::drift::Lane;
 use crate::schedule::Schedule;
 use crate::window::Window;
+
+/// Variables that Moorline sets itself, as JSON Schema takes it: what Terraform code is not given.
+const OWN_VARIABLES: &str = "^(TF_(?!VAR_)|(PATH|HOME|LD_PRELOAD|LD_LIBRARY_PATH)$)";
 
 /// A repository's declaration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,12 +36,14 @@ pub struct Declaration {
     /// Format version: 1.
     pub version: Version,
     /// The environments; at least one.
+    #[schemars(length(min = 1))]
     pub environments: Vec<Environment>,
     /// Where people are told. Absent: nowhere but the console.
     #[serde(default)]
     pub notifications: Notifications,
     /// Folders with Rego policies, relative to the repository's root.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = RELATIVE_PATH)))]
     pub policies: Vec<String>,
 }
 
@@ -53,6 +62,23 @@ impl Declaration {
     /// As [`Declaration::parse`].
     pub fn decode(name: &str, text: &str) -> Result<Decoded<Self>, Mistakes> {
         moorline_config::decode_checked(&[Source { name, text }], check::check)
+    }
+
+    /// Its JSON Schema, for editors.
+    #[must_use]
+    pub fn schema() -> Value {
+        let example = json!({"version": 1, "environments": [{
+            "name": "prod",
+            "gateway": {
+                "document": ["gateway.yaml"],
+                "endpoints": ["http://10.0.1.10:8788", "http://10.0.1.11:8788"],
+                "admin_token": "env:GATEWAY_ADMIN_TOKEN",
+            },
+            "drift": {"heal": ["gateway"]},
+            "rollout": {"strategy": "canary", "steps": [{"weight": "1%", "hold": "2m"}, {"weight": "50%", "hold": "5m"}]},
+            "verify": {"probes": [{"model": "gpt-4o-mini", "key": "env:PROBE_KEY"}]},
+        }]});
+        schema::schema::<Self>(schema::About { name: "repository", applies: schema::Applies::Live, example })
     }
 
     /// The environment of that name.
@@ -118,20 +144,25 @@ pub struct Gateway {
 pub struct Terraform {
     /// `terraform`, `tofu`, `terragrunt` or a path. Default: `terraform`.
     #[serde(default = "Terraform::default_binary")]
+    #[schemars(regex(pattern = "^[^-]"))]
     pub binary: String,
     /// The root module's folder, relative to the repository's root.
+    #[schemars(regex(pattern = RELATIVE_PATH))]
     pub directory: String,
     /// Workspace. Default: `default`.
     #[serde(default = "Terraform::default_workspace")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9_.][A-Za-z0-9_.-]*$"))]
     pub workspace: String,
     /// Variable files, relative to `directory`.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = RELATIVE_PATH)))]
     pub var_files: Vec<String>,
     /// `-backend-config` values.
     #[serde(default)]
     pub backend_config: BTreeMap<String, String>,
     /// All that the child process sees of an environment. Values are references.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"not": {"pattern": OWN_VARIABLES}}))]
     pub environment: BTreeMap<String, Reference>,
     /// What the static gate lets through.
     #[serde(default)]
@@ -193,6 +224,7 @@ pub struct Aws {
     pub region: String,
     /// Another address for every AWS service: an emulator's, on loopback.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[Hh][Tt][Tt][Pp][Ss]?:"))]
     pub endpoint_url: Option<String>,
 }
 
@@ -239,7 +271,7 @@ pub struct Ignore {
     /// Why.
     pub reason: String,
     /// The last day on which it holds.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", regex(pattern = "^[0-9]{4}-?[0-9]{2}-?[0-9]{2}"), extend("examples" = ["2027-06-30"]))]
     pub expires: Date,
 }
 
@@ -287,6 +319,8 @@ pub struct AllowWindow {
 /// How a new document reaches requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("if" = schema::is("strategy", &json!("canary")), "then" = schema::given_and_filled("steps"),
+    "else" = {"properties": {"steps": {"maxItems": 0}}}, "not" = schema::is("strategy", &json!("blue_green"))))]
 pub struct RolloutPlan {
     /// The manner. Default: all_at_once.
     pub strategy: RolloutStrategy,
@@ -312,6 +346,7 @@ pub enum RolloutStrategy {
 #[serde(deny_unknown_fields)]
 pub struct RolloutStep {
     /// Share of requests that the candidate gets.
+    #[schemars(extend("not" = schema::zero()))]
     pub weight: Percent,
     /// Shortest time at this share.
     pub hold: Duration,
@@ -320,6 +355,7 @@ pub struct RolloutStep {
 /// When a new document counts as healthy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("if" = schema::is("min_requests", &json!(0)), "then" = schema::given_and_filled("probes")))]
 pub struct Verify {
     /// How long it must serve everything before it counts as verified. Default: 2m.
     pub window: Duration,
@@ -356,6 +392,7 @@ pub struct Probe {
     pub prompt: String,
     /// The status that is right. Default: 200.
     #[serde(default = "Probe::default_status")]
+    #[schemars(range(min = 200, max = 599))]
     pub expect_status: u16,
     /// A virtual key to ask with. Absent: none is sent.
     #[serde(default)]
@@ -414,39 +451,4 @@ impl Default for Rollback {
     fn default() -> Self {
         Self { automatic: true }
     }
-}
-
-/// Where people are told.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Notifications {
-    /// Slack.
-    pub slack: Option<Slack>,
-    /// Email.
-    pub email: Option<Email>,
-}
-
-/// A Slack channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Slack {
-    /// The channel (`#ai-gateway`) or its id.
-    pub channel: String,
-    /// A bot token.
-    pub token: Reference,
-    /// Another address for Slack's Web API: a stand-in's, on loopback.
-    #[serde(default)]
-    pub api_url: Option<String>,
-}
-
-/// An email's sender and receivers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Email {
-    /// Sender.
-    pub from: String,
-    /// Receivers; at least one.
-    pub to: Vec<String>,
-    /// An SMTP URL (`smtps://user:password@host:465`), as a reference because it holds a password.
-    pub smtp: Reference,
 }

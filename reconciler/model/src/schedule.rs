@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use moorline_config::Duration;
+use moorline_config::schema::zero;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +78,8 @@ impl FromStr for Schedule {
             return Ok(Self::Every(interval));
         }
         let wrong = || InvalidSchedule { text: text.chars().take(64).collect() };
-        let schedule = cron::Schedule::from_str(text).map_err(|_| wrong())?;
+        let schedule = Some(text).filter(|text| has_fields(text)).map(cron::Schedule::from_str);
+        let schedule = schedule.and_then(Result::ok).ok_or_else(wrong)?;
         Ok(Self::Cron(Box::new(CronExpression { text: text.to_owned(), schedule })))
     }
 }
@@ -104,14 +106,46 @@ impl From<Schedule> for String {
     }
 }
 
+/// A cron expression as a regular expression: six or seven fields, each with numbers in its range, or names.
+fn cron_pattern() -> String {
+    let field = |point: &str, any: &str| {
+        let item = format!("({any}|({point})(-({point}))?)(/0*[1-9][0-9]*)?");
+        format!("{item}(,{item})*")
+    };
+    let fields = [
+        field("0*[1-5]?[0-9]", r"\*"),
+        field("0*[1-5]?[0-9]", r"\*"),
+        field("0*(1?[0-9]|2[0-3])", r"\*"),
+        field("0*([1-9]|[12][0-9]|3[01])", r"[*?]"),
+        field("0*([1-9]|1[0-2])|[A-Za-z]+", r"\*"),
+        field("0*[1-7]|[A-Za-z]+", r"[*?]"),
+    ];
+    let year = field("0*(19[7-9][0-9]|20[0-9][0-9]|2100)", r"\*");
+    format!(r"^\s*(@(yearly|monthly|weekly|daily|hourly)|{}(\s+{year})?)\s*$", fields.join(r"\s+"))
+}
+
+/// Whether the fields of a cron expression stand apart from each other. The parser takes `******` too, which says
+/// nothing to whoever reads it.
+fn has_fields(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let is_keyword = text.trim_start().starts_with('@');
+    let is_whole = |word: &str| !word.starts_with([',', '-', '/']) && !word.ends_with([',', '-', '/']);
+    is_keyword || ((6..=7).contains(&words.clone().count()) && words.all(is_whole))
+}
+
 impl JsonSchema for Schedule {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Schedule".into()
     }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
             "description": "A duration (30s) or a cron expression with seconds, in UTC (0 */15 * * * *).",
+            "anyOf": [
+                {"allOf": [{"$ref": generator.subschema_for::<Duration>().get("$ref")}, {"not": zero()}]},
+                {"pattern": cron_pattern()},
+            ],
+            "examples": ["30s", "5m", "0 */15 * * * *", "0 0 3 * * Mon-Fri"],
         })
     }
 }
@@ -142,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_is_neither_is_refused() {
-        for text in ["", "0s", "soon", "* * *", "61 * * * * *"] {
+        for text in ["", "0s", "soon", "* * *", "61 * * * * *", "******", "1, 2 * * * * *"] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }
     }

@@ -112,6 +112,10 @@ impl From<Window> for String {
     }
 }
 
+const DAY: &str = "(Mon|Tue|Wed|Thu|Fri|Sat|Sun)";
+/// As wide as what reads it: `08`, `08:00`, `0800`, `T08:00:00.5`.
+const TIME: &str = r"[Tt]?([01][0-9]|2[0-4])(:?[0-5][0-9](:?[0-6][0-9]([.,][0-9]+)?)?)?";
+
 impl JsonSchema for Window {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Window".into()
@@ -120,6 +124,8 @@ impl JsonSchema for Window {
         schemars::json_schema!({
             "type": "string",
             "description": "Days, hours and a time zone: Mon-Fri 08:00-18:00 Europe/Berlin.",
+            "pattern": format!(r"^\s*{DAY}(-{DAY})?\s+{TIME}-{TIME}\s+\S+\s*$"),
+            "examples": ["Mon-Fri 08:00-18:00 Europe/Berlin", "Sun 02:00-04:00 UTC"],
         })
     }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use moorline_tests::cli::{Said, moorline};
 use moorline_tests::declared::{self, CALLER_KEY};
 use moorline_tests::process::program;
+use moorline_tests::{World, until};
 use serde_json::{Value, json};
 
 /// Writes a declaration and a gateway document, and validates them.
@@ -258,4 +259,50 @@ async fn the_commands_that_init_names_next_work_as_they_stand() {
         assert!(tree.get_name(name).is_some(), "{name} is committed");
     }
     assert!(tree.get_name("moorlined.yaml").is_none(), "the daemon's settings are the daemon's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_without_a_value_is_told_when_the_declaration_is_read() {
+    let mut world = World::new().await;
+    world.declaration["environments"][0]["verify"]["probes"][0]["key"] = json!("env:NO_SUCH_KEY");
+    world.push("a key that nobody set");
+    world.daemon.start().await;
+    let told = || async {
+        let log = world.daemon.log();
+        let line = log.lines().find(|line| line.contains("env:NO_SUCH_KEY is not set")).map(str::to_owned);
+        line.filter(|line| line.contains("WARN"))
+    };
+    let line = until("the daemon says what it lacks", told).await;
+    for part in ["environment=\"test\"", "environments[0].verify.probes[0].key", "where this daemon runs"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn the_example_validates_as_the_demo_lays_it_out() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = tempfile::tempdir().unwrap();
+    let laid_out = [
+        ("examples/deploy", ""),
+        ("infra/modules/ai-gateway", "infra/modules/ai-gateway"),
+        ("policies", "policies"),
+    ];
+    for (from, to) in laid_out {
+        copy(&root.join(from), &folder.path().join(to));
+    }
+    let said = moorline(&["validate", folder.path().to_str().unwrap()], &[]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Limit;
+use crate::schema::SECRET_URL;
 use crate::{GuardrailName, KeyName, ModelName, Moment, TeamName};
 
 /// A virtual key. Only the SHA-256 of the key is declared, as 64 lower-case hex digits.
@@ -65,13 +66,17 @@ pub struct Auth {
 #[serde(deny_unknown_fields)]
 pub struct Jwt {
     /// The `iss` claim, exactly.
+    #[schemars(regex(pattern = SECRET_URL))]
     pub issuer: String,
     /// A value the `aud` claim must hold.
+    #[schemars(length(min = 1, max = 512))]
     pub audience: String,
     /// Where the issuer publishes its keys.
+    #[schemars(regex(pattern = SECRET_URL))]
     pub jwks_url: String,
     /// Signature algorithms accepted. Default: all that are known.
     #[serde(default = "Jwt::default_algorithms")]
+    #[schemars(length(min = 1))]
     pub algorithms: Vec<JwtAlgorithm>,
     /// Which claims tell callers apart.
     #[serde(default)]

@@ -3,12 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema::{SECRET_URL, given, zero};
 use crate::{ByteSize, Duration, Reference};
 
 /// One rule about the text of requests and answers. Exactly one of `max_bytes`, `regex`, `pii`, `words` and `webhook` is
 /// given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = ["max_bytes", "regex", "pii", "words", "webhook"].map(given)))]
 pub struct Guardrail {
     /// What it reads. Default: `both`.
     #[serde(default)]
@@ -21,12 +23,15 @@ pub struct Guardrail {
     pub max_bytes: Option<ByteSize>,
     /// Regular expressions that must not be found. In a stream they are found in up to 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
     pub regex: Option<Vec<String>>,
     /// Data of persons that must not be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
     pub pii: Option<Vec<Pii>>,
     /// Words and phrases that must not be found, whatever their case, accents, width, and spaces between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10000))]
     pub words: Option<Vec<String>>,
     /// A service that is asked what it thinks of the text. A streamed answer is held until it has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,12 +43,14 @@ pub struct Guardrail {
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// Where it is: `https://`, or `http://` on this machine. Redirects are not followed.
+    #[schemars(regex(pattern = SECRET_URL))]
     pub url: String,
     /// A token that it is sent as `Authorization: Bearer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Reference>,
     /// How long it may take for an answer. Default: 2s.
     #[serde(default = "Webhook::default_timeout")]
+    #[schemars(extend("not" = zero()))]
     pub timeout: Duration,
     /// What happens when it gives no answer that counts. Default: `block`.
     #[serde(default)]

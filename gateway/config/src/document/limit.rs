@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::decode::{TextOrMap, text_or_map};
+use crate::schema::{given, zero};
 use crate::{Duration, Usd};
 
 /// What a limit counts for.
@@ -57,6 +58,7 @@ pub enum Each {
 #[serde(deny_unknown_fields)]
 pub struct ByHeader {
     /// The header's name.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     pub header: String,
 }
 
@@ -75,24 +77,31 @@ pub enum Algorithm {
 /// At most so much. Exactly one of `requests`, `tokens`, `budget` and `concurrency` is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = ["requests", "tokens", "budget", "concurrency"].map(given), "if" = given("concurrency"),
+    "then" = {"not": {"anyOf": [given("window"), given("algorithm")]}}, "else" = given("window")))]
 pub struct Limit {
     /// Whose use is counted. Default: `key`.
     #[serde(default)]
     pub per: Per,
     /// Requests in a window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 9_007_199_254_740_991_u64))]
     pub requests: Option<u64>,
     /// Tokens, in and out together, in a window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 9_007_199_254_740_991_u64))]
     pub tokens: Option<u64>,
     /// USD in a window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("not" = {"const": 0}))]
     pub budget: Option<Usd>,
     /// Requests at the same time, each until the last byte of its answer. It has no window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 9_007_199_254_740_991_u64))]
     pub concurrency: Option<u64>,
     /// The window's length. Needed, but for `concurrency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("not" = zero()))]
     pub window: Option<Duration>,
     /// How the window moves. Default: `fixed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,6 +31,7 @@ pub struct Model {
     #[serde(default)]
     pub strategy: Strategy,
     /// Where requests go; at least one.
+    #[schemars(length(min = 1))]
     pub targets: Vec<Target>,
     /// Other models to try, in order, when every target failed before the first byte.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -54,6 +55,7 @@ pub struct Model {
     /// Tokens that targets can hold, prompt and answer together, for those that say nothing of their own. A request
     /// that a target finds too long goes on to targets that hold more, and to no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub context_window: Option<u64>,
 }
 
@@ -76,6 +78,7 @@ pub struct Target {
     pub when: Option<When>,
     /// Tokens that this target can hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub context_window: Option<u64>,
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::decode::{TextOrMap, text_or_map};
+use crate::schema::zero;
 use crate::{Duration, KeyName, ModelName, Percent};
 
 /// Which requests a target serves. All that is given must hold. What is compared is data of the caller's or of its
@@ -77,10 +78,13 @@ impl<'de> Deserialize<'de> for StickyBy {
 pub struct Breaker {
     /// Failures in a row after which a target is not asked any more; in the window as many, if they are at least half
     /// of its requests. Default: 5.
+    #[schemars(range(min = 1, max = 10_000))]
     pub failures: u32,
     /// The window. Default: 30s.
+    #[schemars(extend("not" = zero()))]
     pub window: Duration,
     /// How long it is not asked. Then one request is let through, and its answer decides. Default: 15s.
+    #[schemars(extend("not" = zero()))]
     pub cooldown: Duration,
 }
 
@@ -96,9 +100,11 @@ impl Default for Breaker {
 #[serde(deny_unknown_fields)]
 pub struct Hedge {
     /// How long a target may keep silent: no head of an answer, and of a stream no first content.
+    #[schemars(extend("not" = zero()))]
     pub after: Duration,
     /// Targets that one request asks beside the first, each after one more `after`. Default: 1.
     #[serde(default = "Hedge::default_max")]
+    #[schemars(range(min = 1, max = 3))]
     pub max: u32,
 }
 
@@ -117,9 +123,11 @@ pub struct Shadow {
     /// The model that is sent the copies.
     pub model: ModelName,
     /// Which share of the requests is copied, such as `5%`.
+    #[schemars(extend("not" = zero()))]
     pub share: Percent,
     /// Copies under way at once, in each replica; those beyond are not sent. Default: 16.
     #[serde(default = "Shadow::default_max_in_flight")]
+    #[schemars(range(min = 1, max = 1000))]
     pub max_in_flight: u32,
 }
 

@@ -4,13 +4,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Limit;
+use crate::schema::zero;
 use crate::{Duration, GuardrailName, ModelName, Moment};
+
+/// A path of plain characters, with `*` at its end only.
+const PATH: &str = r"^/[!$%&'()+,./0-9:;=@A-Z\[\]^_a-z|~-]*\*?$";
 
 /// What serves the requests on a path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// An exact path, or a prefix that ends in `*` (`/v1/chat/*`).
+    #[schemars(regex(pattern = PATH), length(max = 512))]
     pub path: String,
     /// Models that may be asked for here. Absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,9 +52,11 @@ pub struct Route {
 #[serde(deny_unknown_fields)]
 pub struct MinStreamRate {
     /// Events that must come in every window, heartbeats not counted. Most providers send a token or a few in each.
+    #[schemars(range(min = 1, max = 1000))]
     pub events: u32,
     /// The window; it slides. Default: 10s.
     #[serde(default = "MinStreamRate::default_window")]
+    #[schemars(extend("not" = zero()))]
     pub window: Duration,
 }
 
@@ -64,6 +71,7 @@ impl MinStreamRate {
 #[serde(deny_unknown_fields)]
 pub struct LogBodies {
     /// Who answers for it; stands in each of the lines.
+    #[schemars(length(min = 1, max = 128))]
     pub owner: String,
     /// When it ends by itself. A document whose moment has passed stays a good document.
     pub expires: Moment,
@@ -74,6 +82,7 @@ pub struct LogBodies {
 #[serde(deny_unknown_fields)]
 pub struct Cache {
     /// How long an answer is kept.
+    #[schemars(extend("not" = zero()))]
     pub ttl: Duration,
     /// Who is given an answer that another request got. Default: `key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +107,7 @@ pub enum Share {
 pub struct Retry {
     /// Attempts at one target, the first counted. Default: 2.
     #[serde(default = "Retry::default_attempts")]
+    #[schemars(range(min = 1, max = 10))]
     pub attempts: u32,
     /// Wait before the second attempt, doubled for each further one. Default: 250ms.
     #[serde(default = "Retry::default_backoff")]
@@ -124,14 +134,19 @@ impl Default for Retry {
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     /// To reach the upstream. Default: 2s.
+    #[schemars(extend("not" = zero()))]
     pub connect: Duration,
     /// From the request's end to the upstream's response headers, each attempt. Default: 20s.
+    #[schemars(extend("not" = zero()))]
     pub headers: Duration,
     /// From the response headers to the first byte of the body. Default: 30s.
+    #[schemars(extend("not" = zero()))]
     pub first_token: Duration,
     /// Between two chunks of a stream. Default: 30s.
+    #[schemars(extend("not" = zero()))]
     pub idle: Duration,
     /// The whole request, with all its attempts. Default: 5m.
+    #[schemars(extend("not" = zero()))]
     pub total: Duration,
 }
 

@@ -1,64 +1,20 @@
-//! The schema is what editors believe: it must know every field, and no more.
+//! The schema is what editors believe: it refuses what reading refuses, as far as it can be said, and nothing else.
 
+use jsonschema::Validator;
+use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Document, Source, decode};
+use crate::{Config, Document, Source, decode};
 
-/// Whether a schema accepts a value: the few keywords our schemas use. Patterns are not looked at.
-fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
-    if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
-        let definition = name.strip_prefix("#/$defs/").and_then(|name| root["$defs"].get(name)).unwrap();
-        return accepts(root, definition, value);
-    }
-    let types: Vec<&str> = match schema.get("type") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let is = |name: &str| match name {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "integer" => value.is_u64() || value.is_i64(),
-        "number" => value.is_number(),
-        "null" => value.is_null(),
-        other => panic!("a type this test does not know: {other}"),
-    };
-    let any = |key: &str| {
-        schema
-            .get(key)
-            .and_then(Value::as_array)
-            .is_none_or(|all| all.iter().any(|one| accepts(root, one, value)))
-    };
-    (types.is_empty() || types.iter().any(|name| is(name)))
-        && schema.get("enum").and_then(Value::as_array).is_none_or(|known| known.contains(value))
-        && schema.get("const").is_none_or(|known| known == value)
-        && any("anyOf")
-        && any("oneOf")
-        && accepts_inside(root, schema, value)
+fn validator() -> Validator {
+    jsonschema::validator_for(&gateway()).unwrap()
 }
 
-fn accepts_inside(root: &Value, schema: &Value, value: &Value) -> bool {
-    if let Some(items) = value.as_array() {
-        return schema.get("items").is_none_or(|schema| items.iter().all(|item| accepts(root, schema, item)));
-    }
-    let Some(map) = value.as_object() else { return true };
-    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-    required.iter().filter_map(Value::as_str).all(|field| map.contains_key(field))
-        && map.iter().all(|(field, value)| match field_schema(schema, field) {
-            Some(Value::Bool(allowed)) => *allowed,
-            Some(schema) => accepts(root, schema, value),
-            None => true,
-        })
-}
-
-/// What the schema says of a field: its own, the pattern's (a map keyed by names has one), or any other's.
-fn field_schema<'schema>(schema: &'schema Value, field: &str) -> Option<&'schema Value> {
-    let own = schema.get("properties").and_then(|known| known.get(field));
-    let patterns = schema.get("patternProperties").and_then(Value::as_object);
-    own.or_else(|| patterns.and_then(|all| all.values().next()))
-        .or_else(|| schema.get("additionalProperties"))
+/// Whether reading refuses a document.
+fn is_refused(document: &Value) -> bool {
+    Config::from_value("f", document).is_err()
 }
 
 fn everything() -> Value {
@@ -67,29 +23,130 @@ fn everything() -> Value {
 }
 
 #[test]
-fn the_schema_accepts_a_document_with_everything_in_it() {
-    let schema = schema::<Document>();
-    assert!(accepts(&schema, &schema, &everything()));
+fn the_schema_accepts_a_document_with_everything_in_it_and_its_own_example() {
+    let schema = gateway();
+    for document in [everything(), schema["examples"][0].clone()] {
+        assert!(!is_refused(&document));
+        let mistakes: Vec<_> = validator().iter_errors(&document).map(|error| error.to_string()).collect();
+        assert_eq!(mistakes, Vec::<String>::new());
+    }
+}
+
+/// Mistakes that both see: where, and what is put there.
+fn mistakes() -> Vec<(&'static str, Value)> {
+    let limit = |fields: Value| ("/routes/0/limits/0", fields);
+    vec![
+        ("/version", json!(2)),
+        ("/name", json!(5)),
+        ("/name", json!("-dash")),
+        ("/name", json!("a".repeat(129))),
+        ("/providers/openai/kind", json!("opneai")),
+        ("/providers/openai/api_key", json!("sk-live-123")),
+        ("/providers/openai/api_key", json!("env:1X")),
+        ("/providers/openai/api_key", json!("vault:path")),
+        ("/providers/openai", json!({"kind": "openai", "region": "us-east-1"})),
+        ("/providers/openai", json!({"kind": "openai", "base_url": "ftp://x"})),
+        ("/providers/openai", json!({"kind": "openai", "base_url": "https://user@x/v1"})),
+        ("/providers/local", json!({"kind": "openai_compatible"})),
+        ("/providers/bedrock", json!({"kind": "bedrock"})),
+        (
+            "/providers/bedrock",
+            json!({"kind": "bedrock", "region": "us-east-1", "api_key": "env:K",
+                "aws": {"access_key_id": "env:I", "secret_access_key": "env:S"}}),
+        ),
+        ("/models/gpt-4o/targets", json!([])),
+        ("/models/gpt-4o/targets/0", json!({"provider": "openai"})),
+        ("/models/gpt-4o/price", json!({"input": -1, "output": 1})),
+        ("/models/spread/breaker/failures", json!(0)),
+        ("/models/spread/breaker/window", json!("0s")),
+        ("/models/spread/hedge/max", json!(9)),
+        ("/models/spread/shadow/share", json!("0%")),
+        ("/models/spread/shadow/share", json!("101%")),
+        ("/models/spread/shadow/share", json!("5")),
+        ("/models/spread/context_window", json!(0)),
+        ("/routes/0/path", json!("v1/chat")),
+        ("/routes/0/path", json!("/v1/*/chat")),
+        ("/routes/0/cache/ttl", json!("0ms")),
+        ("/routes/0/retry/attempts", json!(11)),
+        ("/routes/0/timeouts/total", json!("5")),
+        ("/routes/0/timeouts/total", json!("5w")),
+        ("/routes/0/min_stream_rate/events", json!(0)),
+        ("/routes/0/log_bodies/expires", json!("tomorrow")),
+        limit(json!({"requests": 5, "window": "1h", "colour": "red"})),
+        limit(json!({"requests": 5, "tokens": 5, "window": "1h"})),
+        limit(json!({"requests": 5})),
+        limit(json!({"requests": 0, "window": "1h"})),
+        limit(json!({"concurrency": 5, "window": "1h"})),
+        limit(json!({"window": "1h"})),
+        limit(json!({"per": {"header": "a b"}, "requests": 5, "window": "1h"})),
+        limit(json!({"per": "house", "requests": 5, "window": "1h"})),
+        limit(json!({"budget": -5, "window": "1h"})),
+        ("/keys/0/sha256", json!("short")),
+        ("/keys/0/sha256", json!("A".repeat(64))),
+        ("/guardrails/size", json!({"max_bytes": "5MB"})),
+        ("/guardrails/size", json!({"max_bytes": "5MiB", "words": ["x"]})),
+        ("/guardrails/size", json!({"on": "both"})),
+        ("/guardrails/size", json!({"words": []})),
+        ("/guardrails/size", json!({"webhook": {"url": "http://10.0.0.1/judge"}})),
+        ("/auth/jwt/jwks_url", json!("http://id.example/keys")),
+        ("/auth/jwt/algorithms", json!([])),
+        ("/auth/jwt/algorithms", json!(["HS256"])),
+        ("/stores/limits", json!("disk")),
+        ("/stores/cache", json!({"memory": "1MiB", "disk": true})),
+        ("/location", json!("")),
+        ("/tags/Environment", json!(5)),
+    ]
 }
 
 #[test]
-fn the_schema_refuses_what_decoding_refuses() {
-    let schema = schema::<Document>();
-    let changes: [(&str, Value); 8] = [
-        ("/version", json!(2)),
-        ("/name", json!(5)),
-        ("/providers/openai/kind", json!("opneai")),
-        ("/models/gpt-4o/targets/0", json!({"provider": "openai"})),
-        ("/routes/0/limits/0", json!({"requests": 5, "window": "1h", "colour": "red"})),
-        ("/stores/limits", json!("disk")),
-        ("/stores/cache", json!({"memory": "1MiB", "disk": true})),
-        ("/tags/Environment", json!(5)),
-    ];
-    for (pointer, put) in changes {
+fn the_schema_refuses_what_reading_refuses_where_it_can_say_so() {
+    let validator = validator();
+    for (pointer, put) in mistakes() {
         let mut document = everything();
-        *document.pointer_mut(pointer).unwrap() = put;
-        assert!(!accepts(&schema, &schema, &document), "{pointer}");
-        assert!(crate::decode_value::<Document>("f", &document, |_| Vec::new()).is_err(), "{pointer}");
+        *document.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = put.clone();
+        assert!(is_refused(&document), "reading takes {put} at {pointer}");
+        assert!(!validator.is_valid(&document), "the schema takes {put} at {pointer}");
+    }
+}
+
+/// Puts something else in the place of one part of a value.
+fn edited(value: &Value, edit: &Index, put: &Value) -> Value {
+    let mut pointers = Vec::new();
+    leaves(value, String::new(), &mut pointers);
+    let mut value = value.clone();
+    if let Some(place) = value.pointer_mut(&pointers[edit.index(pointers.len())]) {
+        *place = put.clone();
+    }
+    value
+}
+
+fn leaves(value: &Value, at: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, below)| leaves(below, format!("{at}/{key}"), found)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, below)| leaves(below, format!("{at}/{index}"), found));
+        }
+        _ => found.push(at),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn what_reading_accepts_the_schema_accepts(edit in any::<Index>(), put in prop_oneof![
+        "[0-9]{0,3}(\\.[0-9]{0,3})?(ms|s|m|h|d|%|B|KiB|MiB)?".prop_map(Value::from),
+        "(https?://)?[a-z0-9.:/]{0,12}".prop_map(Value::from),
+        "(env|file|ssm|vault|secretsmanager):[/#A-Za-z0-9_]{0,8}".prop_map(Value::from),
+        "[/!-~]{0,12}".prop_map(Value::from),
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:]{5}(Z|\\+02:00)?".prop_map(Value::from),
+        any::<u16>().prop_map(Value::from),
+        (0.0..20.0f64).prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+    ]) {
+        thread_local!(static VALIDATOR: Validator = validator());
+        let document = edited(&everything(), &edit, &put);
+        let is_valid = VALIDATOR.with(|validator| validator.is_valid(&document));
+        prop_assert!(is_valid || is_refused(&document), "{put}: {document}");
     }
 }
 
@@ -97,7 +154,7 @@ fn the_schema_refuses_what_decoding_refuses() {
 fn every_map_of_fields_refuses_fields_it_does_not_know() {
     fn walk(path: &str, schema: &Value) {
         if let Some(map) = schema.as_object() {
-            if map.contains_key("properties") {
+            if map.contains_key("properties") && map.contains_key("type") {
                 assert_eq!(map.get("additionalProperties"), Some(&json!(false)), "{path}");
             }
             for (key, below) in map {
@@ -108,7 +165,27 @@ fn every_map_of_fields_refuses_fields_it_does_not_know() {
             walk(&format!("{path}/{index}"), below);
         }
     }
-    let schema = schema::<Document>();
+    let mut schema = gateway();
+    let id = schema.as_object_mut().unwrap().remove("$id").unwrap();
+    assert_eq!(id, json!(format!("urn:moorline:{}:gateway", env!("CARGO_PKG_VERSION"))));
     insta::assert_json_snapshot!(schema);
     walk("", &schema);
+}
+
+#[test]
+fn every_field_says_when_a_change_of_it_is_in_force() {
+    fn walk(path: &str, schema: &Value) {
+        let fields =
+            schema.get("properties").and_then(Value::as_object).filter(|_| schema.get("type").is_some());
+        for (name, field) in fields.into_iter().flatten() {
+            assert_eq!(field.get("x-moorline-applies"), Some(&json!("live")), "{path}/{name}");
+        }
+        for (key, below) in schema.as_object().into_iter().flatten() {
+            walk(&format!("{path}/{key}"), below);
+        }
+        for below in schema.as_array().into_iter().flatten() {
+            walk(path, below);
+        }
+    }
+    walk("", &gateway());
 }

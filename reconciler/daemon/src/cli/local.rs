@@ -6,8 +6,6 @@ mod plan;
 mod validate;
 
 use clap::CommandFactory;
-use moorline_config::Document;
-use moorline_config::schema::schema as json_schema;
 use moorline_model::bootstrap::Bootstrap;
 use moorline_model::declaration::Declaration;
 use serde_json::json;
@@ -75,9 +73,9 @@ pub(super) fn schema(document: SchemaDocument) -> Exit {
 
 fn schema_of(document: SchemaDocument) -> serde_json::Value {
     match document {
-        SchemaDocument::Gateway => json_schema::<Document>(),
-        SchemaDocument::Repository => json_schema::<Declaration>(),
-        SchemaDocument::Daemon => json_schema::<Bootstrap>(),
+        SchemaDocument::Gateway => moorline_config::schema::gateway(),
+        SchemaDocument::Repository => Declaration::schema(),
+        SchemaDocument::Daemon => Bootstrap::schema(),
     }
 }
 

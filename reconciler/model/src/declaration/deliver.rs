@@ -1,19 +1,25 @@
 //! Where a gateway document comes from and where it goes: the two places in `moorline.yaml` that may be written in
 //! two forms.
 
+use moorline_config::schema::RELATIVE_PATH;
 use schemars::JsonSchema;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// The address of an admin API, and nothing below it.
+const ADMIN_URL: &str = r"^https?://[^/\\?#@\s]+/?$";
+
 /// Where the document comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(deny_unknown_fields)]
 pub enum Document {
     /// Files of the repository, later ones laid over earlier ones.
-    Files(Vec<String>),
+    Files(#[schemars(length(min = 1), inner(regex(pattern = RELATIVE_PATH)))] Vec<String>),
     /// Handed over by `terraform apply` of this resource.
     Terraform {
         /// The resource's address (`openai_gateway.main`).
+        #[schemars(regex(pattern = r"openai_gateway\."))]
         terraform: String,
     },
 }
@@ -23,8 +29,9 @@ pub enum Document {
 #[serde(untagged)]
 pub enum Endpoints {
     /// Their URLs.
-    Urls(Vec<String>),
+    Urls(#[schemars(length(min = 1), inner(regex(pattern = ADMIN_URL)))] Vec<String>),
     /// The running tasks of an ECS service.
+    #[schemars(skip)]
     Ecs {
         /// The service.
         ecs: EcsService,

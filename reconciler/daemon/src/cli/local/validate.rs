@@ -10,6 +10,7 @@ use moorline_config::{Config, Mistakes, Reference, Source};
 use moorline_model::bootstrap::Bootstrap;
 use moorline_model::declaration::Environment;
 use moorline_plan::fit;
+use moorline_source::RemoteUrl;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -87,7 +88,11 @@ impl Findings {
             }
         };
         let settings = Bootstrap::parse(&[Source { name: SETTINGS, text: &text }]);
-        settings.map_err(|mistakes| self.add(&mistakes)).ok()
+        let settings = settings.map_err(|mistakes| self.add(&mistakes)).ok()?;
+        if let Err(error) = settings.repository.url.parse::<RemoteUrl>() {
+            self.mistakes.push(format!("{SETTINGS}: repository.url: {error}"));
+        }
+        Some(settings)
     }
 
     fn checkout(&mut self, checkout: &Checkout, settings: Option<&Bootstrap>) {
