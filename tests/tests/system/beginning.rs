@@ -273,7 +273,7 @@ async fn a_secret_without_a_value_is_told_when_the_declaration_is_read() {
         line.filter(|line| line.contains("WARN"))
     };
     let line = until("the daemon says what it lacks", told).await;
-    for part in ["environment=\"test\"", "environments[0].verify.probes[0].key", "where this daemon runs"] {
+    for part in ["environment=\"test\"", "environments[0].verify.probes[0].key", "start the daemon again"] {
         assert!(line.contains(part), "{part}: {line}");
     }
 }

@@ -37,7 +37,7 @@ impl Absent {
                 tracing::warn!(
                     environment,
                     path = named.path,
-                    "{problem}; what needs it waits: give it a value where this daemon runs, and start it again"
+                    "{problem}; until then what needs it cannot be done"
                 );
             }
         }

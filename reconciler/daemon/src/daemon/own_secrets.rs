@@ -61,7 +61,7 @@ impl fmt::Display for UnusableSecrets {
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     /// It has no value.
-    #[error("{key} has no value: give it one, or take {key} out of the settings")]
+    #[error("{key} has no value")]
     Absent {
         key: &'static str,
         #[source]
