@@ -146,9 +146,9 @@ impl Rollout {
             && self.terraform_changes.is_none()
             && matches!(self.phase, Phase::Pending | Phase::Planning);
         match (&self.changes, may_still_plan) {
-            (None, true) => "what it changes is known once Terraform has planned".to_owned(),
+            // Also where the document is the same so far: an apply may hand over another.
+            (_, true) => "what it changes is known once Terraform has planned".to_owned(),
             (None, false) => "what it changes is not known".to_owned(),
-            (Some(_), true) => "the document stays as it is; Terraform is not planned yet".to_owned(),
             (Some(_), false) => NOTHING.to_owned(),
         }
     }
