@@ -83,6 +83,15 @@ pub enum Command {
     },
     /// Lift holds and a freeze.
     Release(ActionArguments),
+    /// Give the declared state back where it drifts.
+    Heal {
+        /// Which environment, where, and why.
+        #[command(flatten)]
+        action: ActionArguments,
+        /// Only this replica's admin URL, or this Terraform address. Default: wherever it drifts.
+        #[arg(long, value_name = "ADDRESS")]
+        only: Option<String>,
+    },
     /// What happened.
     History {
         /// Which environment and where.
@@ -253,10 +262,13 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Sync(action) => environment::act(Ask::plain("sync"), &action, output).await,
         Command::Approve(action) => environment::act(Ask::plain("approve"), &action, output).await,
         Command::Rollback { action, to } => {
-            environment::act(Ask { wish: "rollback", commit: to }, &action, output).await
+            environment::act(Ask { commit: to, ..Ask::plain("rollback") }, &action, output).await
         }
         Command::Hold { action, commit } => {
-            environment::act(Ask { wish: "hold", commit }, &action, output).await
+            environment::act(Ask { commit, ..Ask::plain("hold") }, &action, output).await
+        }
+        Command::Heal { action, only } => {
+            environment::act(Ask { only, ..Ask::plain("heal") }, &action, output).await
         }
         Command::Release(action) => environment::act(Ask::plain("release"), &action, output).await,
     }

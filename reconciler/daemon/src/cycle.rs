@@ -15,7 +15,7 @@ mod terraform;
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::rollout::Evidence;
-use moorline_plan::advance::{Inputs, advance};
+use moorline_plan::advance::{Acted, Inputs, advance};
 use moorline_plan::decide::{Decision, decide};
 use moorline_plan::gates::why;
 use moorline_record::{CommitError, StoreError};
@@ -86,6 +86,7 @@ impl Cycle<'_> {
         let decision = self.decide(&mut memory, &wanted, &live, now);
         let effect = Box::pin(self.act(&memory, &wanted, &live, &decision)).await?;
         let acted = self.with_document(effect.acted, &wanted).await?;
+        memory.failure = acted.failure().map(str::to_owned);
         let inputs = Inputs {
             id: clock::rollout_id(),
             desired: wanted.about(&decision),
@@ -93,17 +94,34 @@ impl Cycle<'_> {
             brought: wanted.brought.as_ref(),
         };
         memory.take(advance(&memory.state, &decision, acted, &inputs, clock::now()));
+        self.begin_asked(&mut memory, &wanted);
         let evidence = Box::pin(self.verify(&memory, &wanted, &live, &decision)).await;
         memory.witness(evidence, clock::now());
         self.record(memory, &wanted, &live, &decision, effect.journal).await
     }
 
-    /// A rollback that a person asked for takes the place of this cycle's own decision.
+    /// What a person asked for takes the place of this cycle's own decision: replicas are healed, or a rollout begins.
     fn decide(&self, memory: &mut Memory, wanted: &Wanted, live: &Live, now: Timestamp) -> Decision {
-        let asked = memory.begin.take();
+        let heal = std::mem::take(&mut memory.heal);
+        let asked = match heal.is_empty() {
+            true => memory.begin.take(),
+            false => Some(Decision::Heal { endpoints: heal }),
+        };
         let situation = wanted.situation(memory, live);
         self.shared.explanations.note(self.name, &why(&memory.state, &situation, now));
         asked.unwrap_or_else(|| decide(&memory.state, &situation, now))
+    }
+
+    /// A rollout that a person asked for begins in the same cycle as the healing before it. Beginning has no effect.
+    fn begin_asked(&self, memory: &mut Memory, wanted: &Wanted) {
+        let Some(begin) = memory.begin.take() else { return };
+        let inputs = Inputs {
+            id: clock::rollout_id(),
+            desired: wanted.about(&begin),
+            in_force: wanted.in_force.as_ref(),
+            brought: wanted.brought.as_ref(),
+        };
+        memory.take(advance(&memory.state, &begin, Acted::Rested, &inputs, clock::now()));
     }
 
     async fn act(

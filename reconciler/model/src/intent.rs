@@ -6,6 +6,9 @@
 mod outcome;
 mod refusal;
 
+/// What a heal reaches.
+pub mod healing;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +37,12 @@ pub enum Wish {
     },
     /// Lift holds and a freeze.
     Release,
+    /// Give the declared state back where it drifts.
+    Heal {
+        /// Only there: a replica's admin URL or a Terraform address; absent: wherever it drifts.
+        #[serde(default)]
+        only: Option<String>,
+    },
 }
 
 impl Wish {
@@ -46,6 +55,7 @@ impl Wish {
             Self::Rollback { .. } => "rollback",
             Self::Hold { .. } => "hold",
             Self::Release => "release",
+            Self::Heal { .. } => "heal",
         }
     }
 
@@ -54,7 +64,7 @@ impl Wish {
     pub const fn commit(&self) -> Option<&CommitId> {
         match self {
             Self::Rollback { commit } | Self::Hold { commit } => commit.as_ref(),
-            Self::Sync | Self::Approve(_) | Self::Release => None,
+            Self::Sync | Self::Approve(_) | Self::Release | Self::Heal { .. } => None,
         }
     }
 
@@ -63,6 +73,7 @@ impl Wish {
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::Approve(seen) => Some(seen.to_string()),
+            Self::Heal { only } => only.as_ref().map(|only| format!("only {only}")),
             Self::Sync | Self::Rollback { .. } | Self::Hold { .. } | Self::Release => None,
         }
     }

@@ -29,6 +29,16 @@ pub enum RolloutKind {
         /// Why.
         reason: String,
     },
+    /// A person had Terraform give back what drifted from the commit in force.
+    Heal {
+        /// Who asked.
+        actor: String,
+        /// Why; may be empty.
+        reason: String,
+        /// The branch's head when it began: one that is not in force was tried before, and does not take the rollout's
+        /// place.
+        head: Option<CommitId>,
+    },
 }
 
 /// What is being brought back when a rollout failed, in order: the document first, Terraform second.
@@ -105,6 +115,12 @@ impl Phase {
                 | Self::Shifting { .. }
                 | Self::Baking
         )
+    }
+
+    /// Whether what replicas serve, or Terraform's resources, are being changed just now.
+    #[must_use]
+    pub const fn is_writing(&self) -> bool {
+        matches!(self, Self::Applying | Self::Promoting | Self::RollingBack { .. })
     }
 
     /// The phase in a word, as shown and as metric label.

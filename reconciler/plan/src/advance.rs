@@ -81,6 +81,17 @@ pub enum Acted {
     Rested,
 }
 
+impl Acted {
+    /// Why it could not be done, when it could not.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        match self {
+            Self::ActFailed { reason } => Some(reason),
+            _ => None,
+        }
+    }
+}
+
 /// What [`advance`] needs beside the state.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {

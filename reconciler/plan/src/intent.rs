@@ -5,6 +5,7 @@
 //! once the cycle has taken its step: [`conclude`] says it.
 
 mod conclude;
+mod heal;
 mod rollback;
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use moorline_model::intent::{Intent, Outcome, Refusal, Wish};
 use moorline_model::notification::Notification;
 use moorline_model::rollout::{Approval, Phase};
 
-pub use self::conclude::conclude;
+pub use self::conclude::{Step, conclude};
 use crate::advance;
 use crate::decide::Decision;
 
@@ -30,6 +31,8 @@ pub struct Heeded {
     /// The [`Decision::Begin`] of a rollback that was asked for. It takes the place of this cycle's own decision; what
     /// its commit declares is read like any other's.
     pub begin: Option<Decision>,
+    /// The replicas that are given the document in force back: this comes before everything else that the cycle does.
+    pub heal: Vec<String>,
     /// What was heard of each intent, in their order.
     pub heard: Vec<Heard>,
     /// Messages to people: what they were told before, and is over by their own word.
@@ -53,6 +56,15 @@ pub enum Heard {
         /// The commit.
         commit: CommitId,
     },
+    /// Replicas are given the document in force back.
+    Heals {
+        /// What is going to be done.
+        does: String,
+        /// What was done then, and what cannot be.
+        did: String,
+        /// Whether a rollout begins that has Terraform give back the rest.
+        begins: Option<CommitId>,
+    },
 }
 
 impl Heard {
@@ -64,6 +76,7 @@ impl Heard {
         match self {
             Self::Known(outcome) => outcome.message(),
             Self::Follows { did } | Self::Begins { did, .. } => did,
+            Self::Heals { does, .. } => does,
         }
     }
 }
@@ -71,8 +84,14 @@ impl Heard {
 /// Works intents into the state, in the order they were asked.
 #[must_use]
 pub fn heed(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> Heeded {
-    let mut heeded =
-        Heeded { state, events: Vec::new(), begin: None, heard: Vec::new(), notifications: Vec::new() };
+    let mut heeded = Heeded {
+        state,
+        events: Vec::new(),
+        begin: None,
+        heal: Vec::new(),
+        heard: Vec::new(),
+        notifications: Vec::new(),
+    };
     for intent in intents {
         let before = heeded.state.clone();
         let (heard, message) = match intent.wish.refused(&heeded.state) {
@@ -101,6 +120,7 @@ fn work_in(heeded: &mut Heeded, intent: &Intent, now: Timestamp) -> Heard {
         Wish::Approve(_) => approve(state, intent),
         Wish::Hold { commit } => hold(state, intent, commit.as_ref(), now),
         Wish::Release => release(state, intent),
+        Wish::Heal { only } => heal::heal(heeded, intent, only.as_deref()),
         Wish::Rollback { commit } => rollback::rollback(heeded, intent, commit.as_ref(), now),
     }
 }

@@ -13,6 +13,7 @@ mod beginning;
 mod cli;
 mod crash;
 mod first_hour;
+mod heal;
 mod leadership;
 mod line;
 mod notify;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moorline_config::{Config, Digest};
-use moorline_model::Revision;
+use moorline_model::{CommitId, Revision};
 use moorline_model::declaration::{Declaration, Document};
 use moorline_model::rollout::{Phase, Rollout};
 use moorline_plan::decide::{Decision, Situation, foreign};
@@ -77,11 +77,16 @@ impl Wanted {
     /// What the commit declares that a decision is about: the one begun, or the rollout's.
     pub(super) fn about(&self, decision: &Decision) -> Option<&Desired> {
         let Decision::Begin { revision, .. } = decision else { return self.current.as_ref() };
+        self.at_hand(&revision.commit)
+    }
+
+    /// What a commit declares, when it is one of those in question.
+    pub(super) fn at_hand(&self, commit: &CommitId) -> Option<&Desired> {
         let head = self.head.as_ref().and_then(|head| head.as_ref().ok());
-        [head, self.asked.as_ref()]
+        [head, self.current.as_ref(), self.asked.as_ref(), self.standing.as_ref()]
             .into_iter()
             .flatten()
-            .find(|desired| desired.revision.commit == revision.commit)
+            .find(|desired| desired.revision.commit == *commit)
     }
 
     /// What the environment declares now: at the commit being brought, else at the head, else at the commit in force.

@@ -26,8 +26,12 @@ pub(super) struct Memory {
     pub(super) interrupted: Option<String>,
     /// Its journal lines, and others that were left open.
     pub(super) left_open: Vec<JournalId>,
-    /// A rollback that a person asked for.
+    /// A rollout that a person asked for.
     pub(super) begin: Option<Decision>,
+    /// Replicas that a person had healed.
+    pub(super) heal: Vec<String>,
+    /// Why this cycle's step could not be done.
+    pub(super) failure: Option<String>,
     /// Wishes that are heeded in this cycle, and what was heard of each.
     pub(super) heard: Vec<(IntentId, Heard)>,
     /// Lines of history to write.
@@ -74,6 +78,8 @@ impl Cycle<'_> {
             interrupted,
             left_open: open.into_iter().map(|step| step.id).collect(),
             begin: with_wishes.begin,
+            heal: with_wishes.heal,
+            failure: None,
             heard: ids.into_iter().zip(with_wishes.heard).collect(),
             events: with_wishes.events,
             notifications: with_wishes.notifications,

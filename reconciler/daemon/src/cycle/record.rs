@@ -6,7 +6,7 @@ use moorline_model::environment::{EnvironmentState, KeptDocument};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::intent::Outcome;
 use moorline_plan::decide::Decision;
-use moorline_plan::intent::conclude;
+use moorline_plan::intent::{Step, conclude};
 use moorline_record::{Addressed, IntentId, JournalId, Write};
 
 use super::desired::Wanted;
@@ -76,8 +76,14 @@ fn outcomes(
     now: Timestamp,
 ) -> Vec<(IntentId, Outcome)> {
     let (ids, heard): (Vec<_>, Vec<_>) = memory.heard.iter().cloned().unzip();
-    let situation = wanted.situation(memory, live);
-    ids.into_iter().zip(conclude(heard, decision, &memory.state, &situation, now)).collect()
+    let under_way = memory.state.rollout_under_way().map(|rollout| &rollout.revision.commit);
+    let step = Step {
+        decision,
+        failure: memory.failure.as_deref(),
+        begun: under_way.and_then(|commit| wanted.at_hand(commit)),
+        situation: &wanted.situation(memory, live),
+    };
+    ids.into_iter().zip(conclude(heard, &step, &memory.state, now)).collect()
 }
 
 /// Writes a line of history into the log, at the level of what happened.

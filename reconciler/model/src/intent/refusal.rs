@@ -4,6 +4,7 @@
 //! could only be refused, and once more by the cycle that heeds it, for things may have moved on.
 
 use super::Wish;
+use super::healing::Reach;
 use crate::CommitId;
 use crate::environment::EnvironmentState;
 use crate::rollout::{Deployed, Phase, Rollout, Shown};
@@ -36,6 +37,7 @@ impl Wish {
         match self {
             Self::Sync | Self::Hold { .. } | Self::Release => None,
             Self::Approve(seen) => approval(state, seen),
+            Self::Heal { only } => heal(state, only.as_deref()),
             Self::Rollback { commit } => match state.rollout_under_way() {
                 Some(rollout) if rollout.has_changed_something() => elsewhere(rollout, commit.as_ref()),
                 _ => state.way_back(commit.as_ref()).err(),
@@ -56,6 +58,50 @@ fn approval(state: &EnvironmentState, seen: &Shown) -> Option<Refusal> {
     }
 }
 
+/// What is in force is given back, to what drifts from it.
+fn heal(state: &EnvironmentState, only: Option<&str>) -> Option<Refusal> {
+    let refused = |message: String| Some(Refusal::new("nothing-to-heal", message));
+    let Some(applied) = &state.applied else {
+        return refused("nothing is in force yet that could be given back".to_owned());
+    };
+    let commit = &applied.revision.commit;
+    // A hold on everything keeps Moorline from acting by itself. A commit that a person does not want is another matter.
+    if let Some(hold) = state.holds.iter().find(|hold| hold.commit.as_ref() == Some(commit)) {
+        let message =
+            format!("{}, which is in force, is held by {}: {}", commit.short(), hold.by, hold.reason);
+        return Some(Refusal::new("held", message).by("hold"));
+    }
+    if let Some(rollout) = state.rollout_under_way().filter(|rollout| rollout.phase.is_writing()) {
+        let (short, phase) = (rollout.revision.commit.short(), &rollout.phase);
+        return refused(format!("{short} is {phase}; what then still differs can be healed"));
+    }
+    let (reach, all) = (Reach::of(&state.drift, only), Reach::of(&state.drift, None));
+    match only {
+        Some(only) if reach == Reach::default() => refused(match all.names() {
+            names if names.is_empty() => format!("{only} does not drift, and nothing else does"),
+            names => format!("{only} does not drift; what does: {names}"),
+        }),
+        Some(only) if reach.terraform.len() < all.terraform.len() && !reach.terraform.is_empty() => {
+            let others = all.terraform.iter().filter(|other| *other != only);
+            let others: Vec<_> = others.map(String::as_str).collect();
+            let others = others.join(", ");
+            refused(format!("Terraform gives all of it back at once, also {others}; leave --only away"))
+        }
+        _ if reach.is_empty() && !reach.left.is_empty() => {
+            refused(format!("what differs cannot be given back: {}", reach.names()))
+        }
+        _ => terraform(state, &reach),
+    }
+}
+
+/// Terraform has gates of its own; what they would refuse is not begun. Replicas are given theirs back all the same.
+fn terraform(state: &EnvironmentState, reach: &Reach) -> Option<Refusal> {
+    if reach.terraform.is_empty() || !reach.replicas.is_empty() {
+        return None;
+    }
+    state.heals_terraform().err()
+}
+
 /// A rollout that has changed something is undone: it goes back to where it came from, and nowhere else.
 fn elsewhere(rollout: &Rollout, commit: Option<&CommitId>) -> Option<Refusal> {
     let from = rollout.from.as_ref().map(|from| &from.revision.commit);
@@ -69,6 +115,32 @@ fn elsewhere(rollout: &Rollout, commit: Option<&CommitId>) -> Option<Refusal> {
 }
 
 impl EnvironmentState {
+    /// Whether a rollout that gives back what Terraform owns may begin.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn heals_terraform(&self) -> Result<(), Refusal> {
+        let refused = |message: String| Err(Refusal::new("not-now", message));
+        if let Some(rollout) = self.rollout_under_way() {
+            let short = rollout.revision.commit.short();
+            return refused(format!("{short} is under way; Terraform can be healed when that is over"));
+        }
+        if let Some(reason) = &self.frozen {
+            let message =
+                format!("Terraform is not run while the environment is frozen: {reason}; release it first");
+            return Err(Refusal::new("held", message).by("frozen"));
+        }
+        let applied = self.applied.as_ref().map(|applied| &applied.revision.commit);
+        match applied.and_then(|commit| self.hold_on(commit)) {
+            Some(hold) => {
+                let message =
+                    format!("Terraform is not run while everything is held by {}: {}", hold.by, hold.reason);
+                Err(Refusal::new("held", message).by("hold"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// What a rollback goes to: the commit named, or the last one that verified healthy before the present one.
     ///
     /// # Errors

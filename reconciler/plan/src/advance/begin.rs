@@ -2,7 +2,7 @@
 
 use moorline_model::Revision;
 use moorline_model::config::{Config, Digest};
-use moorline_model::environment::EnvironmentState;
+use moorline_model::environment::{Ask, EnvironmentState};
 use moorline_model::event::EventKind;
 use moorline_model::rollout::{Callers, Deployed, Phase, Rollout, RolloutKind};
 
@@ -25,6 +25,11 @@ pub(super) fn begin(ledger: &mut Ledger, revision: &Revision, kind: &RolloutKind
         RolloutKind::Deploy => format!("{short} by {} begins: {}{what}", revision.author, revision.message),
         RolloutKind::Rollback { from, actor, reason } => {
             format!("{actor} goes back from {} to {short}: {}{what}", from.short(), or_none(reason))
+        }
+        RolloutKind::Heal { actor, reason, .. } => {
+            // What drifted from the tree in force is planned anew, though the tree is the same.
+            ledger.forget_tree();
+            format!("{actor} has Terraform give back what {short} declares: {}", or_none(reason))
         }
     };
     ledger.note(EventKind::Rollout, message);
@@ -56,7 +61,7 @@ fn rollout(
         verify: desired.environment.verify.clone(),
         rollback: desired.environment.rollback,
         terraform_tree: desired.terraform_tree.clone(),
-        asked: state.sync.clone(),
+        asked: asked(state, kind, now),
         stop: None,
         terraform: None,
         terraform_applied: false,
@@ -79,6 +84,14 @@ fn rollout(
     }
 }
 
+/// Who opens the gate of `apply.auto: false`.
+fn asked(state: &EnvironmentState, kind: &RolloutKind, now: jiff::Timestamp) -> Option<Ask> {
+    match kind {
+        RolloutKind::Heal { actor, .. } => Some(Ask { actor: actor.clone(), at: now }),
+        RolloutKind::Deploy | RolloutKind::Rollback { .. } => state.sync.clone(),
+    }
+}
+
 /// The document as far as it is known. A rollback brings the one that verified at its commit: what Terraform handed
 /// over last belongs to the commit that is left.
 fn digest(
@@ -94,7 +107,11 @@ fn digest(
             .find(|deployed| deployed.revision.commit == revision.commit)
             .map(|deployed| deployed.digest)
     };
-    verified().or_else(|| desired.document.config().map(|config| config.digest()))
+    let in_force = || {
+        let is_heal = matches!(kind, RolloutKind::Heal { .. });
+        state.applied.as_ref().filter(|_| is_heal).map(|applied| applied.digest)
+    };
+    verified().or_else(in_force).or_else(|| desired.document.config().map(|config| config.digest()))
 }
 
 /// Notes what the rollout under way changes, where that could not be said when it began: Terraform hands its document over
@@ -138,7 +155,7 @@ pub(super) fn know_document(ledger: &mut Ledger, inputs: &Inputs<'_>) {
         Phase::Planning if rollout.changing_plan().is_some() => true,
         Phase::Planning => false,
         // A rollback without a plan brings what verified at its commit.
-        Phase::Pending => matches!(rollout.kind, RolloutKind::Rollback { .. }),
+        Phase::Pending => rollout.kind != RolloutKind::Deploy,
         _ => true,
     };
     if !is_known {

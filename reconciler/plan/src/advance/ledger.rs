@@ -7,7 +7,7 @@ use moorline_model::drift::Severity;
 use moorline_model::environment::{EnvironmentState, Hold, VERIFIED_BEFORE_MAX};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::Notification;
-use moorline_model::rollout::{Deployed, Phase, Rollout, Undo};
+use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind, Undo};
 
 use super::{Advance, tell};
 use crate::decide;
@@ -174,6 +174,10 @@ impl Ledger {
     fn succeeded(&mut self, rollout: &Rollout) {
         let Some(deployed) = deployed(rollout, self.now) else { return };
         let commit = deployed.revision.commit.clone();
+        // Whether the drift is gone is looked at now, and not when the schedule says so.
+        if matches!(rollout.kind, RolloutKind::Heal { .. }) {
+            self.state.looked.clear();
+        }
         self.state.applied = Some(deployed.clone());
         if let Some(verified) = self.state.verified.replace(deployed) {
             self.state.verified_before.insert(0, verified);

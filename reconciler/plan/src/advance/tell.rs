@@ -83,8 +83,12 @@ fn topic(rollout: &Rollout) -> String {
 fn about(rollout: &Rollout) -> Vec<String> {
     let revision = &rollout.revision;
     let mut lines = vec![format!("{} by {}: {}", revision.commit.short(), revision.author, revision.message)];
-    if let RolloutKind::Rollback { from, actor, reason } = &rollout.kind {
-        lines.push(format!("{actor} asked to go back from {}: {}", from.short(), or_none(reason)));
+    match &rollout.kind {
+        RolloutKind::Rollback { from, actor, reason } => {
+            lines.push(format!("{actor} asked to go back from {}: {}", from.short(), or_none(reason)));
+        }
+        RolloutKind::Heal { actor, .. } => lines.push(format!("{actor} asked to give back what drifted")),
+        RolloutKind::Deploy => {}
     }
     lines.push(rollout.what_changes());
     let each = rollout.change_lines(CHANGES_MAX);
@@ -259,7 +263,7 @@ fn verified(ledger: &Ledger, rollout: &Rollout) -> Message {
     let short = rollout.revision.commit.short();
     let age = age(rollout.started_at, ledger.now);
     let (headline, next, details) = match &rollout.kind {
-        RolloutKind::Deploy => (
+        RolloutKind::Deploy | RolloutKind::Heal { .. } => (
             format!("{environment}: {short} is verified healthy, {age} after it began"),
             "It is now what a rollback goes back to.".to_owned(),
             about(rollout),

@@ -46,6 +46,12 @@ fn is_in_force(state: &EnvironmentState, head: &Desired) -> bool {
 
 fn was_tried(state: &EnvironmentState, commit: &CommitId) -> bool {
     state.rollout.as_ref().is_some_and(|rollout| {
+        // A heal of what is in force says nothing new of the head that was tried before it.
+        if matches!(&rollout.kind, RolloutKind::Heal { head, .. } if head.as_ref() == Some(commit))
+            && rollout.revision.commit != *commit
+        {
+            return true;
+        }
         rollout.revision.commit == *commit
             && matches!(rollout.phase, Phase::Failed | Phase::RolledBack | Phase::Frozen)
     })

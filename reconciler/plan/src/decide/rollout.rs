@@ -83,7 +83,10 @@ fn stopped(state: &EnvironmentState, rollout: &Rollout) -> Option<Decision> {
 fn newer<'a>(state: &EnvironmentState, rollout: &Rollout, situation: &Situation<'a>) -> Option<&'a Revision> {
     let Some(Ok(head)) = situation.head else { return None };
     let commit = &head.revision.commit;
+    // What was the head when a heal began has had its turn.
+    let was_head = matches!(&rollout.kind, RolloutKind::Heal { head, .. } if head.as_ref() == Some(commit));
     let is_newer = *commit != rollout.revision.commit
+        && !was_head
         && rollout.phase.may_be_superseded()
         && state.hold_on(commit).is_none();
     is_newer.then_some(&head.revision)

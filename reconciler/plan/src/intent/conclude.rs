@@ -4,56 +4,81 @@
 //! what follows from it or keeps it from following.
 
 use jiff::Timestamp;
+use moorline_model::CommitId;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::Outcome;
-use moorline_model::rollout::{Phase, Rollout};
+use moorline_model::rollout::{Phase, Rollout, RolloutKind};
 
 use super::Heard;
 use crate::decide::{Decision, Situation};
-use crate::gates::{Closed, Gate, GateReading, begin_gates, why};
+use crate::desired::Desired;
+use crate::gates::{Closed, Gate, GateReading, first_closed, why};
+
+/// The step that the cycle took.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// What was decided.
+    pub decision: &'a Decision,
+    /// Why it could not be done, when it could not.
+    pub failure: Option<&'a str>,
+    /// What the commit of the rollout under way declares.
+    pub begun: Option<&'a Desired>,
+    /// What was read.
+    pub situation: &'a Situation<'a>,
+}
 
 /// Says what came of each wish. `state` is the one after the step.
 #[must_use]
 pub fn conclude(
     heard: Vec<Heard>,
-    decision: &Decision,
+    step: &Step<'_>,
     state: &EnvironmentState,
-    situation: &Situation<'_>,
     now: Timestamp,
 ) -> Vec<Outcome> {
     let follows = |heard| match heard {
         Heard::Known(outcome) => outcome,
-        Heard::Follows { did } => follows(&did, decision, state, situation, now),
-        Heard::Begins { did, commit } => {
-            match state.rollout_under_way().filter(|rollout| rollout.revision.commit == commit) {
-                Some(rollout) => Outcome::UnderWay { message: did, rollout: rollout.id },
-                None => Outcome::Refused {
-                    message: format!("{} cannot be begun: what it declares cannot be read", commit.short()),
-                    gate: None,
-                },
-            }
-        }
+        Heard::Follows { did } => follows(&did, step, state, now),
+        Heard::Begins { did, commit } => begins(did, &commit, step, state, now),
+        Heard::Heals { did, begins: then, .. } => match (step.failure, then) {
+            (Some(failure), _) => Outcome::Refused {
+                message: format!("the document could not be given back: {failure}"),
+                gate: None,
+            },
+            (None, Some(commit)) => begins(did, &commit, step, state, now),
+            (None, None) => Outcome::Done { message: did },
+        },
     };
     heard.into_iter().map(follows).collect()
 }
 
-/// What follows from a wish that left it to the cycle to decide.
-fn follows(
-    did: &str,
-    decision: &Decision,
+/// A rollout of this commit was to begin.
+fn begins(
+    did: String,
+    commit: &CommitId,
+    step: &Step<'_>,
     state: &EnvironmentState,
-    situation: &Situation<'_>,
     now: Timestamp,
 ) -> Outcome {
-    let Some(rollout) = state.rollout_under_way() else {
-        return at_rest(did, decision, state, situation, now);
+    let Some(rollout) = state.rollout_under_way().filter(|rollout| rollout.revision.commit == *commit) else {
+        let message = format!("{} cannot be begun: what it declares cannot be read", commit.short());
+        return Outcome::Refused { message, gate: None };
     };
+    let blocked = step.situation.blocked.filter(|_| matches!(rollout.kind, RolloutKind::Heal { .. }));
+    match step.begun.and_then(|desired| first_closed(state, desired, blocked, now)) {
+        Some(closed) => waits(format!("{did}; it waits: {}", sentence(&closed)), &closed, Some(rollout)),
+        None => Outcome::UnderWay { message: did, rollout: rollout.id },
+    }
+}
+
+/// What follows from a wish that left it to the cycle to decide.
+fn follows(did: &str, step: &Step<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
+    let Some(rollout) = state.rollout_under_way() else { return at_rest(did, step, state, now) };
     let short = rollout.revision.commit.short();
-    if let Some(closed) = keeps(rollout, decision, state, situation, now) {
+    if let Some(closed) = keeps(rollout, step, state, now) {
         let message = format!("{did}; {short} waits: {}", sentence(&closed));
         return waits(message, &closed, Some(rollout));
     }
-    let message = match (decision, rollout.phase == Phase::Pending) {
+    let message = match (step.decision, rollout.phase == Phase::Pending) {
         (Decision::Rest { because, .. }, _) => format!("{did}; {short} is {}: {because}", rollout.phase),
         (_, true) => format!("{did}; {short} begins"),
         _ => format!("{did}; {short} is {}", rollout.phase),
@@ -62,45 +87,29 @@ fn follows(
 }
 
 /// The gate that keeps a rollout under way from its next step.
-fn keeps(
-    rollout: &Rollout,
-    decision: &Decision,
-    state: &EnvironmentState,
-    situation: &Situation<'_>,
-    now: Timestamp,
-) -> Option<Closed> {
-    match decision {
+fn keeps(rollout: &Rollout, step: &Step<'_>, state: &EnvironmentState, now: Timestamp) -> Option<Closed> {
+    match step.decision {
         Decision::Rest { because, .. } => {
             let waits_for_a_person =
                 matches!(rollout.phase, Phase::Planning | Phase::AwaitingApproval | Phase::Applying);
-            first(&why(state, situation, now), |closed| {
+            first(&why(state, step.situation, now), |closed| {
                 closed.because == *because
                     || (waits_for_a_person && matches!(closed.gate, Gate::Hold | Gate::Approval))
             })
         }
         // It waits in front of its gates from the next cycle on, and what they will say is known now.
-        Decision::Begin { .. } => {
-            let head = situation.head.and_then(Result::ok);
-            let desired = head.filter(|desired| desired.revision.commit == rollout.revision.commit)?;
-            first(&begin_gates(state, desired, now), |_| true)
-        }
+        Decision::Begin { .. } => first_closed(state, step.begun?, None, now),
         _ => None,
     }
 }
 
 /// No rollout is under way, and none began.
-fn at_rest(
-    did: &str,
-    decision: &Decision,
-    state: &EnvironmentState,
-    situation: &Situation<'_>,
-    now: Timestamp,
-) -> Outcome {
+fn at_rest(did: &str, step: &Step<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
     // The others are asked only once a rollout has begun.
-    let closed = first(&why(state, situation, now), |closed| {
+    let closed = first(&why(state, step.situation, now), |closed| {
         matches!(closed.gate, Gate::Source | Gate::Frozen | Gate::Hold)
     });
-    match (decision, closed) {
+    match (step.decision, closed) {
         (_, Some(closed)) => waits(format!("{did}; {}", sentence(&closed)), &closed, None),
         (Decision::Rest { because, .. }, None) => Outcome::Done { message: format!("{did}; {because}") },
         (Decision::Heal { endpoints }, None) => {

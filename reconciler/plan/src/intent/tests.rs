@@ -1,5 +1,7 @@
 use super::*;
 
+mod heal;
+
 use moorline_model::plan::Action;
 use moorline_model::rollout::{Phase, RolloutKind, Shown, Undo};
 use serde_json::json;
@@ -175,7 +177,8 @@ fn came_of(state: EnvironmentState, wish: Wish, situation: &crate::Situation<'_>
     let desired = situation.head.and_then(Result::ok);
     let inputs = crate::Inputs { desired, ..inputs(situation.current.unwrap()) };
     let state = crate::advance(&heeded.state, &decision, crate::Acted::Rested, &inputs, now()).state;
-    conclude(heeded.heard, &decision, &state, situation, now()).remove(0)
+    let step = Step { decision: &decision, failure: None, begun: situation.current, situation };
+    conclude(heeded.heard, &step, &state, now()).remove(0)
 }
 
 fn told(outcome: &Outcome) -> (&str, u8, bool) {

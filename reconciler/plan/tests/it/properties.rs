@@ -43,7 +43,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::PlanFails),
         1 => Just(Happening::PlanReplaces),
         1 => Just(Happening::ApplyFails),
-        3 => (0_u8..6).prop_map(Happening::Ask),
+        3 => (0_u8..7).prop_map(Happening::Ask),
     ]
 }
 
@@ -108,6 +108,7 @@ fn happen(world: &mut World, happening: &Happening) {
                 2 => Wish::Hold { commit: None },
                 3 => Wish::Hold { commit: world.head.as_deref().map(commit_id) },
                 4 => Wish::Rollback { commit: None },
+                5 => Wish::Heal { only: None },
                 _ => Wish::Release,
             };
             world.ask("ann", wish);

@@ -281,7 +281,11 @@ impl World {
             rollout.is_some_and(|rollout| foreign(&self.state, rollout, &situation, reading).is_some())
         };
         self.refusing = readings.iter().filter(refuses).map(|reading| reading.endpoint.clone()).collect();
-        let decision = heeded.begin.unwrap_or_else(|| decide(&self.state, &situation, self.now));
+        let mut begin = heeded.begin;
+        let decision = match heeded.heal.is_empty() {
+            false => Decision::Heal { endpoints: heeded.heal },
+            true => begin.take().unwrap_or_else(|| decide(&self.state, &situation, self.now)),
+        };
         let Some(acted) = self.act(&decision) else {
             self.state = saved;
             self.told.truncate(told);
@@ -290,6 +294,9 @@ impl World {
         };
         self.journal = None;
         self.remember(&decision, acted);
+        if let Some(begin) = begin {
+            self.remember(&begin, Acted::Rested);
+        }
         Cycle::Took(decision)
     }
 

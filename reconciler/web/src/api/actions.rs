@@ -37,7 +37,7 @@ pub(crate) struct Action {
 }
 
 /// Everything that people may ask for.
-pub(crate) const ACTIONS: [Action; 5] = [
+pub(crate) const ACTIONS: [Action; 6] = [
     Action { path: "/api/v1/environments/{name}/sync", needs_reason: false, wish: |_| Ok(Wish::Sync) },
     Action { path: "/api/v1/environments/{name}/approve", needs_reason: false, wish: approval },
     Action {
@@ -50,6 +50,11 @@ pub(crate) const ACTIONS: [Action; 5] = [
         needs_reason: true,
         wish: |asked| Ok(Wish::Hold { commit: asked.commit.clone() }),
     },
+    Action {
+        path: "/api/v1/environments/{name}/heal",
+        needs_reason: false,
+        wish: |asked| Ok(Wish::Heal { only: asked.only.clone() }),
+    },
     Action { path: "/api/v1/environments/{name}/release", needs_reason: false, wish: |_| Ok(Wish::Release) },
 ];
 
@@ -61,6 +66,7 @@ struct Asked {
     commit: Option<CommitId>,
     plan_sha256: Option<String>,
     digest: Option<Digest>,
+    only: Option<String>,
 }
 
 /// A plan is named by its SHA-256, a document that waits alone by its digest.

@@ -1,4 +1,4 @@
-//! `moorline sync|approve|rollback|hold|release`: asks, waits for what came of it, and says it.
+//! `moorline sync|approve|rollback|hold|release|heal`: asks, waits for what came of it, and says it.
 //!
 //! A wish is heeded by the next cycle of the daemon that leads, so its outcome is there within a moment; with `--wait` the
 //! command also waits for the end of the rollout that it began.
@@ -27,12 +27,14 @@ pub(in super::super) struct Ask {
     pub(in super::super) wish: &'static str,
     /// The commit it names.
     pub(in super::super) commit: Option<Prefix>,
+    /// The address it names.
+    pub(in super::super) only: Option<String>,
 }
 
 impl Ask {
     /// A wish that names nothing else.
     pub(in super::super) const fn plain(wish: &'static str) -> Self {
-        Self { wish, commit: None }
+        Self { wish, commit: None, only: None }
     }
 }
 
@@ -67,6 +69,9 @@ async fn post(ask: Ask, arguments: &ActionArguments) -> Result<(Api, u64), ApiEr
     let mut body = json!({ "reason": arguments.reason });
     if let Some(prefix) = ask.commit {
         body["commit"] = json!(prefix.complete(&api, &path).await?);
+    }
+    if let Some(only) = ask.only {
+        body["only"] = json!(only);
     }
     if ask.wish == "approve" {
         // What is approved is what waits now and is shown here; were it another meanwhile, the daemon would refuse.

@@ -1,0 +1,70 @@
+//! A person wants the declared state back: replicas get the document in force, and Terraform is planned and applied at the
+//! commit in force, through the gates of any other plan.
+
+use std::collections::BTreeSet;
+
+use moorline_model::Revision;
+use moorline_model::environment::EnvironmentState;
+use moorline_model::intent::Intent;
+use moorline_model::intent::healing::Reach;
+use moorline_model::rollout::RolloutKind;
+
+use super::{Heard, Heeded};
+use crate::decide::Decision;
+
+pub(super) fn heal(heeded: &mut Heeded, intent: &Intent, only: Option<&str>) -> Heard {
+    let state = &mut heeded.state;
+    let reach = Reach::of(&state.drift, only);
+    let Some(applied) = state.applied.as_ref().filter(|_| !reach.is_empty()) else {
+        return Heard::done("healed nothing: nothing differs from what is declared");
+    };
+    let revision = applied.revision.clone();
+    let terraform = match state.heals_terraform() {
+        _ if reach.terraform.is_empty() => None,
+        other => Some(other.map_err(|refusal| refusal.message)),
+    };
+    let does = sentence(state, &reach, &revision, terraform.as_ref(), "gives");
+    let did = sentence(state, &reach, &revision, terraform.as_ref(), "gave");
+    let begins = matches!(terraform, Some(Ok(()))).then(|| revision.commit.clone());
+    if begins.is_some() {
+        let head = state.wanted.as_ref().map(|wanted| wanted.commit.clone());
+        let (actor, reason) = (intent.actor.clone(), intent.reason.clone());
+        let kind = RolloutKind::Heal { actor, reason, head };
+        heeded.begin = Some(Decision::Begin { revision, kind });
+    }
+    if !reach.replicas.is_empty() {
+        heeded.heal.extend(reach.replicas);
+        return Heard::Heals { does, did, begins };
+    }
+    match begins {
+        Some(commit) => Heard::Begins { did, commit },
+        None => Heard::done(did),
+    }
+}
+
+/// What is done, and what cannot be.
+fn sentence(
+    state: &EnvironmentState,
+    reach: &Reach,
+    revision: &Revision,
+    terraform: Option<&Result<(), String>>,
+    gives: &str,
+) -> String {
+    let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let short = revision.commit.short();
+    let mut parts = Vec::new();
+    if !reach.replicas.is_empty() {
+        let held = state.holds.iter().find(|hold| hold.commit.is_none());
+        let held = held.map(|hold| format!(", though everything is held by {}", hold.by)).unwrap_or_default();
+        parts.push(format!("{gives} the document of {short} back to {}{held}", list(&reach.replicas)));
+    }
+    match terraform {
+        Some(Ok(())) => parts.push(format!("plans Terraform at {short} for {}", list(&reach.terraform))),
+        Some(Err(why)) => parts.push(why.clone()),
+        None => {}
+    }
+    if !reach.left.is_empty() {
+        parts.push(format!("left as it is: {}", list(&reach.left)));
+    }
+    parts.join("; ")
+}

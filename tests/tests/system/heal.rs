@@ -1,0 +1,87 @@
+//! Drift that is left to people: they are told how to give the declared state back, and it is given back when they say so.
+
+use moorline_tests::cli::{Said, moorline};
+use moorline_tests::daemon::OPERATOR_TOKEN;
+use moorline_tests::{World, declared};
+use serde_json::{Value, json};
+
+async fn run(world: &World, arguments: &[&str]) -> Said {
+    moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_by_hand_is_given_back_where_a_person_says_so() {
+    let mut world = World::new().await;
+    world.declaration["environments"][0]["drift"]["heal"] = json!([]);
+    world.settle().await;
+    let good = declared::digest(&world.document);
+    for gateway in &world.gateways {
+        gateway.edit(|document| document["location"] = json!("elsewhere")).await;
+    }
+    world.when("both drift", |environment| environment["drift"]["open"] == 2).await;
+    world.mailed("moorline heal test").await;
+    let admin: Vec<_> = world.gateways.iter().map(|gateway| gateway.admin.clone()).collect();
+
+    let said = run(&world, &["heal", "test", "--only", "http://10.0.0.1:8788"]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    let listed = format!("does not drift; what does: {}", admin.iter().min().unwrap());
+    assert!(said.stderr.contains(&listed), "{said:?}");
+
+    // A person's word opens a hold on everything: nothing new is put there, and a release would bring in more.
+    run(&world, &["hold", "test", "--reason", "an incident"]).await;
+    let said = run(&world, &["heal", "test", "--only", &admin[0]]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.stdout.contains(&format!("back to {}, though everything is held by operator", admin[0])),
+        "{said:?}"
+    );
+    let digests = world.digests().await;
+    assert_eq!(digests[0], good);
+    assert_ne!(digests[1], good, "only that one");
+    world.when("one drifts", |environment| environment["drift"]["open"] == 1).await;
+
+    let said = run(&world, &["heal", "test", "--output", "json", "--reason", "the night is over"]).await;
+    assert_eq!((said.code, &said.json()["outcome"]["outcome"]), (0, &json!("done")), "{said:?}");
+    assert_eq!(world.digests().await, [good.clone(), good]);
+    world.when("nothing drifts", |environment| environment["drift"]["open"] == 0).await;
+    let said = run(&world, &["heal", "test"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stdout.contains("nothing differs from what is declared"), "{said:?}");
+    let told = |message: &String| {
+        message.contains("operator gives the document") && message.contains("the night is over")
+    };
+    assert!(world.history().await.iter().any(told), "{:?}", world.history().await);
+    let audit = world.audit().await;
+    let heals = audit.iter().filter(|action| *action == "gateway.heal").count();
+    assert_eq!(heals, 2, "{audit:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_terraform_owns_is_planned_and_applied_at_the_commit_in_force() {
+    let mut world = World::with_terraform().await;
+    world.declaration["environments"][0]["schedule"]["plan"] = json!("2s");
+    let first = world.settle().await;
+    let good = world.digests().await;
+    // Somebody writes what Terraform owns, past Terraform.
+    let api = world.daemon.api();
+    let mut document = api.read("/environments/test/document").await.unwrap()["document"].clone();
+    document["location"] = json!("elsewhere");
+    let address = format!("{}/api/v1/environments/test/document", api.base());
+    let put = api.http().put(address).header("moorline-origin", "terraform").json(&document);
+    assert_eq!(api.send(put).await.unwrap().status, 200);
+    let drifts = |environment: &Value| environment["drift"]["open"].as_u64() > Some(0);
+    world.when("Terraform's plan finds it", drifts).await;
+    let before = world.audit().await.len();
+
+    let said = run(&world, &["heal", "test", "--wait", "60", "--output", "json"]).await;
+    let told = said.json();
+    assert_eq!(told["outcome"]["outcome"], "under_way", "{said:?}");
+    assert_eq!(told["rollout"]["phase"]["phase"], "succeeded", "{said:?}");
+    let environment = world.when("nothing drifts", |environment| environment["drift"]["open"] == 0).await;
+    assert_eq!(environment["rollout"]["kind"]["kind"], "heal");
+    assert_eq!(environment["verified"]["revision"]["commit"], first);
+    assert_eq!(world.digests().await, good);
+    let audit = world.audit().await;
+    let acted: Vec<_> = audit[before..].iter().map(String::as_str).collect();
+    assert_eq!(acted[..4], ["heal", "terraform.plan", "terraform.apply", "document.put"], "{acted:?}");
+}
