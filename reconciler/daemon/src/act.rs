@@ -7,6 +7,8 @@ mod gateway;
 mod runs;
 mod terraform;
 
+use std::collections::BTreeMap;
+
 use moorline_config::Config;
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
@@ -39,6 +41,8 @@ pub struct Acting<'a> {
     pub readings: &'a [ReplicaReading],
     /// Those that serve what somebody else put there and that may not be written over.
     pub foreign: &'a [String],
+    /// What replicas served when they were first met, by admin URL, when that is put back.
+    pub found: &'a BTreeMap<String, Config>,
     /// Terraform of the commit that the decision is about.
     pub terraform: Option<&'a Terraform<'a>>,
 }
@@ -108,6 +112,9 @@ fn effect(decision: &Decision) -> Option<(&'static str, String)> {
             ("gateway.undo", restore.map_or_else(String::new, |digest| format!("back to {}", digest.short())))
         }
         Decision::Heal { endpoints } => ("gateway.heal", endpoints.join(" ")),
+        Decision::Restore { documents, .. } => {
+            ("gateway.restore", documents.keys().cloned().collect::<Vec<_>>().join(" "))
+        }
         Decision::Rest { .. }
         | Decision::Watch
         | Decision::Begin { .. }
@@ -125,6 +132,9 @@ async fn carry_out(decision: &Decision, acting: &Acting<'_>) -> Result<Acted, In
         Decision::UndoPlan => terraform::plan_back(acting.terraform).await?,
         Decision::UndoApply => terraform::apply_back(acting.terraform, rollout).await?,
         Decision::Supersede { .. } => gateway::discard(replicas).await,
+        Decision::Restore { documents, actor, reason } => {
+            gateway::restore(replicas, documents, acting.found, actor, reason).await
+        }
         Decision::UndoDocument { restore: None } => gateway::undo(replicas, None, rollout).await,
         Decision::Stage
         | Decision::Shift { .. }

@@ -92,6 +92,8 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS")]
         only: Option<String>,
     },
+    /// Show what gateways served when they were first met, and let it be replaced.
+    Adopt(ActionArguments),
     /// What happened.
     History {
         /// Which environment and where.
@@ -267,6 +269,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Hold { action, commit } => {
             environment::act(Ask { commit, ..Ask::plain("hold") }, &action, output).await
         }
+        Command::Adopt(action) => environment::act(Ask::plain("adopt"), &action, output).await,
         Command::Heal { action, only } => {
             environment::act(Ask { only, ..Ask::plain("heal") }, &action, output).await
         }

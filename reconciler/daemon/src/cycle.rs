@@ -3,6 +3,7 @@
 //! [`Cycle::run`] is that sentence. Data goes one way; only the record is read back, at the start. A cycle takes no
 //! input and moves a rollout by at most one step, so a crash anywhere repeats at most one idempotent effect.
 
+mod adopt;
 mod desired;
 mod identity;
 mod memory;
@@ -83,6 +84,7 @@ impl Cycle<'_> {
         let wanted = Box::pin(self.desired(&memory, source.as_ref())).await?;
         let live = Box::pin(self.observe(&memory, &wanted, now)).await;
         self.diff(&mut memory, &wanted, &live, source.as_ref(), now);
+        memory.meet(&wanted, &live, now);
         let decision = self.decide(&mut memory, &wanted, &live, now);
         let effect = Box::pin(self.act(&memory, &wanted, &live, &decision)).await?;
         let acted = self.with_document(effect.acted, &wanted).await?;
@@ -103,9 +105,10 @@ impl Cycle<'_> {
     /// What a person asked for takes the place of this cycle's own decision: replicas are healed, or a rollout begins.
     fn decide(&self, memory: &mut Memory, wanted: &Wanted, live: &Live, now: Timestamp) -> Decision {
         let heal = std::mem::take(&mut memory.heal);
-        let asked = match heal.is_empty() {
-            true => memory.begin.take(),
-            false => Some(Decision::Heal { endpoints: heal }),
+        let asked = match (memory.restore.take(), heal.is_empty()) {
+            (Some(restore), _) => Some(restore),
+            (None, false) => Some(Decision::Heal { endpoints: heal }),
+            (None, true) => memory.begin.take(),
         };
         let situation = wanted.situation(memory, live);
         self.shared.explanations.note(self.name, &why(&memory.state, &situation, now));
@@ -130,9 +133,10 @@ impl Cycle<'_> {
         wanted: &Wanted,
         live: &Live,
         decision: &Decision,
-    ) -> Result<Effect, ActError> {
+    ) -> Result<Effect, CycleError> {
         let terraform = self.terraform_for(memory, wanted, decision).await;
         let foreign = wanted.foreign(memory, live);
+        let found = self.found(decision).await?;
         let acting = Acting {
             name: self.name,
             state: &memory.state,
@@ -140,9 +144,10 @@ impl Cycle<'_> {
             fleet: &live.fleet,
             readings: &live.replicas,
             foreign: &foreign,
+            found: &found,
             terraform: terraform.as_ref(),
         };
-        act(&self.shared.record, self.shared.fence, decision, &acting).await
+        Ok(act(&self.shared.record, self.shared.fence, decision, &acting).await?)
     }
 
     async fn verify(

@@ -98,7 +98,9 @@ impl Fleet {
             let status = client.status().await.map_err(|error| self.told(&error))?;
             let mut reading = reading(status);
             let differs = reading.stable.as_ref().is_some_and(|stable| Some(stable.digest) != expected);
-            if differs && expected.is_some() {
+            // What is not Git's is kept when it is met for the first time; nothing is expected then.
+            let is_strange = reading.stable.as_ref().is_some_and(|stable| stable.origin != "git");
+            if differs && (expected.is_some() || is_strange) {
                 let config = client.config().await.map_err(|error| self.told(&error))?;
                 reading.document = Some(config.document);
             }

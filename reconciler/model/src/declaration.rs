@@ -132,6 +132,10 @@ pub struct Gateway {
     pub endpoints: Endpoints,
     /// Token of the admin APIs.
     pub admin_token: Reference,
+    /// Replace what the replicas serve when Moorline first meets them, without asking. Default: false, and
+    /// `moorline adopt` says it. Either way their documents are kept, and a rollback can go back to them.
+    #[serde(default)]
+    pub adopt: bool,
     /// With `document: {terraform: …}`: a token that may write this environment's document and nothing else.
     /// Absent: an operator's token is needed.
     #[serde(default)]

@@ -7,6 +7,7 @@ use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::adoption::Found;
 use crate::axis::{Axes, Axis, Standing};
 use crate::comparison::Comparisons;
 use crate::drift::{Drift, Lane};
@@ -132,6 +133,9 @@ pub struct EnvironmentState {
     /// Troubles that people were told of and that are not over, each with when it was first told.
     #[serde(default)]
     pub incidents: BTreeMap<String, Timestamp>,
+    /// What replicas served when they were first met, where it was not Git's.
+    #[serde(default)]
+    pub found: Vec<Found>,
 }
 
 impl EnvironmentState {
@@ -157,6 +161,7 @@ impl EnvironmentState {
             lanes: Comparisons::new(),
             replicas: Vec::new(),
             incidents: BTreeMap::new(),
+            found: Vec::new(),
         }
     }
 

@@ -43,6 +43,8 @@ pub enum Wish {
         #[serde(default)]
         only: Option<String>,
     },
+    /// What gateways served when they were first met may be replaced.
+    Adopt,
 }
 
 impl Wish {
@@ -56,6 +58,7 @@ impl Wish {
             Self::Hold { .. } => "hold",
             Self::Release => "release",
             Self::Heal { .. } => "heal",
+            Self::Adopt => "adopt",
         }
     }
 
@@ -64,7 +67,7 @@ impl Wish {
     pub const fn commit(&self) -> Option<&CommitId> {
         match self {
             Self::Rollback { commit } | Self::Hold { commit } => commit.as_ref(),
-            Self::Sync | Self::Approve(_) | Self::Release | Self::Heal { .. } => None,
+            Self::Sync | Self::Approve(_) | Self::Release | Self::Heal { .. } | Self::Adopt => None,
         }
     }
 
@@ -74,7 +77,7 @@ impl Wish {
         match self {
             Self::Approve(seen) => Some(seen.to_string()),
             Self::Heal { only } => only.as_ref().map(|only| format!("only {only}")),
-            Self::Sync | Self::Rollback { .. } | Self::Hold { .. } | Self::Release => None,
+            Self::Sync | Self::Rollback { .. } | Self::Hold { .. } | Self::Release | Self::Adopt => None,
         }
     }
 }

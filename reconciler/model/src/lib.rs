@@ -4,6 +4,7 @@
 //! started with; [`revision`], [`drift`], [`plan`] and [`rollout`] are what happens; [`environment`] is all that is
 //! remembered of one environment between two cycles.
 
+pub mod adoption;
 pub mod axis;
 pub mod bootstrap;
 pub mod changes;

@@ -4,6 +4,7 @@
 //! people that belong to it; all three are written in one transaction.
 
 mod begin;
+mod found;
 mod ledger;
 mod step;
 mod tell;
@@ -77,6 +78,8 @@ pub enum Acted {
     Superseded,
     /// The replicas were healed.
     Healed,
+    /// What replicas served when they were first met serves again.
+    Restored,
     /// There was nothing to do.
     Rested,
 }
@@ -142,6 +145,13 @@ pub fn advance(
         }
         Decision::Finish { phase, because } => ledger.finish(phase, because.as_deref()),
         Decision::Heal { endpoints } => healed(&mut ledger, endpoints, &acted),
+        Decision::Restore { actor, reason, .. } if acted == Acted::Restored => {
+            found::restored(&mut ledger, actor, reason);
+        }
+        Decision::Restore { .. } => {
+            let failure = acted.failure().unwrap_or("it is not known how it ended");
+            ledger.note(EventKind::Rollout, format!("what served before could not be put back: {failure}"));
+        }
         Decision::Supersede { by } => step::supersede(&mut ledger, by, &acted),
         Decision::PlanTerraform
         | Decision::ApplyTerraform

@@ -12,6 +12,8 @@ mod rollout;
 mod terraform;
 mod undo;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use moorline_model::Revision;
 use moorline_model::config::{Digest, Percent};
@@ -107,6 +109,15 @@ pub enum Decision {
     Heal {
         /// Their admin URLs.
         endpoints: Vec<String>,
+    },
+    /// A person goes back to what replicas served when they were first met: each gets its own document.
+    Restore {
+        /// Digest by admin URL.
+        documents: BTreeMap<String, Digest>,
+        /// Who asked.
+        actor: String,
+        /// Why.
+        reason: String,
     },
     /// The rollout ends. No effect.
     Finish {

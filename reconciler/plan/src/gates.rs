@@ -10,6 +10,7 @@ use moorline_model::plan::{PlanSummary, ResourceChange};
 use moorline_model::rollout::{Rollout, RolloutKind};
 use serde::Serialize;
 
+use crate::adopt::unadopted;
 use crate::decide::{Situation, first_foreign};
 use crate::desired::Desired;
 use crate::policy::Denial;
@@ -30,6 +31,8 @@ pub enum Gate {
     Window,
     /// Terraform's state is not in doubt.
     Blocked,
+    /// No replica serves what was there before Moorline, or somebody adopted it.
+    Adopt,
     /// No replica serves what somebody else put there, or that may be written over.
     Owner,
     /// No policy refuses.
@@ -53,6 +56,7 @@ impl Gate {
             Self::Auto => "auto",
             Self::Window => "window",
             Self::Blocked => "blocked",
+            Self::Adopt => "adopt",
             Self::Owner => "owner",
             Self::Policy => "policy",
             Self::Protected => "protected",
@@ -159,6 +163,7 @@ pub fn why(state: &EnvironmentState, situation: &Situation<'_>, now: Timestamp) 
         None => readings.push(GateReading::of(Gate::Frozen, frozen_gate(state))),
     }
     readings.push(GateReading::of(Gate::Blocked, blocked_gate(state, situation.blocked)));
+    readings.push(GateReading::of(Gate::Adopt, adopt_gate(state, situation)));
     readings.push(GateReading::of(Gate::Owner, owner_gate(state, situation)));
     readings.push(GateReading::of(Gate::Policy, policy_gate(situation.denials)));
     let plan = rollout.and_then(|rollout| rollout.terraform.as_ref());
@@ -254,6 +259,31 @@ fn blocked_gate(state: &EnvironmentState, blocked: Option<&str>) -> Option<Close
         gate: Gate::Blocked,
         because: format!("Terraform is blocked: {}", blocked?),
         opened_by: format!("a person who puts the state in order, then {}", release(state)),
+        opens_at: None,
+    })
+}
+
+/// What gateways served before Moorline met them is replaced only when somebody says so.
+pub(crate) fn adopt_gate(state: &EnvironmentState, situation: &Situation<'_>) -> Option<Closed> {
+    let unadopted = unadopted(state, situation);
+    let name = &state.name;
+    let sentence = |reading: &&crate::gateway::ReplicaReading| {
+        let found = state
+            .found
+            .iter()
+            .find(|found| found.endpoint == reading.endpoint && reading.serves(found.digest));
+        match found {
+            Some(found) => format!("{}, and differs in {}", found.sentence(), found.fields()),
+            None => format!("{} serves something that cannot be read", reading.endpoint),
+        }
+    };
+    let each: Vec<_> = unadopted.iter().map(sentence).collect();
+    (!each.is_empty()).then(|| Closed {
+        gate: Gate::Adopt,
+        because: format!("{}; Moorline has not put that there", each.join("; ")),
+        opened_by: format!(
+            "`moorline adopt {name}`, which shows the differences and replaces it, or `gateway: {{adopt: true}}`"
+        ),
         opens_at: None,
     })
 }

@@ -33,6 +33,8 @@ pub struct Heeded {
     pub begin: Option<Decision>,
     /// The replicas that are given the document in force back: this comes before everything else that the cycle does.
     pub heal: Vec<String>,
+    /// The [`Decision::Restore`] that takes the place of this cycle's own decision.
+    pub restore: Option<Decision>,
     /// What was heard of each intent, in their order.
     pub heard: Vec<Heard>,
     /// Messages to people: what they were told before, and is over by their own word.
@@ -89,6 +91,7 @@ pub fn heed(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> Heed
         events: Vec::new(),
         begin: None,
         heal: Vec::new(),
+        restore: None,
         heard: Vec::new(),
         notifications: Vec::new(),
     };
@@ -120,6 +123,7 @@ fn work_in(heeded: &mut Heeded, intent: &Intent, now: Timestamp) -> Heard {
         Wish::Approve(_) => approve(state, intent),
         Wish::Hold { commit } => hold(state, intent, commit.as_ref(), now),
         Wish::Release => release(state, intent),
+        Wish::Adopt => adopt(state, intent),
         Wish::Heal { only } => heal::heal(heeded, intent, only.as_deref()),
         Wish::Rollback { commit } => rollback::rollback(heeded, intent, commit.as_ref(), now),
     }
@@ -225,6 +229,19 @@ fn release(state: &mut EnvironmentState, intent: &Intent) -> Heard {
         (_, Some(_)) => format!("lifted the freeze and {holds} holds"),
     };
     Heard::Follows { did }
+}
+
+/// An adoption is of what was met, and of nothing that is served later.
+fn adopt(state: &mut EnvironmentState, intent: &Intent) -> Heard {
+    let mut which = Vec::new();
+    for found in state.found.iter_mut().filter(|found| found.adopted.is_none()) {
+        found.adopted = Some(ask(intent));
+        which.push(format!("{} at {}", found.digest.short(), found.endpoint));
+    }
+    let (which, name) = (which.join(", "), &state.name);
+    Heard::Follows {
+        did: format!("adopted {which}, which is kept: `moorline rollback {name}` goes back to it"),
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 //!
 //! Reading order, which is the order of a cycle: [`intent`] heeds what people asked for; [`desired`] is what a commit
 //! declares and [`changes`](mod@changes) what that changes; [`gateway`] compares it with what replicas attest and [`drift`] gives the differences a history;
+//! [`adopt`] remembers what gateways served when they were first met;
 //! [`gates`] and [`policy`] say what keeps a change from beginning; [`decide`](mod@decide) names the one next step and
 //! [`advance`](mod@advance) what is remembered once it was taken; [`verify`] judges what is being tried; [`announce`]
 //! and [`axes`] tell people what changed. [`fit`] stands apart: what files tell before anything happens.
 
+pub mod adopt;
 pub mod advance;
 pub mod age;
 pub mod announce;

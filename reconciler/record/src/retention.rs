@@ -99,5 +99,6 @@ fn needed(state: &EnvironmentState) -> Vec<Digest> {
     .into_iter()
     .flatten()
     .chain(state.verified_before.iter().map(|deployed| deployed.digest))
+    .chain(state.found.iter().map(|found| found.digest))
     .collect()
 }

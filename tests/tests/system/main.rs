@@ -8,6 +8,7 @@
 )]
 
 mod acts;
+mod adoption;
 mod aws;
 mod beginning;
 mod cli;

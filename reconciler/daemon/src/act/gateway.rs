@@ -123,6 +123,38 @@ pub(super) async fn heal(
     healed.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Healed)
 }
 
+/// Puts back what each replica served when it was first met: by hand, in the name of the person who asked.
+pub(super) async fn restore(
+    replicas: Replicas<'_>,
+    documents: &BTreeMap<String, Digest>,
+    found: &BTreeMap<String, Config>,
+    actor: &str,
+    reason: &str,
+) -> Acted {
+    if let Some(lost) = documents.keys().find(|endpoint| !found.contains_key(*endpoint)) {
+        return Acted::ActFailed { reason: format!("the document that {lost} served is not kept any more") };
+    }
+    let options = &WriteOptions {
+        origin: Some(Origin::Manual),
+        actor: Some(actor.to_owned()),
+        reason: Some(
+            if reason.is_empty() { "back to what served before Moorline" } else { reason }.to_owned(),
+        ),
+        take_over: true,
+        ..WriteOptions::default()
+    };
+    let restored = replicas.each(|client, reading| async move {
+        client.discard().await?;
+        match found.get(&reading.endpoint) {
+            Some(document) if !reading.serves(document.digest()) => {
+                client.put_config(document.value(), options).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    });
+    restored.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Restored)
+}
+
 /// What a rollout's writes say of themselves. Staging the same document again says the same again.
 pub(crate) fn staged_by(rollout: Option<&Rollout>) -> WriteOptions {
     written_by(rollout.map(|rollout| &rollout.revision.commit))

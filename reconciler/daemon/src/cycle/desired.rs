@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use moorline_config::{Config, Digest};
-use moorline_model::{CommitId, Revision};
 use moorline_model::declaration::{Declaration, Document};
 use moorline_model::rollout::{Phase, Rollout};
+use moorline_model::{CommitId, Revision};
 use moorline_plan::decide::{Decision, Situation, foreign};
 use moorline_plan::desired::{Desired, desired};
 use moorline_plan::gateway::ReplicaReading;
@@ -249,7 +249,7 @@ impl Cycle<'_> {
     }
 
     /// A kept document was valid when it was kept; a release with stricter rules may see it otherwise.
-    fn parse_kept(&self, digest: Digest, document: &Value) -> Option<Config> {
+    pub(super) fn parse_kept(&self, digest: Digest, document: &Value) -> Option<Config> {
         let parsed = Config::from_value("kept document", document);
         let named = parsed.inspect_err(|mistakes| {
             if self.shared.said.is_news(&format!("{} {digest}", self.name), &mistakes.to_string()) {

@@ -1,7 +1,7 @@
 //! The start of a cycle: everything that is remembered of the environment, with what people asked for worked into it.
 
 use jiff::{SignedDuration, Timestamp};
-use moorline_model::environment::EnvironmentState;
+use moorline_model::environment::{EnvironmentState, KeptDocument};
 use moorline_model::event::Event;
 use moorline_model::intent::{Intent, Wish};
 use moorline_model::notification::Notification;
@@ -30,6 +30,10 @@ pub(super) struct Memory {
     pub(super) begin: Option<Decision>,
     /// Replicas that a person had healed.
     pub(super) heal: Vec<String>,
+    /// What replicas get back that they served when they were first met.
+    pub(super) restore: Option<Decision>,
+    /// Documents to keep.
+    pub(super) documents: Vec<KeptDocument>,
     /// Why this cycle's step could not be done.
     pub(super) failure: Option<String>,
     /// Wishes that are heeded in this cycle, and what was heard of each.
@@ -79,6 +83,8 @@ impl Cycle<'_> {
             left_open: open.into_iter().map(|step| step.id).collect(),
             begin: with_wishes.begin,
             heal: with_wishes.heal,
+            restore: with_wishes.restore,
+            documents: Vec::new(),
             failure: None,
             heard: ids.into_iter().zip(with_wishes.heard).collect(),
             events: with_wishes.events,

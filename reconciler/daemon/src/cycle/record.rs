@@ -51,7 +51,7 @@ impl Cycle<'_> {
             heeded,
             journal_end: journal.map(|(id, _)| id),
             interrupted: memory.left_open,
-            documents: documents(wanted, decision, now),
+            documents: memory.documents.into_iter().chain(documents(wanted, decision, now)).collect(),
         };
         shared.record.commit(shared.fence, write).await?;
         if let Some((_, step)) = journal {

@@ -38,6 +38,8 @@ impl Wish {
             Self::Sync | Self::Hold { .. } | Self::Release => None,
             Self::Approve(seen) => approval(state, seen),
             Self::Heal { only } => heal(state, only.as_deref()),
+            Self::Adopt => adoption(state),
+            Self::Rollback { commit: None } if state.goes_back_to_found() => None,
             Self::Rollback { commit } => match state.rollout_under_way() {
                 Some(rollout) if rollout.has_changed_something() => elsewhere(rollout, commit.as_ref()),
                 _ => state.way_back(commit.as_ref()).err(),
@@ -56,6 +58,12 @@ fn approval(state: &EnvironmentState, seen: &Shown) -> Option<Refusal> {
             Some(Refusal::new("not-waiting", message).by("approval"))
         }
     }
+}
+
+/// What waits to be adopted was met, and nobody said yet that it may be replaced.
+fn adoption(state: &EnvironmentState) -> Option<Refusal> {
+    let waits = state.verified.is_none() && state.found.iter().any(|found| found.adopted.is_none());
+    (!waits).then(|| Refusal::new("nothing-to-adopt", "no gateway serves anything that waits to be adopted"))
 }
 
 /// What is in force is given back, to what drifts from it.
@@ -139,6 +147,23 @@ impl EnvironmentState {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether a rollback that names no commit goes back to what the gateways served when they were first met: something
+    /// took its place, and no other commit verified healthy.
+    #[must_use]
+    pub fn goes_back_to_found(&self) -> bool {
+        let has_been_replaced = match self.rollout_under_way() {
+            Some(rollout) if rollout.has_changed_something() => rollout.from.is_none() && rollout.promoted,
+            _ => self.applied.is_some(),
+        };
+        let in_force = self.applied.as_ref().map(|applied| &applied.revision.commit);
+        let has_other = self
+            .verified
+            .iter()
+            .chain(&self.verified_before)
+            .any(|deployed| Some(&deployed.revision.commit) != in_force);
+        !self.found.is_empty() && has_been_replaced && !has_other
     }
 
     /// What a rollback goes to: the commit named, or the last one that verified healthy before the present one.

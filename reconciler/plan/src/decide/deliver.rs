@@ -41,7 +41,8 @@ pub(super) fn staging(
     if situation.replicas.is_empty() {
         return rest("no replica was found to put the document on");
     }
-    if let Some(closed) = gates::owner_gate(state, situation) {
+    if let Some(closed) = gates::adopt_gate(state, situation).or_else(|| gates::owner_gate(state, situation))
+    {
         return rest(closed.because);
     }
     if situation.replicas.iter().any(|reading| !reading.holds(digest)) {
@@ -86,7 +87,8 @@ pub(super) fn shifting(
     if let Some(decision) = heal::empty(state, situation, now) {
         return decision;
     }
-    if let Some(closed) = gates::owner_gate(state, situation) {
+    if let Some(closed) = gates::adopt_gate(state, situation).or_else(|| gates::owner_gate(state, situation))
+    {
         return rest(closed.because);
     }
     let read = || situation.replicas.iter().filter(|reading| reading.result.is_ok());

@@ -105,7 +105,7 @@ fn why_names_the_closed_gates_first() {
     let readings = why(&state, &situation(&desired, &[]), now());
     assert_eq!(closed(&readings), [Gate::Approval]);
     assert!(readings[0].closed().is_some());
-    assert_eq!(readings.len(), 11);
+    assert_eq!(readings.len(), 12);
     let dark = Situation { head: None, current: None, ..situation(&desired, &[]) };
     assert_eq!(closed(&why(&in_force("c1"), &dark, now())), [Gate::Source]);
 }

@@ -13,6 +13,9 @@ use super::{Heard, Heeded};
 use crate::decide::Decision;
 
 pub(super) fn heal(heeded: &mut Heeded, intent: &Intent, only: Option<&str>) -> Heard {
+    if heeded.restore.is_some() {
+        return Heard::done("healed nothing: the gateways go back to what served before Moorline");
+    }
     let state = &mut heeded.state;
     let reach = Reach::of(&state.drift, only);
     let Some(applied) = state.applied.as_ref().filter(|_| !reach.is_empty()) else {

@@ -16,6 +16,9 @@ pub(super) fn rollback(
     commit: Option<&CommitId>,
     now: Timestamp,
 ) -> Heard {
+    if commit.is_none() && heeded.state.goes_back_to_found() {
+        return restore(heeded, intent);
+    }
     let state = &mut heeded.state;
     if state.rollout_under_way().is_some_and(Rollout::has_changed_something) {
         return stop(state, intent, now);
@@ -50,6 +53,23 @@ pub(super) fn rollback(
         },
     });
     Heard::Begins { did: format!("goes back from {} to {}", present.short(), to.short()), commit: to }
+}
+
+/// Each replica gets back what it served when it was first met. What is remembered changes once that is done.
+fn restore(heeded: &mut Heeded, intent: &Intent) -> Heard {
+    let found = &heeded.state.found;
+    let documents = found.iter().map(|found| (found.endpoint.clone(), found.digest)).collect();
+    let which: Vec<_> =
+        found.iter().map(|found| format!("{} at {}", found.digest.short(), found.endpoint)).collect();
+    let which = which.join(", ");
+    heeded.heal.clear();
+    heeded.restore =
+        Some(Decision::Restore { documents, actor: intent.actor.clone(), reason: intent.reason.clone() });
+    Heard::Heals {
+        does: format!("goes back to what served before Moorline: {which}"),
+        did: format!("went back to what served before Moorline: {which}; the commit that was left is held"),
+        begins: None,
+    }
 }
 
 /// A rollout under way is undone: it goes back to where it came from.

@@ -43,7 +43,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::PlanFails),
         1 => Just(Happening::PlanReplaces),
         1 => Just(Happening::ApplyFails),
-        3 => (0_u8..7).prop_map(Happening::Ask),
+        3 => (0_u8..8).prop_map(Happening::Ask),
     ]
 }
 
@@ -109,6 +109,7 @@ fn happen(world: &mut World, happening: &Happening) {
                 3 => Wish::Hold { commit: world.head.as_deref().map(commit_id) },
                 4 => Wish::Rollback { commit: None },
                 5 => Wish::Heal { only: None },
+                6 => Wish::Adopt,
                 _ => Wish::Release,
             };
             world.ask("ann", wish);

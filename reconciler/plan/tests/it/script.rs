@@ -99,6 +99,7 @@ fn declare(world: &mut World, words: &[&str]) {
         "manual" => ("apply", json!({"auto": false})),
         "window" => ("apply", json!({"windows": [{"allow": words[1..].join(" ")}]})),
         "heal" => ("drift", json!({"heal": ["gateway"]})),
+        "adopt" => ("gateway", json!({"adopt": true})),
         "no-rollback" => ("rollback", json!({"automatic": false})),
         other => panic!("cannot declare {other}"),
     };
@@ -145,6 +146,7 @@ fn wish(world: &World, words: &[&str]) -> Wish {
         "rolls-back" => Wish::Rollback { commit },
         "holds" => Wish::Hold { commit },
         "releases" => Wish::Release,
+        "adopts" => Wish::Adopt,
         "heals" => Wish::Heal { only: words.get(1).map(|name| format!("http://{name}:8788")) },
         other => panic!("nobody {other}"),
     }
@@ -247,6 +249,10 @@ fn decided(decision: &Decision) -> String {
         Decision::UndoPlan => "terraform plan, for the way back".to_owned(),
         Decision::UndoApply => "terraform apply, for the way back".to_owned(),
         Decision::Heal { endpoints } => format!("heal {}", endpoints.join(", ")),
+        Decision::Restore { documents, .. } => {
+            let each = documents.iter().map(|(endpoint, digest)| format!("{} on {endpoint}", digest.short()));
+            format!("put back {}", each.collect::<Vec<_>>().join(", "))
+        }
         Decision::Finish { phase, because } => {
             format!(
                 "end: {phase}{}",

@@ -263,6 +263,7 @@ impl World {
             let _new = advance::saw_head(&mut self.state, revision, self.now);
         }
         self.look();
+        self.meet();
         let commit = self.state.rollout_under_way().map(|rollout| rollout.revision.commit.clone());
         let current = commit.as_ref().and_then(|commit| self.desired_at(commit));
         let denials = self.denials(commit.as_ref());
@@ -282,9 +283,10 @@ impl World {
         };
         self.refusing = readings.iter().filter(refuses).map(|reading| reading.endpoint.clone()).collect();
         let mut begin = heeded.begin;
-        let decision = match heeded.heal.is_empty() {
-            false => Decision::Heal { endpoints: heeded.heal },
-            true => begin.take().unwrap_or_else(|| decide(&self.state, &situation, self.now)),
+        let decision = match (heeded.restore, heeded.heal.is_empty()) {
+            (Some(restore), _) => restore,
+            (None, false) => Decision::Heal { endpoints: heeded.heal },
+            (None, true) => begin.take().unwrap_or_else(|| decide(&self.state, &situation, self.now)),
         };
         let Some(acted) = self.act(&decision) else {
             self.state = saved;
@@ -331,6 +333,15 @@ impl World {
         let looked = axes::Looked { replicas: Some(&readings), ..axes::Looked::default() };
         let told = axes::note_axes(&mut self.state, &looked, self.now);
         self.told.extend(told.notifications);
+    }
+
+    /// Remembers what replicas serve that nobody brought them.
+    fn meet(&mut self) {
+        let digest = self.state.rollout_under_way().and_then(|rollout| rollout.digest);
+        let brought = digest.and_then(|digest| self.documents.get(&digest).cloned());
+        let readings = self.readings(None);
+        let may = self.options["gateway"]["adopt"] == true;
+        let _met = moorline_plan::adopt::meet(&mut self.state, brought.as_ref(), may, &readings, self.now);
     }
 
     /// Writes a step down, and verifies what is being tried.

@@ -37,7 +37,7 @@ pub(crate) struct Action {
 }
 
 /// Everything that people may ask for.
-pub(crate) const ACTIONS: [Action; 6] = [
+pub(crate) const ACTIONS: [Action; 7] = [
     Action { path: "/api/v1/environments/{name}/sync", needs_reason: false, wish: |_| Ok(Wish::Sync) },
     Action { path: "/api/v1/environments/{name}/approve", needs_reason: false, wish: approval },
     Action {
@@ -55,6 +55,7 @@ pub(crate) const ACTIONS: [Action; 6] = [
         needs_reason: false,
         wish: |asked| Ok(Wish::Heal { only: asked.only.clone() }),
     },
+    Action { path: "/api/v1/environments/{name}/adopt", needs_reason: false, wish: |_| Ok(Wish::Adopt) },
     Action { path: "/api/v1/environments/{name}/release", needs_reason: false, wish: |_| Ok(Wish::Release) },
 ];
 

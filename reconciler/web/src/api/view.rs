@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::Revision;
+use moorline_model::adoption::Found;
 use moorline_model::axis::{Axis, Reading, Standing};
 use moorline_model::comparison::{self, Answer, Comparison};
 use moorline_model::drift::{DriftState, Lane};
@@ -32,6 +33,7 @@ pub(crate) struct EnvironmentView<'a> {
     plan: Option<PlanView<'a>>,
     looked: &'a BTreeMap<Lane, Timestamp>,
     lanes: Vec<LaneView<'a>>,
+    found: &'a [Found],
     now: Timestamp,
 }
 
@@ -119,6 +121,7 @@ impl<'a> EnvironmentView<'a> {
             plan: state.plan.as_ref().map(|plan| PlanView { headline: plan.headline(), plan }),
             looked: &state.looked,
             lanes: LaneView::all(state, now),
+            found: &state.found,
             now,
         }
     }

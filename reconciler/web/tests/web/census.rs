@@ -51,6 +51,7 @@ const MAY_CALL: &[(&str, &str, &[&str])] = &[
     ("POST", "/api/v1/environments/{name}/hold", OPERATORS),
     ("POST", "/api/v1/environments/{name}/release", OPERATORS),
     ("POST", "/api/v1/environments/{name}/heal", OPERATORS),
+    ("POST", "/api/v1/environments/{name}/adopt", OPERATORS),
     ("GET", "/api/v1/environments/{name}/document", DOCUMENT_READERS),
     ("PUT", "/api/v1/environments/{name}/document", DOCUMENT_WRITERS),
     ("GET", "/api/v1/events", VIEWERS),

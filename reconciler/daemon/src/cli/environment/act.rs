@@ -1,4 +1,4 @@
-//! `moorline sync|approve|rollback|hold|release|heal`: asks, waits for what came of it, and says it.
+//! `moorline sync|approve|rollback|hold|release|heal|adopt`: asks, waits for what came of it, and says it.
 //!
 //! A wish is heeded by the next cycle of the daemon that leads, so its outcome is there within a moment; with `--wait` the
 //! command also waits for the end of the rollout that it began.
@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::super::api::{Api, ApiError};
 use super::super::commit::Prefix;
 use super::super::{ActionArguments, Exit, Output, output};
-use super::wording::{approved, is_under_way, text_at, word_line};
+use super::wording::{approved, is_under_way, list, text_at, time, word_line};
 
 /// How long an outcome is waited for when `--wait` says nothing else.
 const HEEDED_WITHIN: Duration = Duration::from_secs(3);
@@ -83,10 +83,33 @@ async fn post(ask: Ask, arguments: &ActionArguments) -> Result<(Api, u64), ApiEr
         }
         approved(&environment).iter().for_each(output::say);
     }
+    if ask.wish == "adopt" {
+        say_found(&api.get(&path).await?);
+    }
     let answer = api.post(&format!("{path}/{}", ask.wish), &body).await?;
     let intent = answer.get("intent").and_then(Value::as_u64);
     let intent = intent.ok_or_else(|| ApiError::Unreadable { url: api.url(&path) })?;
     Ok((api, intent))
+}
+
+/// What each replica serves that is about to be adopted, who put it there, and in what it differs.
+fn say_found(environment: &Value) {
+    let text =
+        |value: &Value, field: &str| text_at(value, &format!("/{field}")).unwrap_or_default().to_owned();
+    for found in list(environment, "found").iter().filter(|found| found.get("adopted").is_none()) {
+        let by = text_at(found, "/actor").map(|actor| format!(" by {actor}")).unwrap_or_default();
+        let why = text_at(found, "/reason").map(|reason| format!(": {reason}")).unwrap_or_default();
+        let (endpoint, digest) = (text(found, "endpoint"), text(found, "digest"));
+        let (origin, since) = (text(found, "origin"), time(&text(found, "since")));
+        let digest = digest.get(..19).unwrap_or(&digest);
+        output::say(format!("{endpoint} serves {digest} ({origin}{by} since {since}{why})"));
+        for finding in list(found, "differs") {
+            let or_nothing = |field: &str| text_at(&finding, field).unwrap_or("nothing").to_owned();
+            let path = text_at(&finding, "/path").filter(|path| !path.is_empty()).unwrap_or("all of it");
+            let (live, declared) = (or_nothing("/live"), or_nothing("/declared"));
+            output::say(format!("  {path}: serves {live}, declared {declared}"));
+        }
+    }
 }
 
 /// A wish that was written down.

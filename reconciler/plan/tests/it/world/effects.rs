@@ -79,6 +79,15 @@ impl World {
                 }
                 Acted::Undone
             }
+            Decision::Restore { documents, .. } => {
+                for replica in self.replicas.iter_mut().filter(|replica| replica.is_up) {
+                    if let Some(digest) = documents.get(&replica.endpoint) {
+                        replica.stable = Some((*digest, "manual".to_owned()));
+                        replica.candidate = None;
+                    }
+                }
+                Acted::Restored
+            }
             Decision::Supersede { .. } => {
                 for replica in self.replicas.iter_mut().filter(|replica| replica.is_up) {
                     replica.candidate = None;
@@ -94,6 +103,7 @@ impl World {
                 | Decision::Promote
                 | Decision::UndoDocument { .. }
                 | Decision::Supersede { .. }
+                | Decision::Restore { .. }
         );
         let writes = matches!(decision, Decision::Stage | Decision::Promote);
         if writes && !self.refusing.is_empty() {

@@ -1,0 +1,103 @@
+//! Gateways that serve something else when Moorline first meets them.
+
+use moorline_admin::{Origin, WriteOptions};
+use moorline_tests::cli::{Said, moorline};
+use moorline_tests::daemon::OPERATOR_TOKEN;
+use moorline_tests::{World, declared};
+use serde_json::{Value, json};
+
+async fn run(world: &World, arguments: &[&str]) -> Said {
+    moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
+}
+
+/// Each gateway serves a document of its own: one written by Terraform, one by hand.
+async fn inhabited() -> World {
+    let world = World::new().await;
+    for (gateway, (origin, model)) in
+        world.gateways.iter().zip([(Origin::Terraform, "by-terraform"), (Origin::Manual, "by-hand")])
+    {
+        let mut document = world.document.clone();
+        declared::aim(&mut document, model);
+        let by_hand = origin == Origin::Manual;
+        let options = WriteOptions {
+            origin: Some(origin),
+            take_over: true,
+            actor: by_hand.then(|| "jane".to_owned()),
+            reason: by_hand.then(|| "before Moorline".to_owned()),
+            ..WriteOptions::default()
+        };
+        gateway.client.put_config(&document, &options).await.unwrap();
+    }
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_served_before_is_shown_adopted_and_gone_back_to() {
+    let mut world = inhabited().await;
+    let before = world.digests().await;
+    let first = world.push("the first one");
+    world.daemon.start().await;
+    let asks = |environment: &Value| {
+        let because = environment["axes"]["apply"]["because"].as_str().unwrap_or_default();
+        environment["status"]["word"] == "held" && because.contains("Moorline has not put that there")
+    };
+    let environment = world.when("it asks", asks).await;
+    let owners: Vec<_> = (0..2).map(|at| environment["found"][at]["origin"].clone()).collect();
+    assert_eq!(owners, ["terraform", "manual"], "{environment}");
+    let why = run(&world, &["why", "test"]).await;
+    let said = format!("{}{}", why.stdout, why.stderr);
+    for part in ["moorline adopt test", "manual by jane since", "before Moorline", "models.small.targets"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // Nobody's impatience replaces it.
+    let said = run(&world, &["sync", "test"]).await;
+    assert_eq!(said.code, 5, "{said:?}");
+    assert_eq!(world.digests().await, before);
+    assert!(!world.audit().await.contains(&"gateway.stage".to_owned()));
+
+    let said = run(&world, &["adopt", "test", "--wait", "60"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for part in
+        ["serves by-terraform, declared first", "serves by-hand, declared first", "manual by jane since"]
+    {
+        assert!(said.stderr.contains(part), "{part}: {said:?}");
+    }
+    world.verified(&first).await;
+    let declared = declared::digest(&world.document);
+    assert_eq!(world.digests().await, [declared.clone(), declared]);
+    let again = run(&world, &["adopt", "test"]).await;
+    assert_eq!(again.code, 1, "{again:?}");
+
+    // Each goes back to its own, and what was left stays out.
+    let said = run(&world, &["rollback", "test", "--reason", "it was better before"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(world.digests().await, before);
+    let environment = world.when("it rests", |environment| environment["status"]["word"] == "held").await;
+    assert_eq!(environment["holds"][0]["commit"], first, "{environment}");
+    let stable = world.gateways[0].status().await.stable.unwrap();
+    assert_eq!(stable.reason.as_deref(), Some("it was better before"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_adopt_is_declared_nobody_is_asked() {
+    let mut world = inhabited().await;
+    let before = world.digests().await;
+    world.declaration["environments"][0]["gateway"]["adopt"] = json!(true);
+    world.settle().await;
+    let said = run(&world, &["rollback", "test", "--reason", "it was better before"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(world.digests().await, before, "the documents were kept all the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_was_lost_is_built_anew_without_a_question() {
+    let mut world = World::new().await;
+    world.settle().await;
+    world.daemon.stop().await;
+    for file in ["moorline.db", "moorline.db-wal", "moorline.db-shm"] {
+        drop(std::fs::remove_file(world.folder.path().join(file)));
+    }
+    let second = world.push_model("second");
+    world.daemon.start().await;
+    world.verified(&second).await;
+}
