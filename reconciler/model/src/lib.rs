@@ -7,6 +7,7 @@
 pub mod adoption;
 pub mod axis;
 pub mod bootstrap;
+pub mod callers;
 pub mod changes;
 pub mod comparison;
 pub mod declaration;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use moorline_config::Digest;
+use moorline_config::{Digest, Percent};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::{Changes, PlanChanges};
@@ -293,6 +293,9 @@ pub struct Rollout {
     /// Whom the phases before the one in the evidence reached.
     #[serde(default)]
     pub callers_before: Callers,
+    /// The largest share of requests that it was given so far. Absent: a release wrote this that did not note it.
+    #[serde(default)]
+    pub share: Option<Percent>,
     /// What verification said last.
     #[serde(default)]
     pub evidence: Option<Evidence>,
@@ -451,6 +454,21 @@ impl Rollout {
             (true, true) if requests == 1 => format!("Callers: 1 request saw it, {failed} failed"),
             (true, true) => format!("Callers: {requests} requests saw it, {failed} failed"),
         }
+    }
+
+    /// Whom it reached so far.
+    #[must_use]
+    pub fn reached(&self) -> Callers {
+        let last = self.evidence.as_ref().and_then(|evidence| evidence.callers).unwrap_or_default();
+        Callers {
+            requests: self.callers_before.requests.saturating_add(last.requests),
+            failed: self.callers_before.failed.saturating_add(last.failed),
+        }
+    }
+
+    /// Notes that it is given a share of requests.
+    pub fn given(&mut self, share: Percent) {
+        self.share = Some(self.share.unwrap_or(Percent::ZERO).max(share));
     }
 
     /// The verdict on its present phase, if there is one.

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use moorline_model::Revision;
 use moorline_model::axis::{Axis, Reading, Standing};
+use moorline_model::callers::callers;
 use moorline_model::comparison::{self, Answer};
 use moorline_model::drift::Severity;
 use moorline_model::environment::EnvironmentState;
@@ -115,16 +116,18 @@ fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, S
         return (Standing::CannotCheck, "no replica was found".to_owned());
     }
     if unread > 0 {
-        return (Standing::CannotCheck, format!("{unread} of {all} replicas cannot be read"));
+        let unread = format!("{unread} of {all} replicas cannot be read");
+        return (Standing::CannotCheck, format!("{unread}. {}", callers(state).sentence));
     }
     if let Some(rollout) = &state.rollout {
         let short = rollout.revision.commit.short();
         let verdict = rollout.evidence.as_ref().map(|evidence| &evidence.verdict);
         if rollout.phase == Phase::Frozen && rollout.promoted {
-            return (Standing::Bad, format!("{short} serves, and is not healthy"));
+            let sentence = callers(state).sentence;
+            return (Standing::Bad, format!("{short} serves, and is not healthy. {sentence}"));
         }
         if let (Some(Verdict::Failed { reasons }), false) = (verdict, rollout.phase.is_over()) {
-            return (Standing::Bad, reasons.join("; "));
+            return (Standing::Bad, format!("{}. {}", reasons.join("; "), callers(state).sentence));
         }
         if matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Promoting | Phase::Baking)
         {
@@ -135,8 +138,12 @@ fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, S
         return (Standing::Attention, "nothing was brought into force yet".to_owned());
     };
     let serving = replicas.iter().filter(|reading| reading.serves(applied.digest)).count();
-    let because = format!("{serving} of {all} replicas serve {}", applied.revision.commit.short());
-    (if serving == all { Standing::Good } else { Standing::Bad }, because)
+    let short = applied.revision.commit.short();
+    if serving == all {
+        return (Standing::Good, format!("{serving} of {all} replicas serve {short}"));
+    }
+    let sentence = callers(state).sentence;
+    (Standing::Bad, format!("{serving} of {all} replicas serve {short}. {sentence}"))
 }
 
 /// Good only when every declared lane was compared; as old as the oldest of them.

@@ -24,6 +24,7 @@ use crate::desired::Desired;
 use crate::gateway::ReplicaReading;
 use crate::policy::Denial;
 
+pub(crate) use begin::{freeze_may_end, is_in_force, was_tried};
 pub(crate) use foreign::first as first_foreign;
 pub use foreign::foreign;
 pub(crate) use rollout::back;

@@ -1,7 +1,7 @@
 //! A rollout begins.
 
 use moorline_model::Revision;
-use moorline_model::config::{Config, Digest};
+use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::environment::{Ask, EnvironmentState};
 use moorline_model::event::EventKind;
 use moorline_model::rollout::{Callers, Deployed, Phase, Rollout, RolloutKind};
@@ -19,6 +19,12 @@ pub(super) fn begin(ledger: &mut Ledger, revision: &Revision, kind: &RolloutKind
     };
     let rollout = rollout(&ledger.state, revision, kind, desired, inputs, ledger.now);
     ledger.state.sync = None;
+    if let Some(reason) = ledger.state.frozen.take() {
+        let message = format!(
+            "the freeze ended: {short} declares something else, and no caller saw what froze ({reason})"
+        );
+        ledger.note(EventKind::Hold, message);
+    }
     ledger.state.rollout = Some(rollout);
     let what = compare(&mut ledger.state, inputs).unwrap_or_default();
     let message = match kind {
@@ -73,6 +79,7 @@ fn rollout(
         promoted: false,
         exposed: false,
         callers_before: Callers::default(),
+        share: Some(Percent::ZERO),
         evidence: None,
         reason: None,
         attempts: 0,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use moorline_model::CommitId;
 use moorline_model::axis::{Axis, Standing};
+use moorline_model::config::Percent;
 use moorline_model::drift::Severity;
 use moorline_model::environment::{EnvironmentState, Hold, VERIFIED_BEFORE_MAX};
 use moorline_model::event::{Event, EventKind};
@@ -101,9 +102,18 @@ impl Ledger {
                 self.forget_tree();
                 self.plan_is_stale();
             }
-            Phase::Promoting => rollout.promoted = true,
+            Phase::Shifting { step } => {
+                if let Some(step) = rollout.plan.steps.get(*step) {
+                    rollout.given(step.weight);
+                }
+            }
+            Phase::Promoting => {
+                rollout.promoted = true;
+                rollout.given(Percent::whole(100));
+            }
             Phase::Baking => {
                 rollout.promoted = true;
+                rollout.given(Percent::whole(100));
                 self.state.applied = deployed(rollout, self.now).or(self.state.applied.take());
             }
             Phase::RollingBack { undo } => {

@@ -2,15 +2,23 @@
 
 use jiff::Timestamp;
 use moorline_model::CommitId;
+use moorline_model::config::Percent;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, RolloutKind};
 
-use super::{Decision, Situation, heal, rest};
+use super::{Decision, Situation, heal, rest, terraform_is_to_be_undone};
 use crate::desired::Desired;
 
 pub(super) fn next(state: &EnvironmentState, situation: &Situation<'_>, now: Timestamp) -> Decision {
     if let Some(reason) = &state.frozen {
-        return rest(format!("frozen: {reason}"));
+        return match situation.head {
+            Some(Ok(head))
+                if freeze_may_end(state) && differs_from_frozen(state, head) && wants(state, head) =>
+            {
+                Decision::Begin { revision: head.revision.clone(), kind: RolloutKind::Deploy }
+            }
+            _ => rest(format!("frozen: {reason}")),
+        };
     }
     if let Some(Ok(head)) = situation.head
         && wants(state, head)
@@ -21,6 +29,26 @@ pub(super) fn next(state: &EnvironmentState, situation: &Situation<'_>, now: Tim
         return decision;
     }
     rest(why_not(state, situation))
+}
+
+/// Whether a freeze ends by itself with a newer, different content: what froze is a candidate that never had a share of
+/// requests, and Terraform is where it was. Anything else waits for a person.
+pub(crate) fn freeze_may_end(state: &EnvironmentState) -> bool {
+    state.frozen.is_some()
+        && state.rollout.as_ref().is_some_and(|rollout| {
+            rollout.phase == Phase::Frozen
+                && rollout.share == Some(Percent::ZERO)
+                && !rollout.promoted
+                && !rollout.terraform_applied
+                && !terraform_is_to_be_undone(state, rollout)
+        })
+}
+
+/// Whether the head declares another document or other Terraform than what froze.
+fn differs_from_frozen(state: &EnvironmentState, head: &Desired) -> bool {
+    let Some(frozen) = &state.rollout else { return false };
+    let digest = head.document.config().map(|config| config.digest());
+    head.terraform_tree != frozen.terraform_tree || (digest.is_some() && digest != frozen.digest)
 }
 
 /// Whether a head is to be brought into force: it is not yet, it is not held, and it was not tried before. A person
@@ -38,13 +66,14 @@ fn wants(state: &EnvironmentState, head: &Desired) -> bool {
 }
 
 /// Whether the commit, with its Terraform, is what was last brought into force.
-fn is_in_force(state: &EnvironmentState, head: &Desired) -> bool {
+pub(crate) fn is_in_force(state: &EnvironmentState, head: &Desired) -> bool {
     state.applied.as_ref().is_some_and(|applied| {
         applied.revision.commit == head.revision.commit && applied.terraform_tree == head.terraform_tree
     })
 }
 
-fn was_tried(state: &EnvironmentState, commit: &CommitId) -> bool {
+/// Whether the last rollout brought the commit, in vain.
+pub(crate) fn was_tried(state: &EnvironmentState, commit: &CommitId) -> bool {
     state.rollout.as_ref().is_some_and(|rollout| {
         // A heal of what is in force says nothing new of the head that was tried before it.
         if matches!(&rollout.kind, RolloutKind::Heal { head, .. } if head.as_ref() == Some(commit))

@@ -280,8 +280,8 @@ proptest! {
         let id = "00000000-0000-7000-8000-000000000001".parse().unwrap();
         let inputs = Inputs { id, desired: Some(&desired), in_force: None, brought: None };
         let next = advance(&state, &decision, acted, &inputs, now);
-        let gates = moorline_plan::gates::why(&state, &situation, now);
-        prop_assert!(!gates.is_empty());
+        let why = moorline_plan::gates::why(&state, &situation, &[], now);
+        prop_assert!(!why.gates.is_empty() && !why.sentence.is_empty());
         prop_assert!(is_sound(&next.state), "{:?}", next.state);
         // What is written is read back as it was.
         let text = serde_json::to_string(&next.state).unwrap();

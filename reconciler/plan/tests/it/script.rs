@@ -50,6 +50,9 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
             let has = |word: &str| words.contains(&word);
             let other = words.iter().position(|word| *word == "like").map(|at| words[at + 1]);
             world.push(words[1], other, has("infra"), has("sick"));
+            if has("broken") {
+                world.broken.insert(world.commits[words[1]].document.digest());
+            }
             world.commits.get_mut(words[1]).unwrap().is_denied = has("denied");
         }
         "head" => world.head = Some(words[1].to_owned()),

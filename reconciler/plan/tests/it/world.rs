@@ -67,6 +67,8 @@ pub(crate) struct World {
     pub(crate) commits: BTreeMap<String, Commit>,
     pub(crate) documents: BTreeMap<Digest, Config>,
     pub(crate) sick: BTreeSet<Digest>,
+    /// Documents whose probes are answered wrongly.
+    pub(crate) broken: BTreeSet<Digest>,
     pub(crate) head: Option<String>,
     pub(crate) replicas: Vec<Replica>,
     /// The tree that Terraform made the world after.
@@ -122,6 +124,7 @@ impl World {
             commits: BTreeMap::new(),
             documents: BTreeMap::new(),
             sick: BTreeSet::new(),
+            broken: BTreeSet::new(),
             head: None,
             replicas: vec![replica("a"), replica("b")],
             live_tree: None,

@@ -160,6 +160,7 @@ prop_compose! {
             promoted,
             exposed: promoted,
             callers_before: Callers::default(),
+            share: None,
             evidence: evidence.map(|(phase, verdict)| Evidence {
                 phase,
                 verdict,

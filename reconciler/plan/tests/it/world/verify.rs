@@ -19,6 +19,7 @@ impl World {
         let since: SignedDuration = self.now.duration_since(rollout.phase_since);
         let elapsed: std::time::Duration = since.try_into().unwrap_or_default();
         let is_sick = self.sick.contains(&expected);
+        let is_broken = self.broken.contains(&expected);
         let share = match rollout.phase {
             Phase::Shifting { step } => {
                 rollout.plan.steps.get(step).map_or(0.0, |step| step.weight.as_fraction())
@@ -36,7 +37,11 @@ impl World {
         let probe = |reading: &ReplicaReading| ProbeResult {
             model: "gpt-4o".to_owned(),
             endpoint: reading.endpoint.clone(),
-            outcome: ProbeOutcome::Right,
+            outcome: if is_broken {
+                ProbeOutcome::Wrong { status: 502, expected: 200, fault: None }
+            } else {
+                ProbeOutcome::Right
+            },
         };
         let readings = self.readings(Some(expected));
         let probes: Vec<_> = readings.iter().filter(|reading| reading.result.is_ok()).map(probe).collect();

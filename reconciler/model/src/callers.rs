@@ -1,0 +1,191 @@
+//! Whether callers are affected by what goes on.
+//!
+//! In: what is remembered of an environment. Out: one sentence that begins with "Callers:". Who reads "failed" at three in
+//! the morning wants to know this first: a candidate that failed with no share of requests hurt nobody.
+
+use moorline_config::Percent;
+use serde::Serialize;
+
+use crate::environment::{EnvironmentState, Replica};
+use crate::rollout::{Callers as Reached, Phase, Rollout};
+
+/// What callers get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Callers {
+    /// In one sentence.
+    pub sentence: String,
+    /// Whether some get what they should not: faults, or another document. Absent: it is not known.
+    pub affected: Option<bool>,
+}
+
+/// Says what callers get.
+#[must_use]
+pub fn callers(state: &EnvironmentState) -> Callers {
+    let tried =
+        state.rollout.as_ref().filter(|rollout| rollout.phase == Phase::Frozen || !rollout.phase.is_over());
+    let (sentence, affected) = match tried.filter(|rollout| is_about_document(rollout)) {
+        Some(rollout) => of_rollout(state, rollout),
+        None => of_replicas(state),
+    };
+    Callers { sentence: format!("Callers: {sentence}."), affected }
+}
+
+/// Before its document is known and after, a rollout that waits or applies Terraform changes nothing that callers get.
+const fn is_about_document(rollout: &Rollout) -> bool {
+    !matches!(rollout.phase, Phase::Pending | Phase::Planning | Phase::AwaitingApproval | Phase::Applying)
+}
+
+fn of_rollout(state: &EnvironmentState, rollout: &Rollout) -> (String, Option<bool>) {
+    let new = rollout.revision.commit.short();
+    let counted = rollout.reached();
+    let has_faults = Some(counted.failed > 0);
+    if rollout.promoted {
+        let going = match (&rollout.phase, &rollout.from) {
+            (Phase::RollingBack { .. }, Some(from)) => {
+                format!("; going back to {}", from.revision.commit.short())
+            }
+            (Phase::Promoting, _) => " on some replicas or all".to_owned(),
+            (Phase::Frozen, _) => ", and it is not healthy".to_owned(),
+            _ => ", which is being verified".to_owned(),
+        };
+        return (format!("{new} serves{going}; {}", answered(counted)), has_faults);
+    }
+    let stable = serves(state);
+    match rollout.share {
+        Some(Percent::ZERO) => (format!("0 saw {new}; {stable}"), Some(false)),
+        Some(share) if matches!(rollout.phase, Phase::Shifting { .. } | Phase::Staging) => {
+            (format!("{share} of requests go to {new}, {}; else {stable}", answered(counted)), has_faults)
+        }
+        Some(_) => (
+            format!("{} saw {new}, {} of them in vain; {stable}", counted.requests, counted.failed),
+            has_faults,
+        ),
+        None => (format!("some may have seen {new}; {stable}"), None),
+    }
+}
+
+fn answered(counted: Reached) -> String {
+    format!("{} answered so far, {} of them with a fault", counted.requests, counted.failed)
+}
+
+fn of_replicas(state: &EnvironmentState) -> (String, Option<bool>) {
+    let all = state.replicas.len();
+    let unread = state.replicas.iter().filter(|replica| replica.error.is_some()).count();
+    let others = state.replicas.iter().filter(|replica| serves_another(state, replica)).count();
+    let stable = serves(state);
+    match (others, unread) {
+        _ if all > 0 && unread == all => {
+            (format!("what they get is not known, for no replica can be read; {stable} as last read"), None)
+        }
+        (0, 0) => (stable, Some(false)),
+        (0, _) => (format!("{stable}, as far as it can be read: {unread} of {all} replicas cannot"), None),
+        _ => (
+            format!("{others} of {all} replicas answer them from another document; else {stable}"),
+            Some(true),
+        ),
+    }
+}
+
+fn serves_another(state: &EnvironmentState, replica: &Replica) -> bool {
+    let applied = state.applied.as_ref().map(|applied| applied.digest);
+    replica.error.is_none() && applied.is_some() && replica.digest != applied
+}
+
+fn serves(state: &EnvironmentState) -> String {
+    match &state.applied {
+        Some(applied) => format!("{} serves", applied.revision.commit.short()),
+        None => "nothing that was declared serves yet".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SHARED: &str = "2026-11-21T12:00:00Z";
+
+    fn revision(digit: &str) -> Value {
+        json!({"commit": digit.repeat(40), "author": "me", "message": "m", "committed_at": SHARED})
+    }
+
+    fn digest(digit: &str) -> String {
+        format!("sha256:{}", digit.repeat(64))
+    }
+
+    fn in_force() -> EnvironmentState {
+        let applied = json!({"revision": revision("1"), "digest": digest("1"), "at": SHARED});
+        let mut state = EnvironmentState::new("prod".parse().unwrap());
+        state.applied = Some(serde_json::from_value(applied).unwrap());
+        state
+    }
+
+    fn trying(phase: &Value, share: &str, promoted: bool, counted: (u64, u64)) -> EnvironmentState {
+        let rollout = json!({
+            "id": "00000000-0000-7000-8000-000000000001", "kind": {"kind": "deploy"}, "revision": revision("2"),
+            "phase": phase, "started_at": SHARED, "phase_since": SHARED, "plan": {}, "verify": {},
+            "promoted": promoted, "share": share,
+            "callers_before": {"requests": counted.0, "failed": counted.1},
+        });
+        EnvironmentState { rollout: Some(serde_json::from_value(rollout).unwrap()), ..in_force() }
+    }
+
+    fn replica(serves: Option<&str>) -> Replica {
+        let error = if serves.is_none() { json!("no answer") } else { Value::Null };
+        let replica = json!({
+            "endpoint": "http://a:1", "digest": serves.map(digest), "error": error, "checked_at": SHARED,
+        });
+        serde_json::from_value(replica).unwrap()
+    }
+
+    #[test]
+    fn who_was_affected_is_said_of_each_way_a_rollout_may_stand() {
+        let (old, new) = ("1111111111", "2222222222");
+        let said = |phase: Value, share: &str, promoted: bool, counted| {
+            let callers = callers(&trying(&phase, share, promoted, counted));
+            (callers.sentence, callers.affected)
+        };
+        let frozen = json!({"phase": "frozen"});
+        assert_eq!(
+            said(frozen.clone(), "0%", false, (0, 0)),
+            (format!("Callers: 0 saw {new}; {old} serves."), Some(false))
+        );
+        assert_eq!(
+            said(frozen.clone(), "10%", false, (40, 8)),
+            (format!("Callers: 40 saw {new}, 8 of them in vain; {old} serves."), Some(true))
+        );
+        let promoted = said(frozen, "100%", true, (90, 9));
+        assert!(
+            promoted.0.starts_with(&format!("Callers: {new} serves, and it is not healthy;")),
+            "{promoted:?}"
+        );
+        assert_eq!(promoted.1, Some(true));
+        let shifting = said(json!({"phase": "shifting", "step": 0}), "10%", false, (40, 0));
+        assert!(shifting.0.contains(&format!("10% of requests go to {new}, 40 answered")), "{shifting:?}");
+        assert_eq!(shifting.1, Some(false));
+        // Nothing of it is anywhere near a caller.
+        let waiting = said(json!({"phase": "awaiting_approval"}), "0%", false, (0, 0));
+        assert_eq!(waiting, (format!("Callers: {old} serves."), Some(false)));
+    }
+
+    #[test]
+    fn a_replica_that_serves_something_else_affects_its_callers() {
+        let mut state = in_force();
+        let mut said = |replicas: &[Replica]| {
+            state.replicas = replicas.to_vec();
+            let callers = callers(&state);
+            (callers.sentence, callers.affected)
+        };
+        let (well, other, dark) = (replica(Some("1")), replica(Some("3")), replica(None));
+        assert_eq!(said(std::slice::from_ref(&well)).1, Some(false));
+        let drifted = said(&[well.clone(), other]);
+        assert!(
+            drifted.0.starts_with("Callers: 1 of 2 replicas answer them from another document"),
+            "{drifted:?}"
+        );
+        assert_eq!(drifted.1, Some(true));
+        assert_eq!(said(&[well, dark.clone()]).1, None);
+        assert!(said(std::slice::from_ref(&dark)).0.contains("not known"));
+    }
+}
