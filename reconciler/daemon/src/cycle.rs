@@ -7,6 +7,7 @@ mod adopt;
 mod desired;
 mod identity;
 mod memory;
+mod missing;
 mod observe;
 mod policies;
 mod record;
@@ -27,6 +28,7 @@ pub use self::identity::Identities;
 
 use self::desired::Wanted;
 use self::memory::Memory;
+use self::missing::missing;
 use self::observe::Live;
 use crate::act::{ActError, Acting, Effect, act};
 use crate::clock;
@@ -111,7 +113,9 @@ impl Cycle<'_> {
             (None, true) => memory.begin.take(),
         };
         let situation = wanted.situation(memory, live);
-        self.shared.explanations.note(self.name, &why(&memory.state, &situation, now));
+        let missing =
+            wanted.declared().map(|declared| missing(declared, &self.shared.secrets)).unwrap_or_default();
+        self.shared.explanations.note(self.name, &why(&memory.state, &situation, &missing, now));
         asked.unwrap_or_else(|| decide(&memory.state, &situation, now))
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
-use moorline_plan::gates::GateReading;
+use moorline_plan::gates::Why;
 use serde_json::Value;
 
 /// The gates of every environment, as last read, and what the daemon waits for while there is none.
@@ -23,10 +23,10 @@ impl Explanations {
         *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// Notes the gates of an environment.
-    pub fn note(&self, name: &EnvironmentName, gates: &[GateReading]) {
-        let Ok(gates) = serde_json::to_value(gates) else { return };
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), gates);
+    /// Notes what an environment waits for.
+    pub fn note(&self, name: &EnvironmentName, why: &Why) {
+        let Ok(why) = serde_json::to_value(why) else { return };
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), why);
     }
 }
 

@@ -17,8 +17,9 @@ pub trait Bell: Send + Sync {
 
 /// Explains why a change is not applied.
 pub trait Gates: Send + Sync {
-    /// The environment's gates as a JSON list, the closed ones first; each has `gate`, `state` (`open`, `closed`) and,
-    /// when closed, `because`, `opened_by` and perhaps `opens_at`. `None`: no cycle has looked yet.
+    /// What the environment waits for: `sentence`, and `gates`, a JSON list with the closed ones first; each has `gate`,
+    /// `state` (`open`, `closed`) and, when closed, `waits_for`, `because`, `opened_by` and perhaps `opens_at`. `None`: no
+    /// cycle has looked yet.
     fn why(&self, state: &EnvironmentState, now: Timestamp) -> Option<serde_json::Value>;
 
     /// While no environment is known: what the daemon waits for, in a sentence or as the mistakes of the declaration.

@@ -58,6 +58,9 @@ fn print_status(environment: &Value) {
             wording::indented(at("because").as_str().unwrap_or(""), 37)
         ));
     }
+    if let Some(callers) = text_at(environment, "/callers/sentence") {
+        output::line(format!("  {callers}"));
+    }
     if let Some(rollout) = wording::rollout(environment) {
         output::line(format!("  rollout {rollout}"));
     }
@@ -111,36 +114,19 @@ pub(super) async fn history(arguments: &EnvironmentArguments, limit: u32, format
     Exit::Done
 }
 
-/// `moorline why`: the closed gates with who opens them, then the open ones, then what happens.
+/// `moorline why`: who must do what, whether callers are affected, then the gates. It exits as `status` does.
 pub(super) async fn why(arguments: &EnvironmentArguments, format: Output) -> Exit {
-    let path = format!("/environments/{}", arguments.environment);
-    let answers =
-        (read(&arguments.server, &format!("{path}/why")).await, read(&arguments.server, &path).await);
-    let (answer, environment) = match answers {
-        (Ok(answer), Ok(environment)) => (answer, environment),
-        (Err(error), _) | (_, Err(error)) => return error.report(),
+    let answer = match read(&arguments.server, &format!("/environments/{}/why", arguments.environment)).await
+    {
+        Ok(answer) => answer,
+        Err(error) => return error.report(),
     };
-    let gates = wording::list(&answer, "gates");
     match format {
         Output::Json => output::json(&answer),
-        Output::Text => wording::gates(&gates).iter().for_each(output::line),
+        Output::Text => wording::why(&answer).iter().for_each(output::line),
     }
-    let closed = gates.iter().find(|gate| text_at(gate, "/state") == Some("closed"));
-    match closed {
-        _ if gates.is_empty() => {
-            output::say("No cycle has looked at this environment yet.");
-            Exit::CannotCheck
-        }
-        Some(gate) => {
-            let name = wording::gate_name(text_at(gate, "/gate").unwrap_or("?"));
-            output::say(format!("{} waits at the gate `{name}`.", arguments.environment));
-            Exit::Blocked
-        }
-        None => {
-            output::say(wording::no_gate(&environment));
-            Exit::Done
-        }
-    }
+    let code = answer.pointer("/status/exit_code").and_then(Value::as_u64);
+    code.and_then(|code| u8::try_from(code).ok()).map_or(Exit::CannotCheck, Exit::of_word)
 }
 
 async fn read(server: &super::ServerArguments, path: &str) -> Result<Value, ApiError> {

@@ -2,7 +2,7 @@
 
 use moorline_config::Reference;
 
-use super::Declaration;
+use super::{Declaration, Environment};
 use crate::EnvironmentName;
 
 /// A secret that the daemon resolves.
@@ -22,24 +22,11 @@ impl Declaration {
     pub fn references(&self) -> Vec<NamedSecret<'_>> {
         let mut found = Vec::new();
         for (index, environment) in self.environments.iter().enumerate() {
-            let gateway = &environment.gateway;
-            let mut add = |path: String, reference| {
-                let path = format!("environments[{index}].{path}");
-                found.push(NamedSecret { path, environment: Some(&environment.name), reference });
-            };
-            add("gateway.admin_token".to_owned(), &gateway.admin_token);
-            if let Some(reference) = &gateway.document_token {
-                add("gateway.document_token".to_owned(), reference);
-            }
-            for (name, reference) in environment.terraform.iter().flat_map(|terraform| &terraform.environment)
-            {
-                add(format!("terraform.environment.{name}"), reference);
-            }
-            for (number, probe) in environment.verify.probes.iter().enumerate() {
-                if let Some(reference) = &probe.key {
-                    add(format!("verify.probes[{number}].key"), reference);
-                }
-            }
+            found.extend(environment.references().into_iter().map(|(path, reference)| NamedSecret {
+                path: format!("environments[{index}].{path}"),
+                environment: Some(&environment.name),
+                reference,
+            }));
         }
         let mut add = |path: &str, reference| {
             found.push(NamedSecret { path: path.to_owned(), environment: None, reference });
@@ -49,6 +36,27 @@ impl Declaration {
         }
         if let Some(email) = &self.notifications.email {
             add("notifications.email.smtp", &email.smtp);
+        }
+        found
+    }
+}
+
+impl Environment {
+    /// Every reference the environment holds, by its path in it, in the order written.
+    #[must_use]
+    pub fn references(&self) -> Vec<(String, &Reference)> {
+        let gateway = &self.gateway;
+        let mut found = vec![("gateway.admin_token".to_owned(), &gateway.admin_token)];
+        if let Some(reference) = &gateway.document_token {
+            found.push(("gateway.document_token".to_owned(), reference));
+        }
+        for (name, reference) in self.terraform.iter().flat_map(|terraform| &terraform.environment) {
+            found.push((format!("terraform.environment.{name}"), reference));
+        }
+        for (number, probe) in self.verify.probes.iter().enumerate() {
+            if let Some(reference) = &probe.key {
+                found.push((format!("verify.probes[{number}].key"), reference));
+            }
         }
         found
     }

@@ -1,12 +1,20 @@
+use super::change::begin_gates;
 use super::*;
 
+use moorline_model::axis::Standing;
+use moorline_model::config::Percent;
+use moorline_model::declaration;
+use moorline_model::drift::{Drift, DriftKind, DriftState, Finding, Lane, Severity};
 use moorline_model::intent::Wish;
-use moorline_model::plan::Action;
-use moorline_model::rollout::Phase;
+use moorline_model::plan::{Action, PlanSummary};
+use moorline_model::rollout::{Callers, Evidence, Phase, Verdict};
 use serde_json::json;
 
+use crate::gateway::{ReplicaReading, remembered};
 use crate::intent::heed;
-use crate::sample::{commit, declared, in_force, intent, now, plan, rolling, rollout, situation};
+use crate::sample::{
+    commit, declared, document, in_force, intent, now, plan, replica, rolling, rollout, situation,
+};
 
 fn terraform(settings: &serde_json::Value) -> declaration::Terraform {
     serde_json::from_value(settings.clone()).unwrap()
@@ -82,8 +90,8 @@ fn no_more_than_the_declared_share_is_destroyed() {
         plan_gates(&plan, &settings, Ok(&[])).err().map(|closed| closed.gate)
     };
     assert_eq!(gate(2, 10), None);
-    assert_eq!(gate(3, 10), Some(Gate::DeletionShare));
-    assert_eq!(gate(1, 0), Some(Gate::DeletionShare));
+    assert_eq!(gate(3, 10), Some(Gate::Deletions));
+    assert_eq!(gate(1, 0), Some(Gate::Deletions));
     assert_eq!(gate(0, 0), None);
 }
 
@@ -96,16 +104,314 @@ fn policies_that_cannot_be_asked_refuse() {
     assert!(refused.because.contains("a.rego:4"), "{}", refused.because);
 }
 
+/// One state of an environment, and what its people are told first.
+struct Scenario {
+    what: &'static str,
+    state: EnvironmentState,
+    sections: serde_json::Value,
+    replicas: Vec<ReplicaReading>,
+    head: Option<&'static str>,
+    missing: Vec<Missing>,
+    blocked: Option<&'static str>,
+    first_line: &'static str,
+}
+
+/// `c1` in force everywhere and verified, `head` wanted.
+fn scenario(what: &'static str, head: &'static str, first_line: &'static str) -> Scenario {
+    let replicas = ["a", "b"].map(|name| replica(name, Some(document("c1").digest()), None)).to_vec();
+    let mut state = in_force("c1");
+    state.wanted = Some(crate::sample::revision(head));
+    state.axes.note(moorline_model::axis::Axis::Source, Standing::Good, "", now());
+    let (sections, missing, blocked) = (json!({}), Vec::new(), None);
+    Scenario { what, state, sections, replicas, head: Some(head), missing, blocked, first_line }
+}
+
+impl Scenario {
+    fn rolling(mut self, phase: Phase) -> Self {
+        self.state = rolling(&self.state, &declared(self.head.unwrap(), &self.sections), phase);
+        self
+    }
+
+    fn declaring(self, sections: serde_json::Value) -> Self {
+        Self { sections, ..self }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut EnvironmentState)) -> Self {
+        change(&mut self.state);
+        self
+    }
+
+    fn dark(mut self, error: &str) -> Self {
+        for reading in &mut self.replicas {
+            reading.result = Err(error.to_owned());
+        }
+        self
+    }
+
+    /// The state as a cycle leaves it before it decides, and the answer.
+    fn why(&self) -> (EnvironmentState, Why) {
+        let desired = declared(self.head.unwrap_or("c1"), &self.sections);
+        let mut state = self.state.clone();
+        let lanes = crate::lanes::declared(&desired.environment);
+        let looks = vec![(Lane::Gateway, crate::lanes::replicas(&self.replicas))];
+        crate::lanes::note(&mut state, Some(&lanes), looks, now());
+        state.replicas = self.replicas.iter().map(|reading| remembered(reading, now())).collect();
+        let looked = crate::axes::Looked { replicas: Some(&self.replicas), ..crate::axes::Looked::default() };
+        let _told = crate::axes::note_axes(&mut state, &looked, now());
+        let current = state.rollout_under_way().is_some().then_some(&desired);
+        let situation = Situation {
+            head: self.head.map(|_| Ok(&desired)),
+            current,
+            blocked: self.blocked,
+            ..situation(&desired, &self.replicas)
+        };
+        let why = why(&state, &situation, &self.missing, now());
+        (state, why)
+    }
+}
+
+fn differs(address: &str, note: &str) -> Drift {
+    let finding = Finding {
+        lane: Lane::Gateway,
+        address: address.to_owned(),
+        path: "routes[0].limits".to_owned(),
+        kind: DriftKind::Changed,
+        severity: Severity::Critical,
+        declared: None,
+        live: None,
+        note: Some(note.to_owned()),
+    };
+    let fingerprint = finding.fingerprint();
+    Drift { finding, fingerprint, state: DriftState::Open, first_seen: now(), last_seen: now() }
+}
+
+fn evidence(phase: Phase, because: &str, requests: u64) -> Evidence {
+    Evidence {
+        phase,
+        verdict: Verdict::Inconclusive { because: because.to_owned() },
+        facts: std::collections::BTreeMap::new(),
+        at: now(),
+        errors_in_a_row: 0,
+        wrong_probes_in_a_row: 0,
+        callers: Some(Callers { requests, failed: 0 }),
+    }
+}
+
+const REFUSES: &str = "refuses the admin token (401): the daemon read it from env:GATEWAY_ADMIN_TOKEN";
+
+fn waiting_for_a_person() -> Vec<Scenario> {
+    let window = json!({"apply": {"windows": [{"allow": "Mon-Fri 08:00-18:00 UTC"}]}});
+    let approval = json!({"apply": {"approval": "required"}});
+    let hold = |state: &mut EnvironmentState| {
+        let (reason, by) = ("a feast".to_owned(), "bob".to_owned());
+        crate::advance::hold(state, None, reason, by, now());
+    };
+    let freeze = |state: &mut EnvironmentState| {
+        let rollout = rollout(state);
+        (rollout.phase, rollout.reason) = (Phase::Frozen, Some("the probe got 502".to_owned()));
+        state.frozen = Some("the probe got 502".to_owned());
+    };
+    vec![
+        scenario(
+            "a hold on everything",
+            "c2",
+            "prod waits for you: everything is held by bob: a feast. Opened by `moorline release prod`.",
+        )
+        .with(hold),
+        scenario(
+            "a document that must be approved",
+            "c2",
+            "prod waits for you: a person must approve the document of c200000000. Opened by `moorline approve prod`, \
+             which shows it first.",
+        )
+        .declaring(approval)
+        .rolling(Phase::AwaitingApproval),
+        scenario(
+            "changes that people start",
+            "c2",
+            "prod waits for you: apply.auto is false: a person starts each change. Opened by `moorline sync prod`.",
+        )
+        .declaring(json!({"apply": {"auto": false}}))
+        .rolling(Phase::Pending),
+        scenario(
+            "a closed window",
+            "c2",
+            "prod waits for its time: outside of the windows Mon-Fri 08:00-18:00 UTC. Opened by itself, when a window \
+             opens, at 2026-11-23T08:00:00Z.",
+        )
+        .declaring(window)
+        .rolling(Phase::Pending),
+        scenario(
+            "a candidate that froze with no share of requests",
+            "c2",
+            "prod waits for you: frozen: the probe got 502. Callers: 0 saw c200000000; c100000000 serves. Opened by a \
+             commit with another content, or `moorline release prod`.",
+        )
+        .rolling(Phase::Staging)
+        .with(freeze),
+        Scenario {
+            blocked: Some("errored.tfstate is kept at /var/lib/moorline/prod"),
+            ..scenario(
+                "a state that could not be written",
+                "c2",
+                "prod waits for you: Terraform is blocked: errored.tfstate is kept at /var/lib/moorline/prod. Callers: \
+                 c100000000 serves. Opened by a person who puts the state in order; it is looked at again by itself.",
+            )
+            .declaring(json!({"terraform": {"directory": "infra"}}))
+            .rolling(Phase::Planning)
+        },
+        scenario(
+            "drift that nobody heals",
+            "c1",
+            "prod waits for you: http://b:1 routes[0].limits differs from what is declared (written by hand (jane)), and \
+             nobody heals it. Callers: c100000000 serves. Opened by `moorline heal prod`, which gives the declared state \
+             back, or a commit that declares it.",
+        )
+        .with(|state| state.drift = vec![differs("http://b:1", "written by hand (jane)")]),
+    ]
+}
+
+fn waiting_for_what_is_read() -> Vec<Scenario> {
+    let missing = Missing {
+        path: "gateway.admin_token".to_owned(),
+        why: "env:GATEWAY_ADMIN_TOKEN is not set in the daemon's environment".to_owned(),
+    };
+    let baking = |because: &str, requests: u64| {
+        let evidence = evidence(Phase::Baking, because, requests);
+        move |state: &mut EnvironmentState| {
+            let rollout = rollout(state);
+            (rollout.promoted, rollout.share) = (true, Some(Percent::whole(100)));
+            rollout.evidence = Some(evidence);
+        }
+    };
+    vec![
+        scenario(
+            "a refused token",
+            "c2",
+            "prod waits for you: 2 of 2 replicas (http://a:1, http://b:1): refuses the admin token (401): the daemon read \
+             it from env:GATEWAY_ADMIN_TOKEN. Callers: 0 saw c200000000; c100000000 serves. Opened by the replicas' \
+             answer; they are asked again by themselves.",
+        )
+        .rolling(Phase::Staging)
+        .dark(REFUSES),
+        scenario(
+            "replicas that are away while everything is held: the word is about the replicas, and so is the sentence",
+            "c2",
+            "prod waits for you: 2 of 2 replicas (http://a:1, http://b:1): does not answer within 3 s. Callers: what they \
+             get is not known, for no replica can be read; c100000000 serves as last read. Opened by the replicas' answer; \
+             they are asked again by themselves.",
+        )
+        .with(|state| {
+            let (reason, by) = ("a feast".to_owned(), "bob".to_owned());
+            crate::advance::hold(state, None, reason, by, now());
+        })
+        .dark("does not answer within 3 s"),
+        Scenario {
+            missing: vec![missing],
+            ..scenario(
+                "a variable that is not set",
+                "c1",
+                "prod waits for you: env:GATEWAY_ADMIN_TOKEN is not set in the daemon's environment \
+                 (gateway.admin_token). Opened by a value for it where the daemon runs (a variable needs the daemon's \
+                 restart), or a commit that names another.",
+            )
+            .dark("cannot be asked: there is no admin token for it")
+        },
+        scenario(
+            "too few requests",
+            "c2",
+            "prod waits for evidence: c200000000 is baking: 1 of 50 requests seen; 0s of 120s watched. Opened by 49 more \
+             requests of callers and 2m more of watching.",
+        )
+        .rolling(Phase::Baking)
+        .with(baking("1 of 50 requests seen; 0s of 120s watched", 1)),
+        scenario(
+            "too few requests for too long",
+            "c2",
+            "prod waits for you: c200000000 is baking: 1 of 50 requests seen; no verdict for 0s. Opened by 49 more requests \
+             of callers and 2m more of watching, a commit with a smaller verify.min_requests or a probe, or `moorline \
+             rollback prod`.",
+        )
+        .rolling(Phase::Baking)
+        .with(baking("1 of 50 requests seen", 1))
+        .with(|state| rollout(state).person_asked_at = Some(now())),
+        scenario(
+            "a lane that was never compared",
+            "c1",
+            "prod waits for itself: terraform was not compared yet. Opened by the next look.",
+        )
+        .declaring(json!({"terraform": {"directory": "infra"}}))
+        .with(|state| state.applied.as_mut().unwrap().terraform_tree = Some("tree-c1".to_owned())),
+        scenario(
+            "a first try that failed",
+            "c2",
+            "prod waits for you: c200000000 was tried and failed: the plan failed. Callers: c100000000 serves. Opened by a \
+             commit that mends it, or `moorline sync prod`, which tries it again.",
+        )
+        .rolling(Phase::Planning)
+        .with(|state| {
+            let rollout = rollout(state);
+            (rollout.phase, rollout.reason) = (Phase::Failed, Some("the plan failed".to_owned()));
+        }),
+        Scenario {
+            head: None,
+            ..scenario(
+                "a repository that is away",
+                "c1",
+                "prod waits for the repository: connection refused. Opened by its return; it is asked again by itself.",
+            )
+            .with(|state| {
+                let axis = moorline_model::axis::Axis::Source;
+                state.axes.note(axis, Standing::CannotCheck, "connection refused", now());
+            })
+        },
+        scenario("nothing", "c1", "Nothing waits: c100000000 is in force, verified 0s ago."),
+        scenario("nothing, in the middle of it", "c2", "Nothing waits for you: c200000000 is promoting, for 0s.")
+            .rolling(Phase::Promoting),
+    ]
+}
+
+#[test]
+fn the_first_line_says_who_must_do_what_from_what_was_read_where() {
+    for scenario in waiting_for_a_person().into_iter().chain(waiting_for_what_is_read()) {
+        let (_, why) = scenario.why();
+        assert_eq!(why.sentence, scenario.first_line, "{}: {:#?}", scenario.what, why.gates);
+    }
+}
+
+#[test]
+fn the_sentence_is_about_what_the_word_is_about() {
+    for scenario in waiting_for_a_person().into_iter().chain(waiting_for_what_is_read()) {
+        let (state, why) = scenario.why();
+        let word = moorline_model::status::word(&state).0;
+        let explained =
+            why.gates.iter().filter_map(GateReading::closed).any(|closed| closed.gate.explains(word));
+        let first = why.gates.first().and_then(GateReading::closed);
+        assert!(
+            !explained || first.is_some_and(|closed| closed.gate.explains(word)),
+            "{}: {word}",
+            scenario.what
+        );
+        assert!(word != moorline_model::status::Word::InSync || first.is_none(), "{}: {word}", scenario.what);
+    }
+}
+
+#[test]
+fn a_gate_has_one_name_in_text_and_in_json() {
+    for row in &super::table::ROWS {
+        let gate = row.gate();
+        assert_eq!(serde_json::to_value(gate).unwrap(), json!(gate.as_str()));
+    }
+}
+
 #[test]
 fn why_names_the_closed_gates_first() {
     let desired =
         declared("c2", &json!({"terraform": {"directory": "infra"}, "apply": {"approval": "required"}}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::AwaitingApproval);
     rollout(&mut state).terraform = Some(plan("c2", &[("aws_lb.main", Action::Update)]));
-    let readings = why(&state, &situation(&desired, &[]), now());
-    assert_eq!(closed(&readings), [Gate::Approval]);
-    assert!(readings[0].closed().is_some());
-    assert_eq!(readings.len(), 12);
-    let dark = Situation { head: None, current: None, ..situation(&desired, &[]) };
-    assert_eq!(closed(&why(&in_force("c1"), &dark, now())), [Gate::Source]);
+    let well = [replica("a", Some(document("c1").digest()), None)];
+    let gates = why(&state, &situation(&desired, &well), &[], now()).gates;
+    assert_eq!(closed(&gates), [Gate::Approval]);
+    assert!(gates[0].closed().is_some());
 }

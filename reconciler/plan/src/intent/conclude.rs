@@ -92,7 +92,7 @@ fn keeps(rollout: &Rollout, step: &Step<'_>, state: &EnvironmentState, now: Time
         Decision::Rest { because, .. } => {
             let waits_for_a_person =
                 matches!(rollout.phase, Phase::Planning | Phase::AwaitingApproval | Phase::Applying);
-            first(&why(state, step.situation, now), |closed| {
+            first(&why(state, step.situation, &[], now).gates, |closed| {
                 closed.because == *because
                     || (waits_for_a_person && matches!(closed.gate, Gate::Hold | Gate::Approval))
             })
@@ -106,7 +106,7 @@ fn keeps(rollout: &Rollout, step: &Step<'_>, state: &EnvironmentState, now: Time
 /// No rollout is under way, and none began.
 fn at_rest(did: &str, step: &Step<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
     // The others are asked only once a rollout has begun.
-    let closed = first(&why(state, step.situation, now), |closed| {
+    let closed = first(&why(state, step.situation, &[], now).gates, |closed| {
         matches!(closed.gate, Gate::Source | Gate::Frozen | Gate::Hold)
     });
     match (step.decision, closed) {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use moorline_record::Sequence;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::view::LaneView;
 use super::{PageQuery, page, state};
@@ -53,12 +53,15 @@ pub(crate) async fn history(
 pub(crate) async fn why(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     let state = state(&app, &name).await?;
     let (word, since) = moorline_model::status::word(&state);
-    let gates =
+    let why: Value =
         app.web.gates.why(&state, (app.web.clock)()).ok_or_else(|| {
             Problem::unavailable("no cycle has looked at its gates yet; try again in a moment")
         })?;
     let status = json!({ "word": word.as_str(), "since": since, "exit_code": word.exit_code() });
-    Ok(Json(json!({ "status": status, "gates": gates })).into_response())
+    let callers = moorline_model::callers::callers(&state);
+    let answer =
+        json!({ "sentence": why["sentence"], "status": status, "callers": callers, "gates": why["gates"] });
+    Ok(Json(answer).into_response())
 }
 
 /// `GET /audit`: newest first.

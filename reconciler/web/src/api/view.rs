@@ -7,6 +7,7 @@ use moorline_model::EnvironmentName;
 use moorline_model::Revision;
 use moorline_model::adoption::Found;
 use moorline_model::axis::{Axis, Reading, Standing};
+use moorline_model::callers::{Callers, callers};
 use moorline_model::comparison::{self, Answer, Comparison};
 use moorline_model::drift::{DriftState, Lane};
 use moorline_model::environment::{EnvironmentState, Hold, Replica};
@@ -20,6 +21,7 @@ use serde::Serialize;
 pub(crate) struct EnvironmentView<'a> {
     name: &'a EnvironmentName,
     status: StatusView,
+    callers: Callers,
     axes: BTreeMap<Axis, AxisView<'a>>,
     wanted: Option<&'a Revision>,
     applied: Option<&'a Deployed>,
@@ -105,6 +107,7 @@ impl<'a> EnvironmentView<'a> {
                 age_seconds: since.map(|since| age(since, now)),
                 exit_code: word.exit_code(),
             },
+            callers: callers(state),
             axes: Axis::ALL
                 .into_iter()
                 .map(|axis| (axis, AxisView::of(state.axes.0.get(&axis), now)))

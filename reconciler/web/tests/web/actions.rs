@@ -244,6 +244,7 @@ async fn an_environment_is_told_with_its_word_axes_ages_and_rollout() {
     assert_eq!(rollouts["rollouts"][0]["revision"]["author"], "Ada");
     let why: Value = rig.get("/api/v1/environments/prod/why", "viewer").await.json().await.unwrap();
     assert_eq!(why["gates"][0]["gate"], "hold");
+    assert_eq!((&why["sentence"], &why["callers"]["affected"]), (&json!("Nothing waits."), &json!(false)));
     let wrong = rig.get("/api/v1/environments/prod/history?limit=many", "viewer").await;
     assert_eq!(problem(wrong).await.0, StatusCode::BAD_REQUEST);
 }

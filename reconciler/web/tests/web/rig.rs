@@ -57,7 +57,9 @@ impl Gates for Daemon {
     }
 
     fn why(&self, _: &EnvironmentState, _: Timestamp) -> Option<Value> {
-        Some(serde_json::json!([{ "gate": "hold", "state": "open" }]))
+        Some(
+            serde_json::json!({ "sentence": "Nothing waits.", "gates": [{ "gate": "hold", "state": "open" }] }),
+        )
     }
 }
 

@@ -116,57 +116,30 @@ fn fingerprint(digest: &str) -> &str {
     digest.get(..19).unwrap_or(digest)
 }
 
-/// A gate's name as people say it.
-pub(super) fn gate_name(gate: &str) -> String {
-    match gate {
-        "frozen" => "freeze".to_owned(),
-        "blocked" => "terraform state".to_owned(),
-        "auto" => "automatic apply".to_owned(),
-        other => other.replace('_', " "),
-    }
-}
-
-/// The closed gates, each with who opens it, and the open ones on one line.
-pub(super) fn gates(gates: &[Value]) -> Vec<String> {
+/// The answer to "why?": the sentence, callers, the status word, the closed gates, the open ones on one line.
+pub(super) fn why(answer: &Value) -> Vec<String> {
+    let text = |pointer: &str| text_at(answer, pointer).unwrap_or("").to_owned();
+    let mut lines =
+        vec![text("/sentence"), text("/callers/sentence"), format!("status  {}", text("/status/word"))];
+    let gates = list(answer, "gates");
     let (closed, open): (Vec<_>, Vec<_>) =
         gates.iter().partition(|gate| text_at(gate, "/state") == Some("closed"));
-    let mut lines: Vec<_> = closed.into_iter().map(gate).collect();
-    let open: Vec<_> = open.into_iter().filter_map(|gate| text_at(gate, "/gate")).map(gate_name).collect();
+    lines.extend(closed.into_iter().map(gate));
+    let open: Vec<_> = open.into_iter().filter_map(|gate| text_at(gate, "/gate")).collect();
     if !open.is_empty() {
         lines.push(format!("open    {}", open.join(", ")));
     }
     lines
 }
 
-/// What happens when no gate is closed.
-pub(super) fn no_gate(environment: &Value) -> String {
-    if let Some(rollout) = rollout(environment) {
-        let commit = text_at(environment, "/rollout/revision/commit").map_or("?", short);
-        return format!("No gate is closed: {commit} is {rollout}");
-    }
-    let trouble = ["source", "health", "drift", "plan", "apply"].into_iter().find(|axis| {
-        matches!(text_at(environment, &format!("/axes/{axis}/standing")), Some("bad" | "cannot_check"))
-    });
-    match trouble {
-        Some(axis) => {
-            let because = text_at(environment, &format!("/axes/{axis}/because")).unwrap_or("");
-            let word = text_at(environment, "/status/word").unwrap_or("cannot check");
-            format!("No gate is closed; the word is `{word}` for the {axis}: {because}")
-        }
-        None => {
-            let commit = text_at(environment, "/applied/revision/commit").map_or("nothing", short);
-            format!("No gate is closed: {commit} is in force.")
-        }
-    }
-}
-
 /// One closed gate.
 fn gate(gate: &Value) -> String {
     let text = |field: &str| text_at(gate, &format!("/{field}")).unwrap_or("");
     let because = indented(text("because"), 8);
-    let mut line = format!("CLOSED  {}: {because}", gate_name(text("gate")));
+    let mut line = format!("closed  {}: {because}", text("gate"));
+    line.push_str(&format!("\n        waits for {}", text("waits_for")));
     if !text("opened_by").is_empty() {
-        line.push_str(&format!("\n        opened by {}", text("opened_by")));
+        line.push_str(&format!("; opened by {}", text("opened_by")));
     }
     if !text("opens_at").is_empty() {
         line.push_str(&format!("\n        opens at {}", time(text("opens_at"))));
@@ -234,9 +207,21 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_gate_says_who_opens_it() {
-        let closed = json!({"gate": "hold", "state": "closed", "because": "held", "opened_by": "moorline release prod"});
-        assert_eq!(gate(&closed), "CLOSED  hold: held\n        opened by moorline release prod");
+    fn the_first_line_of_why_is_the_answer_and_names_are_those_of_the_json() {
+        let answer = json!({
+            "sentence": "prod waits for you: held. Opened by `moorline release prod`.",
+            "status": {"word": "held", "exit_code": 5},
+            "callers": {"sentence": "Callers: 0123456789 serves.", "affected": false},
+            "gates": [
+                {"gate": "hold", "state": "closed", "waits_for": "you", "because": "held", "opened_by": "a release"},
+                {"gate": "deletions", "state": "open"},
+            ],
+        });
+        let lines = why(&answer);
+        assert_eq!(lines[0], answer["sentence"].as_str().unwrap());
+        assert_eq!(lines[1..3], ["Callers: 0123456789 serves.", "status  held"]);
+        assert_eq!(lines[3], "closed  hold: held\n        waits for you; opened by a release");
+        assert_eq!(lines[4], "open    deletions");
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! The table of gates. The order of rows is the order of asking, and of telling.
+
+use moorline_model::status::Word;
+use serde::Serialize;
+
+use super::{Asked, Closed, GateReading, change, delivery, terraform, watch};
+
+/// A gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// Nothing waits for a person after a failed undoing.
+    Frozen,
+    /// Every secret that the declaration names has a value.
+    Variable,
+    /// Terraform's state is not in doubt.
+    Blocked,
+    /// The commit is not held.
+    Hold,
+    /// Changes are applied without a person starting them, or a person did.
+    Auto,
+    /// A window is open.
+    Window,
+    /// No policy refuses.
+    Policy,
+    /// No protected resource would be destroyed or replaced.
+    Protected,
+    /// Not too many resources would be destroyed.
+    Deletions,
+    /// A person approved the change.
+    Approval,
+    /// A failed try is not waited out.
+    Retry,
+    /// Every replica can be read.
+    Replicas,
+    /// No replica serves what was there before Moorline, or somebody adopted it.
+    Adopt,
+    /// No replica serves what somebody else put there, or that may be written over.
+    Owner,
+    /// The verdict on what is being tried is in.
+    Evidence,
+    /// The head can be read, and what it declares is valid.
+    Source,
+    /// The head was not tried before in vain.
+    Tried,
+    /// Nothing differs from what is declared.
+    Drift,
+    /// Every declared lane was compared.
+    Lanes,
+}
+
+/// A gate's question. `None`: there is nothing to ask just now.
+type Question = fn(&Asked<'_>) -> Option<Option<Closed>>;
+
+/// A row of the table.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    gate: Gate,
+    name: &'static str,
+    /// The words that it is the reason of when it is closed.
+    explains: &'static [Word],
+    /// Whether something went wrong: then people want to know first whether callers are affected.
+    is_trouble: bool,
+    ask: Question,
+}
+
+impl Row {
+    #[cfg(test)]
+    pub(super) const fn gate(&self) -> Gate {
+        self.gate
+    }
+
+    pub(super) fn read(&self, asked: &Asked<'_>) -> Option<GateReading> {
+        (self.ask)(asked).map(|closed| GateReading::of(self.gate, closed))
+    }
+}
+
+const fn row(gate: Gate, name: &'static str, explains: &'static [Word], ask: Question) -> Row {
+    Row { gate, name, explains, is_trouble: false, ask }
+}
+
+const fn trouble(row: Row) -> Row {
+    Row { is_trouble: true, ..row }
+}
+
+const HELD: &[Word] = &[Word::Held, Word::Applying];
+
+/// Every gate.
+pub(super) const ROWS: [Row; 19] = [
+    trouble(row(Gate::Frozen, "frozen", &[Word::Failed], change::frozen)),
+    row(Gate::Variable, "variable", &[Word::CannotCheck, Word::Verifying], watch::variable),
+    trouble(row(
+        Gate::Blocked,
+        "blocked",
+        &[Word::Held, Word::Applying, Word::CannotCheck],
+        terraform::blocked,
+    )),
+    row(Gate::Hold, "hold", HELD, change::hold),
+    row(Gate::Auto, "auto", HELD, change::auto),
+    row(Gate::Window, "window", HELD, change::window),
+    row(Gate::Policy, "policy", HELD, delivery::policy),
+    row(Gate::Protected, "protected", HELD, terraform::protected),
+    row(Gate::Deletions, "deletions", HELD, terraform::deletions),
+    row(Gate::Approval, "approval", HELD, delivery::approval),
+    row(Gate::Retry, "retry", &[Word::Applying, Word::Verifying], delivery::retry),
+    trouble(row(Gate::Replicas, "replicas", &[Word::CannotCheck, Word::Verifying], watch::replicas)),
+    row(Gate::Adopt, "adopt", HELD, delivery::adopt),
+    row(Gate::Owner, "owner", HELD, delivery::owner),
+    row(Gate::Evidence, "evidence", &[Word::Verifying], delivery::evidence),
+    row(Gate::Source, "source", &[Word::CannotCheck, Word::Failed], watch::source),
+    trouble(row(Gate::Tried, "tried", &[Word::Failed], change::tried)),
+    trouble(row(Gate::Drift, "drift", &[Word::Drifted], watch::drift)),
+    row(Gate::Lanes, "lanes", &[Word::CannotCheck], watch::lanes),
+];
+
+impl Gate {
+    fn row(self) -> Option<&'static Row> {
+        ROWS.iter().find(|row| row.gate == self)
+    }
+
+    /// The gate in a word: the same in text and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.row().map_or("gate", |row| row.name)
+    }
+
+    /// Whether a closed one means that something went wrong.
+    pub(super) fn is_trouble(self) -> bool {
+        self.row().is_some_and(|row| row.is_trouble)
+    }
+
+    /// Whether a closed one is the reason of this word.
+    pub(super) fn explains(self, word: Word) -> bool {
+        self.row().is_some_and(|row| row.explains.contains(&word))
+    }
+}

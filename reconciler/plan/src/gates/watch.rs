@@ -1,0 +1,127 @@
+//! Gates on what is looked at whether or not something changes: secrets, replicas, the source, drift, lanes.
+
+use std::collections::BTreeMap;
+
+use moorline_model::comparison;
+use moorline_model::drift::{Drift, DriftKind, DriftState, Lane};
+
+use super::{Asked, Closed, Gate, WaitsFor};
+
+/// Addresses named one by one; more are counted.
+const NAMED_MAX: usize = 3;
+
+pub(super) fn variable(asked: &Asked<'_>) -> Option<Option<Closed>> {
+    let each: Vec<_> =
+        asked.missing.iter().map(|missing| format!("{} ({})", missing.why, missing.path)).collect();
+    Some((!each.is_empty()).then(|| {
+        let opened_by = "a value for it where the daemon runs (a variable needs the daemon's restart), or a commit that \
+                         names another";
+        Closed::new(Gate::Variable, WaitsFor::You, each.join("; "), opened_by)
+    }))
+}
+
+/// Replicas that say the same of themselves are told together.
+pub(super) fn replicas(asked: &Asked<'_>) -> Option<Option<Closed>> {
+    asked.desired.or(asked.situation.current)?;
+    let readings = asked.situation.replicas;
+    let mut unread: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for reading in readings {
+        if let Err(error) = &reading.result {
+            unread.entry(error).or_default().push(&reading.endpoint);
+        }
+    }
+    if unread.is_empty() && !readings.is_empty() {
+        return Some(None);
+    }
+    let each: Vec<_> =
+        unread.iter().map(|(error, who)| format!("{} {error}", named(who, readings.len()))).collect();
+    let what = if each.is_empty() { "no replica was found".to_owned() } else { each.join("; ") };
+    let opened_by = "the replicas' answer; they are asked again by themselves";
+    Some(Some(Closed::new(Gate::Replicas, WaitsFor::You, what, opened_by)))
+}
+
+/// `http://a:1`, or `2 of 5 replicas (http://a:1, http://b:1)`.
+fn named(who: &[&str], all: usize) -> String {
+    match who {
+        [one] => (*one).to_owned(),
+        _ => {
+            let more = if who.len() > NAMED_MAX { ", …" } else { "" };
+            let some: Vec<_> = who.iter().take(NAMED_MAX).copied().collect();
+            format!("{} of {all} replicas ({}{more}):", who.len(), some.join(", "))
+        }
+    }
+}
+
+pub(super) fn source(asked: &Asked<'_>) -> Option<Option<Closed>> {
+    Some(match asked.situation.head {
+        Some(Ok(_)) => None,
+        Some(Err(mistakes)) => {
+            let opened_by = "a commit that is valid (`moorline validate` checks one)";
+            Some(Closed::new(Gate::Source, WaitsFor::Commit, mistakes.to_owned(), opened_by))
+        }
+        None => {
+            let axes = &asked.state.axes.0;
+            let noted = axes.get(&moorline_model::axis::Axis::Source).map(|reading| reading.because.clone());
+            let because = noted.unwrap_or_else(|| "the repository could not be read".to_owned());
+            let opened_by = "its return; it is asked again by itself";
+            Some(Closed::new(Gate::Source, WaitsFor::Repository, because, opened_by))
+        }
+    })
+}
+
+/// Open drift: healed by itself where that is declared, else it waits for a person.
+pub(super) fn drift(asked: &Asked<'_>) -> Option<Option<Closed>> {
+    let state = asked.state;
+    let is_open =
+        |drift: &&Drift| drift.state == DriftState::Open && drift.finding.kind != DriftKind::Unverifiable;
+    let open: Vec<_> = state.drift.iter().filter(is_open).collect();
+    if open.is_empty() {
+        return Some(None);
+    }
+    let declared = asked.situation.head.and_then(Result::ok).or(asked.situation.current);
+    let heal = declared.map(|declared| declared.environment.drift.heal.as_slice()).unwrap_or_default();
+    let left: Vec<_> = open
+        .iter()
+        .filter(|drift| drift.finding.lane != Lane::Gateway || !heal.contains(&Lane::Gateway))
+        .collect();
+    let told = |drift: &Drift| match drift.finding.path.as_str() {
+        "" => drift.finding.address.clone(),
+        path => format!("{} {path}", drift.finding.address),
+    };
+    let Some(first) = left.first() else {
+        let because = format!("{} differs from what is declared", told(open[0]));
+        let opened_by = "the document in force, which is put back (drift.heal: [gateway])";
+        return Some(Some(Closed::new(Gate::Drift, WaitsFor::Itself, because, opened_by)));
+    };
+    let note = first.finding.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+    let more = match left.len() {
+        1 => String::new(),
+        count => format!(", and {} more", count - 1),
+    };
+    let because = format!("{} differs from what is declared{note}{more}, and nobody heals it", told(first));
+    let opened_by = format!(
+        "`moorline heal {}`, which gives the declared state back, or a commit that declares it",
+        state.name
+    );
+    Some(Some(Closed::new(Gate::Drift, WaitsFor::You, because, opened_by)))
+}
+
+/// Lanes other than the replicas', which have a gate of their own.
+pub(super) fn lanes(asked: &Asked<'_>) -> Option<Option<Closed>> {
+    let state = asked.state;
+    state.applied.as_ref()?;
+    let is_known = |known: &comparison::Comparison| known.trouble.is_none() && known.compared_at.is_some();
+    let mut open = state.lanes.iter().filter(|(lane, known)| **lane != Lane::Gateway && !is_known(known));
+    let closed = open.next().map(|(lane, known)| match &known.trouble {
+        Some(trouble) => {
+            let because = format!("{} could not be compared: {trouble}", lane.as_str());
+            let opened_by = "what it names being put right; it is looked at again by itself";
+            Closed::new(Gate::Lanes, WaitsFor::You, because, opened_by)
+        }
+        None => {
+            let because = format!("{} was not compared yet", lane.as_str());
+            Closed::new(Gate::Lanes, WaitsFor::Itself, because, "the next look")
+        }
+    });
+    Some(closed)
+}
