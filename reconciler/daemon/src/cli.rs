@@ -33,7 +33,7 @@ pub struct Cli {
 pub enum Output {
     /// For people.
     Text,
-    /// For scripts: one JSON document.
+    /// For scripts: one JSON object with a `version`, and with an `error` when the command failed.
     Json,
 }
 
@@ -105,7 +105,7 @@ pub enum Command {
     },
     /// How every environment, or one, stands.
     Status(StatusArguments),
-    /// Why is a commit not applied? Walks the gates in order.
+    /// What does it wait for? Who must do what, whether callers are affected, and the gates. Exits as status does.
     Why(EnvironmentArguments),
     /// Policies.
     Policy {
@@ -208,8 +208,11 @@ pub struct EnvironmentArguments {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// The environment. Default: all.
+    /// The environment, with its details. Default: all, a line each, the worst first.
     pub environment: Option<EnvironmentName>,
+    /// Show changes as they happen, until interrupted.
+    #[arg(long)]
+    pub watch: bool,
     /// Where the daemon is.
     #[command(flatten)]
     pub server: ServerArguments,
@@ -246,6 +249,7 @@ pub enum SchemaDocument {
 /// Runs a command.
 pub async fn run(cli: Cli) -> Exit {
     let output = cli.output;
+    output::choose(output);
     match cli.command {
         Command::Daemon { config } => crate::daemon::run(config.as_deref()).await,
         Command::Demo(arguments) => crate::demo::run(&arguments).await,
@@ -284,6 +288,17 @@ pub const fn log_level(cli: &Cli) -> &'static str {
         Command::Daemon { .. } => "info",
         _ => "warn",
     }
+}
+
+/// Says that the command line is wrong, as JSON where it asks for that: it could not be read, so the words are looked for.
+pub fn wrong_usage(message: &str) -> Exit {
+    let words: Vec<String> = std::env::args_os().filter_map(|word| word.into_string().ok()).collect();
+    let is_json = words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
+        || words.iter().any(|word| word == "--output=json");
+    if is_json {
+        output::json(&output::error(Exit::Usage, message, Some("moorline --help")));
+    }
+    Exit::Usage
 }
 
 /// Prints a line of a result on stdout.

@@ -36,11 +36,11 @@ fn main() -> ExitCode {
 
 /// Help and version are no errors; everything else is a wrong command line.
 fn usage(error: &clap::Error) -> ExitCode {
-    let exit = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-        _ => Exit::Usage,
-    };
     // A closed pipe is nobody's error.
     drop(error.print());
+    let exit = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+        _ => cli::wrong_usage(error.to_string().lines().next().unwrap_or_default()),
+    };
     exit.into()
 }

@@ -1,7 +1,7 @@
 //! The command line against a running daemon: what it says and how it ends.
 
 use moorline_tests::World;
-use moorline_tests::cli::{self, Said, moorline};
+use moorline_tests::cli::{self, Said, Watch, moorline};
 use moorline_tests::daemon::{OPERATOR_TOKEN, VIEWER_TOKEN};
 use moorline_tests::declared::caller_key_sha256;
 use moorline_tests::gateway::ADMIN_TOKEN;
@@ -24,16 +24,21 @@ async fn people_see_how_it_stands_and_scripts_get_the_exit_codes() {
 
     let status = run(&world, &["status"]).await;
     assert_eq!(status.code, 0, "{status:?}");
-    assert!(status.stdout.contains("in sync"), "{status:?}");
+    assert!(status.stdout.starts_with("● in sync"), "{status:?}");
+    assert_eq!(status.stdout.lines().count(), 1, "one line an environment: {status:?}");
+    assert!(!status.stdout.contains('\u{1b}'), "colour is for a terminal: {status:?}");
+    let status = run(&world, &["status", "test"]).await;
     for axis in ["source", "plan", "apply", "health", "drift", "hold"] {
         assert!(status.stdout.contains(axis), "{axis}: {status:?}");
     }
     let status = run(&world, &["status", "test", "--output", "json"]).await.json();
-    assert_eq!(status["verified"]["revision"]["commit"], first);
+    assert_eq!((&status["version"], &status["verified"]["revision"]["commit"]), (&json!(1), &json!(first)));
     let history = run(&world, &["history", "test", "--limit", "3"]).await;
     assert_eq!((history.code, history.stdout.lines().count()), (0, 3), "{history:?}");
     assert!(history.stdout.lines().next().unwrap().contains("is in force"), "newest first: {history:?}");
-    assert_eq!(run(&world, &["why", "test"]).await.code, 0);
+    let why = run(&world, &["why", "test"]).await;
+    let answer = format!("Nothing waits: {} is in force, verified", &first[..10]);
+    assert!(why.code == 0 && why.stdout.starts_with(&answer), "{why:?}");
     assert_eq!(run(&world, &["drift", "test"]).await.code, 0);
 
     world.gateways[1].edit(|document| document["location"] = json!("elsewhere")).await;
@@ -41,6 +46,13 @@ async fn people_see_how_it_stands_and_scripts_get_the_exit_codes() {
     assert_eq!(run(&world, &["status", "test"]).await.code, 2);
     let drift = run(&world, &["drift", "test"]).await;
     assert_eq!(drift.code, 2, "{drift:?}");
+    let why = run(&world, &["why", "test"]).await;
+    assert_eq!(why.code, 2, "why exits as status does: {why:?}");
+    assert!(
+        why.stdout.starts_with("test waits for you: ") && why.stdout.contains("nobody heals it"),
+        "{why:?}"
+    );
+    assert!(why.stdout.contains("Callers: 1 of 2 replicas answer them from another document"), "{why:?}");
     assert!(drift.stdout.contains("location") && drift.stdout.contains("elsewhere"), "{drift:?}");
 
     world.gateways[1].freeze();
@@ -175,8 +187,29 @@ async fn what_cannot_be_done_has_its_own_exit_code() {
     assert_eq!(run(&world, &["no-such-command"]).await.code, 64);
     let nobody = moorline(&["status", "--server", "http://127.0.0.1:1"], &[]).await;
     assert_eq!(nobody.code, 6, "{nobody:?}");
+    // A script reads on stdout why it failed, in the same shape for each.
+    let refused = moorline(&["status", "--server", &base, "--output", "json"], &[]).await;
+    let error = refused.json();
+    assert_eq!((&error["version"], &error["error"]["kind"]), (&json!(1), &json!("sign_in")), "{refused:?}");
+    assert!(error["error"]["next"].as_str().unwrap().contains("--token"), "{refused:?}");
+    let wrong = run(&world, &["status", "--no-such-flag", "--output", "json"]).await;
+    assert_eq!((wrong.code, &wrong.json()["error"]["kind"]), (64, &json!("usage")), "{wrong:?}");
     let empty: Value = world.environment().await.unwrap()["holds"].clone();
     assert_eq!(empty, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_is_piped_says_each_change_until_it_is_interrupted() {
+    let mut world = World::new().await;
+    world.settle().await;
+    let variables = [("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", VIEWER_TOKEN)];
+    let mut watch = Watch::start(&["status", "--watch"], &variables);
+    let first = watch.line().await;
+    assert!(first.contains("● in sync") && !first.contains('\u{1b}'), "{first}");
+    run(&world, &["hold", "test", "--reason", "a feast"]).await;
+    let held = watch.line().await;
+    assert!(held.contains("■ held") && held.contains("a feast"), "{held}");
+    assert_eq!(watch.interrupt().await, 130);
 }
 
 #[tokio::test]

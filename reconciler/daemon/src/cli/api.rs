@@ -75,23 +75,29 @@ pub(super) enum ApiError {
 impl ApiError {
     /// Says it, and the command's exit.
     pub(super) fn report(&self) -> Exit {
-        output::say(format!("error: {}", crate::chain::after(&self.to_string(), self)));
+        output::failed(self.exit(), &crate::chain::after(&self.to_string(), self), self.next())
+    }
+
+    /// The command's exit.
+    pub(super) const fn exit(&self) -> Exit {
         match self {
-            Self::Refused { status: 401 | 403, .. } => {
-                output::say(
-                    "Give one of the daemon's tokens, of a role that may, with --token or MOORLINE_TOKEN.",
-                );
-                Exit::SignIn
-            }
-            Self::Refused { status: 404, .. } => {
-                output::say("`moorline status` lists what there is.");
-                Exit::Error
-            }
+            Self::Refused { status: 401 | 403, .. } => Exit::SignIn,
             Self::Refused { status: 423, .. } | Self::Refused { gate: Some(_), .. } => Exit::Blocked,
             Self::Server(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::CannotCheck,
             Self::Refused { .. } | Self::Misdirected { .. } | Self::Unreadable { .. } => Exit::Error,
             Self::NothingToApprove(_) | Self::Commit(_) => Exit::Error,
+        }
+    }
+
+    /// What to do, where that is not part of the message.
+    const fn next(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { status: 401 | 403, .. } => {
+                Some("Give one of the daemon's tokens, of a role that may, with --token or MOORLINE_TOKEN.")
+            }
+            Self::Refused { status: 404, .. } => Some("`moorline status` lists what there is."),
+            _ => None,
         }
     }
 }

@@ -1,78 +1,16 @@
 //! Commands about a running daemon: `status drift history why sync approve rollback hold release`.
 
 mod act;
+mod status;
 mod wording;
 
 use serde_json::Value;
 
 use super::api::{Api, ApiError};
-use super::{EnvironmentArguments, Exit, Output, StatusArguments, output};
+use super::{EnvironmentArguments, Exit, Output, output};
 pub(super) use act::{Ask, act};
-use wording::{text_at, word_line};
-
-/// `moorline status`: the word and the six axes, each with its age.
-pub(super) async fn status(arguments: &StatusArguments, format: Output) -> Exit {
-    let path = match &arguments.environment {
-        Some(name) => format!("/environments/{name}"),
-        None => "/environments".to_owned(),
-    };
-    let answer = match read(&arguments.server, &path).await {
-        Ok(answer) => answer,
-        Err(error) => return error.report(),
-    };
-    let environments = match arguments.environment {
-        Some(_) => vec![answer.clone()],
-        None => wording::list(&answer, "environments"),
-    };
-    match format {
-        Output::Json => output::json(&answer),
-        Output::Text if environments.is_empty() => {
-            let because =
-                text_at(&answer, "/waits_for").unwrap_or("the daemon has read no moorline.yaml yet");
-            output::say(format!("No environment is known yet: {because}"));
-        }
-        Output::Text => environments.iter().for_each(print_status),
-    }
-    let codes = environments.iter().filter_map(|found| found.pointer("/status/exit_code")?.as_u64());
-    // The most serious of several: failed, cannot check, held, under way, drifted, in sync.
-    let worst = codes.filter_map(|code| u8::try_from(code).ok()).max_by_key(|code| match code {
-        7 => 5,
-        6 => 4,
-        5 => 3,
-        3 => 2,
-        2 => 1,
-        _ => 0,
-    });
-    worst.map_or(Exit::CannotCheck, Exit::of_word)
-}
-
-fn print_status(environment: &Value) {
-    output::line(word_line(environment));
-    for axis in ["source", "plan", "apply", "health", "drift", "hold"] {
-        let at =
-            |field: &str| environment.pointer(&format!("/axes/{axis}/{field}")).cloned().unwrap_or_default();
-        let standing = at("standing").as_str().unwrap_or("unknown").replace('_', " ");
-        let age = at("age_seconds").as_i64().map_or_else(|| "never checked".to_owned(), wording::ago);
-        output::line(format!(
-            "  {axis:<7} {standing:<13} {age:<12} {}",
-            wording::indented(at("because").as_str().unwrap_or(""), 37)
-        ));
-    }
-    if let Some(callers) = text_at(environment, "/callers/sentence") {
-        output::line(format!("  {callers}"));
-    }
-    if let Some(rollout) = wording::rollout(environment) {
-        output::line(format!("  rollout {rollout}"));
-    }
-    for replica in wording::list(environment, "replicas") {
-        let serves = match (text_at(&replica, "/error"), text_at(&replica, "/digest")) {
-            (Some(error), _) => format!("cannot be read: {error}"),
-            (None, Some(digest)) => format!("serves {}", digest.get(..19).unwrap_or(digest)),
-            (None, None) => "serves nothing".to_owned(),
-        };
-        output::line(format!("  replica {} {serves}", text_at(&replica, "/endpoint").unwrap_or("?")));
-    }
-}
+pub(super) use status::status;
+use wording::text_at;
 
 /// `moorline drift`: every finding, with who and since when.
 pub(super) async fn drift(arguments: &EnvironmentArguments, format: Output) -> Exit {

@@ -45,6 +45,23 @@ impl Exit {
         }
     }
 
+    /// The exit in a word, as the kind of an error in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Error => "error",
+            Self::Changes => "changes",
+            Self::Pending => "pending",
+            Self::SignIn => "sign_in",
+            Self::Blocked => "blocked",
+            Self::CannotCheck => "cannot_check",
+            Self::RolledBack => "rolled_back",
+            Self::Usage => "usage",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// The exit of a command that reports a status word's code.
     #[must_use]
     pub const fn of_word(code: u8) -> Self {

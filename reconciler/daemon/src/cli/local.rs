@@ -20,10 +20,7 @@ pub(super) use validate::validate;
 pub(super) async fn plan(arguments: &PlanArguments, format: Output) -> Exit {
     match Checkout::open(&arguments.checkout.directory, &arguments.checkout.file) {
         Ok(checkout) => Box::pin(plan::plan(&checkout, arguments, format)).await,
-        Err(mistakes) => {
-            mistakes.iter().for_each(|mistake| output::say(format!("error: {mistake}")));
-            Exit::Error
-        }
+        Err(mistakes) => output::failed(Exit::Error, &mistakes.join("\nerror: "), None),
     }
 }
 
@@ -32,15 +29,13 @@ pub(super) fn policy_test(directory: &std::path::Path, format: Output) -> Exit {
     let files = match checkout::read_policies(directory) {
         Ok(files) => files,
         Err(error) => {
-            output::say(format!("error: {error}"));
-            return Exit::Error;
+            return output::failed(Exit::Error, &error, None);
         }
     };
     let tested = match moorline_plan::policy::test_policies(&files) {
         Ok(tested) => tested,
         Err(error) => {
-            output::say(format!("error: {}", crate::chain::of(&error)));
-            return Exit::Error;
+            return output::failed(Exit::Error, &crate::chain::of(&error), None);
         }
     };
     let failed = tested.iter().filter(|test| !test.passed).count();
@@ -67,7 +62,7 @@ pub(super) fn policy_test(directory: &std::path::Path, format: Output) -> Exit {
 
 /// `moorline schema`: the JSON Schema of a document.
 pub(super) fn schema(document: SchemaDocument) -> Exit {
-    output::json(&schema_of(document));
+    output::document(&schema_of(document));
     Exit::Done
 }
 

@@ -42,10 +42,8 @@ impl Ask {
 pub(in super::super) async fn act(ask: Ask, arguments: &ActionArguments, format: Output) -> Exit {
     let environment = &arguments.environment;
     if ask.wish == "rollback" && arguments.reason.trim().is_empty() {
-        output::say(format!(
-            "error: say why, people will read it in the history: moorline rollback {environment} --reason \"…\""
-        ));
-        return Exit::Usage;
+        let next = format!("moorline rollback {environment} --reason \"…\"");
+        return output::failed(Exit::Usage, "say why, people will read it in the history", Some(&next));
     }
     let heard = async {
         let (api, intent) = post(ask, arguments).await?;

@@ -172,7 +172,7 @@ pub(super) fn ago(seconds: i64) -> String {
 }
 
 /// `12 s`.
-fn span(seconds: i64) -> String {
+pub(super) fn span(seconds: i64) -> String {
     match seconds {
         ..60 => format!("{} s", seconds.max(0)),
         60..3600 => format!("{} min", seconds / 60),
@@ -181,7 +181,8 @@ fn span(seconds: i64) -> String {
     }
 }
 
-fn short(commit: &str) -> &str {
+/// The first digits of a commit.
+pub(super) fn short(commit: &str) -> &str {
     commit.get(..10).unwrap_or(commit)
 }
 

@@ -78,8 +78,7 @@ pub(in super::super) fn init(arguments: &InitArguments, format: Output) -> Exit 
     let done = match prepare(arguments) {
         Ok(done) => done,
         Err(error) => {
-            output::say(format!("error: {}", chain::of(&error)));
-            return Exit::Error;
+            return output::failed(Exit::Error, &chain::of(&error), None);
         }
     };
     match format {

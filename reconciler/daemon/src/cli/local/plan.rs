@@ -30,25 +30,19 @@ pub(super) async fn plan(checkout: &Checkout, arguments: &PlanArguments, format:
     let Some(environment) = checkout.declaration.environment(&arguments.environment) else {
         let known: Vec<_> =
             checkout.declaration.environments.iter().map(|found| found.name.to_string()).collect();
-        output::say(format!(
-            "error: no environment `{}`: there is {}",
-            arguments.environment,
-            known.join(", ")
-        ));
-        return Exit::Error;
+        let message = format!("no environment `{}`: there is {}", arguments.environment, known.join(", "));
+        return output::failed(Exit::Error, &message, None);
     };
     let document = match checkout.document(environment) {
         Ok(document) => document,
         Err(mistakes) => {
-            mistakes.iter().for_each(|mistake| output::say(format!("error: {mistake}")));
-            return Exit::Error;
+            return output::failed(Exit::Error, &mistakes.join("\nerror: "), None);
         }
     };
     let terraform = match Box::pin(terraform_plan(checkout, environment, arguments.mirror.as_deref())).await {
         Ok(terraform) => terraform,
         Err(error) => {
-            output::say(format!("error: {error}"));
-            return Exit::Error;
+            return output::failed(Exit::Error, &error, None);
         }
     };
     let changes = match &document {
