@@ -47,7 +47,7 @@ pub struct About {
 
 /// The JSON Schema (2020-12) of a document type.
 #[must_use]
-pub fn schema<T: JsonSchema>(about: About) -> Value {
+pub fn schema<T: JsonSchema>(about: &About) -> Value {
     let mut schema = schemars::schema_for!(T).to_value();
     mark(&mut schema, about.applies);
     if let Value::Object(root) = &mut schema {
@@ -71,7 +71,7 @@ pub fn gateway() -> Value {
             "sha256": "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5",
         }],
     });
-    schema::<crate::Document>(About { name: "gateway", applies: Applies::Live, example })
+    schema::<crate::Document>(&About { name: "gateway", applies: Applies::Live, example })
 }
 
 /// The name of a schema, of this release: a document is held to the rules of the release that reads it.

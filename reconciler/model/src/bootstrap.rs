@@ -64,7 +64,7 @@ impl Bootstrap {
             "listen": "127.0.0.1:8080",
             "tokens": {"admin": "env:MOORLINE_ADMIN_TOKEN", "viewer": "env:MOORLINE_VIEWER_TOKEN"},
         });
-        schema::schema::<Self>(schema::About { name: "daemon", applies: schema::Applies::Restart, example })
+        schema::schema::<Self>(&schema::About { name: "daemon", applies: schema::Applies::Restart, example })
     }
 
     /// Every reference the settings hold. A repository may not name any of these: they are the daemon's own.

@@ -78,7 +78,7 @@ impl Declaration {
             "rollout": {"strategy": "canary", "steps": [{"weight": "1%", "hold": "2m"}, {"weight": "50%", "hold": "5m"}]},
             "verify": {"probes": [{"model": "gpt-4o-mini", "key": "env:PROBE_KEY"}]},
         }]});
-        schema::schema::<Self>(schema::About { name: "repository", applies: schema::Applies::Live, example })
+        schema::schema::<Self>(&schema::About { name: "repository", applies: schema::Applies::Live, example })
     }
 
     /// The environment of that name.
