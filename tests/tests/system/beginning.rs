@@ -24,7 +24,7 @@ const MISTAKES: [Mistake; 9] = [
     (
         "an endpoint with a path",
         |declared, _| {
-            declared["environments"][0]["gateway"]["endpoints"] = json!(["http://127.0.0.1:8788/admin/v1"])
+            declared["environments"][0]["gateway"]["endpoints"] = json!(["http://127.0.0.1:8788/admin/v1"]);
         },
         &["environments[0].gateway.endpoints[0]", "without a path"],
     ),

@@ -76,9 +76,9 @@ async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
 fn assert_logged_once(world: &World, mistake: &str, commit: &str) {
     let log = world.daemon.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains(mistake)).collect();
-    let [line] = lines.as_slice() else { panic!("{mistake} is named {} times: {lines:#?}", lines.len()) };
+    assert_eq!(lines.len(), 1, "{mistake}: {lines:#?}");
     for expected in [" WARN ", &commit[..10], "ann"] {
-        assert!(line.contains(expected), "{expected}: {line}");
+        assert!(lines[0].contains(expected), "{expected}: {}", lines[0]);
     }
 }
 

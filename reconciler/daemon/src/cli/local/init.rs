@@ -109,7 +109,7 @@ fn prepare(arguments: &InitArguments) -> Result<Done, InitError> {
     ];
     let mut secrets = Vec::new();
     for wanted in wanted.into_iter().flatten() {
-        secrets.push(Made::get(wanted, &variable)?);
+        secrets.push(Made::get(wanted, variable)?);
     }
     let model = arguments.model.clone().or_else(|| present.model.clone());
     let model = model.unwrap_or_else(|| DEFAULT_MODEL.to_owned());
@@ -135,7 +135,7 @@ fn prepare(arguments: &InitArguments) -> Result<Done, InitError> {
         .map_err(|source| InitError::Write { path: surroundings.work_dir.clone(), source })?;
     let found = tell_found(&repository, &modules, &present);
     let next = next(&arguments.directory, &repository, &surroundings, &wrote);
-    let exports = made::exports(&secrets, &surroundings, &variable);
+    let exports = made::exports(&secrets, &surroundings, variable);
     Ok(Done { wrote, left_alone, found, secrets: exports, next })
 }
 
@@ -227,7 +227,7 @@ fn tell_found(repository: &Found, modules: &[RootModule], present: &Present) -> 
     }
     match &present.declaration {
         Some(Err(())) => {
-            told.push("a moorline.yaml with mistakes: `moorline validate` names them".to_owned())
+            told.push("a moorline.yaml with mistakes: `moorline validate` names them".to_owned());
         }
         Some(Ok(_)) => told.push("a moorline.yaml".to_owned()),
         None if present.has_document => {

@@ -105,7 +105,7 @@ impl Findings {
             let document = checkout.document(environment).ok().flatten();
             self.fit(checkout, index, environment, document.as_ref(), settings);
             for (_, reference) in document.iter().flat_map(|document| document.references()) {
-                if is_absent(Secrets::own(reference)) {
+                if is_absent(&Secrets::own(reference)) {
                     absent.entry(reference.to_string()).or_insert_with(|| environment.name.to_string());
                 }
             }
@@ -177,6 +177,6 @@ fn sha256_of(reference: &Reference) -> Option<String> {
 }
 
 /// Whether a reference that this machine could resolve has no value on it. Other kinds are a gateway's to look up.
-fn is_absent<T>(resolved: Result<T, ResolveError>) -> bool {
+fn is_absent<T>(resolved: &Result<T, ResolveError>) -> bool {
     matches!(resolved, Err(ResolveError::Unset(_) | ResolveError::File { .. }))
 }
