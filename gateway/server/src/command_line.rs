@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, ValueEnum};
 use moorline_config::{Duration, Reference};
 
@@ -29,10 +30,24 @@ pub enum WrongLine {
 
 /// Prints what the parser says, and how the process ends then: help and version are asked for, anything else is a
 /// wrong command line.
-pub fn refused(error: &clap::Error) -> ExitCode {
+#[must_use]
+pub fn refused(error: clap::Error) -> ExitCode {
+    let error = without_literal(error);
     // A closed pipe is nobody's error.
     drop(error.print());
     if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// The parser repeats what it refuses, and a literal in a reference's place may be the secret itself.
+fn without_literal(mut error: clap::Error) -> clap::Error {
+    let is_reference = matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(argument)) if argument.contains("<REFERENCE>")
+    );
+    if is_reference {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 /// The AI gateway: OpenAI-compatible, many providers, serving exactly the document it attests.
@@ -185,8 +200,11 @@ mod tests {
 
     #[test]
     fn a_literal_token_is_refused_without_being_repeated() {
-        let error =
-            CommandLine::try_parse_from(["moorline-gateway", "--admin-token", "sk-marker"]).unwrap_err();
-        assert!(error.to_string().contains("a literal stands where a reference belongs"), "{error}");
+        for flag in ["--admin-token", "--metrics-token", "--config-token"] {
+            let error = CommandLine::try_parse_from(["moorline-gateway", flag, "sk-marker"]).unwrap_err();
+            let told = without_literal(error).to_string();
+            assert!(told.contains("a literal stands where a reference belongs"), "{told}");
+            assert!(told.contains(flag) && !told.contains("marker"), "{told}");
+        }
     }
 }

@@ -15,7 +15,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
-        Err(error) => return command_line::refused(&error),
+        Err(error) => return command_line::refused(error),
     };
     log(line.log_format);
     // One thread for the control plane; the data plane brings its own.

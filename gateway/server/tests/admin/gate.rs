@@ -87,6 +87,7 @@ async fn without_an_admin_token_the_gateway_does_not_start() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert!(!said.contains("literal-marker"), "a literal may be the secret itself: {said}");
         assert!(output.stdout.is_empty());
     }
 }
