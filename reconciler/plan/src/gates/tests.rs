@@ -288,7 +288,7 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
         scenario(
             "a refused token",
             "c2",
-            "prod waits for you: 2 of 2 replicas (http://a:1, http://b:1): refuses the admin token (401): the daemon read \
+            "prod waits for you: each of 2 replicas (http://a:1, http://b:1) refuses the admin token (401): the daemon read \
              it from env:GATEWAY_ADMIN_TOKEN. Callers: 0 saw c200000000; c100000000 serves. Opened by the replicas' \
              answer; they are asked again by themselves.",
         )
@@ -297,7 +297,7 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
         scenario(
             "replicas that are away while everything is held: the word is about the replicas, and so is the sentence",
             "c2",
-            "prod waits for you: 2 of 2 replicas (http://a:1, http://b:1): does not answer within 3 s. Callers: what they \
+            "prod waits for you: each of 2 replicas (http://a:1, http://b:1) does not answer within 3 s. Callers: what they \
              get is not known, for no replica can be read; c100000000 serves as last read. Opened by the replicas' answer; \
              they are asked again by themselves.",
         )

@@ -40,14 +40,15 @@ pub(super) fn replicas(asked: &Asked<'_>) -> Option<Option<Closed>> {
     Some(Some(Closed::new(Gate::Replicas, WaitsFor::You, what, opened_by)))
 }
 
-/// `http://a:1`, or `2 of 5 replicas (http://a:1, http://b:1)`.
+/// The subject of a sentence: `http://a:1`, or `each of 2 replicas of 5 (http://a:1, http://b:1)`.
 fn named(who: &[&str], all: usize) -> String {
     match who {
         [one] => (*one).to_owned(),
         _ => {
             let more = if who.len() > NAMED_MAX { ", …" } else { "" };
             let some: Vec<_> = who.iter().take(NAMED_MAX).copied().collect();
-            format!("{} of {all} replicas ({}{more}):", who.len(), some.join(", "))
+            let of = if who.len() == all { String::new() } else { format!(" of {all}") };
+            format!("each of {} replicas{of} ({}{more})", who.len(), some.join(", "))
         }
     }
 }
