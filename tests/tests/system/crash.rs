@@ -146,9 +146,17 @@ async fn end(world: &World, environment: &Value, before: &str, after: &str) -> E
         candidates,
         held: environment["holds"].as_array().unwrap().iter().map(|hold| role(&hold["commit"])).collect(),
         frozen: environment["frozen"].clone(),
-        word: environment["status"]["word"].as_str().unwrap().to_owned(),
+        word: word_because(environment),
         drift: drift["drift"].as_array().unwrap().iter().map(ToString::to_string).collect(),
         told: ids.iter().map(|id| transition(id)).collect(),
+    }
+}
+
+/// The word; when it is not known how things stand, with what the axes say.
+fn word_because(environment: &Value) -> String {
+    match environment["status"]["word"].as_str().unwrap() {
+        "cannot check" => format!("cannot check: {}", environment["axes"]),
+        word => word.to_owned(),
     }
 }
 

@@ -137,8 +137,9 @@ impl Cycle<'_> {
         let in_force = memory.state.applied.as_ref().map(|applied| applied.digest);
         let verified = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| from.digest);
         let denials = self.denials(rollout, current.as_ref(), brought.as_ref()).await;
+        let declared = standing.as_ref().and_then(|standing| standing.document.config());
         Ok(Wanted {
-            in_force: self.kept(in_force, &[brought.as_ref()]).await?,
+            in_force: self.kept(in_force, &[brought.as_ref(), declared]).await?,
             verified: self.kept(verified, &[brought.as_ref()]).await?,
             head,
             current,

@@ -116,10 +116,11 @@ fn next(state: &EnvironmentState, wanted: &Wanted, live: &Live, decision: &Decis
     Next::At(at)
 }
 
-/// The document that a rollout brings is kept before it is staged, so that a later rollback finds it.
-fn documents(wanted: &Wanted, decision: &Decision, now: Timestamp) -> Vec<KeptDocument> {
-    let Some(document) = wanted.brought.as_ref().filter(|_| matches!(decision, Decision::Stage)) else {
-        return Vec::new();
-    };
-    vec![KeptDocument { digest: document.digest(), document: document.value().clone(), at: now }]
+/// The document that a rollout brings is kept with each of its steps, so that drift is found against it and a later
+/// rollback finds it. Staging alone would not do: an earlier life may have staged it and not recorded that, and replicas may
+/// serve it already.
+fn documents(wanted: &Wanted, decision: &Decision, now: Timestamp) -> Option<KeptDocument> {
+    let is_step = !matches!(decision, Decision::Rest { .. } | Decision::Watch);
+    let document = wanted.brought.as_ref().filter(|_| is_step)?;
+    Some(KeptDocument { digest: document.digest(), document: document.value().clone(), at: now })
 }
