@@ -1,8 +1,12 @@
 //! Two daemons on one store: one leads and acts; one that slept through its lease is refused.
 
+use std::time::Duration;
+
 use moorline_tests::gateway::ADMIN_TOKEN;
 use moorline_tests::{Daemon, World, declared, until};
 use rustix::process::Signal;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_leads_and_a_leader_that_slept_too_long_writes_nothing_more() {
@@ -29,7 +33,7 @@ async fn one_leads_and_a_leader_that_slept_too_long_writes_nothing_more() {
     // The leader falls asleep in the middle of a rollout.
     let second = world.push_model("second");
     world.ends(&second, "shifting").await;
-    world.daemon.process().signal(Signal::STOP);
+    fall_asleep(&world).await;
     let by_the_other = || async {
         let environment = follower.api().read("/environments/test").await?;
         (environment["verified"]["revision"]["commit"] == second).then_some(environment)
@@ -51,4 +55,21 @@ async fn one_leads_and_a_leader_that_slept_too_long_writes_nothing_more() {
         let same = world.mail.mails().iter().filter(|other| other.header("Message-ID") == Some(&id)).count();
         assert_eq!(same, 1, "{id} came {same} times");
     }
+}
+
+/// Stops the leader where it stands, but not in the middle of a write: a process that sleeps with SQLite's lock keeps every
+/// other one out of the file, and that is not what is asked here.
+async fn fall_asleep(world: &World) {
+    let file = world.folder.path().join("moorline.db");
+    let options = SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_millis(100));
+    let asleep = || async {
+        world.daemon.process().signal(Signal::STOP);
+        let mut connection = options.connect().await.ok()?;
+        let is_free = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut connection).await.is_ok();
+        if !is_free {
+            world.daemon.process().signal(Signal::CONT);
+        }
+        is_free.then_some(())
+    };
+    until("the leader sleeps", asleep).await;
 }
