@@ -57,7 +57,7 @@ fn of_rollout(state: &EnvironmentState, rollout: &Rollout) -> (String, Option<bo
             (format!("{share} of requests go to {new}, {}; else {stable}", answered(counted)), has_faults)
         }
         Some(_) => (
-            format!("{} saw {new}, {} of them in vain; {stable}", counted.requests, counted.failed),
+            format!("{} requests saw {new}, {} failed; {stable}", counted.requests, counted.failed),
             has_faults,
         ),
         None => (format!("some may have seen {new}; {stable}"), None),
@@ -153,7 +153,7 @@ mod tests {
         );
         assert_eq!(
             said(frozen.clone(), "10%", false, (40, 8)),
-            (format!("Callers: 40 saw {new}, 8 of them in vain; {old} serves."), Some(true))
+            (format!("Callers: 40 requests saw {new}, 8 failed; {old} serves."), Some(true))
         );
         let promoted = said(frozen, "100%", true, (90, 9));
         assert!(

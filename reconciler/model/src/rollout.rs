@@ -287,9 +287,6 @@ pub struct Rollout {
     /// Whether the candidate became stable on any replica, so that undoing must put the old one back.
     #[serde(default)]
     pub promoted: bool,
-    /// Whether the document may have had requests of callers.
-    #[serde(default)]
-    pub exposed: bool,
     /// Whom the phases before the one in the evidence reached.
     #[serde(default)]
     pub callers_before: Callers,
@@ -443,12 +440,10 @@ impl Rollout {
     /// Whether callers are affected, in one sentence.
     #[must_use]
     pub fn callers_sentence(&self) -> String {
-        let last = self.evidence.as_ref().and_then(|evidence| evidence.callers);
-        let Callers { requests, failed } = self.callers_before;
-        let last_or_none = last.unwrap_or_default();
-        let requests = requests.saturating_add(last_or_none.requests);
-        let failed = failed.saturating_add(last_or_none.failed);
-        match (self.exposed || self.promoted, last.is_some() || requests > 0) {
+        let is_counted = self.evidence.as_ref().is_some_and(|evidence| evidence.callers.is_some());
+        let Callers { requests, failed } = self.reached();
+        let is_seen = self.promoted || self.share != Some(Percent::ZERO);
+        match (is_seen, is_counted || requests > 0) {
             (false, _) => "Callers: 0 saw it".to_owned(),
             (true, false) => "Callers: some may have seen it; their requests were not counted".to_owned(),
             (true, true) if requests == 1 => format!("Callers: 1 request saw it, {failed} failed"),

@@ -77,7 +77,6 @@ fn rollout(
         terraform_changes: None,
         generations: std::collections::BTreeMap::new(),
         promoted: false,
-        exposed: false,
         callers_before: Callers::default(),
         share: Some(Percent::ZERO),
         evidence: None,

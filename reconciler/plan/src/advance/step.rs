@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use moorline_model::Revision;
 use moorline_model::changes::PlanChanges;
-use moorline_model::config::Percent;
 use moorline_model::event::EventKind;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Undo};
@@ -28,13 +27,6 @@ const ACT_RETRY_WAIT: Duration = Duration::from_secs(2);
 const ACT_RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(super) fn took(ledger: &mut Ledger, decision: &Decision, acted: Acted) {
-    // Also where it failed: it may have reached some replicas.
-    if let Decision::Shift { weight } = decision
-        && *weight > Percent::ZERO
-        && let Some(rollout) = ledger.rollout()
-    {
-        rollout.exposed = true;
-    }
     match (decision, acted) {
         (Decision::PlanTerraform, Acted::Planned(plan)) => planned(ledger, plan),
         (Decision::PlanTerraform | Decision::UndoPlan, Acted::PlanFailed { reason, transient }) => {

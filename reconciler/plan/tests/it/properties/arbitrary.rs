@@ -158,7 +158,6 @@ prop_compose! {
             terraform_changes: None,
             generations: BTreeMap::new(),
             promoted,
-            exposed: promoted,
             callers_before: Callers::default(),
             share: None,
             evidence: evidence.map(|(phase, verdict)| Evidence {
