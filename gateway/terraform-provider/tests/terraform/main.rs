@@ -286,7 +286,7 @@ fn what_cannot_be_read_is_an_error_and_never_gone() {
     let workspace = workspace(&endpoint, DESIGN);
     workspace.apply().ok();
     drop(endpoint);
-    workspace.run(&["plan"]).failed_saying(&["cannot be used", "no answer"]);
+    workspace.run(&["plan"]).failed_saying(&["cannot be used", "refuses connections"]);
     assert_eq!(workspace.state("openai_gateway.main")["name"], "ai-gateway-prod");
 }
 

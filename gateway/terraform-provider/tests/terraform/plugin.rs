@@ -143,6 +143,6 @@ async fn the_socket_is_in_a_directory_of_this_user_alone() {
 async fn a_person_is_told_what_this_program_is() {
     let program = env!("CARGO_BIN_EXE_terraform-provider-moorline");
     let output = in_time(Command::new(program).output()).await.unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&output.stderr).contains("This is a Terraform provider"));
 }
