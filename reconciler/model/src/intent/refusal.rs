@@ -35,7 +35,8 @@ impl Wish {
     #[must_use]
     pub fn refused(&self, state: &EnvironmentState) -> Option<Refusal> {
         match self {
-            Self::Sync | Self::Hold { .. } | Self::Release => None,
+            Self::Sync | Self::Hold { .. } => None,
+            Self::Release => state.rollout_under_way().and_then(released_in_vain),
             Self::Approve(seen) => approval(state, seen),
             Self::Heal { only } => heal(state, only.as_deref()),
             Self::Adopt => adoption(state),
@@ -46,6 +47,16 @@ impl Wish {
             },
         }
     }
+}
+
+/// The end of an undoing holds its commit: a release before that would be forgotten within the second.
+fn released_in_vain(rollout: &Rollout) -> Option<Refusal> {
+    let is_undone = matches!(rollout.phase, Phase::RollingBack { .. });
+    is_undone.then(|| {
+        let short = rollout.revision.commit.short();
+        let message = format!("{short} is being undone, and is held when that is over; release it then");
+        Refusal::new("not-over", message).by("hold")
+    })
 }
 
 /// An approval is of one change, the one that was seen: another that waits meanwhile is not approved.

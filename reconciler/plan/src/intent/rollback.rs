@@ -80,6 +80,10 @@ fn stop(state: &mut EnvironmentState, intent: &Intent, now: Timestamp) -> Heard 
     if matches!(rollout.phase, Phase::RollingBack { .. }) {
         return under_way(format!("asked to go back; {short} is being undone already"));
     }
+    // Asked twice, or by two people: going back is not itself undone by that, and where it goes to is never held.
+    if let RolloutKind::Rollback { actor, .. } = &rollout.kind {
+        return under_way(format!("asked to go back; {actor} goes back to {short} already"));
+    }
     let heard = under_way(match &rollout.from {
         Some(from) => format!("stopped {short}; going back to {}", from.revision.commit.short()),
         None => format!("stopped {short}; nothing verified before it that one could go back to"),

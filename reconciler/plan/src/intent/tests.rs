@@ -140,6 +140,27 @@ fn a_rollout_that_has_changed_something_is_stopped_and_held() {
 }
 
 #[test]
+fn going_back_is_not_undone_by_asking_for_it_again() {
+    let mut state = rolling(&in_force("c2"), &declared("c1", &json!({})), Phase::Staging);
+    let (actor, reason) = ("ann".to_owned(), String::new());
+    rollout(&mut state).kind = RolloutKind::Rollback { from: commit("c2"), actor, reason };
+    let heeded = heed(state.clone(), &[intent(Wish::Rollback { commit: None })], now());
+    assert!(said(&heeded)[0].contains("ann goes back to c100000000 already"), "{:?}", said(&heeded));
+    assert_eq!(heeded.state.rollout, state.rollout);
+    assert_eq!(heeded.state.holds, state.holds, "where it goes to is never held");
+}
+
+#[test]
+fn what_is_being_undone_is_not_released() {
+    let undoing = Phase::RollingBack { undo: Undo::Document };
+    let state = rolling(&in_force("c1"), &declared("c2", &json!({})), undoing);
+    let heeded = heed(state, &[intent(Wish::Release)], now());
+    assert!(said(&heeded)[0].contains("c200000000 is being undone"), "{:?}", said(&heeded));
+    let refused = |heard: &Heard| matches!(heard, Heard::Known(outcome) if outcome.exit_code() == 5);
+    assert!(heeded.heard.iter().all(refused), "a hold refuses: {:?}", heeded.heard);
+}
+
+#[test]
 fn a_rollout_that_merely_waits_makes_room() {
     let desired = declared("c3", &json!({}));
     let mut before = in_force("c2");
