@@ -131,7 +131,7 @@ async fn carry_out(decision: &Decision, acting: &Acting<'_>) -> Result<Acted, In
         Decision::ApplyTerraform => terraform::apply(acting.terraform, rollout).await?,
         Decision::UndoPlan => terraform::plan_back(acting.terraform).await?,
         Decision::UndoApply => terraform::apply_back(acting.terraform, rollout).await?,
-        Decision::Supersede { .. } => gateway::discard(replicas).await,
+        Decision::Supersede { .. } => gateway::discard(replicas, rollout).await,
         Decision::Restore { documents, actor, reason } => {
             gateway::restore(replicas, documents, acting.found, actor, reason).await
         }

@@ -79,8 +79,13 @@ pub(super) async fn promote(replicas: Replicas<'_>, document: &Config, rollout: 
 }
 
 /// Drops the candidate wherever there is one.
-pub(super) async fn discard(replicas: Replicas<'_>) -> Acted {
-    let discarded = replicas.each(|client, _| async move { client.discard().await.map(drop) });
+pub(super) async fn discard(replicas: Replicas<'_>, rollout: Option<&Rollout>) -> Acted {
+    let discarded = replicas.each(|client, reading| async move {
+        if was_never_there(rollout, &reading) {
+            return Ok(());
+        }
+        client.discard().await.map(drop)
+    });
     discarded.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Superseded)
 }
 
@@ -94,6 +99,9 @@ pub(super) async fn undo(
     let from = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| &from.revision.commit);
     let options = &written_by(from);
     let undone = replicas.each(|client, reading| async move {
+        if restore.is_none() && was_never_there(rollout, &reading) {
+            return Ok(());
+        }
         client.discard().await?;
         match restore {
             Some(document) if !reading.serves(document.digest()) && !replicas.is_foreign(&reading) => {
@@ -103,6 +111,13 @@ pub(super) async fn undo(
         }
     });
     undone.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Undone)
+}
+
+/// Whether a replica cannot be read and is not known to have had the candidate: a mistyped address would else keep the commit
+/// that mends it out for ever. A candidate that is there after all has no share of requests, and is found as drift.
+fn was_never_there(rollout: Option<&Rollout>, reading: &ReplicaReading) -> bool {
+    reading.result.is_err()
+        && !rollout.is_some_and(|rollout| rollout.generations.contains_key(&reading.endpoint))
 }
 
 /// Puts the document in force back on the replicas named, taking it over from whoever wrote there.
