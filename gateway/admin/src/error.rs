@@ -6,6 +6,9 @@ use url::Url;
 
 use crate::{ConnectionFault, Problem, Server};
 
+/// Mistakes of a refused document that are named; the detail counts them all.
+const MISTAKES_MAX: usize = 3;
+
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
@@ -99,7 +102,11 @@ impl AdminError {
             }
             Self::Refused { method, url, problem } => {
                 let Problem { status, title, detail, .. } = &**problem;
-                format!("refuses {method} {} ({status} {title}): {detail}", url.path())
+                let mistakes: Vec<_> =
+                    problem.mistakes.iter().take(MISTAKES_MAX).map(ToString::to_string).collect();
+                let mistakes =
+                    if mistakes.is_empty() { String::new() } else { format!(": {}", mistakes.join("; ")) };
+                format!("refuses {method} {} ({status} {title}): {detail}{mistakes}", url.path())
             }
             Self::Misdirected { found: Server::GatewayCallers, .. } => {
                 "is a gateway's caller port, not its admin port: give the address of its --admin".to_owned()
