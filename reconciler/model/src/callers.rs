@@ -24,6 +24,14 @@ pub fn callers(state: &EnvironmentState) -> Callers {
     let tried =
         state.rollout.as_ref().filter(|rollout| rollout.phase == Phase::Frozen || !rollout.phase.is_over());
     let (sentence, affected) = match tried.filter(|rollout| is_about_document(rollout)) {
+        // What was counted before the replicas went dark says nothing of what callers get now.
+        Some(rollout) if state.no_replica_can_be_read() => {
+            let is_unseen = rollout.share == Some(Percent::ZERO) && !rollout.promoted;
+            let new = rollout.revision.commit.short();
+            let seen = if is_unseen { format!("0 saw {new}; ") } else { String::new() };
+            let (sentence, affected) = of_replicas(state);
+            (format!("{seen}{sentence}"), affected)
+        }
         Some(rollout) => of_rollout(state, rollout),
         None => of_replicas(state),
     };
@@ -79,8 +87,11 @@ fn of_replicas(state: &EnvironmentState) -> (String, Option<bool>) {
         }
         (0, 0) => (stable, Some(false)),
         (0, _) => (format!("{stable}, as far as it can be read: {unread} of {all} replicas cannot"), None),
+        _ if others == all => {
+            (format!("every replica answers them from another document than {}", declared(state)), Some(true))
+        }
         _ => (
-            format!("{others} of {all} replicas answer them from another document; else {stable}"),
+            format!("{others} of {all} replicas answer them from another document; on the others {stable}"),
             Some(true),
         ),
     }
@@ -89,6 +100,10 @@ fn of_replicas(state: &EnvironmentState) -> (String, Option<bool>) {
 fn serves_another(state: &EnvironmentState, replica: &Replica) -> bool {
     let applied = state.applied.as_ref().map(|applied| applied.digest);
     replica.error.is_none() && applied.is_some() && replica.digest != applied
+}
+
+fn declared(state: &EnvironmentState) -> &str {
+    state.applied.as_ref().map_or("what is declared", |applied| applied.revision.commit.short())
 }
 
 fn serves(state: &EnvironmentState) -> String {

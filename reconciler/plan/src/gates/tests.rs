@@ -289,7 +289,8 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
             "a refused token",
             "c2",
             "prod waits for you: each of 2 replicas (http://a:1, http://b:1) refuses the admin token (401): the daemon read \
-             it from env:GATEWAY_ADMIN_TOKEN. Callers: 0 saw c200000000; c100000000 serves. Opened by the replicas' \
+             it from env:GATEWAY_ADMIN_TOKEN. Callers: 0 saw c200000000; what they get is not known, for no replica can be \
+             read; c100000000 serves as last read. Opened by the replicas' \
              answer; they are asked again by themselves.",
         )
         .rolling(Phase::Staging)

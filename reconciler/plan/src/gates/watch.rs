@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use moorline_model::axis::{Axis, Standing};
 use moorline_model::comparison;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Lane};
 
@@ -54,15 +55,20 @@ fn named(who: &[&str], all: usize) -> String {
 }
 
 pub(super) fn source(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    Some(match asked.situation.head {
+    let axes = &asked.state.axes;
+    // What was read before says nothing of what is in the repository now.
+    let head = asked
+        .situation
+        .head
+        .filter(|head| head.is_err() || axes.standing(Axis::Source) != Standing::CannotCheck);
+    Some(match head {
         Some(Ok(_)) => None,
         Some(Err(mistakes)) => {
             let opened_by = "a commit that is valid (`moorline validate` checks one)";
             Some(Closed::new(Gate::Source, WaitsFor::Commit, mistakes.to_owned(), opened_by))
         }
         None => {
-            let axes = &asked.state.axes.0;
-            let noted = axes.get(&moorline_model::axis::Axis::Source).map(|reading| reading.because.clone());
+            let noted = axes.0.get(&Axis::Source).map(|reading| reading.because.clone());
             let because = noted.unwrap_or_else(|| "the repository could not be read".to_owned());
             let opened_by = "its return; it is asked again by itself";
             Some(Closed::new(Gate::Source, WaitsFor::Repository, because, opened_by))
