@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use moorline_model::rollout::Rollout;
 use serde_json::Value;
+
+/// Changes of a document that are listed before an approval; the rest is counted.
+const CHANGES_MAX: usize = 20;
 
 /// The text at a JSON pointer.
 pub(super) fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
@@ -107,6 +111,11 @@ pub(super) fn approved(environment: &Value) -> Vec<String> {
     let in_force = text_at(environment, "/applied/digest").map_or("nothing", fingerprint);
     if let Some(document) = document.filter(|document| *document != in_force) {
         lines.push(format!("  document {in_force} → {document}"));
+        let rollout = environment.get("rollout").cloned();
+        if let Some(Ok(rollout)) = rollout.map(serde_json::from_value::<Rollout>) {
+            lines.push(format!("  {}", rollout.what_changes()));
+            lines.extend(rollout.change_lines(CHANGES_MAX).iter().map(|change| format!("    {change}")));
+        }
     }
     lines
 }
