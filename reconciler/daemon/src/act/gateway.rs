@@ -219,3 +219,39 @@ impl Replicas<'_> {
         if errors.is_empty() { Ok(results) } else { Err(errors.join("; ")) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_address_that_never_took_the_candidate_is_passed_over() {
+        let rollout: Rollout = serde_json::from_value(serde_json::json!({
+            "id": "00000000-0000-7000-8000-000000000001",
+            "kind": {"kind": "deploy"},
+            "revision": {
+                "commit": "2".repeat(40), "author": "me", "message": "m", "committed_at": "2026-11-21T12:00:00Z",
+            },
+            "phase": {"phase": "staging"},
+            "started_at": "2026-11-21T12:00:00Z",
+            "phase_since": "2026-11-21T12:00:00Z",
+            "plan": {},
+            "verify": {},
+            "generations": {"http://staged:1": 2},
+        }))
+        .unwrap();
+        let dark = |endpoint: &str| ReplicaReading {
+            endpoint: endpoint.to_owned(),
+            result: Err("refuses connections".to_owned()),
+        };
+        assert!(was_never_there(Some(&rollout), &dark("http://mistyped:1")));
+        assert!(
+            !was_never_there(Some(&rollout), &dark("http://staged:1")),
+            "it may have the candidate still"
+        );
+        let (instance, stable, candidate, document) = ("a".to_owned(), None, None, None);
+        let status = moorline_plan::gateway::ReplicaStatus { instance, stable, candidate, document };
+        let well = ReplicaReading { result: Ok(status), ..dark("http://mistyped:1") };
+        assert!(!was_never_there(Some(&rollout), &well), "one that answers is asked");
+    }
+}
