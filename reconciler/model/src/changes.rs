@@ -7,7 +7,7 @@ use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::PlanSummary;
-use crate::rollout::{Phase, Rollout};
+use crate::rollout::{ApprovalRules, Phase, Rollout};
 
 /// Said where neither the document nor Terraform has anything to change.
 pub const NOTHING: &str = "changes nothing here";
@@ -138,7 +138,7 @@ impl Rollout {
         let document = document.map(|changes| changes.sentence.clone());
         let plan = self.terraform_changes.as_ref().filter(|plan| !plan.is_empty());
         let plan = plan.map(|plan| format!("Terraform: {}", plan.headline));
-        let known: Vec<_> = document.into_iter().chain(plan).collect();
+        let known: Vec<_> = document.into_iter().chain(plan).chain(self.loosened_rule()).collect();
         if !known.is_empty() {
             return known.join("; ");
         }
@@ -159,6 +159,13 @@ impl Rollout {
         let mut lines = self.changes.as_ref().map(|changes| changes.lines(most)).unwrap_or_default();
         lines.extend(self.terraform_changes.iter().flat_map(|plan| plan.lines(most)));
         lines
+    }
+
+    /// `asks for fewer approvals: required → none`, where it does.
+    fn loosened_rule(&self) -> Option<String> {
+        let ApprovalRules { in_force, declared } = self.approval_rules;
+        let is_looser = self.approval_rules.are_loosened();
+        is_looser.then(|| format!("asks for fewer approvals: {} → {}", in_force.as_str(), declared.as_str()))
     }
 }
 

@@ -287,21 +287,21 @@ pub struct Apply {
     pub auto: bool,
     /// Whether a person must approve a change: `none`, `plan` (what Terraform would change) or `required` (a changed
     /// document too). Default: none.
-    pub approval: Approval,
+    pub approval: ApprovalRule,
     /// When it may happen. None: always.
     pub windows: Vec<AllowWindow>,
 }
 
 impl Default for Apply {
     fn default() -> Self {
-        Self { auto: true, approval: Approval::None, windows: Vec::new() }
+        Self { auto: true, approval: ApprovalRule::None, windows: Vec::new() }
     }
 }
 
-/// Whether a person must approve a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+/// Whether a person must approve a change. A later rule is the stricter one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Approval {
+pub enum ApprovalRule {
     /// No.
     #[default]
     None,
@@ -310,6 +310,18 @@ pub enum Approval {
     /// Yes, each Terraform plan that changes something, and each changed document before it reaches a gateway. A plan's
     /// approval covers the document that its apply hands over. A person's rollback needs no second word for the document.
     Required,
+}
+
+impl ApprovalRule {
+    /// The rule as it is written in `moorline.yaml`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Plan => "plan",
+            Self::Required => "required",
+        }
+    }
 }
 
 /// A window in which applies may start.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::adoption::Found;
 use crate::axis::{Axes, Axis, Standing};
 use crate::comparison::Comparisons;
+use crate::declaration::ApprovalRule;
 use crate::drift::{Drift, Lane};
 use crate::plan::PlanSummary;
 use crate::rollout::{Deployed, Rollout};
@@ -91,6 +92,9 @@ pub struct EnvironmentState {
     /// What last verified healthy: where a rollback goes.
     #[serde(default)]
     pub verified: Option<Deployed>,
+    /// Whether a person must approve changes, as declared by the commit that verified last.
+    #[serde(default)]
+    pub approval_rule: ApprovalRule,
     /// What verified healthy before that, the newest first, at most [`VERIFIED_BEFORE_MAX`].
     #[serde(default)]
     pub verified_before: Vec<Deployed>,
@@ -147,6 +151,7 @@ impl EnvironmentState {
             wanted: None,
             applied: None,
             verified: None,
+            approval_rule: ApprovalRule::None,
             verified_before: Vec::new(),
             sync: None,
             healing: None,

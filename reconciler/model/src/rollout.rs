@@ -9,7 +9,7 @@ use moorline_config::{Digest, Percent};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::{Changes, PlanChanges};
-use crate::declaration::{Rollback, RolloutPlan, Verify};
+use crate::declaration::{ApprovalRule, Rollback, RolloutPlan, Verify};
 use crate::environment::Ask;
 use crate::plan::PlanSummary;
 use crate::{CommitId, Revision, RolloutId};
@@ -254,6 +254,9 @@ pub struct Rollout {
     /// What happens when it is not, as declared at its commit when it began.
     #[serde(default)]
     pub rollback: Rollback,
+    /// Whether a person must approve it.
+    #[serde(default)]
+    pub approval_rules: ApprovalRules,
     /// Identity of its Terraform at its commit: the same, and there is nothing new to plan.
     #[serde(default)]
     pub terraform_tree: Option<String>,
@@ -317,6 +320,29 @@ pub struct Rollout {
     /// Whether the last message asks for something that is over once the phase is.
     #[serde(default)]
     pub asks: bool,
+}
+
+/// The two rules that say whether a person must approve a rollout. A commit cannot take away the rule that it is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ApprovalRules {
+    /// Of the commit that was verified last when the rollout began.
+    pub in_force: ApprovalRule,
+    /// Of the commit that it brings.
+    pub declared: ApprovalRule,
+}
+
+impl ApprovalRules {
+    /// The one that counts.
+    #[must_use]
+    pub fn stricter(self) -> ApprovalRule {
+        self.in_force.max(self.declared)
+    }
+
+    /// Whether the commit asks for less than what is in force: that is a change by itself, and a person must approve it.
+    #[must_use]
+    pub fn are_loosened(self) -> bool {
+        self.declared < self.in_force
+    }
 }
 
 /// A person's word that a rollout be undone.

@@ -4,7 +4,7 @@ use moorline_model::Revision;
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::environment::{Ask, EnvironmentState};
 use moorline_model::event::EventKind;
-use moorline_model::rollout::{Callers, Deployed, Phase, Rollout, RolloutKind};
+use moorline_model::rollout::{ApprovalRules, Callers, Deployed, Phase, Rollout, RolloutKind};
 
 use super::ledger::Ledger;
 use super::{Inputs, tell};
@@ -66,6 +66,10 @@ fn rollout(
         plan: desired.environment.rollout.clone(),
         verify: desired.environment.verify.clone(),
         rollback: desired.environment.rollback,
+        approval_rules: ApprovalRules {
+            in_force: state.approval_rule,
+            declared: desired.environment.apply.approval,
+        },
         terraform_tree: desired.terraform_tree.clone(),
         asked: asked(state, kind, now),
         stop: None,

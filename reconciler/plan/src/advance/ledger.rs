@@ -188,6 +188,7 @@ impl Ledger {
         if matches!(rollout.kind, RolloutKind::Heal { .. }) {
             self.state.looked.clear();
         }
+        self.state.approval_rule = rollout.approval_rules.declared;
         self.state.applied = Some(deployed.clone());
         if let Some(verified) = self.state.verified.replace(deployed) {
             self.state.verified_before.insert(0, verified);

@@ -1,21 +1,22 @@
 //! Whether a person must approve, and what happens once that person did.
 //!
 //! A plan waits before it is applied, a document before it reaches a gateway. What is approved is what was shown: the
-//! approval names the plan and the document's digest.
+//! approval names the plan and the document's digest. The stricter rule counts, the commit's or the one in force, and a
+//! commit that asks for less waits for that alone: else it would take away the rule that it is judged by.
 
 use jiff::Timestamp;
-use moorline_model::declaration::Approval;
+use moorline_model::declaration::ApprovalRule;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind};
 
-use super::{Decision, Situation, go, heal, rest};
+use super::{Decision, Situation, deliver, go, heal, rest};
 use crate::desired::Desired;
 use crate::gates;
 
 /// Whether a plan that would change something waits for a person.
-pub(super) fn plan_waits(rollout: &Rollout, current: &Desired, plan: &PlanSummary) -> bool {
-    current.environment.apply.approval != Approval::None && !rollout.approves(plan)
+pub(super) fn plan_waits(rollout: &Rollout, plan: &PlanSummary) -> bool {
+    rollout.approval_rules.stricter() != ApprovalRule::None && !rollout.approves(plan)
 }
 
 /// On to the gateways, past a person where the document is new and must be approved.
@@ -25,24 +26,24 @@ pub(super) fn to_staging(
     current: &Desired,
     because: &str,
 ) -> Decision {
-    if document_waits(state, rollout, current) {
-        go(Phase::AwaitingApproval, format!("{because}; a person must approve the document"))
-    } else {
-        go(Phase::Staging, because)
+    if !document_waits(state, rollout, current) {
+        return go(Phase::Staging, because);
     }
+    let and = if rollout.approval_rules.are_loosened() { " and it asks for fewer approvals" } else { "" };
+    go(Phase::AwaitingApproval, format!("{because}{and}; a person must approve that"))
 }
 
-/// Whether the document must be approved: it is not what is in force, and nobody approved it. A person's rollback goes to a
-/// document that was in force before, and is that person's word.
-fn document_waits(state: &EnvironmentState, rollout: &Rollout, current: &Desired) -> bool {
+/// Whether the document must be approved, or the looser rule that its commit brings: nobody approved it yet, and it is not
+/// what is in force. A person's rollback goes to a document that was in force before, and is that person's word.
+pub(super) fn document_waits(state: &EnvironmentState, rollout: &Rollout, current: &Desired) -> bool {
     let digest = current.document.config().map(|config| config.digest()).or(rollout.digest);
     let in_force = state.applied.as_ref().map(|applied| applied.digest);
     let approved = rollout.approval.as_ref().and_then(|approval| approval.digest);
-    current.environment.apply.approval == Approval::Required
-        && rollout.kind == RolloutKind::Deploy
+    let is_new = rollout.approval_rules.stricter() == ApprovalRule::Required && digest != in_force;
+    rollout.kind == RolloutKind::Deploy
         && digest.is_some()
-        && digest != in_force
         && digest != approved
+        && (is_new || rollout.approval_rules.are_loosened())
 }
 
 pub(super) fn awaiting(
@@ -58,8 +59,10 @@ pub(super) fn awaiting(
         return go(Phase::Planning, "there is no plan to approve");
     }
     if rollout.waits_for_approval().is_some() {
-        let what =
-            rollout.changing_plan().map_or_else(|| "the document changes".to_owned(), PlanSummary::headline);
+        let what = match rollout.changing_plan() {
+            Some(plan) => plan.headline(),
+            None => rollout.what_changes(),
+        };
         return heal::drift(state, situation, now)
             .unwrap_or_else(|| rest(format!("{what}: waiting for a person's approval")));
     }
@@ -68,6 +71,10 @@ pub(super) fn awaiting(
     }
     if rollout.changing_plan().is_some() {
         return go(Phase::Applying, "approved");
+    }
+    if rollout.digest.is_some_and(|digest| deliver::is_live(state, digest, situation)) {
+        let because = Some("approved, and no gateway has anything to change".to_owned());
+        return Decision::Finish { phase: Phase::Succeeded, because };
     }
     // An apply asks for its window itself; a document that was approved in the night waits here for the morning.
     match gates::window_gate(Some(rollout), current, now) {

@@ -139,11 +139,14 @@ fn pending(
     // What Terraform handed over since the rollout began is taken up on the way to Staging.
     let is_current = rollout.kind != RolloutKind::Deploy
         || current.document.config().map(|config| config.digest()) == rollout.digest;
-    if is_current && rollout.digest.is_some_and(|digest| deliver::is_live(state, digest, situation)) {
+    let is_live =
+        is_current && rollout.digest.is_some_and(|digest| deliver::is_live(state, digest, situation));
+    if is_live && !approval::document_waits(state, rollout, current) {
         let because = Some("it changes nothing here".to_owned());
         return Decision::Finish { phase: Phase::Succeeded, because };
     }
-    approval::to_staging(state, rollout, current, "the document changes")
+    let because = if is_live { "it changes nothing here" } else { "the document changes" };
+    approval::to_staging(state, rollout, current, because)
 }
 
 /// Whether there may be something for Terraform to change.

@@ -43,7 +43,7 @@ pub(super) fn planning(
     if plan.is_empty() {
         return approval::to_staging(state, rollout, current, "Terraform has nothing to change");
     }
-    if approval::plan_waits(rollout, current, plan) {
+    if approval::plan_waits(rollout, plan) {
         return go(Phase::AwaitingApproval, format!("{}; a person must approve it", plan.headline()));
     }
     go(Phase::Applying, plan.headline())

@@ -1,7 +1,6 @@
 //! Gates on a rollout's way: policies, a person's approval, a failed try, another owner, and evidence.
 
 use moorline_model::environment::EnvironmentState;
-use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Rollout, Verdict};
 
 use super::{Asked, Closed, Gate, WaitsFor};
@@ -74,11 +73,13 @@ pub(crate) fn policy_gate(denials: Result<&[Denial], &str>) -> Option<Closed> {
 pub(super) fn approval(asked: &Asked<'_>) -> Option<Option<Closed>> {
     let rollout = asked.rollout?;
     Some(rollout.waits_for_approval().map(|_| {
-        let what = match rollout.changing_plan() {
-            Some(plan) => format!("Terraform's plan ({})", PlanSummary::headline(plan)),
-            None => "the document".to_owned(),
+        let short = rollout.revision.commit.short();
+        let what = match (rollout.changing_plan(), rollout.approval_rules.are_loosened()) {
+            (Some(plan), _) => format!("Terraform's plan ({}) of {short}", plan.headline()),
+            (None, true) => format!("{short}, which asks for fewer approvals"),
+            (None, false) => format!("the document of {short}"),
         };
-        let because = format!("a person must approve {what} of {}", rollout.revision.commit.short());
+        let because = format!("a person must approve {what}");
         let opened_by = format!("`moorline approve {}`, which shows it first", asked.state.name);
         Closed::new(Gate::Approval, WaitsFor::You, because, opened_by)
     }))

@@ -3,9 +3,10 @@
 mod arbitrary;
 
 use jiff::SignedDuration;
+use moorline_model::declaration::ApprovalRule;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::Wish;
-use moorline_model::rollout::{Phase, Verdict};
+use moorline_model::rollout::{Phase, RolloutKind, Verdict};
 use moorline_plan::{Decision, Inputs, Situation, advance, decide};
 use proptest::prelude::*;
 
@@ -29,6 +30,7 @@ enum Happening {
     PlanReplaces,
     ApplyFails,
     Ask(u8),
+    Rule(bool),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -44,6 +46,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::PlanReplaces),
         1 => Just(Happening::ApplyFails),
         3 => (0_u8..8).prop_map(Happening::Ask),
+        1 => any::<bool>().prop_map(Happening::Rule),
     ]
 }
 
@@ -101,6 +104,11 @@ fn happen(world: &mut World, happening: &Happening) {
             world.plan_outcomes.push(PlanOutcome::Replaces("aws_lb.main".to_owned()));
         }
         Happening::ApplyFails => world.apply_fails = Some("no".to_owned()),
+        // Of commits from now on; what was pushed declares what it declared.
+        Happening::Rule(required) => {
+            let rule = if *required { "required" } else { "none" };
+            world.options["apply"]["approval"] = rule.into();
+        }
         Happening::Ask(which) => {
             let wish = match which {
                 0 => Wish::Sync,
@@ -131,6 +139,18 @@ fn checked_cycle(world: &mut World) {
     let promotes = world.state.rollout.as_ref().is_some_and(|rollout| rollout.phase == Phase::Promoting);
     if let Some(commit) = commit.filter(|_| brings_in && !promotes && matches!(cycle, Cycle::Took(_))) {
         assert_eq!(world.state.hold_on(&commit), None, "{decision:?} of a held commit");
+    }
+    if let Some(rollout) = world.state.rollout.as_ref().filter(|rollout| rollout.kind == RolloutKind::Deploy)
+    {
+        let in_force = world.state.applied.as_ref().map(|applied| applied.digest);
+        let is_new = rollout.digest != in_force || matches!(decision, Decision::ApplyTerraform);
+        // Its own rule may be a looser one; the one in force before it counts all the same.
+        let may = world.state.approval_rule == ApprovalRule::None || rollout.approval.is_some();
+        let reaches = matches!(decision, Decision::ApplyTerraform | Decision::Stage);
+        assert!(
+            may || !is_new || !reaches,
+            "{decision:?} without the approval that the rule in force asks for"
+        );
     }
     let applied = &world.applied_plans;
     assert!(applied.iter().collect::<std::collections::BTreeSet<_>>().len() == applied.len(), "{applied:?}");
@@ -254,6 +274,27 @@ proptest! {
         world.ask("bob", Wish::Sync);
         run_approving(&mut world);
         prop_assert_eq!(&world.state.verified.as_ref().unwrap().revision.commit, &commit_id("c3"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    // Invariant 15: no commit takes away the rule that it is judged by. `checked_cycle` asserts it.
+    #[test]
+    fn a_rule_in_force_is_not_taken_away_unseen(
+        mut world in world(),
+        happenings in proptest::collection::vec(happening(), 1..30),
+    ) {
+        world.options["apply"] = serde_json::json!({"approval": "required"});
+        world.push("c2", None, false, false);
+        world.ask("ann", Wish::Sync);
+        run_approving(&mut world);
+        prop_assert_eq!(world.state.approval_rule, ApprovalRule::Required);
+        world.options["apply"] = serde_json::json!({});
+        for happening in &happenings {
+            happen(&mut world, happening);
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Commit {
     pub(crate) document: Config,
     pub(crate) tree: Option<String>,
     pub(crate) is_denied: bool,
+    /// What it declares beside the document.
+    pub(crate) options: Value,
 }
 
 /// What the next plans come to; an empty list plans what the trees say.
@@ -176,7 +178,7 @@ impl World {
             message: format!("change {name}"),
             committed_at: self.now,
         };
-        let commit = Commit { revision, document, tree, is_denied: false };
+        let commit = Commit { revision, document, tree, is_denied: false, options: self.options.clone() };
         self.commits.insert(name.to_owned(), commit);
         self.head = Some(name.to_owned());
     }
@@ -196,7 +198,7 @@ impl World {
     fn desired_at(&mut self, commit: &CommitId) -> Option<Desired> {
         let commit = self.commits.values().find(|known| known.revision.commit == *commit)?;
         // Reading is most of a cycle's work here, and nothing about it changes between two cycles.
-        let key = (commit.revision.commit.clone(), self.options.to_string(), self.handed_over.clone());
+        let key = (commit.revision.commit.clone(), commit.options.to_string(), self.handed_over.clone());
         if let Some((_, desired)) = self.read.iter().find(|(known, _)| *known == key) {
             return Some(desired.clone());
         }
@@ -208,7 +210,7 @@ impl World {
                 "admin_token": "env:TOKEN",
             },
         });
-        merge(&mut environment, &self.options);
+        merge(&mut environment, &commit.options);
         let text = json!({"version": 1, "environments": [environment]}).to_string();
         let declaration = Declaration::parse("moorline.yaml", &text).unwrap();
         let files = vec![("gateway.yaml".to_owned(), commit.document.value().to_string())];

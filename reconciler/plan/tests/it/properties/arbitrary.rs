@@ -9,7 +9,7 @@ use moorline_model::declaration::{Declaration, Rollback, RolloutPlan, RolloutStr
 use moorline_model::environment::{EnvironmentState, Hold};
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
 use moorline_model::rollout::{
-    Callers, Deployed, Evidence, Phase, Rollout, RolloutKind, Stop, Undo, Verdict,
+    ApprovalRules, Callers, Deployed, Evidence, Phase, Rollout, RolloutKind, Stop, Undo, Verdict,
 };
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
 use moorline_plan::{Acted, Desired, desired as desire};
@@ -147,6 +147,7 @@ prop_compose! {
             plan,
             verify: Verify::default(),
             rollback: Rollback { automatic },
+            approval_rules: ApprovalRules::default(),
             terraform_tree: Some("tree-2".to_owned()),
             asked: None,
             stop: is_stopped.then(|| Stop { actor: "ann".to_owned(), reason: String::new() }),
