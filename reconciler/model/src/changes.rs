@@ -7,7 +7,7 @@ use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::PlanSummary;
-use crate::rollout::{ApprovalRules, Phase, Rollout};
+use crate::rollout::{ApprovalRules, Phase, Rollout, RolloutKind};
 
 /// Said where neither the document nor Terraform has anything to change.
 pub const NOTHING: &str = "changes nothing here";
@@ -164,7 +164,7 @@ impl Rollout {
     /// `asks for fewer approvals: required → none`, where it does.
     fn loosened_rule(&self) -> Option<String> {
         let ApprovalRules { in_force, declared } = self.approval_rules;
-        let is_looser = self.approval_rules.are_loosened();
+        let is_looser = self.kind == RolloutKind::Deploy && self.approval_rules.are_loosened();
         is_looser.then(|| format!("asks for fewer approvals: {} → {}", in_force.as_str(), declared.as_str()))
     }
 }

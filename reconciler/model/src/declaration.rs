@@ -298,7 +298,8 @@ impl Default for Apply {
     }
 }
 
-/// Whether a person must approve a change. A later rule is the stricter one.
+/// Whether a person must approve a change.
+// In order: each asks for more than the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalRule {

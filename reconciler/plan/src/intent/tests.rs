@@ -3,7 +3,7 @@ use super::*;
 mod heal;
 
 use moorline_model::plan::Action;
-use moorline_model::rollout::{Phase, RolloutKind, Shown, Undo};
+use moorline_model::rollout::{Deployed, Phase, RolloutKind, Shown, Undo};
 use serde_json::json;
 
 use crate::sample::{
@@ -114,6 +114,20 @@ fn one_goes_back_only_to_what_verified_healthy_here() {
         assert!(said(&heeded)[0].contains(why), "{:?}", said(&heeded));
         assert_eq!(heeded.state.holds, [], "a wish that is not heeded changes nothing");
     }
+}
+
+#[test]
+fn going_back_passes_over_what_would_change_nothing() {
+    let like_c2 = |name| Deployed { revision: deployed(name).revision, ..deployed("c2") };
+    let mut state = in_force("c2");
+    state.verified_before = vec![like_c2("c1"), deployed("c0")];
+    let heeded = heed(state.clone(), &[intent(Wish::Rollback { commit: None })], now());
+    let Some(Decision::Begin { revision, .. }) = &heeded.begin else { panic!("{:?}", said(&heeded)) };
+    assert_eq!(revision.commit, commit("c0"));
+    state.verified_before.pop();
+    let heeded = heed(state, &[intent(Wish::Rollback { commit: None })], now());
+    assert_eq!(heeded.begin, None);
+    assert!(said(&heeded)[0].contains("declares the same as c2"), "{:?}", said(&heeded));
 }
 
 #[test]
