@@ -5,7 +5,7 @@ use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::drift::Finding;
-use crate::environment::Ask;
+use crate::environment::{Ask, EnvironmentState, Replica};
 
 /// What one replica served when it was first met. Its document is kept in the record, by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,5 +59,21 @@ impl Found {
             Some((first, [])) => path(first),
             Some((first, others)) => format!("{} and {} more", path(first), others.len()),
         }
+    }
+}
+
+impl EnvironmentState {
+    /// What is left to say where a person goes back to what served before Moorline: replicas that served nothing then. A
+    /// gateway cannot be emptied.
+    #[must_use]
+    pub fn stays_after_going_back(&self) -> Option<String> {
+        let was_empty =
+            |replica: &&Replica| !self.found.iter().any(|found| found.endpoint == replica.endpoint);
+        let sentence = |replica: &Replica| {
+            let digest = replica.digest?.short();
+            Some(format!("{} served nothing before, and goes on with {digest}", replica.endpoint))
+        };
+        let each: Vec<_> = self.replicas.iter().filter(was_empty).filter_map(sentence).collect();
+        (!each.is_empty()).then(|| each.join("; "))
     }
 }

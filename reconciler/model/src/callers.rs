@@ -3,7 +3,7 @@
 //! In: what is remembered of an environment. Out: one sentence that begins with "Callers:". Who reads "failed" at three in
 //! the morning wants to know this first: a candidate that failed with no share of requests hurt nobody.
 
-use moorline_config::Percent;
+use moorline_config::{Digest, Percent};
 use serde::Serialize;
 
 use crate::environment::{EnvironmentState, Replica};
@@ -98,8 +98,18 @@ fn of_replicas(state: &EnvironmentState) -> (String, Option<bool>) {
 }
 
 fn serves_another(state: &EnvironmentState, replica: &Replica) -> bool {
-    let applied = state.applied.as_ref().map(|applied| applied.digest);
-    replica.error.is_none() && applied.is_some() && replica.digest != applied
+    let is_another = match &state.applied {
+        Some(applied) => replica.digest != Some(applied.digest),
+        // A person went back to what was there before; or it waits to be adopted.
+        None => {
+            replica.digest.is_some_and(|digest| !state.found.is_empty() && !was_found(state, replica, digest))
+        }
+    };
+    replica.error.is_none() && is_another
+}
+
+fn was_found(state: &EnvironmentState, replica: &Replica, digest: Digest) -> bool {
+    state.found.iter().any(|found| found.endpoint == replica.endpoint && found.digest == digest)
 }
 
 fn declared(state: &EnvironmentState) -> &str {
@@ -109,7 +119,8 @@ fn declared(state: &EnvironmentState) -> &str {
 fn serves(state: &EnvironmentState) -> String {
     match &state.applied {
         Some(applied) => format!("{} serves", applied.revision.commit.short()),
-        None => "nothing that was declared serves yet".to_owned(),
+        None if state.found.is_empty() => "nothing that was declared serves yet".to_owned(),
+        None => "what was there before Moorline serves".to_owned(),
     }
 }
 

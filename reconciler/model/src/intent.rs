@@ -9,7 +9,10 @@ mod refusal;
 /// What a heal reaches.
 pub mod healing;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 
 pub use self::outcome::Outcome;
@@ -43,8 +46,12 @@ pub enum Wish {
         #[serde(default)]
         only: Option<String>,
     },
-    /// What gateways served when they were first met may be replaced.
-    Adopt,
+    /// What gateways served when they were first met may be replaced: what was seen, and nothing else.
+    Adopt {
+        /// Digest by admin URL. Empty: a release wrote this that did not ask what was seen.
+        #[serde(default)]
+        seen: BTreeMap<String, Digest>,
+    },
 }
 
 impl Wish {
@@ -58,7 +65,7 @@ impl Wish {
             Self::Hold { .. } => "hold",
             Self::Release => "release",
             Self::Heal { .. } => "heal",
-            Self::Adopt => "adopt",
+            Self::Adopt { .. } => "adopt",
         }
     }
 
@@ -67,7 +74,7 @@ impl Wish {
     pub const fn commit(&self) -> Option<&CommitId> {
         match self {
             Self::Rollback { commit } | Self::Hold { commit } => commit.as_ref(),
-            Self::Sync | Self::Approve(_) | Self::Release | Self::Heal { .. } | Self::Adopt => None,
+            Self::Sync | Self::Approve(_) | Self::Release | Self::Heal { .. } | Self::Adopt { .. } => None,
         }
     }
 
@@ -77,7 +84,11 @@ impl Wish {
         match self {
             Self::Approve(seen) => Some(seen.to_string()),
             Self::Heal { only } => only.as_ref().map(|only| format!("only {only}")),
-            Self::Sync | Self::Rollback { .. } | Self::Hold { .. } | Self::Release | Self::Adopt => None,
+            Self::Adopt { seen } => {
+                let each = seen.iter().map(|(endpoint, digest)| format!("{digest} at {endpoint}"));
+                Some(each.collect::<Vec<_>>().join(", "))
+            }
+            Self::Sync | Self::Rollback { .. } | Self::Hold { .. } | Self::Release => None,
         }
     }
 }

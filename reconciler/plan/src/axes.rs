@@ -135,7 +135,10 @@ fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, S
         }
     }
     let Some(applied) = &state.applied else {
-        return (Standing::Attention, "nothing was brought into force yet".to_owned());
+        return match state.found.as_slice() {
+            [] => (Standing::Attention, "nothing was brought into force yet".to_owned()),
+            _ => (Standing::Attention, format!("nothing of Git is in force. {}", callers(state).sentence)),
+        };
     };
     let serving = replicas.iter().filter(|reading| reading.serves(applied.digest)).count();
     let short = applied.revision.commit.short();

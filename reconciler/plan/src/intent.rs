@@ -8,8 +8,11 @@ mod conclude;
 mod heal;
 mod rollback;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use moorline_model::CommitId;
+use moorline_model::config::Digest;
 use moorline_model::drift::Severity;
 use moorline_model::environment::{Ask, EnvironmentState};
 use moorline_model::event::{Event, EventKind};
@@ -123,7 +126,7 @@ fn work_in(heeded: &mut Heeded, intent: &Intent, now: Timestamp) -> Heard {
         Wish::Approve(_) => approve(state, intent),
         Wish::Hold { commit } => hold(state, intent, commit.as_ref(), now),
         Wish::Release => release(state, intent),
-        Wish::Adopt => adopt(state, intent),
+        Wish::Adopt { seen } => adopt(state, seen, intent),
         Wish::Heal { only } => heal::heal(heeded, intent, only.as_deref()),
         Wish::Rollback { commit } => rollback::rollback(heeded, intent, commit.as_ref(), now),
     }
@@ -231,12 +234,14 @@ fn release(state: &mut EnvironmentState, intent: &Intent) -> Heard {
     Heard::Follows { did }
 }
 
-/// An adoption is of what was met, and of nothing that is served later.
-fn adopt(state: &mut EnvironmentState, intent: &Intent) -> Heard {
+/// An adoption is of what was met and seen, and of nothing that is served later.
+fn adopt(state: &mut EnvironmentState, seen: &BTreeMap<String, Digest>, intent: &Intent) -> Heard {
     let mut which = Vec::new();
     for found in state.found.iter_mut().filter(|found| found.adopted.is_none()) {
-        found.adopted = Some(ask(intent));
-        which.push(format!("{} at {}", found.digest.short(), found.endpoint));
+        if seen.get(&found.endpoint) == Some(&found.digest) {
+            found.adopted = Some(ask(intent));
+            which.push(format!("{} at {}", found.digest.short(), found.endpoint));
+        }
     }
     let (which, name) = (which.join(", "), &state.name);
     Heard::Follows {

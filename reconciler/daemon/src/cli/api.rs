@@ -38,6 +38,11 @@ pub(super) enum ApiError {
     /// No plan waits.
     #[error("nothing of {0} waits for approval; `moorline status {0}` shows how it stands")]
     NothingToApprove(String),
+    /// Nothing that gateways serve waits to be adopted.
+    #[error(
+        "no gateway of {0} serves anything that waits to be adopted; `moorline status {0}` shows how it stands"
+    )]
+    NothingToAdopt(String),
     /// The commit is not known, or not the only one.
     #[error("{0}")]
     Commit(String),
@@ -86,7 +91,7 @@ impl ApiError {
             Self::Server(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::CannotCheck,
             Self::Refused { .. } | Self::Misdirected { .. } | Self::Unreadable { .. } => Exit::Error,
-            Self::NothingToApprove(_) | Self::Commit(_) => Exit::Error,
+            Self::NothingToApprove(_) | Self::NothingToAdopt(_) | Self::Commit(_) => Exit::Error,
         }
     }
 

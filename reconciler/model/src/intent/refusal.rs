@@ -3,9 +3,14 @@
 //! In: what is remembered, and a wish. Out: why not. Asked where the wish comes in, so that nothing is written down that
 //! could only be refused, and once more by the cycle that heeds it, for things may have moved on.
 
+use std::collections::BTreeMap;
+
+use moorline_config::Digest;
+
 use super::Wish;
 use super::healing::Reach;
 use crate::CommitId;
+use crate::adoption::Found;
 use crate::environment::EnvironmentState;
 use crate::rollout::{Deployed, Phase, Rollout, Shown};
 
@@ -39,7 +44,7 @@ impl Wish {
             Self::Release => state.rollout_under_way().and_then(released_in_vain),
             Self::Approve(seen) => approval(state, seen),
             Self::Heal { only } => heal(state, only.as_deref()),
-            Self::Adopt => adoption(state),
+            Self::Adopt { seen } => adoption(state, seen),
             Self::Rollback { commit: None } if state.goes_back_to_found() => None,
             Self::Rollback { commit } => match state.rollout_under_way() {
                 Some(rollout) if rollout.has_changed_something() => elsewhere(rollout, commit.as_ref()),
@@ -71,10 +76,16 @@ fn approval(state: &EnvironmentState, seen: &Shown) -> Option<Refusal> {
     }
 }
 
-/// What waits to be adopted was met, and nobody said yet that it may be replaced.
-fn adoption(state: &EnvironmentState) -> Option<Refusal> {
-    let waits = state.verified.is_none() && state.found.iter().any(|found| found.adopted.is_none());
-    (!waits).then(|| Refusal::new("nothing-to-adopt", "no gateway serves anything that waits to be adopted"))
+/// What waits to be adopted was met, was seen, and nobody said yet that it may be replaced.
+fn adoption(state: &EnvironmentState, seen: &BTreeMap<String, Digest>) -> Option<Refusal> {
+    let waits: Vec<_> = state.found.iter().filter(|found| found.adopted.is_none()).collect();
+    if state.verified.is_some() || waits.is_empty() {
+        return Some(Refusal::new("nothing-to-adopt", "no gateway serves anything that waits to be adopted"));
+    }
+    let was_seen = |found: &&Found| seen.get(&found.endpoint) == Some(&found.digest);
+    let unseen = waits.into_iter().find(|found| !was_seen(found))?;
+    let message = format!("{}, which was not seen; look at it, then adopt it", unseen.sentence());
+    Some(Refusal::new("not-seen", message).by("adopt"))
 }
 
 /// What is in force is given back, to what drifts from it.

@@ -18,6 +18,12 @@ fn strange_replica(name: &str, serves: &str, origin: &str) -> ReplicaReading {
     reading
 }
 
+/// A person's word for what waits, as that person sees it.
+fn adoption(state: &EnvironmentState) -> Wish {
+    let waits = state.found.iter().filter(|found| found.adopted.is_none());
+    Wish::Adopt { seen: waits.map(|found| (found.endpoint.clone(), found.digest)).collect() }
+}
+
 fn never_met(phase: Phase, sections: &Value) -> (EnvironmentState, crate::Desired) {
     let desired = declared("c1", sections);
     let empty = EnvironmentState::new("prod".parse().unwrap());
@@ -61,13 +67,32 @@ fn nothing_is_replaced_before_somebody_adopts_it_and_then_only_what_was_met() {
     let state = heed(state, &[intent(Wish::Sync)], now()).state;
     let next = crate::decide(&state, &situation(&desired, &replicas), now());
     assert!(matches!(next, crate::Decision::Rest { .. }), "{next:?}");
-    let state = heed(state, &[intent(Wish::Adopt)], now()).state;
+    let state = heed(state.clone(), &[intent(adoption(&state))], now()).state;
     let next = crate::decide(&state, &situation(&desired, &replicas), now());
     assert_eq!(next, crate::Decision::Stage);
     // What somebody puts there afterwards was not seen by whoever adopted.
     replicas[0] = strange_replica("a", "edited", "manual");
     let next = crate::decide(&state, &situation(&desired, &replicas), now());
     assert!(matches!(next, crate::Decision::Rest { .. }), "{next:?}");
+}
+
+#[test]
+fn an_adoption_is_of_what_was_seen_and_of_nothing_else() {
+    let (mut state, _) = never_met(Phase::Staging, &json!({}));
+    let replicas = [strange_replica("a", "old", "file"), strange_replica("b", "older", "file")];
+    let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
+    let saw = adoption(&state);
+    // Somebody edits one of them between the look and the word.
+    let replicas = [strange_replica("a", "old", "file"), strange_replica("b", "edited", "manual")];
+    let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
+    for wish in [saw, Wish::Adopt { seen: std::collections::BTreeMap::new() }] {
+        let refusal = wish.refused(&state).unwrap();
+        assert_eq!((refusal.kind, refusal.gate), ("not-seen", Some("adopt")));
+        assert!(refusal.message.contains("was not seen"), "{refusal:?}");
+        let heeded = heed(state.clone(), &[intent(wish)], now());
+        assert!(heeded.state.found.iter().all(|found| found.adopted.is_none()));
+    }
+    assert_eq!(adoption(&state).refused(&state), None);
 }
 
 #[test]
@@ -103,7 +128,7 @@ fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
     let (mut state, desired) = never_met(Phase::Baking, &json!({}));
     let replicas = [strange_replica("a", "old", "file"), strange_replica("b", "older", "file")];
     let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
-    let mut state = heed(state, &[intent(Wish::Adopt)], now()).state;
+    let mut state = heed(state.clone(), &[intent(adoption(&state))], now()).state;
     rollout(&mut state).promoted = true;
     let heeded = heed(state, &[intent(Wish::Rollback { commit: None })], now());
     let Some(decision @ crate::Decision::Restore { documents, .. }) = &heeded.restore else {
@@ -118,7 +143,9 @@ fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
     assert!(after.rollout_under_way().is_some());
     let after = crate::advance(&heeded.state, decision, crate::Acted::Restored, &inputs, now()).state;
     assert_eq!(after.rollout.as_ref().unwrap().phase, Phase::RolledBack);
-    assert_eq!(after.applied, None);
+    assert_eq!((&after.applied, &after.verified), (&None, &None));
+    let apply = &after.axes.0[&moorline_model::axis::Axis::Apply];
+    assert!(apply.because.contains("bob went back to what served before Moorline"), "{apply:?}");
     assert_eq!(after.hold_on(&desired.revision.commit).unwrap().by, "bob");
     assert!(after.found.iter().all(|found| found.adopted.is_none()));
     let heeded = heed(after, &[intent(Wish::Rollback { commit: None })], now());
@@ -126,5 +153,33 @@ fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
         matches!(&heeded.heard[0], crate::intent::Heard::Known(Outcome::Refused { .. })),
         "they serve already: {:?}",
         heeded.heard
+    );
+}
+
+#[test]
+fn a_replica_that_served_nothing_before_is_named_when_one_goes_back() {
+    let (mut state, desired) = never_met(Phase::Baking, &json!({}));
+    let replicas = [strange_replica("a", "old", "file"), replica("b", None, None)];
+    let _met = meet(&mut state, Some(&document("c1")), true, &replicas, now());
+    rollout(&mut state).promoted = true;
+    let serves_c1 = |name| replica(name, Some(document("c1").digest()), None);
+    state.replicas =
+        [serves_c1("a"), serves_c1("b")].iter().map(|read| crate::gateway::remembered(read, now())).collect();
+    let heeded = heed(state, &[intent(Wish::Rollback { commit: None })], now());
+    let named = "http://b:1 served nothing before, and goes on with";
+    assert!(matches!(&heeded.heard[0], crate::intent::Heard::Heals { did, .. } if did.contains(named)));
+    let decision = heeded.restore.unwrap();
+    let inputs = crate::sample::inputs(&desired);
+    let mut after = crate::advance(&heeded.state, &decision, crate::Acted::Restored, &inputs, now()).state;
+    let apply = &after.axes.0[&moorline_model::axis::Axis::Apply];
+    assert!(apply.because.contains(named), "{apply:?}");
+    after.replicas[0].digest = Some(document("old").digest());
+    let callers = moorline_model::callers::callers(&after);
+    assert_eq!(
+        (callers.sentence.as_str(), callers.affected),
+        (
+            "Callers: 1 of 2 replicas answer them from another document; on the others what was there before Moorline serves.",
+            Some(true)
+        )
     );
 }

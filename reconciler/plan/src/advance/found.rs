@@ -1,5 +1,6 @@
 //! What replicas served when they were first met serves again.
 
+use moorline_model::axis::{Axis, Standing};
 use moorline_model::drift::Lane;
 use moorline_model::event::EventKind;
 use moorline_model::rollout::{Phase, Stop};
@@ -20,16 +21,21 @@ pub(super) fn restored(ledger: &mut Ledger, actor: &str, reason: &str) {
         hold(&mut ledger.state, Some(commit), because, actor.to_owned(), now);
     }
     let state = &mut ledger.state;
+    // Nothing is in force that could have verified: whoever brings something in again is asked again.
+    state.verified = None;
+    state.verified_before.clear();
     state.frozen = None;
     state.healing = None;
     // Without anything in force there is nothing that it could differ from.
     state.drift.retain(|drift| drift.finding.lane != Lane::Gateway);
-    // Whoever brings something in again is asked again.
     for found in &mut state.found {
         found.adopted = None;
     }
     crate::axes::note_hold(state, now);
     let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-    ledger
-        .note(EventKind::Rollout, format!("what served before Moorline serves again, as {actor} asked{why}"));
+    let stays = state.stays_after_going_back().map(|stays| format!("; {stays}")).unwrap_or_default();
+    let because = format!("{actor} went back to what served before Moorline{why}{stays}");
+    state.axes.note(Axis::Apply, Standing::Attention, because, now);
+    let message = format!("what served before Moorline serves again, as {actor} asked{why}{stays}");
+    ledger.note(EventKind::Rollout, message);
 }

@@ -62,12 +62,15 @@ fn restore(heeded: &mut Heeded, intent: &Intent) -> Heard {
     let which: Vec<_> =
         found.iter().map(|found| format!("{} at {}", found.digest.short(), found.endpoint)).collect();
     let which = which.join(", ");
+    let stays = heeded.state.stays_after_going_back().map(|stays| format!("; {stays}")).unwrap_or_default();
     heeded.heal.clear();
     heeded.restore =
         Some(Decision::Restore { documents, actor: intent.actor.clone(), reason: intent.reason.clone() });
     Heard::Heals {
         does: format!("goes back to what served before Moorline: {which}"),
-        did: format!("went back to what served before Moorline: {which}; the commit that was left is held"),
+        did: format!(
+            "went back to what served before Moorline: {which}{stays}; the commit that was left is held"
+        ),
         begins: None,
     }
 }

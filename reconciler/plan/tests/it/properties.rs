@@ -117,7 +117,7 @@ fn happen(world: &mut World, happening: &Happening) {
                 3 => Wish::Hold { commit: world.head.as_deref().map(commit_id) },
                 4 => Wish::Rollback { commit: None },
                 5 => Wish::Heal { only: None },
-                6 => Wish::Adopt,
+                6 => world.adoption(),
                 _ => Wish::Release,
             };
             world.ask("ann", wish);

@@ -149,7 +149,7 @@ fn wish(world: &World, words: &[&str]) -> Wish {
         "rolls-back" => Wish::Rollback { commit },
         "holds" => Wish::Hold { commit },
         "releases" => Wish::Release,
-        "adopts" => Wish::Adopt,
+        "adopts" => world.adoption(),
         "heals" => Wish::Heal { only: words.get(1).map(|name| format!("http://{name}:8788")) },
         other => panic!("nobody {other}"),
     }

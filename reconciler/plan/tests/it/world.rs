@@ -195,6 +195,12 @@ impl World {
         Wish::Approve(waiting.unwrap_or_default())
     }
 
+    /// A person's word for what gateways served when they were first met, as that person sees it.
+    pub(crate) fn adoption(&self) -> Wish {
+        let waits = self.state.found.iter().filter(|found| found.adopted.is_none());
+        Wish::Adopt { seen: waits.map(|found| (found.endpoint.clone(), found.digest)).collect() }
+    }
+
     fn desired_at(&mut self, commit: &CommitId) -> Option<Desired> {
         let commit = self.commits.values().find(|known| known.revision.commit == *commit)?;
         // Reading is most of a cycle's work here, and nothing about it changes between two cycles.

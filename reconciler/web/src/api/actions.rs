@@ -1,6 +1,7 @@
 //! What people ask for. Each wish is written down with its audit, then the bell is rung; the next cycle heeds it, and
 //! what came of it is read at the wish's own address.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -55,7 +56,7 @@ pub(crate) const ACTIONS: [Action; 7] = [
         needs_reason: false,
         wish: |asked| Ok(Wish::Heal { only: asked.only.clone() }),
     },
-    Action { path: "/api/v1/environments/{name}/adopt", needs_reason: false, wish: |_| Ok(Wish::Adopt) },
+    Action { path: "/api/v1/environments/{name}/adopt", needs_reason: false, wish: adoption },
     Action { path: "/api/v1/environments/{name}/release", needs_reason: false, wish: |_| Ok(Wish::Release) },
 ];
 
@@ -68,6 +69,7 @@ struct Asked {
     plan_sha256: Option<String>,
     digest: Option<Digest>,
     only: Option<String>,
+    found: BTreeMap<String, Digest>,
 }
 
 /// A plan is named by its SHA-256, a document that waits alone by its digest.
@@ -79,6 +81,15 @@ fn approval(asked: &Asked) -> Result<Wish, Problem> {
         return Err(Problem::malformed(missing));
     }
     Ok(Wish::Approve(seen))
+}
+
+/// What gateways served is named by its digest, each by its admin URL.
+fn adoption(asked: &Asked) -> Result<Wish, Problem> {
+    if asked.found.is_empty() {
+        let missing = "`found` says which documents were seen, as {admin URL: digest}; it is missing";
+        return Err(Problem::malformed(missing));
+    }
+    Ok(Wish::Adopt { seen: asked.found.clone() })
 }
 
 /// `POST …/{action}`

@@ -82,7 +82,16 @@ async fn post(ask: Ask, arguments: &ActionArguments) -> Result<(Api, u64), ApiEr
         approved(&environment).iter().for_each(output::say);
     }
     if ask.wish == "adopt" {
-        say_found(&api.get(&path).await?);
+        // As above: what is adopted is what is shown here.
+        let environment = api.get(&path).await?;
+        let waits = list(&environment, "found").into_iter().filter(|found| found.get("adopted").is_none());
+        let waits: Vec<_> = waits.collect();
+        if waits.is_empty() {
+            return Err(ApiError::NothingToAdopt(arguments.environment.to_string()));
+        }
+        waits.iter().for_each(say_found);
+        let seen = |found: &Value| Some((text_at(found, "/endpoint")?.to_owned(), found["digest"].clone()));
+        body["found"] = Value::Object(waits.iter().filter_map(seen).collect());
     }
     let answer = api.post(&format!("{path}/{}", ask.wish), &body).await?;
     let intent = answer.get("intent").and_then(Value::as_u64);
@@ -90,23 +99,20 @@ async fn post(ask: Ask, arguments: &ActionArguments) -> Result<(Api, u64), ApiEr
     Ok((api, intent))
 }
 
-/// What each replica serves that is about to be adopted, who put it there, and in what it differs.
-fn say_found(environment: &Value) {
-    let text =
-        |value: &Value, field: &str| text_at(value, &format!("/{field}")).unwrap_or_default().to_owned();
-    for found in list(environment, "found").iter().filter(|found| found.get("adopted").is_none()) {
-        let by = text_at(found, "/actor").map(|actor| format!(" by {actor}")).unwrap_or_default();
-        let why = text_at(found, "/reason").map(|reason| format!(": {reason}")).unwrap_or_default();
-        let (endpoint, digest) = (text(found, "endpoint"), text(found, "digest"));
-        let (origin, since) = (text(found, "origin"), time(&text(found, "since")));
-        let digest = digest.get(..19).unwrap_or(&digest);
-        output::say(format!("{endpoint} serves {digest} ({origin}{by} since {since}{why})"));
-        for finding in list(found, "differs") {
-            let or_nothing = |field: &str| text_at(&finding, field).unwrap_or("nothing").to_owned();
-            let path = text_at(&finding, "/path").filter(|path| !path.is_empty()).unwrap_or("all of it");
-            let (live, declared) = (or_nothing("/live"), or_nothing("/declared"));
-            output::say(format!("  {path}: serves {live}, declared {declared}"));
-        }
+/// What a replica serves that is about to be adopted, who put it there, and in what it differs.
+fn say_found(found: &Value) {
+    let text = |field: &str| text_at(found, &format!("/{field}")).unwrap_or_default().to_owned();
+    let by = text_at(found, "/actor").map(|actor| format!(" by {actor}")).unwrap_or_default();
+    let why = text_at(found, "/reason").map(|reason| format!(": {reason}")).unwrap_or_default();
+    let (endpoint, digest) = (text("endpoint"), text("digest"));
+    let (origin, since) = (text("origin"), time(&text("since")));
+    let digest = digest.get(..19).unwrap_or(&digest);
+    output::say(format!("{endpoint} serves {digest} ({origin}{by} since {since}{why})"));
+    for finding in list(found, "differs") {
+        let or_nothing = |field: &str| text_at(&finding, field).unwrap_or("nothing").to_owned();
+        let path = text_at(&finding, "/path").filter(|path| !path.is_empty()).unwrap_or("all of it");
+        let (live, declared) = (or_nothing("/live"), or_nothing("/declared"));
+        output::say(format!("  {path}: serves {live}, declared {declared}"));
     }
 }
 
