@@ -27,7 +27,7 @@ pub enum Transition {
     RollingBack,
     /// It was undone; its commit is held.
     RolledBack,
-    /// A rollout failed before it changed anything.
+    /// A rollout failed, and nothing that it changed is left.
     Failed,
     /// People are needed.
     Frozen,

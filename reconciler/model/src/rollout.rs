@@ -89,7 +89,7 @@ pub enum Phase {
     RolledBack,
     /// It failed and was not undone: people are called.
     Frozen,
-    /// It failed before it changed anything. A newer commit or `moorline sync` tries again.
+    /// It failed, and nothing that it changed is left. A newer commit or `moorline sync` tries again.
     Failed,
     /// A newer commit took its place.
     Superseded,

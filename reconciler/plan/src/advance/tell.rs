@@ -2,6 +2,7 @@
 //! message of a thread is how things stand.
 
 use jiff::{SignedDuration, Timestamp};
+use moorline_model::config::Percent;
 use moorline_model::drift::Severity;
 use moorline_model::environment::{EnvironmentState, Hold};
 use moorline_model::notification::{Notification, Transition};
@@ -18,12 +19,15 @@ const CHANGES_MAX: usize = 5;
 const TITLE_MAX: usize = 60;
 
 /// How a rollout ended, as the end of a sentence.
-pub(super) const fn ended(phase: &Phase) -> &'static str {
-    match phase {
+pub(super) fn ended(rollout: &Rollout) -> &'static str {
+    match rollout.phase {
         Phase::Succeeded => "is in force",
         Phase::RolledBack => "was rolled back and is held",
         Phase::Frozen => "is frozen",
-        Phase::Failed => "failed before it changed anything",
+        Phase::Failed if rollout.stop.is_some() => "was taken out",
+        Phase::Failed if rollout.share == Some(Percent::ZERO) => "failed before it changed anything",
+        // A first document that failed as a candidate: there is no other to go back to.
+        Phase::Failed => "failed, and its candidate is gone",
         Phase::Superseded => "was superseded",
         _ => "is under way",
     }
@@ -349,9 +353,14 @@ fn failed(ledger: &Ledger, rollout: &Rollout) -> Message {
     Message {
         transition: Transition::Failed,
         severity: Severity::Warning,
-        headline: format!("{environment}: {short} {}: {reason}", ended(&rollout.phase)),
+        headline: format!("{environment}: {short} {}: {reason}", ended(rollout)),
         details: std::iter::once(rollout.callers_sentence()).chain(about(rollout)).collect(),
-        next: "What served before serves on. A newer commit, or a sync, tries again.".to_owned(),
+        next: match ledger.state.hold_on(&rollout.revision.commit) {
+            Some(_) => {
+                format!("What served before serves on. {short} is held: it is not tried again by itself.")
+            }
+            None => "What served before serves on. A newer commit, or a sync, tries again.".to_owned(),
+        },
         action: Some(format!("moorline why {environment}")),
     }
 }

@@ -89,7 +89,10 @@ fn stop(state: &mut EnvironmentState, intent: &Intent, now: Timestamp) -> Heard 
     }
     let heard = under_way(match &rollout.from {
         Some(from) => format!("stopped {short}; going back to {}", from.revision.commit.short()),
-        None => format!("stopped {short}; nothing verified before it that one could go back to"),
+        None if rollout.promoted || rollout.terraform_applied => {
+            format!("stopped {short}; nothing verified before it that one could go back to")
+        }
+        None => format!("stopped {short}; its candidate is taken out, and what served before serves on"),
     });
     rollout.stop = Some(Stop { actor: intent.actor.clone(), reason: intent.reason.clone() });
     rollout.retry_at = None;
