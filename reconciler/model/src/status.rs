@@ -98,6 +98,12 @@ pub fn word(state: &EnvironmentState) -> (Word, Option<Timestamp>) {
             {
                 return (Word::Held, since(Axis::Apply));
             }
+            // What is verified may be outdated by now, and a commit that mends it goes unseen.
+            Phase::Staging | Phase::Shifting { .. } | Phase::Baking
+                if state.axes.standing(Axis::Source) == Standing::CannotCheck =>
+            {
+                return (Word::CannotCheck, since(Axis::Source));
+            }
             Phase::Staging | Phase::Shifting { .. } | Phase::Baking => return (Word::Verifying, at),
             Phase::Pending | Phase::Planning | Phase::AwaitingApproval => return (Word::Applying, at),
             Phase::Applying | Phase::Promoting | Phase::RollingBack { .. } => return (Word::Applying, at),

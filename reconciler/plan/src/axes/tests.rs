@@ -175,6 +175,9 @@ fn what_cannot_be_read_is_neither_verifying_nor_in_sync() {
         assert_eq!(said(rolling(), &[dark("a"), dark("b")]), Word::CannotCheck, "{phase}");
         assert_eq!(said(rolling(), &[]), Word::CannotCheck, "{phase}");
         assert_eq!(said(rolling(), &[well.clone(), dark("b")]), Word::Verifying, "{phase}");
+        let mut outdated = rolling();
+        outdated.axes.note(Axis::Source, Standing::CannotCheck, "no answer", now());
+        assert_eq!(said(outdated, std::slice::from_ref(&well)), Word::CannotCheck, "{phase}");
     }
 }
 
