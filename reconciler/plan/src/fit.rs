@@ -8,8 +8,11 @@ use moorline_model::bootstrap::Bootstrap;
 use moorline_model::config::check::Problem;
 use moorline_model::config::document::{Document, Key, Route};
 use moorline_model::config::{ModelName, Reference};
+use moorline_model::declaration::Document::Files;
 use moorline_model::declaration::{Endpoints, Environment, Probe};
 use url::Url;
+
+use crate::desired::Desired;
 
 /// Where probes ask.
 const PROBED_PATH: &str = "/v1/chat/completions";
@@ -30,6 +33,18 @@ pub fn misfits(environment: &Environment, document: &Document) -> Vec<Problem> {
         (refusal.status != probe.expect_status).then(|| refusal.told(index, probe))
     });
     refused.collect()
+}
+
+/// Why a commit is not brought in though it can be read: its [`misfits`], a line each. What Terraform hands over is left out,
+/// for the apply that the commit asks for may bring another document.
+#[must_use]
+pub fn unfit(desired: &Desired) -> Option<String> {
+    let environment = &desired.environment;
+    let document = desired.document.config().filter(|_| matches!(environment.gateway.document, Files(_)))?;
+    let line =
+        |found: Problem| format!("environment `{}`: {}: {}", environment.name, found.path, found.problem);
+    let lines: Vec<_> = misfits(environment, document).into_iter().map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// What most probably was not meant, but could be right somewhere else.

@@ -45,6 +45,27 @@ async fn a_failed_probe_says_which_provider_fails_and_how() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_can_never_pass_is_a_mistake_also_where_the_document_stays_as_it_is() {
+    let mut world = World::new().await;
+    let first = world.settle().await;
+    world.declaration["environments"][0]["verify"]["probes"][0]["model"] = json!("no-such-model");
+    let bad = world.push("a probe of nothing");
+    let sentence = "verify.probes[0].model: this probe can never pass";
+    let is_told = |environment: &Value| {
+        let because = environment["axes"]["source"]["because"].as_str().unwrap_or_default();
+        environment["status"]["word"] == "failed" && because.contains(sentence)
+    };
+    let environment = world.when("the mistake is told", is_told).await;
+    assert_eq!(environment["wanted"]["commit"], bad, "{environment}");
+    assert_eq!(environment["applied"]["revision"]["commit"], first, "{environment}");
+    world.mailed(sentence).await;
+    // A document that it fits makes it right.
+    world.declaration["environments"][0]["verify"]["probes"][0]["model"] = json!("small");
+    let good = world.push("a probe of something");
+    world.verified(&good).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_fails_after_the_promotion_is_told_as_well() {
     let mut world = World::new().await;
     world.declaration["environments"][0]["verify"]["window"] = json!("60s");

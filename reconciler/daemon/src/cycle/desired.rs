@@ -8,6 +8,7 @@ use moorline_model::rollout::{Phase, Rollout};
 use moorline_model::{CommitId, Revision};
 use moorline_plan::decide::{Decision, Situation, foreign};
 use moorline_plan::desired::{Desired, desired};
+use moorline_plan::fit::unfit;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::policy::Denial;
 use serde_json::Value;
@@ -110,6 +111,7 @@ impl Cycle<'_> {
             Some(head) => Some(match &head.declaration {
                 Ok(declaration) => {
                     let declared = self.at(&head.revision, declaration, handed_over.as_ref()).await;
+                    let declared = declared.and_then(|declared| unfit(&declared).map_or(Ok(declared), Err));
                     declared.inspect_err(|mistakes| self.name_mistakes(&head.revision, mistakes))
                 }
                 // The source named them.

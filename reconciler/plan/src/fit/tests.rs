@@ -119,3 +119,18 @@ fn ports_that_are_somebody_else_s_are_told() {
     );
     assert!(doubts("http://127.0.0.1:8080").contains("where the daemon itself listens"));
 }
+
+#[test]
+fn a_commit_whose_probe_can_never_pass_is_unfit_unless_terraform_may_bring_another_document() {
+    let mut desired = crate::sample::declared("c1", &json!({}));
+    desired.environment = environment("http://127.0.0.1:8788", &json!({"model": "smal", "key": "env:K"}));
+    desired.document = crate::desired::DesiredDocument::Known(parsed(&document()));
+    let told = unfit(&desired).unwrap();
+    assert!(
+        told.starts_with("environment `dev`: verify.probes[0].model: this probe can never pass"),
+        "{told}"
+    );
+    let terraform = "openai_gateway.main".to_owned();
+    desired.environment.gateway.document = moorline_model::declaration::Document::Terraform { terraform };
+    assert_eq!(unfit(&desired), None);
+}
