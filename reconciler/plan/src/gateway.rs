@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 use moorline_model::environment::{EnvironmentState, Replica};
-use moorline_model::rollout::Phase;
+use moorline_model::rollout::{Phase, Rollout};
 use serde_json::Value;
 
 /// One replica as read just now.
@@ -99,6 +99,14 @@ impl ReplicaReading {
     #[must_use]
     pub fn holds(&self, digest: Digest) -> bool {
         self.serves(digest) || self.candidate().is_some_and(|candidate| candidate.digest == digest)
+    }
+
+    /// Whether it cannot be read and is not known to have had the rollout's candidate: a mistyped address would else keep
+    /// the commit that mends it out for ever. A candidate that is there after all has no share of requests, and is found as
+    /// drift.
+    #[must_use]
+    pub fn was_never_reached(&self, rollout: &Rollout) -> bool {
+        self.result.is_err() && !rollout.generations.contains_key(&self.endpoint)
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn promote(replicas: Replicas<'_>, document: &Config, rollout: 
 /// Drops the candidate wherever there is one.
 pub(super) async fn discard(replicas: Replicas<'_>, rollout: Option<&Rollout>) -> Acted {
     let discarded = replicas.each(|client, reading| async move {
-        if was_never_there(rollout, &reading) {
+        if was_never_reached(rollout, &reading) {
             return Ok(());
         }
         client.discard().await.map(drop)
@@ -99,7 +99,7 @@ pub(super) async fn undo(
     let from = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| &from.revision.commit);
     let options = &written_by(from);
     let undone = replicas.each(|client, reading| async move {
-        if restore.is_none() && was_never_there(rollout, &reading) {
+        if restore.is_none() && was_never_reached(rollout, &reading) {
             return Ok(());
         }
         client.discard().await?;
@@ -113,11 +113,9 @@ pub(super) async fn undo(
     undone.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Undone)
 }
 
-/// Whether a replica cannot be read and is not known to have had the candidate: a mistyped address would else keep the commit
-/// that mends it out for ever. A candidate that is there after all has no share of requests, and is found as drift.
-fn was_never_there(rollout: Option<&Rollout>, reading: &ReplicaReading) -> bool {
-    reading.result.is_err()
-        && !rollout.is_some_and(|rollout| rollout.generations.contains_key(&reading.endpoint))
+/// Whether nothing is to be undone there.
+fn was_never_reached(rollout: Option<&Rollout>, reading: &ReplicaReading) -> bool {
+    rollout.is_some_and(|rollout| reading.was_never_reached(rollout))
 }
 
 /// Puts the document in force back on the replicas named, taking it over from whoever wrote there.
@@ -217,41 +215,5 @@ impl Replicas<'_> {
             }
         }
         if errors.is_empty() { Ok(results) } else { Err(errors.join("; ")) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_address_that_never_took_the_candidate_is_passed_over() {
-        let rollout: Rollout = serde_json::from_value(serde_json::json!({
-            "id": "00000000-0000-7000-8000-000000000001",
-            "kind": {"kind": "deploy"},
-            "revision": {
-                "commit": "2".repeat(40), "author": "me", "message": "m", "committed_at": "2026-11-21T12:00:00Z",
-            },
-            "phase": {"phase": "staging"},
-            "started_at": "2026-11-21T12:00:00Z",
-            "phase_since": "2026-11-21T12:00:00Z",
-            "plan": {},
-            "verify": {},
-            "generations": {"http://staged:1": 2},
-        }))
-        .unwrap();
-        let dark = |endpoint: &str| ReplicaReading {
-            endpoint: endpoint.to_owned(),
-            result: Err("refuses connections".to_owned()),
-        };
-        assert!(was_never_there(Some(&rollout), &dark("http://mistyped:1")));
-        assert!(
-            !was_never_there(Some(&rollout), &dark("http://staged:1")),
-            "it may have the candidate still"
-        );
-        let (instance, stable, candidate, document) = ("a".to_owned(), None, None, None);
-        let status = moorline_plan::gateway::ReplicaStatus { instance, stable, candidate, document };
-        let well = ReplicaReading { result: Ok(status), ..dark("http://mistyped:1") };
-        assert!(!was_never_there(Some(&rollout), &well), "one that answers is asked");
     }
 }

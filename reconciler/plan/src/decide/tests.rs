@@ -5,7 +5,10 @@ use moorline_model::drift::{Drift, DriftKind, DriftState, Finding, Lane, Severit
 use moorline_model::rollout::{Evidence, Undo, Verdict};
 use serde_json::json;
 
-use crate::sample::{commit, declared, document, in_force, now, replica, rolling, rollout, situation};
+use crate::gateway::ReplicaReading;
+use crate::sample::{
+    commit, declared, deployed, document, in_force, now, replica, rolling, rollout, situation,
+};
 
 fn verdict(state: &mut EnvironmentState, verdict: Verdict) {
     let rollout = rollout(state);
@@ -226,6 +229,28 @@ fn a_rollback_leaves_what_a_person_wrote_and_ends() {
     let replicas = [replica("a", Some(document("c1").digest()), None), edited("b")];
     let end = Decision::Finish { phase: Phase::RolledBack, because: None };
     assert_eq!(decide(&state, &situation(&desired, &replicas), now()), end);
+}
+
+#[test]
+fn a_rollback_does_not_wait_for_an_address_that_it_never_reached() {
+    let desired = declared("c2", &json!({}));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::RollingBack { undo: Undo::Attest });
+    let dark =
+        |name: &str| ReplicaReading { result: Err("no answer".to_owned()), ..replica(name, None, None) };
+    let replicas = [replica("a", Some(document("c1").digest()), None), dark("mistyped")];
+    let end = Decision::Finish { phase: Phase::RolledBack, because: None };
+    assert_eq!(decide(&state, &situation(&desired, &replicas), now()), end);
+    // Nothing that answers is no proof.
+    let waits = |state: &EnvironmentState, replicas: &[ReplicaReading]| {
+        matches!(decide(state, &situation(&desired, replicas), now()), Decision::Rest { .. })
+    };
+    assert!(waits(&state, &[dark("mistyped")]));
+    // It may serve what an earlier rollout left, or has had the candidate.
+    state.applied = Some(deployed("c0"));
+    assert!(waits(&state, &replicas));
+    state.applied = Some(deployed("c1"));
+    rollout(&mut state).generations.insert("http://mistyped:1".to_owned(), 2);
+    assert!(waits(&state, &replicas));
 }
 
 #[test]

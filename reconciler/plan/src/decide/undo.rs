@@ -47,7 +47,9 @@ fn attest(
     let is_back = |reading: &ReplicaReading| {
         reading.serves(from.digest) || foreign(state, rollout, situation, reading).is_some()
     };
-    if !replicas.is_empty() && replicas.iter().all(is_back) {
+    let serves_it_still = restore(state, rollout).is_none();
+    let is_out = |reading: &ReplicaReading| serves_it_still && reading.was_never_reached(rollout);
+    if replicas.iter().any(is_back) && replicas.iter().all(|reading| is_back(reading) || is_out(reading)) {
         return Decision::Finish { phase: Phase::RolledBack, because: None };
     }
     if replicas.iter().any(|reading| reading.result.is_ok() && !is_back(reading)) {
