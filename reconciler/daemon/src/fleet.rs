@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use moorline_admin::{AdminError, Client, ConnectionFault, Status};
 use moorline_config::{Digest, Reference, Secret};
 use moorline_model::declaration::{Endpoints, Environment};
+use moorline_model::smell;
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
 
 use crate::secrets::{ResolveError, Secrets};
@@ -89,7 +90,8 @@ impl Fleet {
                 "refuses the admin token (401): the daemon read it from {token}, the gateway takes the one of its \
                  --admin-token; give both the same"
             ),
-            _ => crate::chain::after(&error.predicate(), error),
+            // A gateway says what is wrong with a document, and that may be what stands in it.
+            _ => smell::masked(&crate::chain::after(&error.predicate(), error)),
         }
     }
 
@@ -125,8 +127,9 @@ fn reading(status: Status) -> ReplicaStatus {
             commit: stable.commit,
             generation: stable.generation.0,
             origin: stable.origin.to_string(),
-            actor: stable.actor,
-            reason: stable.reason,
+            // Whoever wrote there by hand wrote that too.
+            actor: stable.actor.as_deref().map(smell::masked),
+            reason: stable.reason.as_deref().map(smell::masked),
             since: stable.since,
         }),
         candidate: status.candidate.map(|candidate| CandidateServing {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use moorline_model::declaration::Declaration;
-use moorline_model::{CommitId, Revision};
+use moorline_model::{CommitId, Revision, smell};
 use moorline_source::Repository;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -47,7 +47,8 @@ pub async fn declaration(
     let bytes = repository.read(commit, path).await.map_err(|error| crate::chain::of(&error))?;
     let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository at {}", commit.short()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
-    Declaration::parse(path, &text).map(Arc::new).map_err(|mistakes| mistakes.to_string())
+    // A mistake is named with what stands there.
+    Declaration::parse(path, &text).map(Arc::new).map_err(|mistakes| smell::masked(&mistakes.to_string()))
 }
 
 /// The task that fetches.

@@ -104,7 +104,7 @@ pub struct Intent {
     /// Who asks.
     pub actor: String,
     /// Why; may be empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::smell::deserialize")]
     pub reason: String,
     /// When it was asked.
     pub at: Timestamp,

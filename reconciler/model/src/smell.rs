@@ -1,4 +1,17 @@
-//! Names and forms that smell of a secret: the second net below what is marked as one, wherever values are shown.
+//! What smells of a secret: the second net below what is marked as one.
+//!
+//! The one place that decides it, for values of documents and for what people write: titles of commits, reasons, names.
+//! What people write is cleaned where it comes in ([`masked`]), so that no place that shows it has to think of it. What
+//! is typed is never cleaned: a commit's id, a digest and a plan's SHA-256 stay what they are.
+
+mod address;
+mod text;
+mod word;
+
+use serde::{Deserialize, Deserializer};
+
+/// Stands for what is not shown.
+pub const NOT_SHOWN: &str = "(not shown)";
 
 /// Whether a field of that name probably holds a secret.
 #[must_use]
@@ -30,72 +43,32 @@ pub fn is_secret_name(name: &str) -> bool {
     is_token || WORDS.iter().any(|word| plain.contains(word))
 }
 
-/// Whether a value has the form of a well-known credential.
+/// Whether a value as a whole has the form of a credential.
 #[must_use]
 pub fn is_secret_form(text: &str) -> bool {
-    const STARTS: [&str; 14] = [
-        "sk-",
-        "sk_live_",
-        "ghp_",
-        "gho_",
-        "ghs_",
-        "github_pat_",
-        "glpat-",
-        "xoxb-",
-        "xoxp-",
-        "AKIA",
-        "ASIA",
-        "eyJhbGciOi",
-        "hvs.",
-        "Bearer ",
-    ];
     let text = text.trim();
-    text.contains("-----BEGIN")
-        || STARTS.iter().any(|start| text.starts_with(start) && text.len() > start.len() + 8)
+    text.contains("-----BEGIN") || word::is_credential(text) || text::is_authorization(text)
 }
 
-/// Takes the user and password out of every URL in a text; `mark` stands in their place.
+/// A text in which [`NOT_SHOWN`] stands for everything that smells of a secret.
 #[must_use]
-pub fn without_userinfo(text: &str, mark: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        clean.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'".contains(c)).unwrap_or(after.len());
-        rest = match after[..end].rfind('@') {
-            Some(sign) => {
-                clean.push_str(mark);
-                &after[sign..]
-            }
-            None => after,
-        };
-    }
-    clean.push_str(rest);
-    clean
+pub fn masked(text: &str) -> String {
+    masked_as(text, NOT_SHOWN)
+}
+
+/// A text in which `mark` stands for everything that smells of a secret.
+#[must_use]
+pub fn masked_as(text: &str, mark: &str) -> String {
+    text::masked(text, mark)
+}
+
+/// Reads a text that a person wrote, [`masked`].
+///
+/// # Errors
+/// It is no text.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|text| masked(&text))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_secrets_are_told_from_names_that_only_sound_so() {
-        for name in
-            ["token", "admin_token", "api_key", "DB_PASSWORD", "clientSecret", "aws_secret_access_key"]
-        {
-            assert!(is_secret_name(name), "{name}");
-        }
-        for name in ["max_tokens", "tokens", "first_token", "key", "path", "tokenizer", "desired_count"] {
-            assert!(!is_secret_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_password_in_a_url_is_taken_out() {
-        assert_eq!(
-            without_userinfo("redis://:pw@host:1/0 and http://a.b/c@d", "(sensitive)"),
-            "redis://(sensitive)@host:1/0 and http://a.b/c@d"
-        );
-    }
-}
+mod tests;

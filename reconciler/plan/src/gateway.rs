@@ -3,7 +3,7 @@
 //! In: one reading per replica, and the document in force. Out: findings of the gateway lane. The digest is compared
 //! first, so that agreement costs the same however large the document; fields only when it differs.
 
-mod fields;
+pub(crate) mod fields;
 
 use jiff::Timestamp;
 use moorline_model::config::{Config, Digest, Percent};

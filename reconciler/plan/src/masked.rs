@@ -4,17 +4,13 @@
 //! place is what a document written by hand is most likely to have. Limits, weights, addresses, models, prices and times
 //! are shown.
 
-use moorline_model::smell;
+use moorline_model::smell::{self, NOT_SHOWN};
 use serde_json::Value;
 
 /// Longest text of a value.
 const VALUE_LENGTH_MAX: usize = 120;
-/// Stands for a value that is not shown.
-pub(crate) const NOT_SHOWN: &str = "(not shown)";
 /// What a reference to a secret begins with.
 const SCHEMES: [&str; 5] = ["env", "file", "secretsmanager", "ssm", "vault"];
-/// Letters and digits in a row, both among them, that a part of an address may have before it smells of a token.
-const RUN_MAX: usize = 20;
 
 /// A value as text, at most [`VALUE_LENGTH_MAX`] characters of it. `names` are the fields it stands in.
 pub(crate) fn text<'a>(names: impl IntoIterator<Item = &'a str>, value: &Value) -> String {
@@ -40,7 +36,7 @@ fn write(out: &mut String, value: &Value, is_secret: bool) {
             out.push('{');
             for (index, (name, value)) in map.iter().enumerate() {
                 out.push_str(if index == 0 { "" } else { ", " });
-                out.push_str(name);
+                out.push_str(&smell::masked(name));
                 out.push_str(": ");
                 write(out, value, is_secret_name(name));
             }
@@ -65,39 +61,13 @@ fn string(text: &str, is_secret: bool) -> String {
     if is_secret || smell::is_secret_form(text) {
         return NOT_SHOWN.to_owned();
     }
-    match text.split_once("://") {
-        Some((scheme, rest)) => address(scheme, rest),
-        None => text.to_owned(),
-    }
+    smell::masked(text)
 }
 
 /// A reference's scheme, without what it points to.
 fn reference(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once(':')?;
     (SCHEMES.contains(&scheme) && !rest.starts_with("//")).then(|| format!("{scheme}:…"))
-}
-
-/// An address without what people put secrets into: a user part, a query, a part of the path that looks like a token.
-fn address(scheme: &str, rest: &str) -> String {
-    // Wherever an `@` stands, what is before it may be a password.
-    if rest.contains('@') {
-        return format!("{scheme}://{NOT_SHOWN}");
-    }
-    let (place, query) = match rest.find(['?', '#']) {
-        Some(at) => (&rest[..at], format!("?{NOT_SHOWN}")),
-        None => (rest, String::new()),
-    };
-    let part = |part: &str| if is_token(part) { NOT_SHOWN.to_owned() } else { part.to_owned() };
-    let parts: Vec<_> = place.split('/').map(part).collect();
-    format!("{scheme}://{}{query}", parts.join("/"))
-}
-
-fn is_token(part: &str) -> bool {
-    part.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
-        run.len() >= RUN_MAX
-            && run.contains(|c: char| c.is_ascii_digit())
-            && run.contains(|c: char| c.is_ascii_alphabetic())
-    })
 }
 
 #[cfg(test)]
@@ -139,12 +109,60 @@ mod tests {
             ("location", json!("sk-hunter2hunter2")),
             ("stores", json!({"limits": {"redis_password": "hunter2"}})),
             ("headers", json!({"authorization": ["hunter2"]})),
+            ("header", json!("Basic aHVudGVyMg==hunter2")),
+            ("location", json!("Bearer hunter2hunter2")),
+            ("tags", json!({"https://me:hunter2@host": "x"})),
         ] {
             let shown = one(name, &value);
             assert!(!shown.contains("hunter2"), "{name}: {shown}");
         }
+        let key = "7f83b1657ff1fc53b92dc18148a1d65dfc2d4b1fa3d677284addd200126d9069";
+        assert_eq!(one("location", &json!(key)), NOT_SHOWN);
         assert_eq!(one("api_key", &json!("env:OPENAI_API_KEY")), "env:…");
         assert_eq!(one("base_url", &json!("http://h/v1?code=x")), "http://h/v1?(not shown)");
+    }
+
+    /// Secrets in the shapes in which people have them, and in the fields of which nobody thinks.
+    const SHAPES: [&str; 8] = [
+        "https://me:hunter2@host/v1",
+        "sk-hunter2hunter2",
+        "Basic aHVudGVyMg==hunter2",
+        "Bearer hunter2hunter2",
+        "aGVsbG8Xd29ybGQ9hunter2QkZnR4Yk1pQ0s3VmZ0",
+        "https://hooks.slack.com/services/T000/B000/hunter2",
+        "https://host/bot123:hunter2/",
+        "password=hunter2",
+    ];
+
+    /// A document with a text at each place that people name or fill in.
+    fn document(text: &str) -> Value {
+        json!({
+            "version": 1, "name": text, "location": text, "tags": {"Team": text, text: "x"},
+            "providers": {text: {"kind": "openai", "base_url": text, "headers": {"x-team": text, text: "1"}}},
+            "models": {text: {"targets": [{"provider": text, "model": text, "weight": 1}], "fallback": [text]}},
+            "routes": [{"path": text, "models": [text], "limits": [{"per": {"header": text}, "requests": 1}]}],
+            "keys": [{"name": text, "sha256": text, "models": [text], "tags": [text]}],
+            "guardrails": {text: {"deny": [text]}},
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_shape_of_a_secret_is_seen_in_any_place_of_a_difference(
+            shape in proptest::sample::select(&SHAPES[..]),
+            other in proptest::sample::select(&SHAPES[..]),
+        ) {
+            let (plain, before, after) = (document("gpt-4o"), document(shape), document(other));
+            for (before, after) in [(&plain, &after), (&before, &plain), (&before, &after)] {
+                let digest = moorline_model::config::Digest::of(after);
+                let changes = crate::changes::changes(Some(before), after, digest);
+                let first = crate::changes::changes(None, after, digest);
+                let fields: Vec<_> = crate::gateway::fields::tests::lines(before, after);
+                let seen = serde_json::to_string(&(&changes, &first, fields)).unwrap();
+                let seen = format!("{seen} {}", changes.lines(usize::MAX).join(" "));
+                proptest::prop_assert!(!seen.contains("hunter2"), "{seen}");
+            }
+        }
     }
 
     #[test]

@@ -23,3 +23,4 @@ mod secrets;
 mod swap;
 mod terraform;
 mod told;
+mod unseen;

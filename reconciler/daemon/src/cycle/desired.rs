@@ -5,7 +5,7 @@ use std::sync::Arc;
 use moorline_config::{Config, Digest};
 use moorline_model::declaration::{Declaration, Document};
 use moorline_model::rollout::{Phase, Rollout};
-use moorline_model::{CommitId, Revision};
+use moorline_model::{CommitId, Revision, smell};
 use moorline_plan::decide::{Decision, Situation, foreign};
 use moorline_plan::desired::{Desired, desired};
 use moorline_plan::fit::unfit;
@@ -209,7 +209,7 @@ impl Cycle<'_> {
             tree = Some(identity.map_err(|error| crate::chain::of(&error))?);
         }
         desired(revision.clone(), self.name, declaration, &files, handed_over, tree)
-            .map_err(|error| crate::chain::of(&error))
+            .map_err(|error| smell::masked(&crate::chain::of(&error)))
     }
 
     /// The document that the rollout under way brings, once its digest is known.
@@ -255,8 +255,9 @@ impl Cycle<'_> {
     pub(super) fn parse_kept(&self, digest: Digest, document: &Value) -> Option<Config> {
         let parsed = Config::from_value("kept document", document);
         let named = parsed.inspect_err(|mistakes| {
-            if self.shared.said.is_news(&format!("{} {digest}", self.name), &mistakes.to_string()) {
-                tracing::error!(environment = %self.name, %digest, %mistakes, "a kept document is not valid any more");
+            let mistakes = smell::masked(&mistakes.to_string());
+            if self.shared.said.is_news(&format!("{} {digest}", self.name), &mistakes) {
+                tracing::error!(environment = %self.name, %digest, mistakes, "a kept document is not valid any more");
             }
         });
         named.ok()

@@ -7,6 +7,7 @@ use moorline_admin::{Client, ConnectionFault};
 use moorline_config::{Config, Percent, Secret};
 use moorline_model::declaration::Probe;
 use moorline_model::rollout::Rollout;
+use moorline_model::smell;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::verify::{ProbeOutcome, ProbeResult};
 
@@ -63,7 +64,7 @@ async fn replica(
     for probe in &rollout.verify.probes {
         let sent = match (&pin, &data) {
             (Ok(pin), Ok(data)) => send(probe, data, pin.as_ref(), secrets).await,
-            (Err(error), _) | (_, Err(error)) => Err(format!("{endpoint} {error}")),
+            (Err(error), _) | (_, Err(error)) => Err(format!("the replica {error}")),
         };
         let outcome = match sent {
             Ok(answered) if answered.status == probe.expect_status => ProbeOutcome::Right,
@@ -154,7 +155,7 @@ async fn fault(probe: &Probe, client: &Client, status: u16, request: &str) -> Op
         )),
         _ => {
             let asked = tokio::time::timeout(FAULT_TIMEOUT, client.failure(request)).await;
-            asked.ok()?.ok()?.map(|failure| failure.to_string())
+            asked.ok()?.ok()?.map(|failure| smell::masked(&failure.to_string()))
         }
     }
 }

@@ -87,7 +87,7 @@ fn of_secrets_it_says_that_they_change_and_not_from_what_to_what() {
         lines,
         [
             "key team-search: sha256 changes (not shown)",
-            "provider azure: base_url https://a.openai.azure.com → https://(not shown)",
+            "provider azure: base_url https://a.openai.azure.com → https://(not shown)@a.openai.azure.com",
             "provider openai: api_key changes env:…",
         ]
     );

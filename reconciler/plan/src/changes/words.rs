@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use moorline_model::changes::FieldChange;
+use moorline_model::smell;
 use serde_json::Value;
 
 use super::limit;
@@ -80,8 +81,9 @@ pub(super) fn word(difference: Difference) -> Worded {
     let text = |value: &Value| masked::text(names.clone(), value);
     let mut worded = Worded {
         kind,
-        name,
-        field: field(rest),
+        // Names are what people write, too.
+        name: smell::masked(&name),
+        field: smell::masked(&field(rest)),
         before: before.as_ref().map(text),
         after: after.as_ref().map(text),
         unit: String::new(),
@@ -143,9 +145,10 @@ fn direction(before: Option<&Value>, after: Option<&Value>) -> Option<Ordering> 
 
 /// An amount, of what. Where more than the amount changes, both are said in full.
 fn limit_words(worded: &mut Worded, rest: &[Step], before: Option<&Value>, after: Option<&Value>) {
-    worded.field = field(&rest[..rest.len() - 1]);
+    worded.field = smell::masked(&field(&rest[..rest.len() - 1]));
     worded.field.push_str(if worded.field.is_empty() { "limit" } else { " limit" });
-    let units = [before, after].map(|limit| limit.map(|limit| limit::unit(limit).unwrap_or_default()));
+    let unit = |limit| smell::masked(&limit::unit(limit).unwrap_or_default());
+    let units = [before, after].map(|limit| limit.map(unit));
     let amounts = [before, after].map(|limit| limit.and_then(limit::amount));
     let text = |amount: Option<&Value>| amount.map(ToString::to_string).unwrap_or_default();
     match units {
@@ -176,7 +179,7 @@ fn element_words(worded: &mut Worded, list: &str, before: Option<&Value>, after:
         rest.retain(|name, _| name != "provider" && name != "model");
         let rest =
             if rest.is_empty() { String::new() } else { format!(" {}", masked::text([], &rest.into())) };
-        format!("{provider}/{model}{rest}")
+        format!("{}/{}{rest}", smell::masked(provider), smell::masked(model))
     };
     (worded.before, worded.after) = (before.map(text), after.map(text));
 }

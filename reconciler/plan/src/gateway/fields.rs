@@ -1,6 +1,7 @@
 //! Which fields of a document differ, with nothing in the text that could be a secret.
 
 use moorline_model::config::{Change, diff};
+use moorline_model::smell;
 use serde_json::Value;
 
 use crate::masked;
@@ -18,17 +19,21 @@ pub(super) fn fields(declared: &Value, live: &Value) -> Vec<Field> {
         .into_iter()
         .map(|Change { path, before, after }| {
             let text = |value: &Value| masked::text(path.split(['.', '[', ']']), value);
-            Field { declared: before.as_ref().map(text), live: after.as_ref().map(text), path: path.clone() }
+            Field {
+                declared: before.as_ref().map(text),
+                live: after.as_ref().map(text),
+                path: smell::masked(&path),
+            }
         })
         .collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
-    fn lines(declared: &Value, live: &Value) -> Vec<String> {
+    pub(crate) fn lines(declared: &Value, live: &Value) -> Vec<String> {
         let show = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
         fields(declared, live)
             .into_iter()

@@ -1,5 +1,7 @@
 //! Why policies could not be asked.
 
+use moorline_model::smell;
+
 /// Why policies could not be asked. Each of these refuses the change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
@@ -70,5 +72,5 @@ impl PolicyError {
 /// The engine's own sentence, without the picture of the source around it.
 pub(super) fn last_line(text: &str) -> String {
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("unknown");
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+    smell::masked(line.strip_prefix("error: ").unwrap_or(line))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moorline_model::declaration::Verify;
 use moorline_model::rollout::Phase;
+use moorline_model::smell;
 
 use super::{Found, Observation, Sample};
 
@@ -99,6 +100,7 @@ fn model_faults(verify: &Verify, observation: &Observation<'_>, found: &mut Foun
         });
         if excess(*faults, candidate.requests, stable_faults, stable_requests) > as_number(limit) {
             let beyond = if stable_faults > 0 { format!(", stable {stable_faults}") } else { String::new() };
+            let model = smell::masked(model);
             found.failures.push(format!("{model} failed {faults} times{beyond}; at most {limit}"));
         }
     }

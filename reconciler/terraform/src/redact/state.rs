@@ -161,5 +161,5 @@ fn redact_text(name: &str, text: &str, known: &Known) -> String {
     {
         return known.text(&redact_value(name, &document, Mask::Open, known).to_string());
     }
-    smell::without_userinfo(&known.text(text), REDACTED)
+    smell::masked_as(&known.text(text), REDACTED)
 }

@@ -64,6 +64,8 @@ pub(crate) const ACTIONS: [Action; 7] = [
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Asked {
+    /// It goes into the record, the log, the history and messages: without what smells of a secret.
+    #[serde(deserialize_with = "moorline_model::smell::deserialize")]
     reason: String,
     commit: Option<CommitId>,
     plan_sha256: Option<String>,

@@ -45,6 +45,18 @@ async fn a_wish_is_audited_written_down_and_the_bell_is_rung() {
     }
 }
 
+#[tokio::test]
+async fn a_reason_is_written_down_without_the_secret_that_somebody_typed() {
+    let rig = Rig::start().await;
+    let body =
+        json!({ "reason": "key sk-hunter2hunter2 leaked in 3d014b5abc0123456789abcdef0123456789abcd" });
+    let answer = rig.post("/api/v1/environments/prod/hold", "operator", &body).await;
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let kept = "key (not shown) leaked in 3d014b5abc0123456789abcdef0123456789abcd";
+    assert_eq!(rig.record.pending_intents(&name("prod")).await.unwrap()[0].1.reason, kept);
+    assert_eq!(rig.audit().await[0].entry.detail, kept);
+}
+
 fn deployed(commit: &str) -> moorline_model::rollout::Deployed {
     serde_json::from_value(json!({
         "revision": { "commit": commit, "author": "Ada", "message": "one", "committed_at": now() },
