@@ -6,7 +6,7 @@
 //! [`adopt`] remembers what gateways served when they were first met;
 //! [`gates`] and [`policy`] say what keeps a change from beginning; [`decide`](mod@decide) names the one next step and
 //! [`advance`](mod@advance) what is remembered once it was taken; [`verify`] judges what is being tried; [`announce`]
-//! and [`axes`] tell people what changed. [`fit`] stands apart: what files tell before anything happens.
+//! and [`axes`] tell people what changed, with [`together`] for what replicas share. [`fit`] stands apart: what files tell before anything happens.
 
 pub mod adopt;
 pub mod advance;
@@ -27,6 +27,7 @@ mod masked;
 pub mod policy;
 #[cfg(test)]
 mod sample;
+pub mod together;
 pub mod verify;
 
 pub use advance::{Acted, Advance, Inputs, advance};

@@ -11,6 +11,7 @@ use moorline_model::CommitId;
 use moorline_model::rollout::Rollout;
 use moorline_plan::advance::Acted;
 use moorline_plan::gateway::ReplicaReading;
+use moorline_plan::together;
 
 use crate::fleet::Fleet;
 
@@ -211,9 +212,12 @@ impl Replicas<'_> {
                 Ok(value) => {
                     results.insert(endpoint.clone(), value);
                 }
-                Err(error) => errors.push(format!("{endpoint} {}", self.fleet.told(&error))),
+                Err(error) => errors.push((endpoint.as_str(), self.fleet.told(&error))),
             }
         }
-        if errors.is_empty() { Ok(results) } else { Err(errors.join("; ")) }
+        if errors.is_empty() {
+            return Ok(results);
+        }
+        Err(together::alike(errors, self.fleet.replicas.len()).join("; "))
     }
 }

@@ -1,15 +1,11 @@
 //! Gates on what is looked at whether or not something changes: secrets, replicas, the source, drift, lanes.
 
-use std::collections::BTreeMap;
-
 use moorline_model::axis::{Axis, Standing};
 use moorline_model::comparison;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Lane};
 
 use super::{Asked, Closed, Gate, WaitsFor};
-
-/// Addresses named one by one; more are counted.
-const NAMED_MAX: usize = 3;
+use crate::together;
 
 pub(super) fn variable(asked: &Asked<'_>) -> Option<Option<Closed>> {
     let each: Vec<_> =
@@ -25,33 +21,16 @@ pub(super) fn variable(asked: &Asked<'_>) -> Option<Option<Closed>> {
 pub(super) fn replicas(asked: &Asked<'_>) -> Option<Option<Closed>> {
     asked.desired.or(asked.situation.current)?;
     let readings = asked.situation.replicas;
-    let mut unread: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for reading in readings {
-        if let Err(error) = &reading.result {
-            unread.entry(error).or_default().push(&reading.endpoint);
-        }
-    }
-    if unread.is_empty() && !readings.is_empty() {
+    let unread = readings
+        .iter()
+        .filter_map(|reading| Some((reading.endpoint.as_str(), reading.result.as_ref().err()?.clone())));
+    let each = together::alike(unread, readings.len());
+    if each.is_empty() && !readings.is_empty() {
         return Some(None);
     }
-    let each: Vec<_> =
-        unread.iter().map(|(error, who)| format!("{} {error}", named(who, readings.len()))).collect();
     let what = if each.is_empty() { "no replica was found".to_owned() } else { each.join("; ") };
     let opened_by = "the replicas' answer; they are asked again by themselves";
     Some(Some(Closed::new(Gate::Replicas, WaitsFor::You, what, opened_by)))
-}
-
-/// The subject of a sentence: `http://a:1`, or `each of 2 replicas of 5 (http://a:1, http://b:1)`.
-fn named(who: &[&str], all: usize) -> String {
-    match who {
-        [one] => (*one).to_owned(),
-        _ => {
-            let more = if who.len() > NAMED_MAX { ", …" } else { "" };
-            let some: Vec<_> = who.iter().take(NAMED_MAX).copied().collect();
-            let of = if who.len() == all { String::new() } else { format!(" of {all}") };
-            format!("each of {} replicas{of} ({}{more})", who.len(), some.join(", "))
-        }
-    }
 }
 
 pub(super) fn source(asked: &Asked<'_>) -> Option<Option<Closed>> {

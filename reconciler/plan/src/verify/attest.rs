@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use moorline_model::rollout::Phase;
 
 use super::{Found, Observation};
+use crate::together;
 
 pub(super) fn judge(observation: &Observation<'_>, found: &mut Found, facts: &mut BTreeMap<String, String>) {
     let expected = observation.expected;
@@ -18,14 +19,18 @@ pub(super) fn judge(observation: &Observation<'_>, found: &mut Found, facts: &mu
     if all.is_empty() {
         found.errors.push("no replica was found".to_owned());
     }
+    let (mut unread, mut lacking) = (Vec::new(), Vec::new());
     for reading in all {
+        let endpoint = reading.endpoint.as_str();
         match &reading.result {
-            Err(error) => found.errors.push(format!("{} {error}", reading.endpoint)),
+            Err(error) => unread.push((endpoint, error.clone())),
             // Not its fault: somebody wrote there, or the replica started anew. Drift has the word on that.
             Ok(_) if !is_attested(&reading) => {
-                found.missing.push(format!("{} does not hold {}", reading.endpoint, expected.short()));
+                lacking.push((endpoint, format!("does not hold {}", expected.short())));
             }
             Ok(_) => {}
         }
     }
+    found.errors.extend(together::alike(unread, all.len()));
+    found.missing.extend(together::alike(lacking, all.len()));
 }

@@ -1,12 +1,14 @@
 //! Whether the requests we sent ourselves were answered rightly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_model::rollout::Evidence;
+use moorline_model::smell;
 
 use super::{Found, Observation, ProbeOutcome, WRONG_PROBES_MAX};
+use crate::together::{grouped, named};
 
-/// Returns how many rounds in a row had a wrong answer.
+/// What replicas answer alike is said once. Returns how many rounds in a row had a wrong answer.
 pub(super) fn judge(
     observation: &Observation<'_>,
     previous: Option<&Evidence>,
@@ -19,19 +21,19 @@ pub(super) fn judge(
     }
     let right = probes.iter().filter(|probe| probe.outcome == ProbeOutcome::Right).count();
     facts.insert("probes".to_owned(), format!("{right} of {} answered rightly", probes.len()));
+    let replicas: BTreeSet<_> = probes.iter().map(|probe| probe.endpoint.as_str()).collect();
+    let told = probes.iter().map(|probe| ((&probe.model, &probe.outcome), probe.endpoint.as_str()));
     let mut wrong = Vec::new();
-    for probe in probes {
-        let (model, endpoint) = (&probe.model, &probe.endpoint);
-        match &probe.outcome {
+    for ((model, outcome), who) in grouped(told) {
+        let probe = format!("the probe of {} on {}", smell::masked(model), named(&who, replicas.len()));
+        match outcome {
             ProbeOutcome::Right => {}
             ProbeOutcome::Wrong { status, expected, fault } => {
                 let fault = fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();
-                wrong.push(format!(
-                    "the probe of {model} on {endpoint} got {status} instead of {expected}{fault}"
-                ));
+                wrong.push(format!("{probe} got {status} instead of {expected}{fault}"));
             }
             ProbeOutcome::Unanswered { because } => {
-                found.errors.push(format!("the probe of {model} on {endpoint} was not answered: {because}"));
+                found.errors.push(format!("{probe} was not answered: {because}"));
             }
         }
     }

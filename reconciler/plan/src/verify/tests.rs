@@ -214,6 +214,18 @@ fn a_wrong_answer_to_a_probe_counts_the_second_time_in_a_row() {
         reasons,
         ["the probe of gpt-4o on a got 502 instead of 200: provider mock refuses connections"]
     );
+    // Replicas that answer alike are told together.
+    let b = ProbeResult { endpoint: "b".to_owned(), ..probe(502) };
+    let both = Scene { probes: vec![probe(502), b], ..scene() };
+    let once = both.judge_after(&Verify::default(), None, now());
+    let twice = both.judge_after(&Verify::default(), Some(&once), now());
+    let Verdict::Failed { reasons } = twice.verdict else { panic!("{twice:?}") };
+    assert_eq!(
+        reasons,
+        [
+            "the probe of gpt-4o on each of 2 replicas (a, b) got 502 instead of 200: provider mock refuses connections"
+        ]
+    );
     // Where something else is proof enough, it says what is behind that.
     let other = Scene { aws: vec!["ECS rolled the deployment back".to_owned()], ..scene() };
     let other = Scene { probes: vec![probe(502)], ..other };

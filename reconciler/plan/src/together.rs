@@ -1,0 +1,56 @@
+//! What several replicas say alike is said once, with their number and the first of them.
+
+/// Addresses named one by one; more are counted.
+const NAMED_MAX: usize = 3;
+
+/// Sentences about replicas. In: each replica with what is said of it, as the rest of a sentence that begins with its
+/// address; and how many replicas there are. Out: one sentence for all that is said alike, in the order of the first.
+pub fn alike<'a>(told: impl IntoIterator<Item = (&'a str, String)>, all: usize) -> Vec<String> {
+    let groups = grouped(told.into_iter().map(|(who, told)| (told, who)));
+    groups.into_iter().map(|(told, who)| format!("{} {told}", named(&who, all))).collect()
+}
+
+/// Who shares what, in the order of the first.
+pub(crate) fn grouped<'a, T: PartialEq>(
+    told: impl IntoIterator<Item = (T, &'a str)>,
+) -> Vec<(T, Vec<&'a str>)> {
+    let mut groups: Vec<(T, Vec<&str>)> = Vec::new();
+    for (told, who) in told {
+        match groups.iter_mut().find(|(known, _)| *known == told) {
+            Some((_, others)) => others.push(who),
+            None => groups.push((told, vec![who])),
+        }
+    }
+    groups
+}
+
+/// The subject of a sentence: `http://a:1`, or `each of 2 replicas of 5 (http://a:1, http://b:1)`.
+pub(crate) fn named(who: &[&str], all: usize) -> String {
+    match who {
+        [one] => (*one).to_owned(),
+        _ => {
+            let more = if who.len() > NAMED_MAX { ", …" } else { "" };
+            let some: Vec<_> = who.iter().take(NAMED_MAX).copied().collect();
+            let of = if who.len() == all { String::new() } else { format!(" of {all}") };
+            format!("each of {} replicas{of} ({}{more})", who.len(), some.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_alike_is_said_once() {
+        let told = |who: &'static str, what: &str| (who, what.to_owned());
+        let dark = "refuses connections";
+        let some = [told("a", dark), told("b", "does not answer"), told("c", dark)];
+        assert_eq!(
+            alike(some, 4),
+            ["each of 2 replicas of 4 (a, c) refuses connections", "b does not answer"]
+        );
+        let all = ["a", "b", "c", "d"].map(|who| told(who, dark));
+        assert_eq!(alike(all, 4), ["each of 4 replicas (a, b, c, …) refuses connections"]);
+    }
+}
