@@ -96,7 +96,14 @@ pub(crate) fn note_hold(state: &mut EnvironmentState, now: Timestamp) {
         ([], _) => {
             let past: Vec<_> = past.iter().filter_map(|hold| hold.commit.as_ref()).collect();
             let commits: Vec<_> = past.into_iter().map(|commit| commit.short()).collect();
-            (Standing::Good, format!("nothing that is wanted is held; {} stays out", commits.join(", ")))
+            (
+                Standing::Good,
+                format!(
+                    "what is wanted is not held; {} {} held and not tried again",
+                    commits.join(", "),
+                    if commits.len() == 1 { "is" } else { "are" }
+                ),
+            )
         }
         (holds, _) => {
             let each = holds.iter().map(|hold| {

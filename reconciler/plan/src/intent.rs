@@ -219,17 +219,19 @@ fn hold(state: &mut EnvironmentState, intent: &Intent, commit: Option<&CommitId>
 }
 
 fn release(state: &mut EnvironmentState, intent: &Intent) -> Heard {
-    let holds = state.holds.len();
+    let holds = std::mem::take(&mut state.holds);
     let frozen = state.frozen.take();
-    state.holds.clear();
     // What was held or frozen may be tried again now.
     state.sync = Some(ask(intent));
-    let did = match (holds, frozen) {
-        (0, None) => "released, but nothing was held".to_owned(),
-        (0, Some(_)) => "lifted the freeze".to_owned(),
-        (1, None) => "lifted the hold".to_owned(),
-        (_, None) => format!("lifted {holds} holds"),
-        (_, Some(_)) => format!("lifted the freeze and {holds} holds"),
+    // A rollback holds more than one commit: whoever releases it sees which.
+    let held: Vec<_> =
+        holds.iter().map(|hold| hold.commit.as_ref().map_or("everything", |commit| commit.short())).collect();
+    let did = match (held.as_slice(), frozen) {
+        ([], None) => "released, but nothing was held".to_owned(),
+        ([], Some(_)) => "lifted the freeze".to_owned(),
+        ([_], None) => "lifted the hold".to_owned(),
+        (_, None) => format!("lifted the hold on {}", held.join(" and ")),
+        (_, Some(_)) => format!("lifted the freeze and the hold on {}", held.join(" and ")),
     };
     Heard::Follows { did }
 }

@@ -117,7 +117,7 @@ fn a_hold_on_a_commit_that_nobody_wants_any_more_is_no_worry() {
     );
     note_hold(&mut state, now());
     assert_eq!(state.axes.standing(Axis::Hold), Standing::Good);
-    assert!(state.axes.0[&Axis::Hold].because.contains("c200000000 stays out"));
+    assert!(state.axes.0[&Axis::Hold].because.contains("c200000000 is held and not tried again"));
     state.wanted = Some(crate::sample::revision("c2"));
     note_hold(&mut state, now());
     assert_eq!(state.axes.standing(Axis::Hold), Standing::Attention);

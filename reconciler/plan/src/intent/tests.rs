@@ -226,11 +226,19 @@ fn each_wish_is_told_what_came_of_it() {
     let (rests, changes) = (situation(&old, &[]), situation(&new, &[]));
     let mut held = in_force("c1");
     advance::hold(&mut held, Some(commit("c2")), "too dear".to_owned(), "ann".to_owned(), now());
+    let mut held_twice = held.clone();
+    advance::hold(&mut held_twice, Some(commit("c3")), "too dear".to_owned(), "ann".to_owned(), now());
     let hold = || Wish::Hold { commit: None };
     let cases = [
         (in_force("c1"), Wish::Sync, &rests, ("looked; c100000000 is in force", 0, false)),
         (in_force("c1"), Wish::Sync, &changes, ("looked; c200000000 begins", 0, true)),
         (held.clone(), Wish::Release, &changes, ("lifted the hold; c200000000 begins", 0, true)),
+        (
+            held_twice,
+            Wish::Release,
+            &changes,
+            ("lifted the hold on c200000000 and c300000000; c200000000 begins", 0, true),
+        ),
         (
             held,
             Wish::Sync,
