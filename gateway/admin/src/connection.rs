@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use moorline_config::chain;
 use serde::{Deserialize, Serialize};
 
 /// How a connection failed.
@@ -38,14 +39,7 @@ impl ConnectionFault {
     /// Tells by an error and its causes.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = told_by(error) {
-                return found;
-            }
-            next = error.source();
-        }
-        Self::Other
+        chain::links(error).find_map(told_by).unwrap_or(Self::Other)
     }
 
     /// What people who run the service do about it.

@@ -8,6 +8,7 @@
 //! Moorline (this one, `moorline.yaml`, `moorlined.yaml`); [`check`] holds the rules a type cannot say;
 //! [`mod@layer`], [`digest`] and [`mod@diff`] work on the plain JSON value.
 
+pub mod chain;
 pub mod check;
 pub mod config;
 pub mod decode;

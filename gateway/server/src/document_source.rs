@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use moorline_admin::Source;
-use moorline_config::Reference;
+use moorline_config::{Reference, chain};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -264,27 +264,12 @@ impl Follower {
             Err(ChangeError::Secrets(_)) => return Next::TryAgain,
             // Not the document's fault: to be tried again.
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "the document was not taken");
+                tracing::warn!(error = chain::of(&error), "the document was not taken");
                 return Next::TryAgain;
             }
         }
         self.seen = Some(proposal);
         Next::Wait
-    }
-}
-
-/// Prints an error and its causes.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(formatter, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }
 

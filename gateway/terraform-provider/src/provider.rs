@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use moorline_config::chain;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{self, Connection};
@@ -20,7 +21,6 @@ use crate::protocol::calls::{
     ValidateTypeConfigRequest,
 };
 use crate::protocol::{Diagnostic, DynamicValue, ProviderRpc};
-use crate::report;
 use crate::resource::{Applied, Change, Diagnostics, Resource};
 use crate::status_data;
 use crate::upstream_resource::UpstreamResource;
@@ -139,7 +139,7 @@ fn decode(value: Option<&DynamicValue>) -> Result<Value, Diagnostics> {
 }
 
 fn unreadable(error: &crate::value::ValueError) -> Diagnostics {
-    vec![Diagnostic::error("Terraform sent a value we cannot read", report::chain(error))]
+    vec![Diagnostic::error("Terraform sent a value we cannot read", chain::of(error))]
 }
 
 fn diagnostics(found: Result<Diagnostics, Diagnostics>) -> Diagnostics {

@@ -1,8 +1,7 @@
 //! Failures as diagnostics: in whole sentences, with the whole chain of causes, and with the next step.
 
-use std::error::Error;
-
 use moorline_admin::AdminError;
+use moorline_config::chain;
 
 use crate::protocol::Diagnostic;
 
@@ -10,7 +9,7 @@ use crate::protocol::Diagnostic;
 #[must_use]
 pub fn admin(error: &AdminError) -> Diagnostic {
     let Some(problem) = error.problem() else {
-        return Diagnostic::error("The endpoint cannot be used", chain(error));
+        return Diagnostic::error("The endpoint cannot be used", chain::of(error));
     };
     let summary = if problem.is("precondition-failed") {
         "The document changed since it was planned"
@@ -34,17 +33,4 @@ pub fn admin(error: &AdminError) -> Diagnostic {
     };
     let mistakes: String = problem.mistakes.iter().map(|mistake| format!("\n- {mistake}")).collect();
     Diagnostic::error(summary, format!("{error}{mistakes}{next}"))
-}
-
-/// An error and all its causes in one line.
-#[must_use]
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

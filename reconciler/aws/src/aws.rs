@@ -8,6 +8,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use moorline_model::config::chain;
 use moorline_model::declaration;
 use moorline_model::drift::Finding;
 use tokio::time::{Instant, timeout_at};
@@ -127,7 +128,7 @@ async fn settled(
 ) -> Vec<Finding> {
     let reason = match timeout_at(deadline, read).await {
         Ok(Ok(findings)) => return findings,
-        Ok(Err(error)) => error.note(),
+        Ok(Err(error)) => chain::of(&error),
         Err(_) => format!("not read within {} s", READING_TIMEOUT.as_secs()),
     };
     tracing::warn!(address, reason, "an AWS resource could not be read");

@@ -110,18 +110,6 @@ impl ReadError {
             Self::Failed { operation, code, message }
         }
     }
-
-    /// The error and all that caused it, in one line.
-    pub(crate) fn note(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
-    }
 }
 
 /// The region to ask: the one that the state names, else the environment's.
@@ -167,6 +155,8 @@ fn is_denial(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use moorline_model::config::chain;
+
     use super::*;
 
     #[test]
@@ -177,13 +167,13 @@ mod tests {
         assert!(matches!(sorted(400, Some("ExpiredTokenException")), ReadError::Denied { .. }));
         assert!(matches!(sorted(403, None), ReadError::Denied { .. }));
         assert!(matches!(sorted(400, Some("ServiceNotFoundException")), ReadError::Failed { .. }));
-        assert_eq!(sorted(500, None).note(), "ecs:DescribeServices failed: HTTP 500: why");
+        assert_eq!(chain::of(&sorted(500, None)), "ecs:DescribeServices failed: HTTP 500: why");
     }
 
     #[test]
     fn a_note_says_the_whole_chain() {
         let error =
             ReadError::Unreachable { operation: "wafv2:GetWebACL", source: "connection refused".into() };
-        assert_eq!(error.note(), "wafv2:GetWebACL could not be sent: connection refused");
+        assert_eq!(chain::of(&error), "wafv2:GetWebACL could not be sent: connection refused");
     }
 }

@@ -7,7 +7,6 @@
 pub mod act;
 pub mod aws;
 pub mod bell;
-pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod cycle;
@@ -28,3 +27,6 @@ pub mod settings;
 pub mod shared;
 pub mod source;
 pub mod verify;
+
+/// Errors with their causes, in one line.
+pub use moorline_config::chain;

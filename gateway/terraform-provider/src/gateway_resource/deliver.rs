@@ -5,7 +5,7 @@
 //! write whose answer was lost), or over an empty document (what [`withdraw`] leaves), unless it takes over.
 
 use moorline_admin::{DocumentEndpoint, EffectiveConfig, Origin, WriteOptions};
-use moorline_config::{Config, Digest};
+use moorline_config::{Config, Digest, chain};
 use serde_json::{Value as Json, json};
 
 use crate::connection::Connection;
@@ -128,8 +128,7 @@ async fn served_at(endpoint: &DocumentEndpoint, own: &str) -> (String, Diagnosti
     match endpoint.get().await {
         Ok(live) => (live.and_then(|live| live.endpoint).unwrap_or_else(|| own.to_owned()), Vec::new()),
         Err(error) => {
-            let detail =
-                format!("The document was taken, but reading it back failed: {}", report::chain(&error));
+            let detail = format!("The document was taken, but reading it back failed: {}", chain::of(&error));
             (own.to_owned(), vec![Diagnostic::warning("The document could not be read back", detail)])
         }
     }

@@ -56,13 +56,4 @@ pub(crate) fn files(root: &Path) -> Vec<String> {
     found
 }
 
-/// The whole chain of an error in one line, as a log would show it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(&format!(": {source}"));
-        next = source.source();
-    }
-    text
-}
+pub(crate) use moorline_model::config::chain::of as chain;

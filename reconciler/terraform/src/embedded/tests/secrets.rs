@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use moorline_model::config::chain;
+
 use super::rig::{Events, Rig};
 use crate::error::RunError;
 use crate::runner::{Planned, Runner as _};
@@ -17,13 +19,7 @@ fn surfaces(planned: &Planned, events: &Events) -> String {
 }
 
 fn whole(error: &RunError) -> String {
-    let mut all = format!("{error:?}");
-    let mut next: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = next {
-        write!(all, "\n{error}").unwrap();
-        next = error.source();
-    }
-    all
+    format!("{error:?}\n{}", chain::of(error))
 }
 
 const CODE: &str = r#"
