@@ -1,6 +1,6 @@
 //! What the log has said already. A cycle finds the same mistake again and again; the log names it once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Things that are remembered; with more, all are forgotten, and said again at most once.
@@ -24,6 +24,20 @@ impl Said {
         }
         known.insert(about.to_owned(), text.to_owned());
         true
+    }
+
+    /// Of the things whose name begins like this only some are left: the others are news when they come again.
+    pub fn only_left(&self, begins: &str, left: &BTreeSet<String>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|about, _| !about.starts_with(begins) || left.contains(about));
+    }
+}
+
+#[cfg(test)]
+impl Said {
+    /// What was said last of a thing.
+    pub(crate) fn last(&self, about: &str) -> Option<String> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(about).cloned()
     }
 }
 

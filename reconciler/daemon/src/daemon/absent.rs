@@ -9,40 +9,36 @@ use moorline_config::WeakToken;
 use moorline_model::declaration::Declaration;
 
 use crate::chain;
+use crate::said::Said;
 use crate::secrets::Secrets;
 
-/// What was said.
-#[derive(Debug, Default)]
-pub(super) struct Absent {
-    told: BTreeSet<String>,
-}
+/// How the log's memory calls these warnings, before the reference.
+const ABOUT: &str = "the value of ";
 
-impl Absent {
-    /// Looks for a value of everything that is named.
-    pub(super) fn tell(&mut self, declaration: &Declaration, secrets: &Secrets) {
-        let mut absent = BTreeSet::new();
-        for named in declaration.references() {
-            let problem = match secrets.declared(named.reference) {
-                Err(error) => chain::of(&error),
-                // Anybody could hand over a document with it.
-                Ok(token) if named.path.ends_with(".document_token") && token.as_token().is_err() => {
-                    format!("{} is no token: {WeakToken}", named.reference)
-                }
-                Ok(_) => continue,
-            };
-            let reference = named.reference.to_string();
-            // One that several places name is one secret.
-            if absent.insert(reference.clone()) && !self.told.contains(&reference) {
-                let environment = named.environment.map(ToString::to_string);
-                tracing::warn!(
-                    environment,
-                    path = named.path,
-                    "{problem}; until then what needs it cannot be done"
-                );
+/// Looks for a value of everything that is named.
+pub(super) fn tell(declaration: &Declaration, secrets: &Secrets, said: &Said) {
+    let mut absent = BTreeSet::new();
+    for named in declaration.references() {
+        let about = format!("{ABOUT}{}", named.reference);
+        let problem = match secrets.declared(named.reference) {
+            Err(error) => chain::of(&error),
+            // Anybody could hand over a document with it.
+            Ok(token) if named.path.ends_with(".document_token") && token.as_token().is_err() => {
+                format!("{} is no token: {WeakToken}", named.reference)
             }
+            Ok(_) => continue,
+        };
+        // One that several places name is one secret.
+        if absent.insert(about.clone()) && said.is_news(&about, &problem) {
+            let environment = named.environment.map(ToString::to_string);
+            tracing::warn!(
+                environment,
+                path = named.path,
+                "{problem}; what needs it cannot be done before it has a value"
+            );
         }
-        self.told = absent;
     }
+    said.only_left(ABOUT, &absent);
 }
 
 #[cfg(test)]
@@ -59,16 +55,19 @@ mod tests {
             file.display()
         );
         let declaration = Declaration::parse("moorline.yaml", &text).unwrap();
-        let (mut absent, secrets) = (Absent::default(), Secrets::default());
-        absent.tell(&declaration, &secrets);
-        assert_eq!(absent.told.len(), 1);
-        absent.tell(&declaration, &secrets);
-        assert_eq!(absent.told.len(), 1);
+        let (said, secrets) = (Said::default(), Secrets::default());
+        let about = format!("{ABOUT}file:{}", file.display());
+        let told = || {
+            tell(&declaration, &secrets, &said);
+            // What is told already is no news.
+            said.last(&about)
+        };
+        let unread = told().unwrap();
+        assert_eq!(told(), Some(unread.clone()));
         std::fs::write(&file, "hunter2").unwrap();
-        absent.tell(&declaration, &secrets);
-        assert_eq!(absent.told.len(), 1, "a document token that anybody could guess is as good as none");
+        let weak = told().unwrap();
+        assert!(weak != unread && weak.contains("is no token"), "anybody could guess it: {weak}");
         std::fs::write(&file, "correct-horse").unwrap();
-        absent.tell(&declaration, &secrets);
-        assert!(absent.told.is_empty());
+        assert_eq!(told(), None, "told anew when it is gone again");
     }
 }

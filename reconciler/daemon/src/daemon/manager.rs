@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::absent::Absent;
+use super::absent;
 use crate::bell::Bells;
 use crate::keeper::Keeper;
 use crate::shared::Shared;
@@ -43,14 +43,14 @@ impl Manager {
     /// Follows the repository until cancelled. Environments that the record knows are kept from the start, so that a
     /// repository which cannot be read does not make drift invisible.
     pub(super) async fn run(mut self, known: Vec<EnvironmentName>, cancel: CancellationToken) {
-        let (mut keepers, mut absent) = (Keepers::default(), Absent::default());
+        let mut keepers = Keepers::default();
         for name in known {
             self.start(&mut keepers, name, &cancel);
         }
         loop {
             let declaration = self.declaration();
             if let Some(declaration) = declaration {
-                absent.tell(&declaration, &self.shared.secrets);
+                absent::tell(&declaration, &self.shared.secrets, &self.shared.said);
                 self.documents.send_replace(Some(self.documents_of(&declaration)));
                 let names: BTreeSet<_> =
                     declaration.environments.iter().map(|found| found.name.clone()).collect();
