@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what a test needs and does not get is its report")]
 
+#[path = "../../../gateway/config/src/schema/tests/edit.rs"]
+mod edit;
+
 use jsonschema::Validator;
 use moorline_config::Source;
 use moorline_model::bootstrap::Bootstrap;
@@ -10,6 +13,8 @@ use moorline_model::declaration::Declaration;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
+
+use self::edit::edited;
 
 /// A kind of document: its schema, and how it is read.
 struct Kind {
@@ -246,25 +251,6 @@ fn every_field_says_when_a_change_of_it_is_in_force() {
         assert!(seen > 10, "{seen}");
         assert_eq!(schema["$id"], json!(format!("urn:moorline:{}:{name}", env!("CARGO_PKG_VERSION"))));
     }
-}
-
-/// The places of all scalars in a value.
-fn leaves(value: &Value, at: String, found: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => map.iter().for_each(|(key, below)| leaves(below, format!("{at}/{key}"), found)),
-        Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, below)| leaves(below, format!("{at}/{index}"), found));
-        }
-        _ => found.push(at),
-    }
-}
-
-fn edited(value: &Value, edit: &Index, put: &Value) -> Value {
-    let mut pointers = Vec::new();
-    leaves(value, String::new(), &mut pointers);
-    let mut value = value.clone();
-    *value.pointer_mut(&pointers[edit.index(pointers.len())]).unwrap() = put.clone();
-    value
 }
 
 fn scalar() -> impl Strategy<Value = Value> {

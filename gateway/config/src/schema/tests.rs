@@ -1,10 +1,13 @@
 //! The schema is what editors believe: it refuses what reading refuses, as far as it can be said, and nothing else.
 
+mod edit;
+
 use jsonschema::Validator;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
+use self::edit::edited;
 use super::*;
 use crate::{Config, Document, Source, decode};
 
@@ -106,27 +109,6 @@ fn the_schema_refuses_what_reading_refuses_where_it_can_say_so() {
         *document.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = put.clone();
         assert!(is_refused(&document), "reading takes {put} at {pointer}");
         assert!(!validator.is_valid(&document), "the schema takes {put} at {pointer}");
-    }
-}
-
-/// Puts something else in the place of one part of a value.
-fn edited(value: &Value, edit: &Index, put: &Value) -> Value {
-    let mut pointers = Vec::new();
-    leaves(value, String::new(), &mut pointers);
-    let mut value = value.clone();
-    if let Some(place) = value.pointer_mut(&pointers[edit.index(pointers.len())]) {
-        *place = put.clone();
-    }
-    value
-}
-
-fn leaves(value: &Value, at: String, found: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => map.iter().for_each(|(key, below)| leaves(below, format!("{at}/{key}"), found)),
-        Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, below)| leaves(below, format!("{at}/{index}"), found));
-        }
-        _ => found.push(at),
     }
 }
 
