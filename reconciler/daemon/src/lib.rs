@@ -26,6 +26,7 @@ pub mod secrets;
 pub mod settings;
 pub mod shared;
 pub mod source;
+pub mod speaker;
 pub mod verify;
 
 /// Errors with their causes, in one line.

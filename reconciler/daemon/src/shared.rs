@@ -14,6 +14,7 @@ use crate::fleet::Clients;
 use crate::metrics::Metrics;
 use crate::said::Said;
 use crate::secrets::Secrets;
+use crate::speaker::Speaker;
 
 /// What the keepers share.
 pub struct Shared {
@@ -43,6 +44,8 @@ pub struct Shared {
     pub explanations: Arc<Explanations>,
     /// What the log has said already.
     pub said: Said,
+    /// Who tells people of trouble with the repository.
+    pub speaker: Speaker,
     /// Rung when a message waits in the outbox.
     pub outbox: Arc<Notify>,
 }

@@ -22,6 +22,8 @@ pub struct Report {
     pub head: Option<Head>,
     /// Why the last fetch failed.
     pub error: Option<String>,
+    /// Since when it cannot be fetched, or the head's declaration has mistakes.
+    pub trouble_since: Option<Timestamp>,
     /// When the last fetch ended.
     pub checked_at: Timestamp,
 }
@@ -108,7 +110,13 @@ impl Watcher {
         if self.reports.borrow().as_ref().is_some_and(|report| report.error.is_some()) {
             tracing::info!("the repository can be fetched again");
         }
-        Report { head: Some(head), error: None, checked_at: clock::now() }
+        let trouble_since = head.declaration.is_err().then(|| self.trouble_since());
+        Report { head: Some(head), error: None, trouble_since, checked_at: clock::now() }
+    }
+
+    /// Since when there is trouble, when there is some now.
+    fn trouble_since(&self) -> Timestamp {
+        self.reports.borrow().as_ref().and_then(|report| report.trouble_since).unwrap_or_else(clock::now)
     }
 
     fn failed(&self, error: &str) -> Report {
@@ -117,7 +125,8 @@ impl Watcher {
             tracing::warn!(error, "the repository cannot be fetched");
         }
         let head = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
-        Report { head, error: Some(error.to_owned()), checked_at: clock::now() }
+        let trouble_since = Some(self.trouble_since());
+        Report { head, error: Some(error.to_owned()), trouble_since, checked_at: clock::now() }
     }
 }
 
@@ -165,7 +174,8 @@ mod tests {
         let (repository, revision) =
             crate::sample::repository(folder.path(), &[("moorline.yaml", text)]).await;
         let unread = Head { revision: revision.clone(), declaration: Err("the disk was slow".to_owned()) };
-        let report = Report { head: Some(unread), error: None, checked_at: clock::now() };
+        let now = clock::now();
+        let report = Report { head: Some(unread), error: None, trouble_since: Some(now), checked_at: now };
         let watcher = Watcher {
             repository,
             path: "moorline.yaml".to_owned(),
@@ -177,3 +187,4 @@ mod tests {
         assert!(report.head.unwrap().declaration.is_ok());
     }
 }
+        assert_eq!(report.trouble_since, None);

@@ -4,7 +4,6 @@
 //! not be checked, or is wrong, twice in a row, and when that ends.
 
 use jiff::Timestamp;
-use moorline_model::Revision;
 use moorline_model::axis::{Axis, Reading, Standing};
 use moorline_model::callers::callers;
 use moorline_model::comparison::{self, Answer};
@@ -15,6 +14,7 @@ use moorline_model::notification::{Notification, Transition};
 use moorline_model::page::Page;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Verdict};
+use moorline_model::{EnvironmentName, Revision};
 
 use crate::age::{age, lasting};
 use crate::announce::Told;
@@ -37,11 +37,26 @@ pub enum SourceReading<'a> {
     Unreachable(&'a str),
 }
 
+/// For whom an environment speaks of trouble with the source. What goes wrong with the repository goes wrong for all its
+/// environments, and is one incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Voice<'a> {
+    /// Of what is its own.
+    #[default]
+    ItsOwn,
+    /// For all of these: the trouble is the repository's.
+    All(&'a [EnvironmentName]),
+    /// Not at all: another one told people.
+    Silent,
+}
+
 /// What was looked at this cycle; `None`: not this time, and the axis keeps its reading.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Looked<'a> {
     /// The source.
     pub source: Option<SourceReading<'a>>,
+    /// For whom it speaks of that.
+    pub voice: Voice<'a>,
     /// The scheduled Terraform plan.
     pub plan: Option<Result<&'a PlanSummary, &'a str>>,
     /// The gateway replicas.
@@ -66,7 +81,8 @@ pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timesta
             SourceReading::Invalid { head, .. } => Some(head),
             SourceReading::Valid(_) | SourceReading::Unreachable(_) => None,
         };
-        note_and_tell(state, Axis::Source, standing, &because, head, now, &mut told);
+        let look = Look { axis: Axis::Source, standing, because: &because, head, voice: looked.voice };
+        note_and_tell(state, &look, now, &mut told);
     }
     if let Some(plan) = looked.plan {
         let (standing, because) = match plan {
@@ -74,7 +90,8 @@ pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timesta
             Ok(plan) => (Standing::Attention, plan.headline()),
             Err(error) => (Standing::CannotCheck, error.to_owned()),
         };
-        note_and_tell(state, Axis::Plan, standing, &because, None, now, &mut told);
+        let look = Look { axis: Axis::Plan, standing, because: &because, head: None, voice: Voice::ItsOwn };
+        note_and_tell(state, &look, now, &mut told);
     }
     if let Some(replicas) = looked.replicas {
         // Replicas that cannot be read are findings of the gateway lane; those tell people.
@@ -184,17 +201,27 @@ fn about(state: &EnvironmentState, axis: Axis) -> String {
     format!("check/{}/{axis}", state.name)
 }
 
-/// Notes an axis. One failed look is no news; the second in a row is, other mistakes than those told are, and so is the
-/// end of what was news. `head` is the commit with the mistakes.
-fn note_and_tell(
-    state: &mut EnvironmentState,
+/// Whether messages say something of the source.
+#[must_use]
+pub fn tells_of_source(state: &EnvironmentState, told: &Told) -> bool {
+    let about = about(state, Axis::Source);
+    told.notifications.iter().any(|message| message.incident.0.starts_with(&about))
+}
+
+/// What a look at an axis came to.
+struct Look<'a> {
     axis: Axis,
     standing: Standing,
-    because: &str,
-    head: Option<&Revision>,
-    now: Timestamp,
-    told: &mut Told,
-) {
+    because: &'a str,
+    /// The commit with the mistakes.
+    head: Option<&'a Revision>,
+    voice: Voice<'a>,
+}
+
+/// Notes an axis. One failed look is no news; the second in a row is, other mistakes than those told are, and so is the
+/// end of what was news.
+fn note_and_tell(state: &mut EnvironmentState, look: &Look<'_>, now: Timestamp, told: &mut Told) {
+    let Look { axis, standing, because, .. } = *look;
     let before = state.axes.0.get(&axis).cloned();
     state.axes.note(axis, standing, because, now);
     let Some(before) = before else { return };
@@ -210,55 +237,58 @@ fn note_and_tell(
         _ => was_told.then_some(Transition::Resolved),
     };
     if let Some(transition) = transition {
-        let news = News { axis, transition, because, head, was_told, before: &before };
+        let news = News { look, transition, was_told, before: &before };
         tell(state, &news, now, told);
     }
 }
 
 /// What is told of an axis.
 struct News<'a> {
-    axis: Axis,
+    look: &'a Look<'a>,
     transition: Transition,
-    because: &'a str,
-    head: Option<&'a Revision>,
     was_told: bool,
     before: &'a Reading,
 }
 
 fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mut Told) {
-    let News { axis, transition, because, head, was_told, before } = *news;
-    let environment = state.name.clone();
-    let (age, lasting) = (age(before.since, now), lasting(before.since, now));
-    let headline = match (transition, before.standing) {
-        (Transition::Resolved, Standing::Bad) => {
-            format!("{environment}: the {axis} is right again, after {age}")
-        }
-        (Transition::Resolved, _) => {
-            format!("{environment}: the {axis} can be checked again and is well, after {age}")
-        }
-        (Transition::CannotCheck, _) => format!("{environment}: the {axis} cannot be checked{lasting}"),
-        _ => format!("{environment}: the {axis} has mistakes{lasting}"),
-    };
+    let News { look: Look { because, head, .. }, transition, was_told, .. } = *news;
     let is_over = transition == Transition::Resolved;
     let severity = if is_over { Severity::Info } else { Severity::Warning };
+    // The history is the environment's own, whoever told people.
+    let message = headline(state.name.as_str(), news, now);
     told.events.push(Event {
         at: now,
-        environment: environment.clone(),
+        environment: state.name.clone(),
         kind: EventKind::Check,
         severity,
-        message: format!("{headline}: {because}"),
+        message: format!("{message}: {because}"),
         commit: head.map(|head| head.commit.clone()),
         rollout: None,
     });
-    let turn = if is_over { Turn::Ends } else { Turn::Goes };
+    let axis = news.look.axis;
     let key = about(state, axis);
+    // Of the source another one may have told people. Only who told of its trouble tells of its end.
+    let (was_told, speaks) = match axis {
+        Axis::Source => {
+            let is_open = is_open(state, &key);
+            (is_open, if is_over { is_open } else { news.look.voice != Voice::Silent })
+        }
+        _ => (was_told, true),
+    };
+    if !speaks {
+        return;
+    }
+    let turn = if is_over { Turn::Ends } else { Turn::Goes };
     let incident = incident(state, &key, &format!("{axis} check"), was_told, turn, now);
     told.notifications.push(Notification {
         incident: incident.key,
         topic: incident.topic,
-        transition,
+        transition: match transition {
+            Transition::Changed if !was_told => Transition::Opened,
+            other => other,
+        },
         severity,
-        headline,
+        headline: headline(&whom(state, news.look.voice), news, now),
         details: because.lines().take(20).map(str::to_owned).collect(),
         next: match (is_over, head) {
             (true, _) => "Nothing is left to do.",
@@ -266,11 +296,46 @@ fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mu
             (false, None) => "What is in force serves on; it is looked at again by itself.",
         }
         .to_owned(),
-        action: (!is_over).then(|| format!("moorline why {environment}")),
-        page: Page::Environment(environment.clone()),
-        environment,
+        action: (!is_over).then(|| format!("moorline why {}", state.name)),
+        page: Page::Environment(state.name.clone()),
+        environment: state.name.clone(),
         at: now,
     });
+}
+
+/// Whom it concerns.
+fn whom(state: &EnvironmentState, voice: Voice<'_>) -> String {
+    match voice {
+        Voice::All(all) if all.len() > 1 => {
+            all.iter().map(EnvironmentName::as_str).collect::<Vec<_>>().join(", ")
+        }
+        _ => state.name.to_string(),
+    }
+}
+
+fn headline(whom: &str, news: &News<'_>, now: Timestamp) -> String {
+    let News { look: Look { axis, .. }, transition, before, .. } = news;
+    let (age, lasting) = (age(before.since, now), lasting(before.since, now));
+    let (cannot, can, mistakes, right) = match axis {
+        Axis::Source => (
+            "the repository cannot be read".to_owned(),
+            "the repository can be read again, and what it declares is valid".to_owned(),
+            "what the repository declares has mistakes".to_owned(),
+            "what the repository declares is valid again".to_owned(),
+        ),
+        _ => (
+            format!("the {axis} cannot be checked"),
+            format!("the {axis} can be checked again and is well"),
+            format!("the {axis} has mistakes"),
+            format!("the {axis} is right again"),
+        ),
+    };
+    match (transition, before.standing) {
+        (Transition::Resolved, Standing::Bad) => format!("{whom}: {right}, after {age}"),
+        (Transition::Resolved, _) => format!("{whom}: {can}, after {age}"),
+        (Transition::CannotCheck, _) => format!("{whom}: {cannot}{lasting}"),
+        _ => format!("{whom}: {mistakes}{lasting}"),
+    }
 }
 
 #[cfg(test)]

@@ -186,6 +186,7 @@ async fn a_repository_that_disappears_leaves_everything_as_it_is_and_is_said() {
     assert_eq!(environment["status"]["word"], "cannot check");
     assert_eq!(environment["applied"]["revision"]["commit"], good);
     assert_eq!(world.digests().await, before);
+    world.mailed("test: the repository cannot be read").await;
 
     std::fs::rename(&away, &path).unwrap();
     let second = world.push_model("second");

@@ -11,7 +11,7 @@ use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
 use moorline_plan::announce::{self, Told};
-use moorline_plan::axes::{Looked, SourceReading, note_axes};
+use moorline_plan::axes::{Looked, SourceReading, Voice, note_axes, tells_of_source};
 use moorline_plan::drift::settle;
 use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings, remembered};
 use moorline_plan::lanes::{self, Look};
@@ -23,7 +23,7 @@ use super::schedule;
 use crate::act::{RunFailed, Runs, data_dir};
 use crate::fleet::Fleet;
 use crate::source::Report;
-use crate::{aws, clock};
+use crate::{aws, clock, outbox};
 
 /// What is live.
 pub(super) struct Live {
@@ -135,8 +135,14 @@ impl Cycle<'_> {
         memory.state.replicas =
             live.replicas.iter().map(|reading| remembered(reading, clock::now())).collect();
         memory.tell(told);
+        let mut floor = self.shared.speaker.floor();
+        let (trouble, everybody) = (source.and_then(|report| report.trouble_since), floor.everybody());
+        let reading = source.and_then(|report| source_reading(&memory.state, report, wanted));
+        // Mistakes in an environment's own document, while the repository is well.
+        let is_its_own = trouble.is_none() && matches!(reading, Some(SourceReading::Invalid { .. }));
         let looked = Looked {
-            source: source.and_then(|report| source_reading(&memory.state, report, wanted)),
+            source: reading,
+            voice: if is_its_own { Voice::ItsOwn } else { floor.voice(self.name, trouble, &everybody) },
             plan: live.plan.as_ref().map(|plan| plan.as_ref().map_err(String::as_str)),
             replicas: Some(&live.replicas),
         };
@@ -144,6 +150,12 @@ impl Cycle<'_> {
             memory.state.axes.note(Axis::Plan, Standing::Good, "no Terraform is declared", now);
         }
         let told = note_axes(&mut memory.state, &looked, now);
+        let can_tell =
+            wanted.declared().is_some_and(|declared| !outbox::channels(&declared.notifications).is_empty());
+        if can_tell && tells_of_source(&memory.state, &told) {
+            floor.spoke(self.name, trouble);
+        }
+        drop(floor);
         memory.tell(told);
     }
 }

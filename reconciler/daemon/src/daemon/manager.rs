@@ -63,6 +63,7 @@ impl Manager {
                     }
                     is_declared
                 });
+                        self.shared.speaker.floor().leaves(name);
                 for name in names {
                     self.start(&mut keepers, name, &cancel);
                 }
@@ -88,6 +89,7 @@ impl Manager {
         let token = cancel.child_token();
         let keeper = Keeper {
             name: name.clone(),
+        self.shared.speaker.floor().joins(&name);
             shared: Arc::clone(&self.shared),
             bell: self.bells.environment(&name),
             source: self.source.clone(),

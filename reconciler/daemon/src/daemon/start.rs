@@ -30,6 +30,7 @@ use crate::said::Said;
 use crate::secrets::Secrets;
 use crate::shared::Shared;
 use crate::source::{Report, Watcher, watch_files};
+use crate::speaker::Speaker;
 use crate::{chain, clock};
 
 /// Why the daemon could not start.
@@ -134,6 +135,7 @@ pub(super) async fn start(
         identities: Identities::default(),
         explanations,
         said: Said::default(),
+        speaker: Speaker::default(),
         outbox: Arc::clone(&outbox_bell),
     });
     let outbox = Outbox {

@@ -31,6 +31,38 @@ fn one_failed_look_is_no_news_the_second_is_and_so_is_the_end() {
 }
 
 #[test]
+fn trouble_with_the_repository_is_told_by_one_environment_for_all() {
+    let names = ["dev", "prod"].map(|name| name.parse().unwrap());
+    let head = crate::sample::revision("c1");
+    let tell = |voice: Voice<'_>| {
+        let mut state = in_force("c1");
+        let mut told = Told::default();
+        let dark = || SourceReading::Unreachable("no answer");
+        for (index, source) in (0..).zip([dark(), dark(), dark(), SourceReading::Valid(&head)]) {
+            let looked = Looked { source: Some(source), voice, ..Looked::default() };
+            let news = note_axes(&mut state, &looked, now() + SignedDuration::from_mins(index));
+            told.events.extend(news.events);
+            told.notifications.extend(news.notifications);
+        }
+        assert!(state.incidents.is_empty());
+        told
+    };
+    let (all, silent) = (tell(Voice::All(&names)), tell(Voice::Silent));
+    let headlines: Vec<_> = all.notifications.iter().map(|message| message.headline.as_str()).collect();
+    assert_eq!(
+        headlines,
+        [
+            "dev, prod: the repository cannot be read, for 1m",
+            "dev, prod: the repository can be read again, and what it declares is valid, after 3m"
+        ]
+    );
+    assert_eq!(silent.notifications, []);
+    // Its own history says so all the same.
+    assert_eq!(silent.events, all.events);
+    assert_eq!(silent.events.len(), 2);
+}
+
+#[test]
 fn other_mistakes_are_news_of_the_same_incident_and_a_second_outage_is_another() {
     let mut state = in_force("c1");
     let (bad, worse) = (crate::sample::revision("c2"), crate::sample::revision("c3"));
