@@ -66,7 +66,8 @@ impl About {
     }
 }
 
-/// Works a reading into the state, and puts its news into words. `heal` are the lanes that are healed.
+/// Works a reading into the state, and puts its news into words. `heal` are the lanes that are healed. The replicas as read
+/// are in the state already: an address that is none of theirs is declared no more.
 #[must_use]
 pub fn drift(state: &mut EnvironmentState, settled: Settled, heal: &[Lane], now: Timestamp) -> Told {
     let news: Vec<_> = [&settled.opened, &settled.changed, &settled.resolved].into_iter().flatten().collect();
@@ -80,7 +81,7 @@ pub fn drift(state: &mut EnvironmentState, settled: Settled, heal: &[Lane], now:
         let severity = if open.is_empty() { Severity::Info } else { worst(&open) };
         let transition = transition(&was, &open);
         let shown = if open.is_empty() { &was } else { &open };
-        let headline = wording::headline(&state.name, transition, shown, now);
+        let headline = wording::headline(state, transition, shown, now);
         told.events.push(Event {
             at: now,
             environment: state.name.clone(),
@@ -123,7 +124,7 @@ fn message(
         topic: incident.topic,
         transition,
         severity: if open.is_empty() { Severity::Info } else { worst(open) },
-        headline: wording::headline(&environment, transition, shown, now),
+        headline: wording::headline(state, transition, shown, now),
         details: wording::details(transition, shown),
         next: wording::next(transition, about.lane(), heals).to_owned(),
         action: wording::action(&environment, transition, shown, heals),

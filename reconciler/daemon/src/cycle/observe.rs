@@ -131,9 +131,9 @@ impl Cycle<'_> {
         let today = now.to_zoned(TimeZone::UTC).date();
         let settled = settle(&memory.state.drift, &found.lanes, found.findings, ignore, today, now);
         let heal = policy.map_or(&[][..], |policy| &policy.heal);
-        let told = announce::drift(&mut memory.state, settled, heal, now);
         memory.state.replicas =
             live.replicas.iter().map(|reading| remembered(reading, clock::now())).collect();
+        let told = announce::drift(&mut memory.state, settled, heal, now);
         memory.tell(told);
         let mut floor = self.shared.speaker.floor();
         let (trouble, everybody) = (source.and_then(|report| report.trouble_since), floor.everybody());

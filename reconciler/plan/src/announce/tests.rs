@@ -3,7 +3,8 @@ use super::*;
 use moorline_model::drift::Finding;
 
 use crate::drift::settle;
-use crate::sample::now;
+use crate::gateway::ReplicaReading;
+use crate::sample::{now, replica};
 
 fn finding(path: &str, kind: DriftKind, severity: Severity) -> Finding {
     Finding {
@@ -47,6 +48,35 @@ fn several_fields_of_one_replica_are_one_incident() {
     assert_eq!(
         transitions(&[both(), both(), both(), vec![one()], vec![one()], vec![]]),
         [Transition::Opened, Transition::Changed, Transition::Resolved]
+    );
+}
+
+#[test]
+fn an_address_that_was_corrected_is_declared_no_more_and_not_read_again() {
+    let dark = |address: &str| Finding {
+        address: address.to_owned(),
+        ..finding("", DriftKind::Unverifiable, Severity::Warning)
+    };
+    let at = |name: &str| ReplicaReading { endpoint: name.to_owned(), ..replica("a", None, None) };
+    let end_of = |findings: &[Finding], declared: &[&str]| {
+        let mut state = EnvironmentState::new("prod".parse().unwrap());
+        let mut last = String::new();
+        for findings in [findings, findings, &[]] {
+            let names = if findings.is_empty() { declared } else { &["http://a", "http://typo"] };
+            state.replicas = names.iter().map(|name| crate::gateway::remembered(&at(name), now())).collect();
+            let today = "2026-11-21".parse().unwrap();
+            let settled = settle(&state.drift, &[Lane::Gateway], findings.to_vec(), &[], today, now());
+            for event in drift(&mut state, settled, &[], now()).events {
+                last = event.message;
+            }
+        }
+        last
+    };
+    let typo = || dark("http://typo");
+    assert_eq!(end_of(&[typo()], &["http://a", "http://b"]), "prod: http://typo is not declared any more");
+    assert_eq!(
+        end_of(&[dark("http://a"), typo()], &["http://a"]),
+        "prod: http://a can be read again, after 0s; http://typo is not declared any more"
     );
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::drift::{Drift, DriftKind, Lane, heal_command};
+use moorline_model::environment::EnvironmentState;
 use moorline_model::notification::Transition;
 
 use super::is_unread;
@@ -16,18 +17,39 @@ const DETAILS_MAX: usize = 20;
 const COMMANDS_MAX: usize = 3;
 
 pub(super) fn headline(
-    environment: &EnvironmentName,
+    state: &EnvironmentState,
     transition: Transition,
     shown: &[&Drift],
     now: Timestamp,
 ) -> String {
+    let environment = &state.name;
     let since = shown.iter().map(|drift| drift.first_seen).min().unwrap_or(now);
     let (age, lasting) = (age(since, now), lasting(since, now));
     let unread: Vec<&Drift> = shown.iter().copied().filter(|drift| is_unread(drift)).collect();
     let differ: Vec<&Drift> = shown.iter().copied().filter(|drift| !is_unread(drift)).collect();
     let note = shown.iter().find_map(|drift| drift.finding.note.as_deref());
     let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
+    let gone: Vec<&Drift> = shown.iter().copied().filter(|drift| is_declared_no_more(state, drift)).collect();
     let what = match (transition, differ.is_empty(), unread.is_empty()) {
+        // What is not declared was neither put right nor read again.
+        (Transition::Resolved, ..) if gone.len() == shown.len() => {
+            format!("{} {} not declared any more", subject(&gone), verb(&gone, "is", "are"))
+        }
+        (Transition::Resolved, ..) if !gone.is_empty() => {
+            let back: Vec<&Drift> =
+                shown.iter().copied().filter(|drift| !is_declared_no_more(state, drift)).collect();
+            let is_read = back.iter().all(|drift| is_unread(drift));
+            let (has, end) = match is_read {
+                true => ("can be read again", ""),
+                false => (verb(&back, "is", "are"), " as declared again"),
+            };
+            format!(
+                "{} {has}{end}, after {age}; {} {} not declared any more",
+                subject(&back),
+                subject(&gone),
+                verb(&gone, "is", "are")
+            )
+        }
         (Transition::Resolved, true, _) => format!("{} can be read again, after {age}", subject(&unread)),
         (Transition::Resolved, ..) => {
             format!("{} {} as declared again, after {age}", subject(shown), verb(shown, "is", "are"))
@@ -48,6 +70,13 @@ pub(super) fn headline(
         ),
     };
     format!("{environment}: {what}")
+}
+
+/// Whether it is about an address of a replica that was corrected or taken away. While no replica is known, nothing is known
+/// of that either.
+fn is_declared_no_more(state: &EnvironmentState, drift: &Drift) -> bool {
+    let is_declared = |address: &str| state.replicas.iter().any(|replica| replica.endpoint == address);
+    drift.finding.lane == Lane::Gateway && !state.replicas.is_empty() && !is_declared(&drift.finding.address)
 }
 
 fn addresses<'a>(shown: &[&'a Drift]) -> BTreeSet<&'a str> {

@@ -332,6 +332,7 @@ impl World {
         let settled = settle(&before, &[Lane::Gateway], findings, &[], today, self.now);
         let heal = [Lane::Gateway];
         let heal = if self.options["drift"]["heal"].is_array() { &heal[..] } else { &[] };
+        self.state.replicas = readings.iter().map(|reading| remembered(reading, self.now)).collect();
         let told = announce::drift(&mut self.state, settled, heal, self.now);
         self.told.extend(told.notifications);
         lanes::note(
@@ -340,7 +341,6 @@ impl World {
             vec![(Lane::Gateway, lanes::replicas(&readings))],
             self.now,
         );
-        self.state.replicas = readings.iter().map(|reading| remembered(reading, self.now)).collect();
         let looked = axes::Looked { replicas: Some(&readings), ..axes::Looked::default() };
         let told = axes::note_axes(&mut self.state, &looked, self.now);
         self.told.extend(told.notifications);
