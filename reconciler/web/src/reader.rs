@@ -1,10 +1,10 @@
 //! Who reads an answer: a person with a browser, or a program. The one place where a refusal becomes a page.
 //!
 //! In: what a route is and what `Accept` says, and the answer as the route gave it. Out: the same answer; or, when it
-//! refuses a person who looks at a page, a page that says so and leads on.
+//! refuses a person who looks at a page, a page that says so and leads on; or, when a library refused a program, a problem.
 
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
@@ -17,6 +17,9 @@ use crate::session::Refused;
 /// What only programs read, with all that is below it. They get problems, whatever they say that they accept.
 const PROGRAMS: [&str; 6] = ["/api", "/hooks", "/metrics", "/healthz", "/readyz", "/assets"];
 
+/// What answers probes in plain text.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// Whether people look at what is at a path.
 pub(crate) fn is_for_people(path: &str) -> bool {
     !PROGRAMS.iter().any(|program| {
@@ -28,13 +31,19 @@ pub(crate) fn is_for_people(path: &str) -> bool {
 #[derive(Debug)]
 pub(crate) enum Reader {
     Program,
+    /// A program that asks how we are, and has its answer in the status.
+    Probe,
     /// A person, and what they want to see: where signing in leads them.
     Person(Landing),
 }
 
 impl Reader {
     pub(crate) fn of(request: &Request) -> Self {
-        if !is_for_people(request.uri().path()) || !takes_pages(request.headers()) {
+        let path = request.uri().path();
+        if PROBES.contains(&path) {
+            return Self::Probe;
+        }
+        if !is_for_people(path) || !takes_pages(request.headers()) {
             return Self::Program;
         }
         let wanted = request.uri().path_and_query().filter(|_| *request.method() == Method::GET);
@@ -43,8 +52,14 @@ impl Reader {
 
     /// The answer as this reader understands it.
     pub(crate) fn served(self, answer: Response, now: Timestamp) -> Response {
-        let Self::Person(wanted) = self else { return answer };
         let Some(problem) = problem_in(&answer) else { return answer };
+        let wanted = match self {
+            Self::Probe => return answer,
+            Self::Program if answer.extensions().get::<Problem>().is_some() => return answer,
+            // A refusal in the words of a library: what is below `/api` says it as everything there.
+            Self::Program => return problem.into_response(),
+            Self::Person(wanted) => wanted,
+        };
         let status = answer.status();
         let mut page = if status == StatusCode::UNAUTHORIZED {
             match answer.extensions().get::<Refused>() {

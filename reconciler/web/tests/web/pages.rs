@@ -75,6 +75,16 @@ async fn a_refusal_is_a_page_for_a_browser_and_a_problem_for_a_program() {
         let (status, kind, _) = problem(request.send().await.unwrap()).await;
         assert_eq!((status, kind.as_str()), (StatusCode::NOT_FOUND, "not-found"), "{accept} {path}");
     }
+    // What is no text is refused by a library first; a program is told as of everything else.
+    for path in
+        ["/api/%FF", "/api/v1/environments/%FF", "/environments/%FF", "/environments/%FF/rollouts/%FF"]
+    {
+        let accept = if path.starts_with("/api") { BROWSER } else { "*/*" };
+        let answer = rig.request(Method::GET, path).header("accept", accept).bearer_auth("viewer").send();
+        let (status, kind, _) = problem(answer.await.unwrap()).await;
+        let expected = if path == "/api/%FF" { "not-found" } else { "malformed" };
+        assert!(status.is_client_error() && kind == expected, "{path}: {status} {kind}");
+    }
     let unsigned = browse(&rig, Method::GET, "/api/v1/environments").send().await.unwrap();
     assert_eq!(problem(unsigned).await.0, StatusCode::UNAUTHORIZED);
     let unsigned = rig.request(Method::GET, "/").header("accept", "*/*").send().await.unwrap();
