@@ -76,6 +76,23 @@ impl Record {
         row.map(asked).transpose().map_err(self.store.failed(attempt))
     }
 
+    /// An environment's last wishes and what came of them, the newest first.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn asked(&self, environment: &EnvironmentName, rows: usize) -> Result<Vec<Asked>, StoreError> {
+        let attempt = "read the last wishes";
+        let found: Vec<(String, Option<i64>, Option<String>)> = sqlx::query_as(
+            "SELECT body, consumed, outcome FROM intents WHERE environment = $1 ORDER BY id DESC LIMIT $2",
+        )
+        .bind(environment.as_str())
+        .bind(limit(rows))
+        .fetch_all(self.store.reader())
+        .await
+        .map_err(self.store.failed(attempt))?;
+        found.into_iter().map(asked).collect::<Result<_, _>>().map_err(self.store.failed(attempt))
+    }
+
     /// An environment's wishes that no commit has heeded, oldest first.
     ///
     /// # Errors

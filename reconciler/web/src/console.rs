@@ -6,8 +6,10 @@
 
 mod drift_part;
 mod environment_part;
+mod found_part;
 mod html;
 mod rollout_part;
+mod wishes_part;
 mod wording;
 
 use std::sync::Arc;
@@ -33,6 +35,9 @@ const IN_FULL_MAX: usize = 10;
 const HISTORY_ROWS: usize = 20;
 /// Lines of history on an environment's own page.
 const HISTORY_ROWS_ALONE: usize = 100;
+
+/// Wishes on an environment's own page.
+const WISHES_ROWS: usize = 10;
 
 /// `GET /assets/console.css`
 pub(crate) async fn style() -> Response {
@@ -88,6 +93,7 @@ pub(crate) async fn environment(
         .text(&state.name)
         .raw("</h1>");
     environment_part::write(&mut html, &state, &events, now);
+    wishes_part::write(&mut html, &app.web.record.asked(&state.name, WISHES_ROWS).await?, now);
     rollout_part::list(&mut html, &state.name, &rollouts, now);
     Ok(page(&app, &format!("{} · Moorline", state.name), &html))
 }

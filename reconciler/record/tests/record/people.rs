@@ -46,6 +46,9 @@ async fn a_wish_waits_with_its_audit_until_a_commit_consumes_it() {
     assert_eq!((waiting.len(), &waiting[0].1.wish), (1, &Wish::Sync));
     let asked = record.intent(&prod(), id).await.unwrap().unwrap();
     assert_eq!((asked.is_heeded, asked.outcome), (true, Some(outcome)));
+    let last = record.asked(&prod(), 2).await.unwrap();
+    assert_eq!(last.iter().map(|asked| asked.is_heeded).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(record.asked(&prod(), 1).await.unwrap(), last[..1]);
     assert_eq!(record.intent(&"dev".parse().unwrap(), id).await.unwrap(), None, "another environment's");
 }
 

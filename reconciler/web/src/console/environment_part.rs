@@ -9,7 +9,7 @@ use moorline_model::status;
 use moorline_record::Recorded;
 
 use super::html::Html;
-use super::{drift_part, rollout_part, wording};
+use super::{drift_part, found_part, rollout_part, wording};
 
 pub(super) fn write(html: &mut Html, state: &EnvironmentState, events: &[Recorded], now: Timestamp) {
     let (word, since) = status::word(state);
@@ -19,6 +19,7 @@ pub(super) fn write(html: &mut Html, state: &EnvironmentState, events: &[Recorde
     wording::word(html, word, since, now);
     html.raw("</p></header>");
     notices(html, state, now);
+    found_part::write(html, state, now);
     axes(html, state, now);
     revisions(html, state, now);
     html.raw("<h3>Rollout</h3>");
@@ -139,7 +140,7 @@ fn revision(html: &mut Html, name: &'static str, shown: Option<Shown<'_>>, now: 
     html.raw("</td></tr>");
 }
 
-fn digits(html: &mut Html, digest: Digest) {
+pub(super) fn digits(html: &mut Html, digest: Digest) {
     html.raw("<code title=\"").text(digest).raw("\">").text(digest.short()).raw("</code>");
 }
 

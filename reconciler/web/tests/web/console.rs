@@ -63,6 +63,13 @@ fn poisoned(payload: &str) -> EnvironmentState {
         checked_at: now(),
     };
     state.replicas = vec![replica(None), replica(Some(text.clone()))];
+    state.found = serde_json::from_value(json!([{
+        "endpoint": text, "digest": format!("sha256:{}", "0".repeat(64)), "origin": text, "actor": text,
+        "reason": text, "since": now(), "adopted": {"actor": text, "at": now()},
+        "differs": [{"lane": "gateway", "address": text, "path": text, "kind": "changed", "severity": "critical",
+            "declared": text, "live": text, "note": text}],
+    }]))
+    .unwrap();
     state.drift = serde_json::from_value(json!([{
         "lane": "gateway", "address": text, "path": text, "kind": "changed", "severity": "critical",
         "declared": text, "live": text, "note": text, "fingerprint": "0011", "state": "open",
@@ -254,4 +261,56 @@ async fn health_and_readiness_are_two_questions() {
         Rig::start().await.request(Method::GET, "/readyz").send().await.unwrap().status(),
         StatusCode::OK
     );
+}
+
+#[tokio::test]
+async fn what_was_found_at_first_contact_is_shown_before_somebody_adopts_it() {
+    let rig = Rig::start().await;
+    let finding = json!({
+        "lane": "gateway", "address": "10.0.0.1:8788", "path": "routes[0].limits[0].requests", "kind": "changed",
+        "severity": "critical", "declared": "1000", "live": "5",
+    });
+    let mut found = json!({
+        "endpoint": "10.0.0.1:8788", "digest": format!("sha256:{}", "0".repeat(64)), "origin": "manual",
+        "actor": "jane", "reason": "quick fix", "since": now(), "differs": [finding],
+    });
+    let mut state = EnvironmentState::new(name("prod"));
+    let mut shown = async |found: &serde_json::Value| {
+        state.found = serde_json::from_value(json!([found])).unwrap();
+        rig.commit(&state, &[]).await;
+        rig.page("/environments/prod").await
+    };
+    let page = shown(&found).await;
+    for expected in [
+        "moorline adopt prod",
+        "10.0.0.1:8788",
+        "manual, by jane",
+        "quick fix",
+        "routes[0].limits[0].requests: 5 → 1000",
+        "not yet",
+    ] {
+        assert!(page.contains(expected), "{expected} is not in {page}");
+    }
+    found["adopted"] = json!({"actor": "ann", "at": now()});
+    let page = shown(&found).await;
+    assert!(page.contains("by ann, ") && !page.contains("Waits for you"), "{page}");
+}
+
+#[tokio::test]
+async fn the_last_wishes_are_shown_with_what_came_of_them() {
+    let rig = Rig::start().await;
+    let ask = async || {
+        let body = json!({ "reason": "too dear" });
+        rig.post("/api/v1/environments/prod/hold", "operator", &body).await.json::<serde_json::Value>().await
+    };
+    let first = ask().await.unwrap()["intent"].as_u64().unwrap();
+    let outcome = moorline_model::intent::Outcome::Done { message: "held everything".to_owned() };
+    rig.heed(&EnvironmentState::new(name("prod")), moorline_record::IntentId(first), outcome).await;
+    ask().await.unwrap();
+    let page = rig.page("/environments/prod").await;
+    for expected in
+        [">operator<", ">hold<", ">too dear<", "done: held everything", "waits for the next cycle"]
+    {
+        assert!(page.contains(expected), "{expected} is not in {page}");
+    }
 }
