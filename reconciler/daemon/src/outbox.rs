@@ -113,15 +113,22 @@ impl Outbox {
                 let text = crate::chain::of(&error);
                 tracing::warn!(
                     channel = item.channel.as_str(),
+                    environment = %item.notification.environment,
                     error = text,
-                    "not delivered; trying again in {pause:?}"
+                    "a message was not delivered; trying again in {pause:?}"
                 );
                 let retry_at = clock::now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
                 self.record.outbox_failed(item.id, retry_at, &text).await?;
             }
             Err(error) => {
                 let text = crate::chain::of(&error);
-                tracing::error!(channel = item.channel.as_str(), error = text, "not delivered, and given up");
+                tracing::error!(
+                    channel = item.channel.as_str(),
+                    environment = %item.notification.environment,
+                    error = text,
+                    "a message was not delivered and is not tried again: {}",
+                    item.notification.headline
+                );
                 self.record.outbox_given_up(item.id, &text).await?;
             }
         }

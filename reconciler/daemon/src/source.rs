@@ -122,7 +122,7 @@ impl Watcher {
     fn failed(&self, error: &str) -> Report {
         // Each poll meets it again; the axis keeps its age.
         if self.reports.borrow().as_ref().and_then(|report| report.error.as_deref()) != Some(error) {
-            tracing::warn!(error, "the repository cannot be fetched");
+            tracing::warn!(error, "the repository cannot be fetched; what is in force serves on");
         }
         let head = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
         let trouble_since = Some(self.trouble_since());
@@ -135,12 +135,17 @@ fn name(head: &Head, known: Option<&Head>) {
     let Head { revision: Revision { commit, author, message: title, .. }, declaration } = head;
     let known = known.filter(|known| known.revision.commit == *commit);
     if known.is_none() {
-        tracing::info!(commit = commit.short(), author, title, "new head");
+        tracing::info!(commit = commit.short(), author, title, "the branch has a new head");
     }
     if let Err(mistakes) = declaration
         && known.and_then(|known| known.declaration.as_ref().err()) != Some(mistakes)
     {
-        tracing::warn!(commit = commit.short(), author, mistakes, "the declaration has mistakes");
+        tracing::warn!(
+            commit = commit.short(),
+            author,
+            mistakes,
+            "the declaration has mistakes; what is in force serves on"
+        );
     }
 }
 
@@ -184,7 +189,7 @@ mod tests {
             reports: watch::Sender::new(Some(report)),
         };
         let report = watcher.succeeded(revision).await;
+        assert_eq!(report.trouble_since, None);
         assert!(report.head.unwrap().declaration.is_ok());
     }
 }
-        assert_eq!(report.trouble_since, None);

@@ -71,7 +71,7 @@ impl Runs {
             Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => {
-                tracing::warn!(folder = %self.folder.display(), %error, "cannot be read");
+                tracing::warn!(folder = %self.folder.display(), %error, "the folder of Terraform's runs cannot be read");
                 Vec::new()
             }
         }
@@ -82,12 +82,19 @@ impl Runs {
         match rescue_state(&folder.join("tree"), &self.directory, &self.data_dir) {
             Ok(None) => true,
             Ok(Some(kept)) => {
-                tracing::error!(kept = %kept.display(), "Terraform left a state that it could not write");
+                tracing::error!(
+                    kept = %kept.display(),
+                    "Terraform could not write its state: push the kept one with `terraform state push`, then remove it"
+                );
                 true
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::error!(folder = %folder.display(), error, "its state cannot be kept");
+                tracing::error!(
+                    folder = %folder.display(),
+                    error,
+                    "the state that Terraform left in this folder cannot be kept; the folder stays"
+                );
                 false
             }
         }
@@ -100,7 +107,7 @@ impl Runs {
         if let Err(error) = std::fs::remove_dir_all(folder)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(folder = %folder.display(), %error, "cannot be removed");
+            tracing::warn!(folder = %folder.display(), %error, "the folder of a run that is over cannot be removed");
         }
     }
 }

@@ -196,9 +196,21 @@ impl Progress for Told<'_> {
     fn report(&self, event: Event) {
         match event {
             Event::Errored { address } => {
-                tracing::warn!(environment = %self.0, address, "terraform could not change it");
+                tracing::warn!(environment = %self.0, address, "Terraform could not change this resource");
             }
-            event => tracing::info!(environment = %self.0, ?event, "terraform"),
+            Event::Step(step) => tracing::info!(environment = %self.0, "Terraform: {step}"),
+            Event::Planned { address, action } => {
+                tracing::info!(environment = %self.0, address, "Terraform would {} this", action.as_str());
+            }
+            Event::Started { address, action } => {
+                tracing::info!(environment = %self.0, address, "Terraform begins to {} this", action.as_str());
+            }
+            Event::Progress { address, elapsed_seconds } => {
+                tracing::info!(environment = %self.0, address, "Terraform is at it for {elapsed_seconds} s");
+            }
+            Event::Complete { address, elapsed_seconds } => {
+                tracing::info!(environment = %self.0, address, "Terraform is done with it, after {elapsed_seconds} s");
+            }
         }
     }
 }

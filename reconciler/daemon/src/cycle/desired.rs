@@ -179,7 +179,7 @@ impl Cycle<'_> {
         if self.shared.said.is_news(&format!("{} {commit}", self.name), mistakes) {
             tracing::warn!(
                 environment = %self.name, commit = commit.short(), author, mistakes,
-                "what the commit declares cannot be brought in"
+                "what the commit declares here has mistakes and is not rolled out"
             );
         }
     }
@@ -257,7 +257,7 @@ impl Cycle<'_> {
         let named = parsed.inspect_err(|mistakes| {
             let mistakes = smell::masked(&mistakes.to_string());
             if self.shared.said.is_news(&format!("{} {digest}", self.name), &mistakes) {
-                tracing::error!(environment = %self.name, %digest, mistakes, "a kept document is not valid any more");
+                tracing::error!(environment = %self.name, %digest, mistakes, "a document that was valid when it was kept is not valid in this release");
             }
         });
         named.ok()

@@ -88,15 +88,15 @@ fn outcomes(
 
 /// Writes a line of history into the log, at the level of what happened.
 fn log(event: &Event) {
-    // Mistakes of a commit were named when it was read.
-    if event.kind == EventKind::Check && event.commit.is_some() {
+    // A commit and its mistakes were named when it was read, once for all environments.
+    if event.kind == EventKind::Commit || (event.kind == EventKind::Check && event.commit.is_some()) {
         return;
     }
     let Event { environment, message, .. } = event;
     match event.severity {
-        Severity::Info => tracing::info!(%environment, %message, "history"),
-        Severity::Warning => tracing::warn!(%environment, %message, "history"),
-        Severity::Critical => tracing::error!(%environment, %message, "history"),
+        Severity::Info => tracing::info!(%environment, "{message}"),
+        Severity::Warning => tracing::warn!(%environment, "{message}"),
+        Severity::Critical => tracing::error!(%environment, "{message}"),
     }
 }
 

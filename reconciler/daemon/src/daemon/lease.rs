@@ -19,13 +19,16 @@ pub(super) async fn lead(record: &Record, holder: &str) -> Result<Lease, StoreEr
         match record.lease(holder, LEASE_TTL, clock::now()).await {
             Ok(Some(lease)) => return Ok(lease),
             Ok(None) if !said => {
-                tracing::info!("another daemon leads; following");
+                tracing::info!("another daemon leads: this one does nothing until that one is gone");
                 said = true;
             }
             Ok(None) => {}
             // The leader may be writing just now.
             Err(error) if error.is_transient() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the lease cannot be taken");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "it cannot be known who leads; asking again"
+                );
             }
             Err(error) => return Err(error),
         }
@@ -49,12 +52,18 @@ pub(super) async fn keep(
         match record.renew(&lease, LEASE_TTL, clock::now()).await {
             Ok(renewed) => lease = renewed,
             Err(FencedError::StaleLease(stale)) => {
-                tracing::error!(error = &stale as &dyn std::error::Error, "another daemon took the lead");
+                tracing::error!(
+                    error = &stale as &dyn std::error::Error,
+                    "another daemon took the lead: this one stops"
+                );
                 cancel.cancel();
                 return;
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the lease cannot be renewed");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the lead could not be extended; trying again until it expires"
+                );
                 if clock::now() >= lease.expires_at {
                     cancel.cancel();
                     return;
@@ -63,7 +72,10 @@ pub(super) async fn keep(
         }
     }
     if let Err(error) = record.release(&lease).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be given back");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the lead could not be given back: the next daemon waits until it expires"
+        );
     }
 }
 

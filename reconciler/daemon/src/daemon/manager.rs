@@ -57,13 +57,16 @@ impl Manager {
                 keepers.running.retain(|name, keeper| {
                     let is_declared = names.contains(name);
                     if !is_declared {
-                        tracing::info!(environment = %name, "not declared any more: it is left as it is");
+                        tracing::info!(
+                            environment = %name,
+                            "the environment is not declared any more; what runs there is left as it is"
+                        );
                         keeper.cancel();
                         self.bells.forget(name);
+                        self.shared.speaker.floor().leaves(name);
                     }
                     is_declared
                 });
-                        self.shared.speaker.floor().leaves(name);
                 for name in names {
                     self.start(&mut keepers, name, &cancel);
                 }
@@ -86,10 +89,10 @@ impl Manager {
         if keepers.running.contains_key(&name) {
             return;
         }
+        self.shared.speaker.floor().joins(&name);
         let token = cancel.child_token();
         let keeper = Keeper {
             name: name.clone(),
-        self.shared.speaker.floor().joins(&name);
             shared: Arc::clone(&self.shared),
             bell: self.bells.environment(&name),
             source: self.source.clone(),

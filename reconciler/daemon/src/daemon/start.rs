@@ -107,7 +107,7 @@ pub(super) async fn start(
     let served = cancel.clone();
     tasks.spawn(async move {
         if let Err(error) = moorline_web::serve(listener, web, served).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the web stopped");
+            tracing::error!(error = &error as &dyn std::error::Error, "console and API stopped");
         }
     });
     say_listening(address);
@@ -115,7 +115,7 @@ pub(super) async fn start(
     let repository = open_repository(&bootstrap.repository, own.repository_token, &work_dir).await?;
     let lease = lease::lead(&record, &holder(&work_dir)).await?;
     let fence = lease.token;
-    tracing::info!(%fence, "leading");
+    tracing::info!(%fence, "this daemon leads");
     leading.tasks.spawn(lease::keep(record.clone(), lease, cancel.clone(), leading.drained.clone()));
 
     let (reports, source) = watch::channel::<Option<Report>>(None);
