@@ -65,7 +65,7 @@ async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
 
     // What serves is watched all the same.
     world.gateways[0].edit(|document| document["location"] = json!("elsewhere")).await;
-    world.mailed("differs from what is declared").await;
+    world.mailed("from what is declared").await;
 
     let repaired = world.push_model("second");
     world.verified(&repaired).await;

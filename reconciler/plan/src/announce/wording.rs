@@ -56,13 +56,13 @@ pub(super) fn headline(
         }
         (_, true, _) => format!("{} cannot be read{lasting}{note}", subject(&unread)),
         (_, _, true) => format!(
-            "{} {} from what is declared{}{lasting}{note}",
+            "{} {}{} from what is declared{lasting}{note}",
             subject(&differ),
             verb(&differ, "differs", "differ"),
             fields(&differ)
         ),
         _ => format!(
-            "{} {} from what is declared{}, and {} cannot be read{lasting}{note}",
+            "{} {}{} from what is declared, and {} cannot be read{lasting}{note}",
             subject(&differ),
             verb(&differ, "differs", "differ"),
             fields(&differ),

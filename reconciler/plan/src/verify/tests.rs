@@ -198,7 +198,7 @@ fn cost_is_what_all_requests_would_cost() {
         ..scene()
     };
     let Verdict::Failed { reasons } = dear.verdict(&verify(limits)) else { panic!() };
-    assert_eq!(reasons, ["all requests would cost 50.00 USD a minute; at most 5.00"]);
+    assert_eq!(reasons, ["all requests would cost 50.00 USD a minute (at most 5.00)"]);
     let as_dear = Scene { stable: Some(Sample { cost_micros: 99_000_000, ..sample(9900, 0) }), ..dear };
     assert_eq!(as_dear.verdict(&verify(limits)), Verdict::Passed);
 }

@@ -83,7 +83,7 @@ fn faults(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
     if rate > limit.as_fraction() && (is_enough || is_plain) {
         let beyond = if stable_faults > 0 { " beyond stable's own" } else { "" };
         found.failures.push(format!(
-            "{} of {} requests failed, {:.2}%{beyond}; at most {limit}",
+            "{} of {} requests failed, {:.2}%{beyond} (at most {limit})",
             candidate.faults,
             candidate.requests,
             rate * 100.0
@@ -101,7 +101,7 @@ fn model_faults(verify: &Verify, observation: &Observation<'_>, found: &mut Foun
         if excess(*faults, candidate.requests, stable_faults, stable_requests) > as_number(limit) {
             let beyond = if stable_faults > 0 { format!(", stable {stable_faults}") } else { String::new() };
             let model = smell::masked(model);
-            found.failures.push(format!("{model} failed {faults} times{beyond}; at most {limit}"));
+            found.failures.push(format!("{model} failed {faults} times{beyond} (at most {limit})"));
         }
     }
 }
@@ -126,14 +126,14 @@ fn latency(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
         let (Some(value), Some(limit)) = (value, limit) else { continue };
         let is_as_stable = stable.is_some_and(|stable| value <= stable * AS_BAD_AS_STABLE);
         if value > as_number(limit.as_milliseconds()) && !is_as_stable {
-            found.failures.push(format!("{name} is {value:.0}ms; at most {limit}"));
+            found.failures.push(format!("{name} is {value:.0}ms (at most {limit})"));
         }
     }
     if let (Some(value), Some(stable), Some(limit)) =
         (candidate.p99_ms, stable.and_then(|stable| stable.p99_ms), limits.p99_increase)
         && value > stable * (1.0 + limit.as_fraction())
     {
-        found.failures.push(format!("p99 is {value:.0}ms, stable's {stable:.0}ms; at most {limit} more"));
+        found.failures.push(format!("p99 is {value:.0}ms, stable's {stable:.0}ms (at most {limit} more)"));
     }
 }
 
@@ -151,7 +151,7 @@ fn cost(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
         .is_some_and(|stable| each <= share(dollars(stable.cost_micros), stable.requests) * AS_BAD_AS_STABLE);
     if a_minute > limit.as_dollars() && !is_as_stable {
         found.failures.push(format!(
-            "all requests would cost {a_minute:.2} USD a minute; at most {:.2}",
+            "all requests would cost {a_minute:.2} USD a minute (at most {:.2})",
             limit.as_dollars()
         ));
     }
