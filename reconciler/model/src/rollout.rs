@@ -1,6 +1,8 @@
 //! A rollout: data in the record, moved one step a cycle by a pure function, so that a crash loses nothing and
 //! repeats nothing.
 
+mod approval;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -8,8 +10,9 @@ use jiff::Timestamp;
 use moorline_config::{Digest, Percent};
 use serde::{Deserialize, Serialize};
 
+pub use self::approval::{Approval, ApprovalRules, Shown};
 use crate::changes::{Changes, PlanChanges};
-use crate::declaration::{ApprovalRule, Rollback, RolloutPlan, Verify};
+use crate::declaration::{Rollback, RolloutPlan, Verify};
 use crate::environment::Ask;
 use crate::plan::PlanSummary;
 use crate::{CommitId, Revision, RolloutId};
@@ -331,29 +334,6 @@ pub struct Rollout {
     pub asks: bool,
 }
 
-/// The two rules that say whether a person must approve a rollout. A commit cannot take away the rule that it is judged by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ApprovalRules {
-    /// Of the commit that was verified last when the rollout began.
-    pub in_force: ApprovalRule,
-    /// Of the commit that it brings.
-    pub declared: ApprovalRule,
-}
-
-impl ApprovalRules {
-    /// The one that counts.
-    #[must_use]
-    pub fn stricter(self) -> ApprovalRule {
-        self.in_force.max(self.declared)
-    }
-
-    /// Whether the commit asks for less than what is in force: that is a change by itself, and a person must approve it.
-    #[must_use]
-    pub fn are_loosened(self) -> bool {
-        self.declared < self.in_force
-    }
-}
-
 /// A person's word that a rollout be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
@@ -363,90 +343,11 @@ pub struct Stop {
     pub reason: String,
 }
 
-/// The identities of what a person is asked to approve, or of what that person saw.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Shown {
-    /// SHA-256 of Terraform's plan; absent when no plan waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan_sha256: Option<String>,
-    /// The document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Digest>,
-}
-
-/// `plan 0123, document sha256:4567`.
-impl fmt::Display for Shown {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plan = self.plan_sha256.as_ref().map(|plan| format!("plan {plan}"));
-        let document = self.digest.map(|digest| format!("document {digest}"));
-        formatter.write_str(&plan.into_iter().chain(document).collect::<Vec<_>>().join(", "))
-    }
-}
-
-impl Shown {
-    /// Whether what waits is what a person saw. A plan belongs to one commit, so it stands for that commit's document too.
-    #[must_use]
-    pub fn is_what(&self, seen: &Self) -> bool {
-        match &self.plan_sha256 {
-            Some(_) => {
-                self.plan_sha256 == seen.plan_sha256 && (seen.digest.is_none() || seen.digest == self.digest)
-            }
-            None => seen.plan_sha256.is_none() && seen.digest.is_some() && seen.digest == self.digest,
-        }
-    }
-}
-
-/// A person's word for one change: a plan, a document, or both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// Who.
-    pub actor: String,
-    /// SHA-256 of the plan approved; empty when there was none.
-    #[serde(default)]
-    pub plan_sha256: String,
-    /// Its [`PlanSummary::content`]: a plan made anew with the same content is approved too.
-    #[serde(default)]
-    pub content: String,
-    /// The document approved. Absent: a release that knew only plans wrote this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Digest>,
-    /// When.
-    pub at: Timestamp,
-}
-
 impl Rollout {
-    /// Whether a person approved this plan, or one with the same content.
-    #[must_use]
-    pub fn approves(&self, plan: &PlanSummary) -> bool {
-        self.approval.as_ref().is_some_and(|approval| {
-            approval.plan_sha256 == plan.binding.plan_sha256 || approval.content == plan.content()
-        })
-    }
-
-    /// Whether a person approved the document it brings.
-    #[must_use]
-    pub fn approves_document(&self) -> bool {
-        let approved = self.approval.as_ref().and_then(|approval| approval.digest);
-        approved.is_some() && approved == self.digest
-    }
-
     /// Its plan, when it would change something.
     #[must_use]
     pub fn changing_plan(&self) -> Option<&PlanSummary> {
         self.terraform.as_ref().filter(|plan| !plan.is_empty())
-    }
-
-    /// What waits for a person's approval, if something does.
-    #[must_use]
-    pub fn waits_for_approval(&self) -> Option<Shown> {
-        let is_approved = match self.changing_plan() {
-            Some(plan) => self.approves(plan),
-            None => self.approves_document(),
-        };
-        (self.phase == Phase::AwaitingApproval && !is_approved).then(|| Shown {
-            plan_sha256: self.changing_plan().map(|plan| plan.binding.plan_sha256.clone()),
-            digest: self.digest,
-        })
     }
 
     /// Takes evidence in; whom an earlier phase reached is kept.

@@ -60,7 +60,7 @@ async fn a_reason_is_written_down_without_the_secret_that_somebody_typed() {
 fn deployed(commit: &str) -> moorline_model::rollout::Deployed {
     serde_json::from_value(json!({
         "revision": { "commit": commit, "author": "Ada", "message": "one", "committed_at": now() },
-        "digest": format!("sha256:{}", "0".repeat(64)),
+        "digest": format!("sha256:{commit}{}", "0".repeat(24)),
         "at": now(),
     }))
     .unwrap()
