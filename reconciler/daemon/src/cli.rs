@@ -229,7 +229,7 @@ pub struct ActionArguments {
     /// Why; kept in the audit.
     #[arg(long, default_value = "")]
     pub reason: String,
-    /// Wait for the end of what it begins, at most so many seconds; the exit code is then the word's. Without it the
+    /// Wait for the end of what it begins, at most so many seconds; the exit code says how that ended. Without it the
     /// command waits 3 s for what comes of the wish itself.
     #[arg(long, value_name = "SECONDS")]
     pub wait: Option<u64>,
@@ -291,14 +291,31 @@ pub const fn log_level(cli: &Cli) -> &'static str {
 }
 
 /// Says that the command line is wrong, as JSON where it asks for that: it could not be read, so the words are looked for.
-pub fn wrong_usage(message: &str) -> Exit {
+/// People were told by the parser.
+pub fn wrong_usage(error: &clap::Error) -> Exit {
     let words: Vec<String> = std::env::args_os().filter_map(|word| word.into_string().ok()).collect();
     let is_json = words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
         || words.iter().any(|word| word == "--output=json");
     if is_json {
-        output::json(&output::error(Exit::Usage, message, Some("moorline --help")));
+        output::json(&output::error(Exit::Usage, &usage_message(error), Some("moorline --help")));
     }
     Exit::Usage
+}
+
+/// What is wrong, without the help that follows it, on one line.
+fn usage_message(error: &clap::Error) -> String {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "no command is given".to_owned();
+    }
+    let text = error.to_string();
+    let said = text.split("\n\n").next().unwrap_or_default();
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    said.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// Tells scripts why the daemon did not start: people read it in its log.
+pub fn tell_failure(exit: Exit, message: &str) -> Exit {
+    output::failed_with(&serde_json::Value::Null, exit, message, None)
 }
 
 /// Prints a line of a result on stdout.
@@ -309,4 +326,21 @@ pub fn print(text: &str) {
 /// Says on stdout where the daemon listens: one line of JSON, for whoever started it on port 0.
 pub fn say_listening(address: std::net::SocketAddr) {
     output::line(serde_json::json!({ "listening": address.to_string() }).to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_command_line_is_said_on_one_line_without_a_prefix() {
+        let message = |words: &[&str]| {
+            let words = std::iter::once("moorline").chain(words.iter().copied());
+            usage_message(&Cli::try_parse_from(words).unwrap_err())
+        };
+        assert_eq!(message(&["status", "--no-such-flag"]), "unexpected argument '--no-such-flag' found");
+        assert_eq!(message(&["why"]), "the following required arguments were not provided: <ENVIRONMENT>");
+        assert_eq!(message(&[]), "no command is given");
+        assert_eq!(message(&["policy"]), "no command is given");
+    }
 }

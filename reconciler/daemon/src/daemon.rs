@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cli::Exit;
+use crate::cli::{Exit, tell_failure};
 use crate::{chain, settings};
 
 /// How long a stop waits for what has begun: a Terraform that was interrupted writes its state in this time.
@@ -28,8 +28,9 @@ pub async fn run(config: Option<&Path>) -> Exit {
     let bootstrap = match settings::load(config, std::env::vars()) {
         Ok(bootstrap) => bootstrap,
         Err(error) => {
-            tracing::error!("{}", chain::of(&error));
-            return Exit::Usage;
+            let message = chain::of(&error);
+            tracing::error!("{message}");
+            return tell_failure(Exit::Usage, &message);
         }
     };
     let cancel = CancellationToken::new();
@@ -40,8 +41,9 @@ pub async fn run(config: Option<&Path>) -> Exit {
         result = Box::pin(start::start(bootstrap, &tasks, &cancel, &leading)) => match result {
             Ok(()) => wait(&cancel).await,
             Err(error) => {
-                tracing::error!("{}", chain::of(&error));
-                Exit::Error
+                let message = chain::of(&error);
+                tracing::error!("{message}");
+                tell_failure(Exit::Error, &message)
             }
         },
         () = stop_signal() => Exit::Done,

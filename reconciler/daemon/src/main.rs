@@ -40,7 +40,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     drop(error.print());
     let exit = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-        _ => cli::wrong_usage(error.to_string().lines().next().unwrap_or_default()),
+        _ => cli::wrong_usage(error),
     };
     exit.into()
 }

@@ -13,6 +13,7 @@ mod aws;
 mod beginning;
 mod cli;
 mod crash;
+mod envelope;
 mod first_hour;
 mod heal;
 mod leadership;

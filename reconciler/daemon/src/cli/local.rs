@@ -20,7 +20,7 @@ pub(super) use validate::validate;
 pub(super) async fn plan(arguments: &PlanArguments, format: Output) -> Exit {
     match Checkout::open(&arguments.checkout.directory, &arguments.checkout.file) {
         Ok(checkout) => Box::pin(plan::plan(&checkout, arguments, format)).await,
-        Err(mistakes) => output::failed(Exit::Error, &mistakes.join("\nerror: "), None),
+        Err(mistakes) => output::mistaken(Exit::Error, &mistakes),
     }
 }
 
@@ -39,25 +39,27 @@ pub(super) fn policy_test(directory: &std::path::Path, format: Output) -> Exit {
         }
     };
     let failed = tested.iter().filter(|test| !test.passed).count();
-    match format {
-        Output::Json => output::json(&json!({
-            "tests": tested.iter().map(|test| json!({"name": test.name, "passed": test.passed})).collect::<Vec<_>>(),
-        })),
-        Output::Text => {
-            for test in &tested {
-                output::line(format!("{} {}", if test.passed { "pass" } else { "FAIL" }, test.name));
-            }
+    if format == Output::Text {
+        for test in &tested {
+            output::line(format!("{} {}", if test.passed { "pass" } else { "FAIL" }, test.name));
         }
     }
-    output::say(format!("{} test(s), {failed} failed.", tested.len()));
-    match (tested.len(), failed) {
-        (0, _) => {
-            output::say("No rule is named test_…: nothing was proved.");
-            Exit::Error
-        }
-        (_, 0) => Exit::Done,
-        _ => Exit::Error,
+    let count = format!("{} test(s), {failed} failed.", tested.len());
+    output::say(&count);
+    let tests: Vec<_> = tested.iter().map(|test| json!({"name": test.name, "passed": test.passed})).collect();
+    let told = json!({ "tests": tests });
+    if tested.is_empty() {
+        let nothing = "No file …_test.rego has a rule named test_…: nothing was proved.";
+        output::say(nothing);
+        return output::failed_with(&told, Exit::Error, nothing, None);
     }
+    if failed > 0 {
+        return output::failed_with(&told, Exit::Error, &count, None);
+    }
+    if format == Output::Json {
+        output::json(&told);
+    }
+    Exit::Done
 }
 
 /// `moorline schema`: the JSON Schema of a document.

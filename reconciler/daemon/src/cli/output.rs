@@ -1,6 +1,7 @@
 //! Printing: results to stdout, words to stderr. A closed pipe ends the printing, never the program.
 //!
-//! JSON has one shape: an object with `version` and either the command's fields or `error` (`kind`, `message`, `next`).
+//! JSON has one shape: an object with `version`, the command's fields, and `error` (`kind`, `message`, `next`) when it
+//! failed.
 //! Colour is for a terminal, and never without a shape and a word beside it.
 
 use std::io::{IsTerminal, Write};
@@ -51,8 +52,23 @@ pub(super) fn document(value: &Value) {
 pub(super) fn failed(exit: Exit, message: &str, next: Option<&str>) -> Exit {
     say(format!("error: {message}"));
     next.iter().for_each(say);
+    failed_with(&Value::Null, exit, message, next)
+}
+
+/// The same for a command that failed over several mistakes: people get a line for each.
+pub(super) fn mistaken(exit: Exit, mistakes: &[String]) -> Exit {
+    mistakes.iter().for_each(|mistake| say(format!("error: {mistake}")));
+    failed_with(&Value::Null, exit, &mistakes.join("\n"), None)
+}
+
+/// The failure of a command that told people in its own words: JSON gets what it found out, and the error beside it.
+pub(super) fn failed_with(found: &Value, exit: Exit, message: &str, next: Option<&str>) -> Exit {
     if FORMAT.get() == Some(&Output::Json) {
-        json(&error(exit, message, next));
+        let mut whole = found.as_object().cloned().unwrap_or_default();
+        if let Value::Object(error) = error(exit, message, next) {
+            whole.extend(error);
+        }
+        json(&Value::Object(whole));
     }
     exit
 }

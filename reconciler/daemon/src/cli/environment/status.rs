@@ -39,15 +39,19 @@ pub(in super::super) async fn status(arguments: &StatusArguments, format: Output
         Err(error) => return error.report(),
     };
     let environments = environments(&answer, arguments);
+    let Some(worst) = environments.first() else {
+        let none = none_known(&answer);
+        output::say(&none);
+        return output::failed_with(&answer, Exit::CannotCheck, &none, None);
+    };
     match format {
         Output::Json => output::json(&answer),
-        Output::Text if environments.is_empty() => output::say(none_known(&answer)),
         Output::Text => {
             // A closed pipe ends the printing.
             let _is_read = output::lines(&shown(&environments, arguments));
         }
     }
-    environments.first().map_or(Exit::CannotCheck, exit)
+    exit(worst)
 }
 
 async fn read(api: &Api, arguments: &StatusArguments) -> Result<Value, ApiError> {

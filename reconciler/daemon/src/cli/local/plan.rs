@@ -36,7 +36,7 @@ pub(super) async fn plan(checkout: &Checkout, arguments: &PlanArguments, format:
     let document = match checkout.document(environment) {
         Ok(document) => document,
         Err(mistakes) => {
-            return output::failed(Exit::Error, &mistakes.join("\nerror: "), None);
+            return output::mistaken(Exit::Error, &mistakes);
         }
     };
     let terraform = match Box::pin(terraform_plan(checkout, environment, arguments.mirror.as_deref())).await {
@@ -49,21 +49,37 @@ pub(super) async fn plan(checkout: &Checkout, arguments: &PlanArguments, format:
         Some(document) => document_changes(environment, document).await.map(Some),
         None => Ok(None),
     };
-    match format {
-        Output::Json => output::json(&json!({
-            "environment": environment.name,
-            "terraform": terraform,
-            "document": changes.as_ref().ok(),
-            "document_error": changes.as_ref().err(),
-        })),
-        Output::Text => print(terraform.as_ref(), &changes),
+    say(environment, terraform.as_ref(), &changes, format)
+}
+
+/// Prints what would change, and answers with the exit.
+fn say(
+    environment: &Environment,
+    terraform: Option<&PlanSummary>,
+    changes: &Result<Option<Changes>, String>,
+    format: Output,
+) -> Exit {
+    if format == Output::Text {
+        print(terraform, changes);
     }
-    let is_empty = terraform.as_ref().is_none_or(PlanSummary::is_empty);
-    match changes {
-        Err(_) => Exit::CannotCheck,
-        Ok(changes) if is_empty && changes.as_ref().is_none_or(Changes::is_empty) => Exit::Done,
-        Ok(_) => Exit::Changes,
+    let told = json!({
+        "environment": environment.name,
+        "terraform": terraform,
+        "document": changes.as_ref().ok(),
+        "document_error": changes.as_ref().err(),
+    });
+    let changes = match changes {
+        Ok(changes) => changes.as_ref(),
+        Err(error) => {
+            let message = format!("the document cannot be compared: {error}");
+            return output::failed_with(&told, Exit::CannotCheck, &message, None);
+        }
+    };
+    if format == Output::Json {
+        output::json(&told);
     }
+    let is_empty = terraform.is_none_or(PlanSummary::is_empty) && changes.is_none_or(Changes::is_empty);
+    if is_empty { Exit::Done } else { Exit::Changes }
 }
 
 fn print(terraform: Option<&PlanSummary>, changes: &Result<Option<Changes>, String>) {

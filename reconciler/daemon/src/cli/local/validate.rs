@@ -11,7 +11,7 @@ use moorline_model::bootstrap::Bootstrap;
 use moorline_model::declaration::Environment;
 use moorline_plan::fit;
 use moorline_source::RemoteUrl;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::super::{CheckoutArguments, Exit, Output, output};
@@ -42,35 +42,34 @@ pub(in super::super) fn validate(arguments: &CheckoutArguments, format: Output) 
             0
         }
     };
-    findings.say(format);
+    let told = findings.say(format);
     if findings.mistakes.is_empty() {
         let environments = if count == 1 { "environment" } else { "environments" };
         output::say(format!("{} is valid: {count} {environments}.", arguments.file));
+        if format == Output::Json {
+            output::json(&told);
+        }
         Exit::Done
     } else {
         let mistakes = if findings.mistakes.len() == 1 { "mistake" } else { "mistakes" };
-        output::say(format!("{} {mistakes}.", findings.mistakes.len()));
-        Exit::Error
+        let message = format!("{} {mistakes}.", findings.mistakes.len());
+        output::say(&message);
+        output::failed_with(&told, Exit::Error, &message, None)
     }
 }
 
 impl Findings {
-    fn say(&mut self, format: Output) {
+    /// Tells people, and answers with what scripts are told.
+    fn say(&mut self, format: Output) -> Value {
         for found in [&mut self.mistakes, &mut self.warnings] {
             found.sort();
             found.dedup();
         }
-        match format {
-            Output::Json => output::json(&json!({
-                "valid": self.mistakes.is_empty(),
-                "mistakes": self.mistakes,
-                "warnings": self.warnings,
-            })),
-            Output::Text => {
-                self.mistakes.iter().for_each(output::line);
-                self.warnings.iter().for_each(|warning| output::say(format!("warning: {warning}")));
-            }
+        if format == Output::Text {
+            self.mistakes.iter().for_each(output::line);
+            self.warnings.iter().for_each(|warning| output::say(format!("warning: {warning}")));
         }
+        json!({ "valid": self.mistakes.is_empty(), "mistakes": self.mistakes, "warnings": self.warnings })
     }
 
     fn add(&mut self, mistakes: &Mistakes) {
