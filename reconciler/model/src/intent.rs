@@ -93,6 +93,13 @@ impl Wish {
     }
 }
 
+/// Whether a wish must say why: what keeps others from going on is read in the history long after. By its word, which the
+/// command line knows before there is a wish.
+#[must_use]
+pub fn needs_reason(wish: &str) -> bool {
+    matches!(wish, "rollback" | "hold")
+}
+
 /// A wish, by whom and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {

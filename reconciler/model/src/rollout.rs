@@ -344,6 +344,22 @@ pub struct Stop {
 }
 
 impl Rollout {
+    /// How it ended, as the end of a sentence about its commit.
+    #[must_use]
+    pub fn ended(&self) -> &'static str {
+        match self.phase {
+            Phase::Succeeded => "is in force",
+            Phase::RolledBack => "was rolled back and is held",
+            Phase::Frozen => "is frozen",
+            Phase::Failed if self.stop.is_some() => "was taken out",
+            Phase::Failed if self.share == Some(Percent::ZERO) => "failed before it changed anything",
+            // A first document that failed as a candidate: there is no other to go back to.
+            Phase::Failed => "failed, and its candidate is gone",
+            Phase::Superseded => "was superseded",
+            _ => "is under way",
+        }
+    }
+
     /// Its plan, when it would change something.
     #[must_use]
     pub fn changing_plan(&self) -> Option<&PlanSummary> {

@@ -95,3 +95,24 @@ async fn a_wish_that_nobody_heeds_in_time_is_no_success() {
     };
     until("the one that followed leads, and heeds it", heeded).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_commit_that_is_rolled_back_is_told_so_with_the_reason() {
+    let mut world = World::new().await;
+    let first = world.settle().await;
+    let second = world.push_broken();
+    let said = run(&world, &["sync", "test", "--wait", "60"]).await;
+    assert_eq!(said.code, 7, "{said:?}");
+    let last = said.stderr.lines().last().unwrap().to_owned();
+    let ended = format!("error: test: {} was rolled back and is held: ", &second[..10]);
+    assert!(last.starts_with(&ended) && last.len() > ended.len(), "{said:?}");
+    world.verified(&first).await;
+
+    // As JSON: the wish as last seen, and the error beside it.
+    run(&world, &["release", "test"]).await;
+    let said = run(&world, &["sync", "test", "--wait", "60", "--output", "json"]).await;
+    let told = said.json();
+    assert_eq!((said.code, &told["error"]["kind"]), (7, &json!("rolled_back")), "{said:?}");
+    assert_eq!(told["error"]["next"], "moorline why test");
+    assert_eq!(told["wish"], "sync", "{told}");
+}

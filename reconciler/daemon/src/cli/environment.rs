@@ -1,6 +1,7 @@
 //! Commands about a running daemon: `status drift history why sync approve rollback hold release`.
 
 mod act;
+mod ending;
 mod status;
 mod wording;
 

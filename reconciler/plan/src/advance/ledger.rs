@@ -175,7 +175,7 @@ impl Ledger {
             Phase::Failed | Phase::RolledBack => Severity::Warning,
             _ => Severity::Info,
         };
-        self.note_as(severity, EventKind::Rollout, format!("{short} {}{reason}", tell::ended(&rollout)));
+        self.note_as(severity, EventKind::Rollout, format!("{short} {}{reason}", rollout.ended()));
         self.note_apply_axis();
         self.note_hold_axis();
         tell::finished(self, &rollout, &before);
@@ -231,7 +231,7 @@ impl Ledger {
         };
         let because = match standing {
             Standing::Busy => format!("{short} is {}", rollout.phase),
-            _ => format!("{short} {}{reason}", tell::ended(rollout)),
+            _ => format!("{short} {}{reason}", rollout.ended()),
         };
         self.state.axes.note(Axis::Apply, standing, because, self.now);
     }

@@ -2,7 +2,6 @@
 //! message of a thread is how things stand.
 
 use jiff::{SignedDuration, Timestamp};
-use moorline_model::config::Percent;
 use moorline_model::drift::Severity;
 use moorline_model::environment::{EnvironmentState, Hold};
 use moorline_model::notification::{Notification, Transition};
@@ -17,21 +16,6 @@ use crate::age::age;
 const CHANGES_MAX: usize = 5;
 /// Longest title of a commit in a subject, in characters.
 const TITLE_MAX: usize = 60;
-
-/// How a rollout ended, as the end of a sentence.
-pub(super) fn ended(rollout: &Rollout) -> &'static str {
-    match rollout.phase {
-        Phase::Succeeded => "is in force",
-        Phase::RolledBack => "was rolled back and is held",
-        Phase::Frozen => "is frozen",
-        Phase::Failed if rollout.stop.is_some() => "was taken out",
-        Phase::Failed if rollout.share == Some(Percent::ZERO) => "failed before it changed anything",
-        // A first document that failed as a candidate: there is no other to go back to.
-        Phase::Failed => "failed, and its candidate is gone",
-        Phase::Superseded => "was superseded",
-        _ => "is under way",
-    }
-}
 
 /// What one message says.
 struct Message {
@@ -353,7 +337,7 @@ fn failed(ledger: &Ledger, rollout: &Rollout) -> Message {
     Message {
         transition: Transition::Failed,
         severity: Severity::Warning,
-        headline: format!("{environment}: {short} {}: {reason}", ended(rollout)),
+        headline: format!("{environment}: {short} {}: {reason}", rollout.ended()),
         details: std::iter::once(rollout.callers_sentence()).chain(about(rollout)).collect(),
         next: match ledger.state.hold_on(&rollout.revision.commit) {
             Some(_) => {

@@ -11,8 +11,8 @@ use axum::{Extension, Json};
 use http::StatusCode;
 use moorline_model::CommitId;
 use moorline_model::config::Digest;
-use moorline_model::intent::{Intent, Outcome, Wish};
-use moorline_model::rollout::{Phase, Rollout, Shown};
+use moorline_model::intent::{Intent, Outcome, Wish, needs_reason};
+use moorline_model::rollout::{Phase, Rollout, RolloutKind, Shown};
 use moorline_record::{Asked as Recorded, IntentId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -31,33 +31,28 @@ const REASON_LENGTH_MAX: usize = 1_000;
 pub(crate) struct Action {
     /// Its address.
     pub(crate) path: &'static str,
-    /// Whether it must say why.
-    needs_reason: bool,
     /// The wish that a body means.
     wish: fn(&Asked) -> Result<Wish, Problem>,
 }
 
 /// Everything that people may ask for.
 pub(crate) const ACTIONS: [Action; 7] = [
-    Action { path: "/api/v1/environments/{name}/sync", needs_reason: false, wish: |_| Ok(Wish::Sync) },
-    Action { path: "/api/v1/environments/{name}/approve", needs_reason: false, wish: approval },
+    Action { path: "/api/v1/environments/{name}/sync", wish: |_| Ok(Wish::Sync) },
+    Action { path: "/api/v1/environments/{name}/approve", wish: approval },
     Action {
         path: "/api/v1/environments/{name}/rollback",
-        needs_reason: true,
         wish: |asked| Ok(Wish::Rollback { commit: asked.commit.clone() }),
     },
     Action {
         path: "/api/v1/environments/{name}/hold",
-        needs_reason: true,
         wish: |asked| Ok(Wish::Hold { commit: asked.commit.clone() }),
     },
     Action {
         path: "/api/v1/environments/{name}/heal",
-        needs_reason: false,
         wish: |asked| Ok(Wish::Heal { only: asked.only.clone() }),
     },
-    Action { path: "/api/v1/environments/{name}/adopt", needs_reason: false, wish: adoption },
-    Action { path: "/api/v1/environments/{name}/release", needs_reason: false, wish: |_| Ok(Wish::Release) },
+    Action { path: "/api/v1/environments/{name}/adopt", wish: adoption },
+    Action { path: "/api/v1/environments/{name}/release", wish: |_| Ok(Wish::Release) },
 ];
 
 /// The body of every action.
@@ -107,10 +102,10 @@ pub(crate) async fn ask(
         return Err(Problem::malformed(format!("a reason has at most {REASON_LENGTH_MAX} characters")));
     }
     let state = state(&app, &name).await?;
-    if action.needs_reason && asked.reason.trim().is_empty() {
+    let wish = (action.wish)(&asked)?;
+    if needs_reason(wish.as_str()) && asked.reason.trim().is_empty() {
         return Err(Problem::reason_required());
     }
-    let wish = (action.wish)(&asked)?;
     // What makes no sense is said at once, and is not written down.
     if let Some(refusal) = wish.refused(&state) {
         return Err(Problem::refused(&state.name, &refusal));
@@ -157,15 +152,19 @@ struct OutcomeView<'a> {
 #[derive(Serialize)]
 struct RolloutView<'a> {
     id: moorline_model::RolloutId,
+    kind: &'a RolloutKind,
+    commit: &'a CommitId,
     phase: &'a Phase,
     is_over: bool,
+    ended: &'static str,
     reason: Option<&'a str>,
 }
 
 impl<'a> RolloutView<'a> {
     fn of(rollout: &'a Rollout) -> Self {
-        let Rollout { id, phase, reason, .. } = rollout;
-        Self { id: *id, phase, is_over: phase.is_over(), reason: reason.as_deref() }
+        let Rollout { id, kind, phase, reason, .. } = rollout;
+        let (commit, is_over) = (&rollout.revision.commit, phase.is_over());
+        Self { id: *id, kind, commit, phase, is_over, ended: rollout.ended(), reason: reason.as_deref() }
     }
 }
 

@@ -6,13 +6,15 @@
 use std::time::Duration;
 
 use moorline_model::EnvironmentName;
+use moorline_model::intent::needs_reason;
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::super::api::{Api, ApiError};
 use super::super::commit::Prefix;
 use super::super::{ActionArguments, Exit, Output, output};
-use super::wording::{approved, is_under_way, list, text_at, time, word_line};
+use super::ending::{Ending, Meant, ended};
+use super::wording::{approved, list, text_at, time, word_line};
 
 /// How long an outcome is waited for when `--wait` says nothing else.
 const HEEDED_WITHIN: Duration = Duration::from_secs(3);
@@ -41,8 +43,9 @@ impl Ask {
 /// Asks, and says what came of it.
 pub(in super::super) async fn act(ask: Ask, arguments: &ActionArguments, format: Output) -> Exit {
     let environment = &arguments.environment;
-    if ask.wish == "rollback" && arguments.reason.trim().is_empty() {
-        let next = format!("moorline rollback {environment} --reason \"…\"");
+    let wish = ask.wish;
+    if needs_reason(wish) && arguments.reason.trim().is_empty() {
+        let next = format!("moorline {wish} {environment} --reason \"…\"");
         return output::failed(Exit::Usage, "say why, people will read it in the history", Some(&next));
     }
     let heard = async {
@@ -51,13 +54,32 @@ pub(in super::super) async fn act(ask: Ask, arguments: &ActionArguments, format:
         waiting.end(arguments.wait.map(Duration::from_secs)).await
     };
     match heard.await {
-        Ok((view, exit)) => {
+        Ok(Told { view, exit, error: Some(message) }) => {
+            output::failed_with(&view, exit, &message, Some(&format!("moorline why {environment}")))
+        }
+        Ok(Told { view, exit, error: None }) => {
             if format == Output::Json {
                 output::json(&view);
             }
             exit
         }
         Err(error) => error.report(),
+    }
+}
+
+/// What people were told came of a wish.
+struct Told {
+    /// The wish as last seen.
+    view: Value,
+    exit: Exit,
+    /// Why what was asked for is not done.
+    error: Option<String>,
+}
+
+impl Told {
+    /// What was asked for is done, or here is why not.
+    fn new(view: Value, exit: Exit, message: String) -> Self {
+        Self { view, exit, error: (exit != Exit::Done).then_some(message) }
     }
 }
 
@@ -125,8 +147,8 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// Waits for the outcome, and with `wait` for the end of what it began. Answers with the wish as last seen.
-    async fn end(&self, wait: Option<Duration>) -> Result<(Value, Exit), ApiError> {
+    /// Waits for the outcome, and with `wait` for the end of what it began.
+    async fn end(&self, wait: Option<Duration>) -> Result<Told, ApiError> {
         let began = Instant::now();
         let within = wait.unwrap_or(HEEDED_WITHIN);
         let mut ticks = ticks(OUTCOME_EVERY);
@@ -137,15 +159,19 @@ impl Waiting<'_> {
                 break view;
             }
             if began.elapsed() >= within {
-                self.say_unheeded(&view, within);
-                return Ok((view, Exit::Pending));
+                return Ok(self.unheeded(view, within));
             }
         };
-        let exit = self.say(&view);
+        let exit = exit(view.pointer("/outcome/exit_code"));
+        let message = text_at(&view, "/outcome/message").unwrap_or("?").to_owned();
         let was_refused = text_at(&view, "/outcome/outcome") == Some("refused");
+        match was_refused {
+            true => self.fail(&message),
+            false => self.tell(&message),
+        }
         match wait {
-            Some(wait) if !was_refused => self.follow(began + wait).await,
-            _ => Ok((view, exit)),
+            Some(wait) if !was_refused => self.follow(exit, began + wait).await,
+            _ => Ok(Told::new(view, exit, message)),
         }
     }
 
@@ -153,30 +179,34 @@ impl Waiting<'_> {
         self.api.get(&format!("/environments/{}/intents/{}", self.environment, self.intent)).await
     }
 
-    fn say(&self, view: &Value) -> Exit {
-        let message = format!("{}: {}", self.environment, text_at(view, "/outcome/message").unwrap_or("?"));
-        let was_refused = text_at(view, "/outcome/outcome") == Some("refused");
-        match (was_refused, self.format) {
-            (true, _) => output::say(format!("error: {message}")),
-            (false, Output::Text) => output::line(message),
-            (false, Output::Json) => output::say(message),
+    /// Something that was done, or goes on.
+    fn tell(&self, message: &str) {
+        let line = format!("{}: {message}", self.environment);
+        match self.format {
+            Output::Text => output::line(line),
+            Output::Json => output::say(line),
         }
-        exit(view.pointer("/outcome/exit_code"))
     }
 
-    fn say_unheeded(&self, view: &Value, within: Duration) {
+    /// Something that was asked for and did not come.
+    fn fail(&self, message: &str) {
+        output::say(format!("error: {}: {message}", self.environment));
+    }
+
+    fn unheeded(&self, view: Value, within: Duration) -> Told {
         let environment = self.environment;
-        let waits_for = text_at(view, "/waits_for").unwrap_or("the next cycle heeds it");
+        let waits_for = text_at(&view, "/waits_for").unwrap_or("the next cycle heeds it");
+        let message = format!("written down, but not heeded within {} s: {waits_for}", within.as_secs());
         output::say(format!(
-            "{environment}: written down, but not heeded within {} s: {waits_for}. `moorline status {environment}` \
-             shows what it is busy with, `moorline history {environment}` what comes of it.",
-            within.as_secs()
+            "{environment}: {message}. `moorline status {environment}` shows what it is busy with, \
+             `moorline history {environment}` what comes of it."
         ));
+        Told::new(view, Exit::Pending, message)
     }
 
-    /// Waits until what the wish began is over and nothing else is under way. Prints a line whenever the word or the
-    /// phase changes. The exit is the word's.
-    async fn follow(&self, deadline: Instant) -> Result<(Value, Exit), ApiError> {
+    /// Waits for the end of what the wish began. Prints a line whenever the word or the phase changes, and last how it
+    /// ended and why.
+    async fn follow(&self, heeded: Exit, deadline: Instant) -> Result<Told, ApiError> {
         let mut ticks = ticks(ROLLOUT_EVERY);
         let mut said = String::new();
         loop {
@@ -189,23 +219,43 @@ impl Waiting<'_> {
                 output::say(word_line(&environment));
                 said = line;
             }
-            let is_over = view.pointer("/rollout/is_over").and_then(Value::as_bool).unwrap_or(true);
-            let is_settled = is_over && (phase == "none" || !is_under_way(phase));
-            let is_late = Instant::now() >= deadline;
-            if !is_settled && !is_late {
-                continue;
-            }
             view["status"] = environment["status"].clone();
-            let word = exit(environment.pointer("/status/exit_code"));
-            if !is_settled {
-                output::say(format!(
-                    "{}: not over yet; `moorline why` says what it waits for.",
-                    self.environment
-                ));
+            let wish = text_at(&view, "/wish").unwrap_or_default();
+            let meant = Meant::of(wish, &view["rollout"]);
+            if let Some((ending, message)) = ended(&view, &environment, meant) {
+                // Who asks to look is answered by how it stands then.
+                if (ending, wish, heeded) == (Ending::Heeded, "sync", Exit::Done) {
+                    return Ok(Told { exit: exit(view.pointer("/status/exit_code")), view, error: None });
+                }
+                let exit = ending.exit(meant, heeded);
+                match (ending, exit) {
+                    // Its outcome was said.
+                    (Ending::Heeded, _) => {}
+                    (_, Exit::Done) => self.tell(&message),
+                    _ => self.fail(&message),
+                }
+                return Ok(Told::new(view, exit, message));
             }
-            // What waits at a gate is blocked, and what merely takes its time is pending.
-            return Ok((view, if is_settled || word == Exit::Blocked { word } else { Exit::Pending }));
+            if Instant::now() >= deadline {
+                return Ok(self.out_of_time(view, &environment, meant));
+            }
         }
+    }
+
+    /// What waits at a gate is blocked, and what merely takes its time is pending.
+    fn out_of_time(&self, view: Value, environment: &Value, meant: Meant) -> Told {
+        let word = exit(environment.pointer("/status/exit_code"));
+        let ending = if word == Exit::Blocked { Ending::Waits } else { Ending::Late };
+        let because = match ending {
+            Ending::Waits => text_at(environment, "/axes/apply/because"),
+            _ => None,
+        };
+        let message = match because {
+            Some(because) => format!("not over yet: {because}"),
+            None => format!("not over yet; `moorline why {}` says what it waits for", self.environment),
+        };
+        self.fail(&message);
+        Told::new(view, ending.exit(meant, word), message)
     }
 }
 
