@@ -23,7 +23,7 @@ pub enum WrongLine {
     /// There is no admin token.
     #[error(
         "--admin-token is needed, also on loopback: whoever reaches the admin API decides where requests and provider keys go.\n\
-         For example: MOORLINE_TOKEN=$(openssl rand -hex 32) moorline-gateway --admin-token env:MOORLINE_TOKEN …"
+         For example: GATEWAY_ADMIN_TOKEN=$(openssl rand -hex 32) moorline-gateway --admin-token env:GATEWAY_ADMIN_TOKEN …"
     )]
     NoAdminToken,
 }
