@@ -40,4 +40,4 @@ pub use mistake::{Mistake, Mistakes};
 pub use moment::Moment;
 pub use name::{GatewayName, GuardrailName, KeyName, ModelName, ProviderName, TeamName};
 pub use secret::{Reference, Secret, WeakToken};
-pub use units::{ByteSize, Duration, Percent, Usd};
+pub use units::{ByteSize, Duration, Percent, Usd, from_text_or_number};

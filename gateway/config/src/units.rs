@@ -2,24 +2,73 @@
 //! (`2%`). Each is parsed once, keeps its unit in its type, and prints in the form it is written in.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Says why a text is not the quantity that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {expected}")]
+#[error("`{text}` is not {expected}{}", meant.as_ref().map(|meant| format!("; write {meant}")).unwrap_or_default())]
 pub struct InvalidQuantity {
     /// The text that was refused.
     pub text: String,
     /// What was expected, with examples.
     pub expected: &'static str,
+    /// What was probably meant: a number that lacks its unit.
+    pub meant: Option<String>,
 }
 
 impl InvalidQuantity {
     fn new(text: &str, expected: &'static str) -> Self {
-        Self { text: text.chars().take(64).collect(), expected }
+        Self { text: text.chars().take(64).collect(), expected, meant: None }
+    }
+
+    /// The same, with what a number without its unit probably means.
+    fn meaning(self, means: impl Fn(f64) -> String) -> Self {
+        let is_bare = self.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let number = self.text.parse::<f64>().ok().filter(|_| is_bare);
+        Self { meant: number.map(means), ..self }
+    }
+}
+
+/// Reads what is written as text. A plain number is read as its digits: what is wrong with it is not that it lacks quotes.
+///
+/// # Errors
+/// Those of the deserialiser and of `T`'s own reading.
+pub fn from_text_or_number<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    deserializer.deserialize_any(TextOrNumber(PhantomData))
+}
+
+struct TextOrNumber<T>(PhantomData<T>);
+
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for TextOrNumber<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
     }
 }
 
@@ -32,10 +81,9 @@ fn split(text: &str) -> Option<(f64, &str)> {
 
 macro_rules! written {
     ($name:ident, $pattern:literal, $description:literal, $examples:expr) => {
-        impl TryFrom<String> for $name {
-            type Error = InvalidQuantity;
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                from_text_or_number(deserializer)
             }
         }
         impl From<$name> for String {
@@ -57,8 +105,8 @@ macro_rules! written {
 }
 
 /// A length of time, from a millisecond to about 49 days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct Duration {
     milliseconds: u32,
 }
@@ -94,7 +142,7 @@ impl Duration {
 impl FromStr for Duration {
     type Err = InvalidQuantity;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || InvalidQuantity::new(text, Self::EXPECTED);
+        let wrong = || InvalidQuantity::new(text, Self::EXPECTED).meaning(|seconds| format!("{seconds}s"));
         let (number, unit) = split(text).ok_or_else(wrong)?;
         let factor = match unit {
             "ms" => 1.0,
@@ -141,8 +189,8 @@ written!(
 );
 
 /// A size in bytes, written in binary units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct ByteSize {
     bytes: u64,
 }
@@ -166,7 +214,7 @@ impl ByteSize {
 impl FromStr for ByteSize {
     type Err = InvalidQuantity;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || InvalidQuantity::new(text, Self::EXPECTED);
+        let wrong = || InvalidQuantity::new(text, Self::EXPECTED).meaning(|bytes| format!("{bytes}B"));
         let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let number = text[..at].parse::<u64>().map_err(|_| wrong())?;
         let shift = match &text[at..] {
@@ -196,8 +244,8 @@ impl fmt::Display for ByteSize {
 written!(ByteSize, r"^[0-9]+(B|KiB|MiB|GiB)$", "A size such as 64KiB.", ["64KiB", "256MiB"]);
 
 /// A share of a whole, from 0 % to 100 %, kept in hundredths of a percent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct Percent {
     basis_points: u16,
 }
@@ -231,7 +279,12 @@ impl Percent {
 impl FromStr for Percent {
     type Err = InvalidQuantity;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || InvalidQuantity::new(text, Self::EXPECTED);
+        // Below one it may be the share, or the fraction.
+        let means = |number: f64| match number {
+            0.0 | 1.0.. => format!("{number}%"),
+            _ => format!("{}% or {number}%", number * 100.0),
+        };
+        let wrong = || InvalidQuantity::new(text, Self::EXPECTED).meaning(means);
         let (number, unit) = split(text).ok_or_else(wrong)?;
         let basis_points = (number * 100.0).round();
         if unit != "%" || basis_points > 10_000.0 || (number * 100.0 - basis_points).abs() > 1e-6 {
@@ -323,6 +376,24 @@ mod tests {
         }
         for text in ["0%", "2%", "0.5%", "12.25%", "100%"] {
             assert_eq!(text.parse::<Percent>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_number_without_its_unit_is_answered_with_what_to_write_in_quotes_or_not() {
+        let said = |error: serde_json::Error| error.to_string();
+        for json in ["50", "\"50\""] {
+            let share = said(serde_json::from_str::<Percent>(json).unwrap_err());
+            assert!(share.starts_with("`50` is not a share") && share.contains("; write 50%"), "{share}");
+            let time = said(serde_json::from_str::<Duration>(json).unwrap_err());
+            assert!(time.contains("; write 50s"), "{time}");
+            let size = said(serde_json::from_str::<ByteSize>(json).unwrap_err());
+            assert!(size.contains("; write 50B"), "{size}");
+        }
+        let half = said(serde_json::from_str::<Percent>("0.5").unwrap_err());
+        assert!(half.contains("; write 50% or 0.5%"), "{half}");
+        for other in ["five", "-1", "1w"] {
+            assert_eq!(other.parse::<Duration>().unwrap_err().meant, None, "{other}");
         }
     }
 

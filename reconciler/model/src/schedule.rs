@@ -4,14 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use moorline_config::Duration;
 use moorline_config::schema::zero;
+use moorline_config::{Duration, from_text_or_number};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub enum Schedule {
     /// So long after the last time.
     Every(Duration),
@@ -36,11 +36,14 @@ impl Eq for CronExpression {}
 /// Says why a text is no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is not a schedule: expected a duration such as 30s, or cron `sec min hour day-of-month month day-of-week` such as `0 */15 * * * *`"
+    "`{text}` is not a schedule: expected a duration such as 30s, or cron `sec min hour day-of-month month day-of-week` such as `0 */15 * * * *`{}",
+    meant.as_ref().map(|meant| format!("; write {meant}")).unwrap_or_default()
 )]
 pub struct InvalidSchedule {
     /// The text, cut to 64 characters.
     pub text: String,
+    /// What was probably meant: a duration that lacks its unit.
+    pub meant: Option<String>,
 }
 
 impl Schedule {
@@ -72,12 +75,14 @@ fn chrono_time(time: Timestamp) -> Option<cron_time::DateTime<cron_time::Utc>> {
 impl FromStr for Schedule {
     type Err = InvalidSchedule;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(interval) = text.parse::<Duration>()
+        let interval = text.parse::<Duration>();
+        if let Ok(interval) = interval
             && interval.as_milliseconds() > 0
         {
             return Ok(Self::Every(interval));
         }
-        let wrong = || InvalidSchedule { text: text.chars().take(64).collect() };
+        let meant = interval.err().and_then(|error| error.meant);
+        let wrong = || InvalidSchedule { text: text.chars().take(64).collect(), meant };
         let schedule = Some(text).filter(|text| has_fields(text)).map(cron::Schedule::from_str);
         let schedule = schedule.and_then(Result::ok).ok_or_else(wrong)?;
         Ok(Self::Cron(Box::new(CronExpression { text: text.to_owned(), schedule })))
@@ -93,10 +98,9 @@ impl fmt::Display for Schedule {
     }
 }
 
-impl TryFrom<String> for Schedule {
-    type Error = InvalidSchedule;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+impl<'de> Deserialize<'de> for Schedule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text_or_number(deserializer)
     }
 }
 
@@ -178,6 +182,14 @@ mod tests {
     fn what_is_neither_is_refused() {
         for text in ["", "0s", "soon", "* * *", "61 * * * * *", "******", "1, 2 * * * * *"] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_its_unit_is_answered_with_what_to_write() {
+        for json in ["30", "\"30\""] {
+            let error = serde_json::from_str::<Schedule>(json).unwrap_err().to_string();
+            assert!(error.starts_with("`30` is not a schedule") && error.contains("; write 30s"), "{error}");
         }
     }
 }

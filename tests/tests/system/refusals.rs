@@ -48,6 +48,43 @@ async fn validate_names_all_five_mistakes_with_line_and_path() {
     assert_all_named(&format!("{}{}", said.stdout, said.stderr));
 }
 
+/// Numbers that lack their unit, in both documents, and what to write instead.
+const NO_UNITS: [(&str, &str); 6] = [
+    ("rollout.steps[0].weight: `50` is not a share", "write 50%"),
+    ("rollout.steps[0].hold: `30` is not a duration", "write 30s"),
+    ("verify.window: `120` is not a duration", "write 120s"),
+    ("schedule.drift: `45` is not a schedule", "write 45s"),
+    ("routes[0].timeouts.headers: `20` is not a duration", "write 20s"),
+    ("models.small.shadow.share: `5` is not a share", "write 5%"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_without_its_unit_is_answered_with_what_to_write() {
+    let mut declaration = declared::declaration(&["http://127.0.0.1:8788"]);
+    let environment = &mut declaration["environments"][0];
+    environment["rollout"] = json!({"strategy": "canary", "steps": [{"weight": 50, "hold": "30"}]});
+    environment["verify"]["window"] = json!(120);
+    environment["schedule"] = json!({"drift": 45});
+    let mut document = declared::document("http://127.0.0.1:1/v1");
+    document["routes"][0]["timeouts"] = json!({"headers": 20});
+    document["models"]["small"]["shadow"] = json!({"model": "small", "share": 5});
+    let folder = tempfile::tempdir().unwrap();
+    let declare = |declaration: &Value| {
+        std::fs::write(folder.path().join("moorline.yaml"), declaration.to_string()).unwrap();
+    };
+    declare(&declaration);
+    std::fs::write(folder.path().join("gateway.yaml"), document.to_string()).unwrap();
+    let wrong = moorline(&["validate", folder.path().to_str().unwrap()], &[]).await;
+    // The document is read once the declaration that names it can be.
+    declare(&declared::declaration(&["http://127.0.0.1:8788"]));
+    let right = moorline(&["validate", folder.path().to_str().unwrap()], &[]).await;
+    let said = format!("{}{}", wrong.stdout, right.stdout);
+    for (problem, answer) in NO_UNITS {
+        let is_told = said.lines().any(|line| line.contains(problem) && line.contains(answer));
+        assert!(is_told, "{problem}, {answer}:\n{said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
     let mut world = World::new().await;
