@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Fingerprint, Lane, Severity};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
+use moorline_model::intent::healing::Reach;
 use moorline_model::notification::{Notification, Transition};
 use moorline_model::page::Page;
 
@@ -98,7 +99,9 @@ pub fn drift(state: &mut EnvironmentState, settled: Settled, heal: &[Lane], now:
         }
         let open: Vec<_> = open.iter().filter(is_loud).copied().collect();
         let was: Vec<_> = was.iter().filter(is_loud).copied().collect();
-        let notification = message(state, &about, &was, &open, heal.contains(&about.lane()), now);
+        let reach = Reach::of(&settled.drift, None);
+        let heals = heal.contains(&about.lane());
+        let notification = message(state, &about, &was, &open, (&reach, heals), now);
         told.notifications.push(notification);
     }
     state.drift = settled.drift;
@@ -110,7 +113,7 @@ fn message(
     about: &About,
     was: &[&Drift],
     open: &[&Drift],
-    heals: bool,
+    (reach, heals): (&Reach, bool),
     now: Timestamp,
 ) -> Notification {
     let transition = transition(was, open);
@@ -127,7 +130,7 @@ fn message(
         headline: wording::headline(state, transition, shown, now),
         details: wording::details(transition, shown),
         next: wording::next(transition, about.lane(), heals).to_owned(),
-        action: wording::action(&environment, transition, shown, heals),
+        action: wording::action(&environment, transition, shown, (reach, heals)),
         page: Page::Drift(environment.clone()),
         environment,
         at: now,

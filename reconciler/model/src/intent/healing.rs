@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::drift::{Drift, DriftKind, DriftState, Lane};
+use crate::EnvironmentName;
+use crate::drift::{Drift, DriftKind, DriftState, Lane, heal_command};
 
 /// What drifts, by who can give it back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,6 +50,27 @@ impl Reach {
         self.left.insert(format!("{address} ({because})"));
     }
 
+    /// The commands that give these addresses back, each of which is heeded as things stand: what Terraform owns comes back
+    /// all at once, so that one of several addresses has no command of its own; and what cannot be given back has none.
+    #[must_use]
+    pub fn commands<'a>(
+        &self,
+        environment: &EnvironmentName,
+        addresses: impl IntoIterator<Item = &'a str>,
+    ) -> Vec<String> {
+        let mut commands = Vec::new();
+        for address in addresses {
+            if self.terraform.contains(address) && self.terraform.len() > 1 {
+                // It reaches all others too.
+                return vec![everywhere(environment)];
+            }
+            if self.terraform.contains(address) || self.replicas.contains(address) {
+                commands.push(heal_command(environment, address));
+            }
+        }
+        commands
+    }
+
     /// Whether nothing can be given back.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -60,5 +82,47 @@ impl Reach {
     pub fn names(&self) -> String {
         let all = self.replicas.iter().chain(&self.terraform).chain(&self.left);
         all.map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The command that gives back whatever drifts.
+#[must_use]
+pub fn everywhere(environment: &EnvironmentName) -> String {
+    format!("moorline heal {environment}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn drift(lane: &str, address: &str, kind: &str) -> Drift {
+        let at = "2026-11-21T12:00:00Z";
+        serde_json::from_value(json!({
+            "lane": lane, "address": address, "path": "x", "kind": kind, "severity": "warning",
+            "fingerprint": "1", "state": "open", "first_seen": at, "last_seen": at,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_command_is_one_that_is_heeded() {
+        let environment: EnvironmentName = "prod".parse().unwrap();
+        let (replica, lb) =
+            (drift("gateway", "http://a", "changed"), drift("terraform", "aws_lb.a", "changed"));
+        let waf = drift("aws", "aws_wafv2_web_acl.a", "changed");
+        let foreign = drift("aws", "rule-of-another", "unmanaged");
+        let commands = |all: &[&Drift], of: &[&Drift]| {
+            let all: Vec<Drift> = all.iter().copied().cloned().collect();
+            let addresses = of.iter().map(|drift| drift.finding.address.as_str());
+            Reach::of(&all, None).commands(&environment, addresses)
+        };
+        assert_eq!(commands(&[&lb], &[&lb]), ["moorline heal prod --only aws_lb.a"]);
+        assert_eq!(commands(&[&lb, &replica], &[&lb]), ["moorline heal prod --only aws_lb.a"]);
+        // Terraform gives both back at once.
+        assert_eq!(commands(&[&lb, &waf], &[&lb]), ["moorline heal prod"]);
+        assert_eq!(commands(&[&lb, &waf, &replica], &[&replica]), ["moorline heal prod --only http://a"]);
+        assert_eq!(commands(&[&foreign], &[&foreign]), [""; 0]);
     }
 }

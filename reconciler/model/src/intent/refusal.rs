@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use moorline_config::Digest;
 
 use super::Wish;
-use super::healing::Reach;
+use super::healing::{self, Reach};
 use crate::CommitId;
 use crate::adoption::Found;
 use crate::environment::EnvironmentState;
@@ -115,7 +115,15 @@ fn heal(state: &EnvironmentState, only: Option<&str>) -> Option<Refusal> {
             let others = all.terraform.iter().filter(|other| *other != only);
             let others: Vec<_> = others.map(String::as_str).collect();
             let others = others.join(", ");
-            refused(format!("Terraform gives all of it back at once, also {others}; leave --only away"))
+            let replicas: Vec<_> = all.replicas.iter().map(String::as_str).collect();
+            let also = match replicas.as_slice() {
+                [] => String::new(),
+                some => format!(", and the document to {}", some.join(", ")),
+            };
+            let command = healing::everywhere(&state.name);
+            refused(format!(
+                "Terraform gives back all that drifts at once, also {others}: `{command}` does that{also}"
+            ))
         }
         _ if reach.is_empty() && !reach.left.is_empty() => {
             refused(format!("what differs cannot be given back: {}", reach.names()))

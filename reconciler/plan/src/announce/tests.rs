@@ -155,6 +155,12 @@ fn an_alert_names_the_command_that_gives_the_declared_state_back_where_people_mu
     assert_eq!(action(&replica, &[Lane::Gateway]), "moorline drift prod");
     let resource = || vec![Finding { lane: Lane::Terraform, ..at("aws_lb.a[0]", DriftKind::Changed) }];
     assert_eq!(action(&resource, &[Lane::Gateway]), "moorline heal prod --only 'aws_lb.a[0]'");
+    // Terraform gives both back at once: a command for one of them would be refused.
+    let two =
+        || vec![resource()[0].clone(), Finding { lane: Lane::Aws, ..at("aws_lb.b", DriftKind::Changed) }];
+    assert_eq!(action(&two, &[]), "moorline heal prod");
+    let foreign = || vec![Finding { lane: Lane::Aws, ..at("rule", DriftKind::Unmanaged) }];
+    assert_eq!(action(&foreign, &[]), "moorline why prod");
     let dark = || vec![at("http://a", DriftKind::Unverifiable)];
     assert_eq!(action(&dark, &[]), "moorline why prod");
     let many =

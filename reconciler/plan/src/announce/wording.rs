@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
-use moorline_model::drift::{Drift, DriftKind, Lane, heal_command};
+use moorline_model::drift::{Drift, DriftKind, Lane};
 use moorline_model::environment::EnvironmentState;
+use moorline_model::intent::healing::{Reach, everywhere};
 use moorline_model::notification::Transition;
 
 use super::is_unread;
@@ -141,19 +142,17 @@ pub(super) fn action(
     environment: &EnvironmentName,
     transition: Transition,
     shown: &[&Drift],
-    heals: bool,
+    (reach, heals): (&Reach, bool),
 ) -> Option<String> {
     // What is not deployed yet comes with the next rollout.
     let can_be_healed = |drift: &&Drift| !is_unread(drift) && drift.finding.kind != DriftKind::Undeployed;
     let addresses = addresses(&shown.iter().copied().filter(can_be_healed).collect::<Vec<_>>());
+    let commands = reach.commands(environment, addresses);
     match transition {
         Transition::Resolved => None,
-        _ if addresses.is_empty() => Some(format!("moorline why {environment}")),
+        _ if commands.is_empty() => Some(format!("moorline why {environment}")),
         _ if heals => Some(format!("moorline drift {environment}")),
-        _ if addresses.len() > COMMANDS_MAX => Some(format!("moorline heal {environment}")),
-        _ => {
-            let each = addresses.iter().map(|address| heal_command(environment, address));
-            Some(each.collect::<Vec<_>>().join("; "))
-        }
+        _ if commands.len() > COMMANDS_MAX => Some(everywhere(environment)),
+        _ => Some(commands.join("; ")),
     }
 }

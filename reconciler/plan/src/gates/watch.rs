@@ -3,6 +3,7 @@
 use moorline_model::axis::{Axis, Standing};
 use moorline_model::comparison;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Lane};
+use moorline_model::intent::healing::{Reach, everywhere};
 
 use super::{Asked, Closed, Gate, WaitsFor};
 use crate::together;
@@ -85,10 +86,13 @@ pub(super) fn drift(asked: &Asked<'_>) -> Option<Option<Closed>> {
         count => format!(", and {} more", count - 1),
     };
     let because = format!("{} differs from what is declared{note}{more}, and nobody heals it", told(first));
-    let opened_by = format!(
-        "`moorline heal {}`, which gives the declared state back, or a commit that declares it",
-        state.name
-    );
+    let opened_by = match Reach::of(&state.drift, None).is_empty() {
+        true => "a person who puts it right there, or a commit that declares it".to_owned(),
+        false => format!(
+            "`{}`, which gives the declared state back, or a commit that declares it",
+            everywhere(&state.name)
+        ),
+    };
     Some(Some(Closed::new(Gate::Drift, WaitsFor::You, because, opened_by)))
 }
 

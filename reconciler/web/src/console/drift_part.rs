@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use moorline_model::EnvironmentName;
 use moorline_model::axis::Axis;
 use moorline_model::comparison::{Answer, drift as known};
-use moorline_model::drift::{Drift, DriftKind, DriftState, Severity, heal_command};
+use moorline_model::drift::{Drift, DriftKind, DriftState, Severity};
 use moorline_model::environment::EnvironmentState;
+use moorline_model::intent::healing::{self, Reach};
 
 use super::html::Html;
 use super::wording;
@@ -70,7 +70,7 @@ pub(super) fn page(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
         html.raw("</span></h3><p class=\"hint\">").raw(meaning).raw("</p>");
         table(html, &found, now);
         if section == DriftState::Open {
-            restore(html, &state.name, &found);
+            restore(html, state, &found);
         }
     }
     if !is_open {
@@ -185,7 +185,8 @@ fn row(html: &mut Html, drift: &Drift, now: Timestamp) {
 }
 
 /// The two ways out of open drift.
-fn restore(html: &mut Html, environment: &EnvironmentName, open: &[&Drift]) {
+fn restore(html: &mut Html, state: &EnvironmentState, open: &[&Drift]) {
+    let environment = &state.name;
     let is_restored_by_hand =
         |drift: &&&Drift| !matches!(drift.finding.kind, DriftKind::Unverifiable | DriftKind::Undeployed);
     let addresses: BTreeSet<_> =
@@ -200,17 +201,25 @@ fn restore(html: &mut Html, environment: &EnvironmentName, open: &[&Drift]) {
         html.raw("<p>What is not deployed yet comes with the next rollout: <code>moorline why ");
         html.text(environment).raw("</code> says what that waits for.</p>");
     }
-    if addresses.is_empty() {
+    let everywhere = healing::everywhere(environment);
+    let mut commands = Reach::of(&state.drift, None).commands(environment, addresses);
+    if commands.is_empty() {
         return;
     }
     html.raw("<p>Lanes below <code>drift.heal</code> are restored by themselves. Else give the declared state back with ");
-    html.raw("<code>moorline heal ").text(environment).raw("</code>, or of one address:</p><ul>");
-    for address in addresses.iter().take(COMMANDS_MAX) {
-        html.raw("<li><code>").text(heal_command(environment, address)).raw("</code></li>");
+    html.raw("<code>").text(&everywhere).raw("</code>");
+    commands.retain(|command| *command != everywhere);
+    if commands.is_empty() {
+        html.raw(".</p>");
+    } else {
+        html.raw(", or of one address:</p><ul>");
+        for command in commands.iter().take(COMMANDS_MAX) {
+            html.raw("<li><code>").text(command).raw("</code></li>");
+        }
+        html.raw("</ul>");
     }
-    html.raw("</ul>");
-    if addresses.len() > COMMANDS_MAX {
-        html.raw("<p class=\"hint\">and ").text(addresses.len() - COMMANDS_MAX).raw(" more addresses.</p>");
+    if commands.len() > COMMANDS_MAX {
+        html.raw("<p class=\"hint\">and ").text(commands.len() - COMMANDS_MAX).raw(" more addresses.</p>");
     }
     html.raw(
         "<p>To keep what is live, declare it in Git. To leave a field to another owner, add a rule below ",

@@ -36,6 +36,12 @@ fn about_drift(page: &str) -> String {
     format!("{table}{}", page[part..].split("<h3>History").next().unwrap())
 }
 
+fn replica(address: &str, kind: &str, state: &str) -> Value {
+    let mut found = finding(address, kind, state);
+    found["lane"] = json!("gateway");
+    found
+}
+
 #[tokio::test]
 async fn the_page_has_every_finding_and_how_to_restore() {
     let rig = Rig::start().await;
@@ -46,16 +52,16 @@ async fn the_page_has_every_finding_and_how_to_restore() {
         .lanes
         .insert(Lane::Terraform, Comparison { compared_at: None, trouble: Some("no <lock>".to_owned()) });
     let mut drift: Vec<_> =
-        (0..60).map(|number| finding(&format!("aws_lb.n{number}"), "changed", "open")).collect();
+        (0..60).map(|number| replica(&format!("http://n{number}"), "changed", "open")).collect();
     drift.push(finding("aws_lb.main[\"a\"]", "changed", "open"));
     drift.push(finding("aws_lb.unread", "unverifiable", "open"));
-    drift.push(finding("aws_lb.seen_once", "missing", "suspected"));
+    drift.push(replica("http://seen_once", "missing", "suspected"));
     drift.push(finding("aws_lb.quiet", "changed", "ignored"));
     state.drift = serde_json::from_value(json!(drift)).unwrap();
     rig.commit(&state, &[]).await;
     let page = rig.page("/environments/prod/drift").await;
     for number in 0..60 {
-        assert!(page.contains(&format!("<th scope=\"row\">aws_lb.n{number} ")), "{number}");
+        assert!(page.contains(&format!("<th scope=\"row\">http://n{number} ")), "{number}");
     }
     for expected in [
         "61 differences",
@@ -64,7 +70,7 @@ async fn the_page_has_every_finding_and_how_to_restore() {
         "Suspected <span class=\"count\">1</span>",
         "Ignored <span class=\"count\">1</span>",
         "<code>moorline heal prod</code>",
-        "<code>moorline heal prod --only aws_lb.n0</code>",
+        "<code>moorline heal prod --only http://n0</code>",
         "<code>moorline heal prod --only &#39;aws_lb.main[&quot;a&quot;]&#39;</code>",
         "and 41 more addresses",
         "data-label=\"Live\">not known",
@@ -72,11 +78,21 @@ async fn the_page_has_every_finding_and_how_to_restore() {
     ] {
         assert!(page.contains(expected), "{expected}: {page}");
     }
-    for nobody_can in ["--only aws_lb.unread", "--only aws_lb.seen_once", "--only aws_lb.quiet"] {
+    for nobody_can in ["--only aws_lb.unread", "--only http://seen_once", "--only aws_lb.quiet"] {
         assert!(!page.contains(nobody_can), "{nobody_can}");
     }
     let environment = rig.page("/environments/prod").await;
     assert!(environment.contains("50 of 64"), "the environment's page leads on to the others");
+
+    // Terraform gives several back at once: a command for one of them would be refused.
+    state.drift = serde_json::from_value(json!([
+        finding("aws_lb.a", "changed", "open"),
+        finding("aws_lb.b", "changed", "open"),
+    ]))
+    .unwrap();
+    rig.commit(&state, &[]).await;
+    let page = rig.page("/environments/prod/drift").await;
+    assert!(page.contains("<code>moorline heal prod</code>.") && !page.contains("--only"), "{page}");
 }
 
 #[tokio::test]
