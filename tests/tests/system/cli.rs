@@ -185,6 +185,11 @@ async fn what_cannot_be_done_has_its_own_exit_code() {
     assert!(without.stderr.contains("--token"), "{without:?}");
     let viewer = [("MOORLINE_TOKEN", VIEWER_TOKEN), ("MOORLINE_SERVER", base.as_str())];
     assert_eq!(moorline(&["status"], &viewer).await.code, 0);
+    // Who pastes the API's address is understood, and who gives a gateway's is told so.
+    assert_eq!(moorline(&["status", "--server", &format!("{base}/api/v1")], &viewer).await.code, 0);
+    let gateway = moorline(&["status", "--server", &world.gateways[0].admin], &viewer).await;
+    assert_eq!(gateway.code, 1, "{gateway:?}");
+    assert!(gateway.stderr.contains("not the daemon"), "{gateway:?}");
     assert_eq!(moorline(&["hold", "test", "--reason", "no"], &viewer).await.code, 4);
     assert_eq!(run(&world, &["status", "no-such-environment"]).await.code, 1);
     // Said here, before anything is asked of the daemon.

@@ -13,6 +13,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes read of one answer.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
+/// Where the API begins.
+const API: &str = "/api/v1";
+
 /// What says where the daemon is.
 const WHERE: &str = "--server or MOORLINE_SERVER";
 
@@ -123,10 +126,14 @@ impl Api {
     /// A client for the daemon that the arguments name.
     pub(super) fn new(arguments: &ServerArguments) -> Result<Self, ApiError> {
         let wrong = || ApiError::Server(arguments.server.clone());
-        let base = Url::parse(&arguments.server).map_err(|_| wrong())?;
+        let mut base = Url::parse(&arguments.server).map_err(|_| wrong())?;
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(wrong());
         }
+        // Who pastes the API's address means this daemon.
+        let path = base.path().trim_end_matches('/');
+        let path = path.strip_suffix(API).unwrap_or(path).to_owned();
+        base.set_path(&path);
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -151,7 +158,7 @@ impl Api {
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        url.set_path(&format!("{}/api/v1{path}", self.base.path().trim_end_matches('/')));
+        url.set_path(&format!("{}{API}{path}", self.base.path().trim_end_matches('/')));
         url.set_query(query);
         url
     }
@@ -190,5 +197,23 @@ impl Api {
             detail: text("detail").unwrap_or_default(),
             gate: text("gate"),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_the_api_is_an_address_of_the_daemon() {
+        let url = |server: &str| {
+            let arguments = ServerArguments { server: server.to_owned(), token: None };
+            Api::new(&arguments).unwrap().url("/environments?limit=1").to_string()
+        };
+        for server in ["http://a:1", "http://a:1/", "http://a:1/api/v1", "http://a:1/api/v1/"] {
+            assert_eq!(url(server), "http://a:1/api/v1/environments?limit=1", "{server}");
+        }
+        assert_eq!(url("https://a/moorline/api/v1"), "https://a/moorline/api/v1/environments?limit=1");
+        assert_eq!(url("https://a/moorline/"), "https://a/moorline/api/v1/environments?limit=1");
     }
 }
