@@ -170,10 +170,12 @@ impl EnvironmentState {
         }
     }
 
-    /// The hold that keeps a commit from being applied, if there is one.
+    /// The hold that keeps a commit from being applied, if there is one. One on everything comes first: no newer commit
+    /// opens it.
     #[must_use]
     pub fn hold_on(&self, commit: &CommitId) -> Option<&Hold> {
-        self.holds.iter().find(|hold| hold.commit.as_ref().is_none_or(|held| held == commit))
+        let on_commit = || self.holds.iter().find(|hold| hold.commit.as_ref() == Some(commit));
+        self.holds.iter().find(|hold| hold.commit.is_none()).or_else(on_commit)
     }
 
     /// Whether replicas were asked for and not one could be read: then nothing is known of what is served.
@@ -181,6 +183,12 @@ impl EnvironmentState {
     pub fn no_replica_can_be_read(&self) -> bool {
         self.axes.standing(Axis::Health) == Standing::CannotCheck
             && self.replicas.iter().all(|replica| replica.error.is_some())
+    }
+
+    /// What replicas served when they were first met and may not be replaced yet: nothing has verified here, and nobody has
+    /// adopted it.
+    pub fn unadopted(&self) -> impl Iterator<Item = &Found> {
+        self.found.iter().filter(|found| self.verified.is_none() && found.adopted.is_none())
     }
 
     /// The rollout under way.

@@ -153,6 +153,10 @@ fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, S
         if let (Some(Verdict::Failed { reasons }), false) = (verdict, rollout.phase.is_over()) {
             return (Standing::Bad, format!("{}. {}", reasons.join("; "), callers(state).sentence));
         }
+        let unadopted = state.unadopted().count();
+        if unadopted > 0 && matches!(rollout.phase, Phase::Pending | Phase::Staging) {
+            return (Standing::Attention, waits_for_adoption(state, unadopted, replicas));
+        }
         if matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Promoting | Phase::Baking)
         {
             return (Standing::Busy, format!("{short} is being verified"));
@@ -171,6 +175,30 @@ fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, S
     }
     let sentence = callers(state).sentence;
     (Standing::Bad, format!("{serving} of {all} replicas serve {short}. {sentence}"))
+}
+
+/// Nothing is verified while gateways keep what they served before Moorline; one that serves nothing waits with them.
+fn waits_for_adoption(state: &EnvironmentState, unadopted: usize, replicas: &[ReplicaReading]) -> String {
+    let (all, name) = (replicas.len(), &state.name);
+    let serve = if unadopted == 1 { "serves" } else { "serve" };
+    let empty = empty(replicas);
+    let empty = if empty.is_empty() { String::new() } else { format!("; {empty}") };
+    format!(
+        "{unadopted} of {all} replicas {serve} what was there before Moorline, until `moorline adopt {name}`{empty}"
+    )
+}
+
+/// The replicas that serve nothing, named; an empty text when there is none.
+pub(crate) fn empty(replicas: &[ReplicaReading]) -> String {
+    let is_empty = |reading: &&ReplicaReading| reading.result.is_ok() && reading.stable().is_none();
+    let empty: Vec<_> = replicas.iter().filter(is_empty).map(|reading| reading.endpoint.as_str()).collect();
+    match empty.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one} serves nothing until that is adopted, and answers callers with 503"),
+        some => {
+            format!("{} serve nothing until that is adopted, and answer callers with 503", some.join(", "))
+        }
+    }
 }
 
 /// Good only when every declared lane was compared; as old as the oldest of them.

@@ -78,8 +78,8 @@ fn approval(state: &EnvironmentState, seen: &Shown) -> Option<Refusal> {
 
 /// What waits to be adopted was met, was seen, and nobody said yet that it may be replaced.
 fn adoption(state: &EnvironmentState, seen: &BTreeMap<String, Digest>) -> Option<Refusal> {
-    let waits: Vec<_> = state.found.iter().filter(|found| found.adopted.is_none()).collect();
-    if state.verified.is_some() || waits.is_empty() {
+    let waits: Vec<_> = state.unadopted().collect();
+    if waits.is_empty() {
         return Some(Refusal::new("nothing-to-adopt", "no gateway serves anything that waits to be adopted"));
     }
     let was_seen = |found: &&Found| seen.get(&found.endpoint) == Some(&found.digest);

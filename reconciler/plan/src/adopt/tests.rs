@@ -54,6 +54,22 @@ fn each_replica_is_shown_with_its_owner_and_its_difference_and_its_document_kept
         assert!(closed.because.contains(part), "{part}: {}", closed.because);
     }
     assert!(closed.opened_by.contains("`moorline adopt prod`"), "{}", closed.opened_by);
+    // What waits with them is named: callers get nothing from it. And nothing is being verified meanwhile.
+    let empty = "http://c:1 serves nothing until that is adopted, and answers callers with 503";
+    assert!(closed.because.ends_with(empty), "{}", closed.because);
+    let looked = crate::axes::Looked { replicas: Some(&replicas), ..crate::axes::Looked::default() };
+    let _told = crate::axes::note_axes(&mut state, &looked, now());
+    let health = &state.axes.0[&moorline_model::axis::Axis::Health];
+    assert_eq!(
+        (health.standing, health.because.as_str()),
+        (
+            moorline_model::axis::Standing::Attention,
+            format!(
+                "2 of 5 replicas serve what was there before Moorline, until `moorline adopt prod`; {empty}"
+            )
+            .as_str()
+        )
+    );
     // Once is enough.
     assert_eq!(meet(&mut state, Some(&document("c1")), false, &replicas, now()), Met::default());
 }

@@ -6,6 +6,7 @@ use moorline_model::rollout::{Phase, Rollout, Verdict};
 use super::{Asked, Closed, Gate, WaitsFor};
 use crate::adopt::unadopted;
 use crate::age::age;
+use crate::axes::empty;
 use crate::decide::{Situation, first_foreign};
 use crate::policy::Denial;
 
@@ -40,7 +41,9 @@ pub(crate) fn adopt_gate(state: &EnvironmentState, situation: &Situation<'_>) ->
     };
     let each: Vec<_> = unadopted.iter().map(sentence).collect();
     (!each.is_empty()).then(|| {
-        let because = format!("{}; Moorline has not put that there", each.join("; "));
+        let empty = empty(situation.replicas);
+        let empty = if empty.is_empty() { String::new() } else { format!("; {empty}") };
+        let because = format!("{}; Moorline has not put that there{empty}", each.join("; "));
         let opened_by = format!(
             "`moorline adopt {name}`, which shows the differences and replaces it, or `gateway: {{adopt: true}}`"
         );
