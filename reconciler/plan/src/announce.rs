@@ -88,7 +88,7 @@ pub fn drift(state: &mut EnvironmentState, settled: Settled, heal: &[Lane], now:
             environment: state.name.clone(),
             kind: EventKind::Drift,
             severity,
-            message: headline.clone(),
+            message: format!("{headline}{}", wording::values(transition, shown)),
             commit: None,
             rollout: None,
         });

@@ -54,6 +54,12 @@ async fn people_see_how_it_stands_and_scripts_get_the_exit_codes() {
     );
     assert!(why.stdout.contains("Callers: 1 of 2 replicas answer them from another document"), "{why:?}");
     assert!(drift.stdout.contains("location") && drift.stdout.contains("elsewhere"), "{drift:?}");
+    assert_eq!(why.stdout.matches("Callers:").count(), 1, "said once: {why:?}");
+    let history = run(&world, &["history", "test"]).await;
+    assert!(
+        history.stdout.contains("live \"elsewhere\"") || history.stdout.contains("live elsewhere"),
+        "{history:?}"
+    );
 
     world.gateways[1].freeze();
     world.when("cannot check", |environment| environment["status"]["word"] == "cannot check").await;

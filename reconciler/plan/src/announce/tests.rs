@@ -32,6 +32,36 @@ fn messages(readings: &[Vec<Finding>]) -> Vec<Notification> {
     all
 }
 
+/// The lines of history when these findings are read twice, and then are gone.
+fn lines(findings: &dyn Fn() -> Vec<Finding>) -> Vec<String> {
+    let mut state = EnvironmentState::new("prod".parse().unwrap());
+    let mut all = Vec::new();
+    for found in [findings(), findings(), Vec::new()] {
+        let settled =
+            settle(&state.drift, &[Lane::Gateway], found, &[], "2026-11-21".parse().unwrap(), now());
+        all.extend(drift(&mut state, settled, &[], now()).events);
+    }
+    all.into_iter().map(|event| event.message).collect()
+}
+
+#[test]
+fn a_line_of_history_says_what_was_declared_and_what_was_live() {
+    let one = || vec![finding("limits", DriftKind::Changed, Severity::Critical)];
+    assert_eq!(
+        lines(&one),
+        [
+            "prod: http://a differs in limits from what is declared (declared 1000, live 5)",
+            "prod: http://a is as declared again, after 0s",
+        ]
+    );
+    let many =
+        || ["a", "b", "c", "d"].map(|path| finding(path, DriftKind::Changed, Severity::Critical)).into();
+    let said = lines(&many)[0].clone();
+    assert!(said.matches("declared 1000, live 5").count() == 3 && said.ends_with("; and 1 more)"), "{said}");
+    let dark = || vec![finding("", DriftKind::Unverifiable, Severity::Warning)];
+    assert_eq!(lines(&dark)[0], "prod: http://a cannot be read");
+}
+
 fn told(readings: &[Vec<Finding>]) -> Vec<(Transition, String)> {
     messages(readings).into_iter().map(|message| (message.transition, message.headline)).collect()
 }

@@ -14,6 +14,8 @@ use crate::age::{age, lasting};
 
 /// Most findings named in one message; the console has all of them.
 const DETAILS_MAX: usize = 20;
+/// Most findings whose values a line of history names.
+const VALUES_MAX: usize = 3;
 /// Most addresses for which a message names a command each.
 const COMMANDS_MAX: usize = 3;
 
@@ -104,6 +106,29 @@ fn fields(differ: &[&Drift]) -> String {
         (Some(path), 1) => format!(" in {path}"),
         (_, count) => format!(" in {count} fields"),
     }
+}
+
+/// What was declared and what was live, for the line of history: ` (declared 1000, live 5)`. Values are redacted where they
+/// were found.
+pub(super) fn values(transition: Transition, shown: &[&Drift]) -> String {
+    let differ: Vec<_> = shown.iter().copied().filter(|drift| !is_unread(drift)).collect();
+    if transition == Transition::Resolved || differ.is_empty() {
+        return String::new();
+    }
+    // The headline names the one place.
+    let pair = |drift: &Drift| {
+        let or_nothing = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        format!("declared {}, live {}", or_nothing(&drift.finding.declared), or_nothing(&drift.finding.live))
+    };
+    let each = match differ.as_slice() {
+        [one] => vec![pair(one)],
+        some => details(transition, some).into_iter().take(VALUES_MAX).collect(),
+    };
+    let more = match differ.len().saturating_sub(VALUES_MAX) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!(" ({}{more})", each.join("; "))
 }
 
 pub(super) fn details(transition: Transition, shown: &[&Drift]) -> Vec<String> {
