@@ -212,10 +212,20 @@ fn approve(state: &mut EnvironmentState, intent: &Intent) -> Heard {
 }
 
 fn hold(state: &mut EnvironmentState, intent: &Intent, commit: Option<&CommitId>, now: Timestamp) -> Heard {
-    let what = commit.map_or("everything", |commit| commit.short()).to_owned();
+    let what = what(commit);
     let reason = if intent.reason.is_empty() { "no reason given" } else { &intent.reason };
-    let is_new = advance::hold(state, commit.cloned(), reason.to_owned(), intent.actor.clone(), now);
-    Heard::done(if is_new { format!("held {what}") } else { format!("held {what}, which was held already") })
+    // Who holds it last says why it is held: that is what is read from then on.
+    if let Some(held) = state.holds.iter_mut().find(|hold| hold.commit.as_ref() == commit) {
+        let did = format!("held {what}, which was held already by {}: {}", held.by, held.reason);
+        (held.reason, held.by) = (reason.to_owned(), intent.actor.clone());
+        return Heard::done(did);
+    }
+    advance::hold(state, commit.cloned(), reason.to_owned(), intent.actor.clone(), now);
+    Heard::done(format!("held {what}"))
+}
+
+fn what(held: Option<&CommitId>) -> &str {
+    held.map_or("everything", |commit| commit.short())
 }
 
 fn release(state: &mut EnvironmentState, intent: &Intent) -> Heard {
@@ -224,8 +234,7 @@ fn release(state: &mut EnvironmentState, intent: &Intent) -> Heard {
     // What was held or frozen may be tried again now.
     state.sync = Some(ask(intent));
     // A rollback holds more than one commit: whoever releases it sees which.
-    let held: Vec<_> =
-        holds.iter().map(|hold| hold.commit.as_ref().map_or("everything", |commit| commit.short())).collect();
+    let held: Vec<_> = holds.iter().map(|hold| what(hold.commit.as_ref())).collect();
     let did = match (held.as_slice(), frozen) {
         ([], None) => "released, but nothing was held".to_owned(),
         ([], Some(_)) => "lifted the freeze".to_owned(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Refusal;
 use crate::RolloutId;
 
-/// What came of a wish. Each message is a sentence without its first word, the environment: `lifted the hold`.
+/// What came of a wish. Each message is a sentence without its first word, the environment: `held everything`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {

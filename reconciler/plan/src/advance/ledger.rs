@@ -288,10 +288,8 @@ pub(crate) fn hold(
     reason: String,
     by: String,
     now: Timestamp,
-) -> bool {
-    let is_new = !state.holds.iter().any(|hold| hold.commit == commit);
-    if is_new {
+) {
+    if !state.holds.iter().any(|hold| hold.commit == commit) {
         state.holds.push(Hold { commit, reason, by, since: now });
     }
-    is_new
 }

@@ -34,7 +34,7 @@ pub(super) fn rollback(
     let head = state.wanted.as_ref().map(|wanted| wanted.commit.clone());
     let to = target.revision.commit.clone();
     for left in [Some(present.clone()), head].into_iter().flatten().filter(|left| *left != to) {
-        let reason = format!("{} went back to {}", intent.actor, to.short());
+        let reason = because(intent, &format!("went back to {}", to.short()));
         advance::hold(state, Some(left), reason, intent.actor.clone(), now);
     }
     state.frozen = None;
@@ -53,6 +53,11 @@ pub(super) fn rollback(
         },
     });
     Heard::Begins { did: format!("goes back from {} to {}", present.short(), to.short()), commit: to }
+}
+
+/// Why a commit is held: what was done, and the reason that was given for it. Who did it stands beside it.
+fn because(intent: &Intent, did: &str) -> String {
+    if intent.reason.is_empty() { did.to_owned() } else { format!("{did}: {}", intent.reason) }
 }
 
 /// Each replica gets back what it served when it was first met. What is remembered changes once that is done.
@@ -97,7 +102,7 @@ fn stop(state: &mut EnvironmentState, intent: &Intent, now: Timestamp) -> Heard 
     rollout.stop = Some(Stop { actor: intent.actor.clone(), reason: intent.reason.clone() });
     rollout.retry_at = None;
     let held = rollout.revision.commit.clone();
-    let reason = format!("stopped by {}", intent.actor);
+    let reason = because(intent, "stopped it");
     advance::hold(state, Some(held), reason, intent.actor.clone(), now);
     heard
 }

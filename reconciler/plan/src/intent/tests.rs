@@ -221,6 +221,32 @@ fn told(outcome: &Outcome) -> (&str, u8, bool) {
 }
 
 #[test]
+fn a_hold_says_why_in_the_words_of_who_made_it_last() {
+    let state = heed(in_force("c1"), &[intent(Wish::Hold { commit: None })], now()).state;
+    let later = Intent {
+        actor: "ann".to_owned(),
+        reason: "a feast".to_owned(),
+        ..intent(Wish::Hold { commit: None })
+    };
+    let again = heed(state, &[later], now());
+    let [hold] = again.state.holds.as_slice() else { panic!("{:?}", again.state.holds) };
+    assert_eq!((hold.by.as_str(), hold.reason.as_str()), ("ann", "a feast"));
+    let heard = again.heard[0].said();
+    assert_eq!(heard, "held everything, which was held already by bob: for a reason");
+
+    let mut state = again.state;
+    advance::hold(&mut state, Some(commit("c2")), "it is sick".to_owned(), "moorline".to_owned(), now());
+    advance::hold(&mut state, Some(commit("c3")), "it is sick".to_owned(), "moorline".to_owned(), now());
+    state.frozen = Some("the probe got 502".to_owned());
+    let released = heed(state, &[intent(Wish::Release)], now());
+    assert_eq!(
+        released.heard[0].said(),
+        "lifted the freeze and the hold on everything and c200000000 and c300000000"
+    );
+    assert!(released.state.holds.is_empty() && released.state.frozen.is_none());
+}
+
+#[test]
 fn each_wish_is_told_what_came_of_it() {
     let (old, new) = (declared("c1", &json!({})), declared("c2", &json!({})));
     let (rests, changes) = (situation(&old, &[]), situation(&new, &[]));
