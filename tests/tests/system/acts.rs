@@ -60,6 +60,33 @@ async fn each_act_says_what_came_of_it_and_ends_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn approve_shows_the_commit_and_each_change_that_it_approves_with_its_values() {
+    let mut world = World::new().await;
+    world.declaration["environments"][0]["apply"] = json!({"approval": "required"});
+    let first = world.push("the first one");
+    world.daemon.start().await;
+    world.when("the first waits", |environment| !environment["waits_for_approval"].is_null()).await;
+    assert_eq!(run(&world, &["approve", "test", "--wait", "60"]).await.code, 0);
+    world.verified(&first).await;
+
+    world.document["routes"][0]["limits"][0]["requests"] = json!(2_000_000);
+    let second = world.push("raise the limit");
+    world.when("the second waits", |environment| !environment["waits_for_approval"].is_null()).await;
+    let said = run(&world, &["approve", "test", "--wait", "60"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for shown in [
+        &format!("{} by ", &second[..10]),
+        ": raise the limit",
+        "the limit of route /v1/chat/* rises from 1000000 to 2000000 requests per key and 1h",
+        "route /v1/chat/*: limit 1000000 → 2000000 requests per key and 1h",
+    ] {
+        assert!(said.stderr.contains(shown), "{shown}: {said:?}");
+    }
+    assert!(said.stdout.contains("approved the document of"), "{said:?}");
+    world.verified(&second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_window_that_is_closed_is_told_with_the_moment_it_opens() {
     let mut world = World::new().await;
     world.settle().await;
