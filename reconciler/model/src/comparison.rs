@@ -77,12 +77,21 @@ pub fn drift(state: &EnvironmentState) -> DriftAnswer {
     };
     let reasons = not_checked.join("; ");
     let sentence = match (answer, open) {
-        (Answer::Nothing, _) => "No open drift.".to_owned(),
+        (Answer::Nothing, _) => nothing_open(state),
         (Answer::NotChecked, _) => format!("Not checked: {reasons}."),
         (Answer::Open, 1) => format!("1 open finding.{}", also(&reasons)),
         (Answer::Open, count) => format!("{count} open findings.{}", also(&reasons)),
     };
     DriftAnswer { answer, sentence, exit_code: answer.exit_code(), open, not_checked }
+}
+
+/// What was seen once is no open drift yet, and not nothing either.
+fn nothing_open(state: &EnvironmentState) -> String {
+    let is_suspected = |finding: &&crate::drift::Drift| finding.state == DriftState::Suspected;
+    match state.drift.iter().filter(is_suspected).count() {
+        0 => "No open drift.".to_owned(),
+        count => format!("No open drift, and {count} seen once: the next look decides."),
+    }
 }
 
 fn also(reasons: &str) -> String {

@@ -30,6 +30,7 @@ pub(super) async fn drift(arguments: &EnvironmentArguments, format: Output) -> E
     }
     let code = answer.pointer("/said/exit_code").and_then(Value::as_u64);
     output::say(text_at(&answer, "/said/sentence").unwrap_or("It is not known what was compared."));
+    wording::look_again(&answer, &arguments.environment).iter().for_each(output::say);
     code.and_then(|code| u8::try_from(code).ok()).map_or(Exit::CannotCheck, Exit::of_word)
 }
 

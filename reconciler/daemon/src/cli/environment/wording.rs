@@ -2,11 +2,14 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use moorline_model::EnvironmentName;
 use moorline_model::rollout::Rollout;
 use serde_json::Value;
 
 /// Changes of a document that are listed before an approval; the rest is counted.
 const CHANGES_MAX: usize = 20;
+/// A look that is no older is one that was made just now.
+const MOMENT_SECONDS: i64 = 5;
 
 /// The text at a JSON pointer.
 pub(super) fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
@@ -92,6 +95,21 @@ pub(super) fn lane(lane: &Value) -> String {
     format!("{:<9} {compared}{}", text_at(lane, "/lane").unwrap_or("?"), trouble.unwrap_or_default())
 }
 
+/// How to have it looked at again, when the last look is older than a moment. A sync reads every replica at once; Terraform is
+/// planned and AWS read when their schedules say so.
+pub(super) fn look_again(answer: &Value, environment: &EnvironmentName) -> Option<String> {
+    let lanes = list(answer, "lanes");
+    let age = |lane: &Value| lane.get("age_seconds").and_then(Value::as_i64);
+    let is_gateway = |lane: &&Value| text_at(lane, "/lane") == Some("gateway");
+    let looked = lanes.iter().find(is_gateway).and_then(age).filter(|age| *age > MOMENT_SECONDS)?;
+    let others = lanes.iter().any(|lane| !is_gateway(&lane));
+    let others = if others { "; the other lanes are looked at on their schedules" } else { "" };
+    Some(format!(
+        "The replicas were last compared {}: `moorline sync {environment}` compares them at once{others}.",
+        ago(looked)
+    ))
+}
+
 /// What a person approves: the commit, what Terraform would change, the document.
 pub(super) fn approved(environment: &Value) -> Vec<String> {
     let text = |pointer: &str| text_at(environment, pointer).unwrap_or("?");
@@ -128,15 +146,20 @@ fn fingerprint(digest: &str) -> &str {
 /// The answer to "why?": the sentence, callers, the status word, the closed gates, the open ones on one line.
 pub(super) fn why(answer: &Value) -> Vec<String> {
     let text = |pointer: &str| text_at(answer, pointer).unwrap_or("").to_owned();
-    let mut lines =
-        vec![text("/sentence"), text("/callers/sentence"), format!("status  {}", text("/status/word"))];
+    let (sentence, callers) = (text("/sentence"), text("/callers/sentence"));
+    // Where something went wrong, the sentence says it.
+    let callers = Some(callers).filter(|callers| !sentence.contains(callers));
+    let mut lines = vec![sentence];
+    lines.extend(callers);
+    lines.push(format!("status  {}", text("/status/word")));
     let gates = list(answer, "gates");
     let (closed, open): (Vec<_>, Vec<_>) =
         gates.iter().partition(|gate| text_at(gate, "/state") == Some("closed"));
+    let which = if closed.is_empty() { "these gates" } else { "the other gates" };
     lines.extend(closed.into_iter().map(gate));
     let open: Vec<_> = open.into_iter().filter_map(|gate| text_at(gate, "/gate")).collect();
     if !open.is_empty() {
-        lines.push(format!("open    {}", open.join(", ")));
+        lines.push(format!("Nothing waits at {which}: {}.", open.join(", ")));
     }
     lines
 }
@@ -231,7 +254,30 @@ mod tests {
         assert_eq!(lines[0], answer["sentence"].as_str().unwrap());
         assert_eq!(lines[1..3], ["Callers: 0123456789 serves.", "status  held"]);
         assert_eq!(lines[3], "closed  hold: held\n        waits for you; opened by a release");
-        assert_eq!(lines[4], "open    deletions");
+        assert_eq!(lines[4], "Nothing waits at the other gates: deletions.");
+        let trouble = json!({
+            "sentence": "prod waits for you: frozen. Callers: 0123456789 serves. Opened by a release.",
+            "status": {"word": "failed"},
+            "callers": {"sentence": "Callers: 0123456789 serves."},
+            "gates": [{"gate": "hold", "state": "open"}],
+        });
+        let once =
+            [trouble["sentence"].as_str().unwrap(), "status  failed", "Nothing waits at these gates: hold."];
+        assert_eq!(why(&trouble), once);
+    }
+
+    #[test]
+    fn a_look_that_is_no_longer_new_is_told_with_what_looks_again() {
+        let environment = "prod".parse().unwrap();
+        let said = |lanes: Value| look_again(&json!({ "lanes": lanes }), &environment);
+        assert_eq!(said(json!([{"lane": "gateway", "age_seconds": 2}])), None);
+        assert_eq!(said(json!([{"lane": "gateway", "age_seconds": null}])), None);
+        assert_eq!(
+            said(json!([{"lane": "gateway", "age_seconds": 12}])).unwrap(),
+            "The replicas were last compared 12 s ago: `moorline sync prod` compares them at once."
+        );
+        let both = json!([{"lane": "gateway", "age_seconds": 12}, {"lane": "terraform", "age_seconds": 700}]);
+        assert!(said(both).unwrap().ends_with("at once; the other lanes are looked at on their schedules."));
     }
 
     #[test]
