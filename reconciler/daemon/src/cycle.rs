@@ -19,7 +19,7 @@ use moorline_model::EnvironmentName;
 use moorline_model::rollout::Evidence;
 use moorline_plan::advance::{Acted, Inputs, advance};
 use moorline_plan::decide::{Decision, decide};
-use moorline_plan::gates::why;
+use moorline_plan::gates::Read;
 use moorline_record::{CommitError, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -115,7 +115,7 @@ impl Cycle<'_> {
         let situation = wanted.situation(memory, live);
         let missing =
             wanted.declared().map(|declared| missing(declared, &self.shared.secrets)).unwrap_or_default();
-        self.shared.explanations.note(self.name, &why(&memory.state, &situation, &missing, now));
+        self.shared.explanations.note(self.name, Read::of(&situation, missing));
         asked.unwrap_or_else(|| decide(&memory.state, &situation, now))
     }
 

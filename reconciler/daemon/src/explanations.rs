@@ -1,5 +1,5 @@
-//! Why each environment's changes are not applied, as its last cycle saw it. Kept in memory only: a cycle after a
-//! restart says it anew.
+//! Why each environment's changes are not applied, from what its last cycle read. Kept in memory only: a cycle after a
+//! restart reads it anew.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,14 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
-use moorline_plan::gates::Why;
+use moorline_plan::gates::Read;
 use serde_json::Value;
 
-/// The gates of every environment, as last read, and what the daemon waits for while there is none.
+/// What was read of every environment last, and what the daemon waits for while there is none.
 #[derive(Debug, Default)]
 pub struct Explanations {
     waits_for: Mutex<Option<String>>,
-    gates: Mutex<BTreeMap<EnvironmentName, Value>>,
+    read: Mutex<BTreeMap<EnvironmentName, Read>>,
 }
 
 impl Explanations {
@@ -23,16 +23,16 @@ impl Explanations {
         *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// Notes what an environment waits for.
-    pub fn note(&self, name: &EnvironmentName, why: &Why) {
-        let Ok(why) = serde_json::to_value(why) else { return };
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), why);
+    /// Notes what a cycle read of an environment.
+    pub fn note(&self, name: &EnvironmentName, read: Read) {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), read);
     }
 }
 
 impl moorline_web::Gates for Explanations {
-    fn why(&self, state: &EnvironmentState, _now: Timestamp) -> Option<Value> {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).get(&state.name).cloned()
+    fn why(&self, state: &EnvironmentState, now: Timestamp) -> Option<Value> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        serde_json::to_value(read.get(&state.name)?.why(state, now)).ok()
     }
 
     fn waits_for(&self) -> Option<String> {

@@ -6,6 +6,7 @@
 
 mod change;
 mod delivery;
+mod read;
 mod table;
 mod terraform;
 mod watch;
@@ -24,6 +25,7 @@ use crate::desired::Desired;
 pub use self::change::begin_gates;
 pub(crate) use self::change::{first_closed, window_gate};
 pub(crate) use self::delivery::{adopt_gate, owner_gate, policy_gate};
+pub use self::read::Read;
 pub use self::table::Gate;
 pub use self::terraform::plan_gates;
 
@@ -162,21 +164,27 @@ pub fn why(state: &EnvironmentState, situation: &Situation<'_>, missing: &[Missi
         None => 2,
     });
     let sentence = match gates.first().and_then(GateReading::closed) {
-        Some(closed) => waits(state, closed),
+        // What is in force is verified: a gate that is closed then keeps nothing of it from working, and stands before what
+        // comes next. So the word is right, and `why` ends with its exit.
+        Some(closed) if word == Word::InSync => {
+            format!("{} What comes next {}", nothing_waits(state, word, now), waits_for(state, closed))
+        }
+        Some(closed) => format!("{} {}", state.name, waits_for(state, closed)),
         None => nothing_waits(state, word, now),
     };
     Why { sentence, gates }
 }
 
-fn waits(state: &EnvironmentState, closed: &Closed) -> String {
-    let (name, because) = (&state.name, closed.because.trim_end_matches('.'));
+/// The end of a sentence: for whom or what, and what opens it.
+fn waits_for(state: &EnvironmentState, closed: &Closed) -> String {
+    let because = closed.because.trim_end_matches('.');
     let at = closed.opens_at.map(|at| format!(", at {}", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
     let (who, opened_by) = (closed.waits_for.as_str(), &closed.opened_by);
     let callers = match closed.gate.is_trouble() {
         true => format!(" {}", callers(state).sentence),
         false => String::new(),
     };
-    format!("{name} waits for {who}: {because}.{callers} Opened by {opened_by}{}.", at.unwrap_or_default())
+    format!("waits for {who}: {because}.{callers} Opened by {opened_by}{}.", at.unwrap_or_default())
 }
 
 fn nothing_waits(state: &EnvironmentState, word: Word, now: Timestamp) -> String {

@@ -308,6 +308,16 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
         })
         .dark("does not answer within 3 s"),
         Scenario {
+            missing: vec![Missing { path: "terraform.environment.TOKEN".to_owned(), ..missing.clone() }],
+            ..scenario(
+                "a variable that what is in force does not need",
+                "c1",
+                "Nothing waits: c100000000 is in force, verified 0s ago. What comes next waits for you: \
+                 env:GATEWAY_ADMIN_TOKEN is not set in the daemon's environment (terraform.environment.TOKEN). Opened by a \
+                 value for it where the daemon runs (a variable needs the daemon's restart), or a commit that names another.",
+            )
+        },
+        Scenario {
             missing: vec![missing],
             ..scenario(
                 "a variable that is not set",
@@ -393,8 +403,40 @@ fn the_sentence_is_about_what_the_word_is_about() {
             "{}: {word}",
             scenario.what
         );
-        assert!(word != moorline_model::status::Word::InSync || first.is_none(), "{}: {word}", scenario.what);
+        let is_well = word == moorline_model::status::Word::InSync;
+        assert!(!is_well || why.sentence.starts_with("Nothing waits"), "{}: {word}", scenario.what);
     }
+}
+
+#[test]
+fn what_was_read_is_answered_for_the_moment_and_the_state_of_the_question() {
+    let desired = declared("c1", &json!({}));
+    let well = [replica("a", Some(document("c1").digest()), None)];
+    let mut state = in_force("c1");
+    state.wanted = Some(crate::sample::revision("c1"));
+    let read = Read::of(&situation(&desired, &well), Vec::new());
+    let after = |seconds| now() + jiff::SignedDuration::from_secs(seconds);
+    let said = read.why(&state, after(4)).sentence;
+    assert!(said.contains("verified 4s ago"), "{said}");
+    let said = read.why(&state, after(250)).sentence;
+    assert!(said.contains("verified 4m 10s ago"), "{said}");
+    let held = heed(state, &[intent(Wish::Hold { commit: None })], now()).state;
+    let said = read.why(&held, after(5)).sentence;
+    assert!(said.starts_with("prod waits for you: everything is held by bob"), "{said}");
+}
+
+#[test]
+fn a_hold_on_everything_is_told_before_one_on_a_commit() {
+    let desired = declared("c2", &json!({}));
+    let wishes = [Some(commit("c2")), None].map(|commit| intent(Wish::Hold { commit }));
+    let state = heed(in_force("c1"), &wishes, now()).state;
+    let readings = begin_gates(&state, &desired, now());
+    let hold = readings.iter().find_map(GateReading::closed).unwrap();
+    // A newer commit would not open it.
+    assert_eq!(
+        (hold.because.as_str(), hold.opened_by.as_str()),
+        ("everything is held by bob: for a reason", "`moorline release prod`")
+    );
 }
 
 #[test]

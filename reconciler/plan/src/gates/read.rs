@@ -1,0 +1,54 @@
+//! What a cycle read, kept beside the record: the question "why?" comes between two cycles, and is answered with the state
+//! and the moment of then. An answer kept as text would say "verified 2s ago" until the next cycle.
+
+use jiff::Timestamp;
+use moorline_model::environment::EnvironmentState;
+
+use super::{Missing, Why, why};
+use crate::decide::Situation;
+use crate::desired::Desired;
+use crate::gateway::ReplicaReading;
+use crate::policy::Denial;
+
+/// A [`Situation`] of its own, with the secrets that have no value.
+#[derive(Debug, Clone)]
+pub struct Read {
+    head: Option<Result<Desired, String>>,
+    current: Option<Desired>,
+    replicas: Vec<ReplicaReading>,
+    denials: Result<Vec<Denial>, String>,
+    blocked: Option<String>,
+    missing: Vec<Missing>,
+}
+
+impl Read {
+    /// Keeps what was read.
+    #[must_use]
+    pub fn of(situation: &Situation<'_>, missing: Vec<Missing>) -> Self {
+        Self {
+            head: situation.head.map(|head| head.cloned().map_err(str::to_owned)),
+            current: situation.current.cloned(),
+            replicas: situation.replicas.to_vec(),
+            denials: situation.denials.map(<[Denial]>::to_vec).map_err(str::to_owned),
+            blocked: situation.blocked.map(str::to_owned),
+            missing,
+        }
+    }
+
+    /// Why nothing happens, as things stand now.
+    #[must_use]
+    pub fn why(&self, state: &EnvironmentState, now: Timestamp) -> Why {
+        // A rollout that began since is not judged by what another commit declares.
+        let rollout = state.rollout_under_way().map(|rollout| &rollout.revision.commit);
+        let is_about = |desired: &&Desired| rollout.is_none_or(|commit| *commit == desired.revision.commit);
+        let situation = Situation {
+            head: self.head.as_ref().map(|head| head.as_ref().map_err(String::as_str)),
+            current: self.current.as_ref().filter(is_about),
+            replicas: &self.replicas,
+            denials: self.denials.as_ref().map(Vec::as_slice).map_err(String::as_str),
+            interrupted: None,
+            blocked: self.blocked.as_deref(),
+        };
+        why(state, &situation, &self.missing, now)
+    }
+}
