@@ -111,7 +111,8 @@ async fn what_could_only_be_refused_is_refused_before_it_is_written_down() {
     assert!(body["detail"].as_str().unwrap().contains("no other commit verified healthy here"), "{body}");
     assert_eq!(body["gate"], Value::Null, "it makes no sense, and no gate keeps it");
 
-    state.verified = Some(deployed(&"f".repeat(40)));
+    let digest = format!("sha256:{}", "f".repeat(64)).parse().unwrap();
+    state.verified = Some(moorline_model::rollout::Deployed { digest, ..deployed(&"f".repeat(40)) });
     state.holds = serde_json::from_value(json!([{ "reason": "bad", "by": "ann", "since": now() }])).unwrap();
     rig.commit(&state, &[]).await;
     assert_eq!(problem(back().await).await.2["gate"], "hold");
