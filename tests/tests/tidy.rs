@@ -34,7 +34,11 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("moorline-model", vec!["moorline-config"]),
         ("moorline-web", vec!["moorline-model", "moorline-record"]),
         ("moorline-fuzz", vec!["moorline-config", "moorline-translate"]),
-        ("moorline", [&reconciler[..], &["moorline-config", "moorline-admin"]].concat()),
+        (
+            "moorline-cycle",
+            vec!["moorline-config", "moorline-admin", "moorline-model", "moorline-plan", "moorline-record"],
+        ),
+        ("moorline", [&reconciler[..], &["moorline-cycle", "moorline-config", "moorline-admin"]].concat()),
     ]);
     for name in &reconciler[1..7] {
         allowed.insert(name, vec!["moorline-model"]);

@@ -9,15 +9,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
+use moorline_cycle::{ActError, Cycle, CycleError, Next, Report};
 use moorline_model::EnvironmentName;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::act::ActError;
 use crate::clock;
-use crate::cycle::{Cycle, CycleError, Next};
 use crate::shared::Shared;
-use crate::source::Report;
 
 /// The first pause after a cycle that failed; doubled for each further one.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -40,8 +38,6 @@ pub struct Keeper {
     pub source: watch::Receiver<Option<Report>>,
     /// Held while it runs: an environment that goes and comes back has one keeper at a time.
     pub turn: Arc<Mutex<()>>,
-    /// Set when the daemon stops: then a Terraform that runs is interrupted.
-    pub stopping: CancellationToken,
 }
 
 impl Keeper {
@@ -56,8 +52,8 @@ impl Keeper {
         let mut pause = PAUSE_MIN;
         while !cancel.is_cancelled() {
             let began = clock::now();
-            let (source, stopping) = (&self.source, &self.stopping);
-            let cycle = Cycle { name: &self.name, shared: &self.shared, source, stopping };
+            let (world, kept) = (&*self.shared, &self.shared.kept);
+            let cycle = Cycle { name: &self.name, world, source: &self.source, kept };
             // A panic of a dependency ends its cycle, as any error does, and not the watch on the environment.
             let result = AssertUnwindSafe(Box::pin(cycle.run())).catch_unwind().await;
             let result = result.unwrap_or(Err(CycleError::Panicked));

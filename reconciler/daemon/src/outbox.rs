@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moorline_cycle::Report;
+use moorline_cycle::facilities::ResolveError;
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::Notifications;
 use moorline_notify::{Email, SendError, Slack};
@@ -16,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::secrets::Secrets;
-use crate::source::{Report, declaration};
+use crate::source::declaration;
 
 /// The pause after the first failed try; doubled for each further one.
 const PAUSE_MIN: Duration = Duration::from_secs(5);
@@ -165,13 +167,6 @@ fn undeclared(channel: &'static str) -> SendError {
 }
 
 /// A secret that is missing now may be there after the next deployment, so the message waits.
-fn unresolved(channel: &'static str, error: &crate::secrets::ResolveError) -> SendError {
+fn unresolved(channel: &'static str, error: &ResolveError) -> SendError {
     SendError::Unreachable { channel, detail: crate::chain::of(error) }
-}
-
-/// The channels that a declaration names.
-#[must_use]
-pub fn channels(told: &Notifications) -> Vec<Channel> {
-    let slack = told.slack.is_some().then_some(Channel::Slack);
-    slack.into_iter().chain(told.email.is_some().then_some(Channel::Email)).collect()
 }

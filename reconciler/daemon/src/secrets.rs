@@ -10,33 +10,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use moorline_config::{Reference, Secret};
+use moorline_cycle::facilities::ResolveError;
 use moorline_model::bootstrap::Bootstrap;
 
 /// Most bytes read of a secret's file.
 const FILE_BYTES_MAX: u64 = 64 << 10;
-
-/// Why a reference has no value.
-#[derive(Debug, thiserror::Error)]
-pub enum ResolveError {
-    /// The variable is not set.
-    #[error("{0} is not set in the daemon's environment: set it there, and start the daemon again")]
-    Unset(Reference),
-    /// The file cannot be read.
-    #[error("{reference} cannot be read")]
-    File {
-        /// The reference.
-        reference: Reference,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The kind is not resolved by this release.
-    #[error("{0} is of a kind that this release does not resolve: expected env:NAME or file:/path")]
-    Kind(Reference),
-    /// The repository names one of the daemon's own secrets.
-    #[error("{0} is the daemon's own and cannot be used by a repository")]
-    Reserved(Reference),
-}
 
 /// Resolves references, with the daemon's own kept apart.
 #[derive(Debug, Clone, Default)]

@@ -3,18 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use moorline_cycle::Kept;
 use moorline_record::{Fence, Record};
 use moorline_source::Repository;
 use moorline_terraform::Runner;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use crate::cycle::Identities;
 use crate::explanations::Explanations;
-use crate::fleet::Clients;
+use crate::facilities::{Clients, Identities};
 use crate::metrics::Metrics;
-use crate::said::Said;
 use crate::secrets::Secrets;
-use crate::speaker::Speaker;
 
 /// What the keepers share.
 pub struct Shared {
@@ -42,10 +41,10 @@ pub struct Shared {
     pub identities: Identities,
     /// Why changes are not applied, for people who ask.
     pub explanations: Arc<Explanations>,
-    /// What the log has said already.
-    pub said: Said,
-    /// Who tells people of trouble with the repository.
-    pub speaker: Speaker,
+    /// What is kept between cycles, in memory only.
+    pub kept: Kept,
     /// Rung when a message waits in the outbox.
     pub outbox: Arc<Notify>,
+    /// Set when the daemon stops: then a Terraform that runs is interrupted.
+    pub stopping: CancellationToken,
 }

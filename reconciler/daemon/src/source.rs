@@ -7,35 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use moorline_cycle::{Head, Report};
 use moorline_model::declaration::Declaration;
-use moorline_model::{CommitId, Revision, smell};
+use moorline_model::{CommitId, Revision};
 use moorline_source::Repository;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-
-/// What the repository says, as last read.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The head of the branch, as last fetched; kept when a later fetch fails.
-    pub head: Option<Head>,
-    /// Why the last fetch failed.
-    pub error: Option<String>,
-    /// Since when it cannot be fetched, or the head's declaration has mistakes.
-    pub trouble_since: Option<Timestamp>,
-    /// When the last fetch ended.
-    pub checked_at: Timestamp,
-}
-
-/// The head of the branch and what it declares.
-#[derive(Debug, Clone)]
-pub struct Head {
-    /// The commit.
-    pub revision: Revision,
-    /// Its `moorline.yaml`, or every mistake in it.
-    pub declaration: Result<Arc<Declaration>, String>,
-}
 
 /// Reads the declaration at a commit.
 ///
@@ -47,10 +26,7 @@ pub async fn declaration(
     path: &str,
 ) -> Result<Arc<Declaration>, String> {
     let bytes = repository.read(commit, path).await.map_err(|error| crate::chain::of(&error))?;
-    let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository at {}", commit.short()))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
-    // A mistake is named with what stands there.
-    Declaration::parse(path, &text).map(Arc::new).map_err(|mistakes| smell::masked(&mistakes.to_string()))
+    moorline_cycle::declaration(path, commit, bytes)
 }
 
 /// The task that fetches.

@@ -9,8 +9,8 @@ use moorline_config::WeakToken;
 use moorline_model::declaration::Declaration;
 
 use crate::chain;
-use crate::said::Said;
 use crate::secrets::Secrets;
+use moorline_cycle::said::Said;
 
 /// How the log's memory calls these warnings, before the reference.
 const ABOUT: &str = "the value of ";

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use moorline_cycle::Report;
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::{Declaration, Document};
 use moorline_web::{DeclaredDocument, Delivery, Documents, TokenHash};
@@ -14,7 +15,6 @@ use super::absent;
 use crate::bell::Bells;
 use crate::keeper::Keeper;
 use crate::shared::Shared;
-use crate::source::Report;
 
 /// The task that starts and stops keepers.
 pub(super) struct Manager {
@@ -50,7 +50,7 @@ impl Manager {
         loop {
             let declaration = self.declaration();
             if let Some(declaration) = declaration {
-                absent::tell(&declaration, &self.shared.secrets, &self.shared.said);
+                absent::tell(&declaration, &self.shared.secrets, &self.shared.kept.said);
                 self.documents.send_replace(Some(self.documents_of(&declaration)));
                 let names: BTreeSet<_> =
                     declaration.environments.iter().map(|found| found.name.clone()).collect();
@@ -63,7 +63,7 @@ impl Manager {
                         );
                         keeper.cancel();
                         self.bells.forget(name);
-                        self.shared.speaker.floor().leaves(name);
+                        self.shared.kept.speaker.floor().leaves(name);
                     }
                     is_declared
                 });
@@ -89,7 +89,7 @@ impl Manager {
         if keepers.running.contains_key(&name) {
             return;
         }
-        self.shared.speaker.floor().joins(&name);
+        self.shared.kept.speaker.floor().joins(&name);
         let token = cancel.child_token();
         let keeper = Keeper {
             name: name.clone(),
@@ -97,7 +97,6 @@ impl Manager {
             bell: self.bells.environment(&name),
             source: self.source.clone(),
             turn: Arc::clone(keepers.turns.entry(name.clone()).or_default()),
-            stopping: cancel.clone(),
         };
         self.tasks.spawn(keeper.run(token.clone()));
         keepers.running.insert(name, token);

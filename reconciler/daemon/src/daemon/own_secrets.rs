@@ -6,11 +6,12 @@
 use std::fmt;
 
 use moorline_config::{Reference, Secret, WeakToken};
+use moorline_cycle::facilities::ResolveError;
 use moorline_model::bootstrap::Bootstrap;
 use moorline_web::{Roles, TokenHash};
 
 use crate::chain;
-use crate::secrets::{ResolveError, Secrets};
+use crate::secrets::Secrets;
 
 /// The shortest secret of webhooks, in bytes.
 const WEBHOOK_SECRET_MIN: usize = 8;

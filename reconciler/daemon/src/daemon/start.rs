@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moorline_config::Secret;
+use moorline_cycle::{Kept, Report};
 use moorline_model::bootstrap::{Bootstrap, Repository as RepositorySettings, Tokens};
 use moorline_record::Record;
 use moorline_source::{
@@ -21,16 +22,13 @@ use super::own_secrets::{OwnSecrets, UnusableSecrets};
 use super::{Leading, lease, manager::Manager};
 use crate::bell::Bells;
 use crate::cli::say_listening;
-use crate::cycle::Identities;
 use crate::explanations::Explanations;
-use crate::fleet::Clients;
+use crate::facilities::{Clients, Identities};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::said::Said;
 use crate::secrets::Secrets;
 use crate::shared::Shared;
-use crate::source::{Report, Watcher, watch_files};
-use crate::speaker::Speaker;
+use crate::source::{Watcher, watch_files};
 use crate::{chain, clock};
 
 /// Why the daemon could not start.
@@ -134,9 +132,9 @@ pub(super) async fn start(
         metrics,
         identities: Identities::default(),
         explanations,
-        said: Said::default(),
-        speaker: Speaker::default(),
+        kept: Kept::default(),
         outbox: Arc::clone(&outbox_bell),
+        stopping: cancel.clone(),
     });
     let outbox = Outbox {
         record,

@@ -1,12 +1,5 @@
-//! The deciding half in a small world: commits, replicas and a Terraform that do what they are told, and a daemon's
-//! cycle around them.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "in tests a panic is the report, also in what they share"
-)]
+//! The deciding half with whatever it may be given.
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report, also in what they share")]
 
-mod properties;
-mod scenarios;
-mod script;
-mod world;
+mod arbitrary;
+mod every_state;

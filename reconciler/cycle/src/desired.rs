@@ -1,0 +1,301 @@
+//! The desired stage: what the commits in question declare, and the documents in question.
+
+use std::sync::Arc;
+
+use moorline_config::{Config, Digest};
+use moorline_model::declaration::{Declaration, Document};
+use moorline_model::environment::KeptDocument;
+use moorline_model::rollout::{Phase, Rollout};
+use moorline_model::{CommitId, Revision, smell};
+use moorline_plan::decide::{Decision, Situation, foreign};
+use moorline_plan::desired::{Desired, desired};
+use moorline_plan::fit::unfit;
+use moorline_plan::gateway::ReplicaReading;
+use moorline_plan::policy::Denial;
+use serde_json::Value;
+
+use crate::cycle::{Cycle, CycleError};
+use crate::facilities::Facilities;
+use crate::memory::Memory;
+use crate::observe::Live;
+use crate::report::Report;
+
+/// What the commits in question declare.
+pub(crate) struct Wanted {
+    /// The branch's head.
+    pub(crate) head: Option<Result<Desired, String>>,
+    /// The commit of the rollout under way.
+    pub(crate) current: Option<Desired>,
+    /// The commit of a rollback that a person just asked for.
+    pub(crate) asked: Option<Desired>,
+    /// The commit in force, unless a rollout says what is declared: its Terraform is what the scheduled lanes look at,
+    /// and a mistake in the head must not end the watch on what serves.
+    pub(crate) standing: Option<Desired>,
+    /// The document that the rollout under way brings.
+    pub(crate) brought: Option<Config>,
+    /// The document in force.
+    pub(crate) in_force: Option<Config>,
+    /// The document that the rollout goes back to when it fails.
+    pub(crate) verified: Option<Config>,
+    /// What the policies say of the rollout's commit, or why they could not be asked.
+    pub(crate) denials: Result<Vec<Denial>, String>,
+}
+
+impl Wanted {
+    /// What the decision needs to see.
+    pub(crate) fn situation<'a, G>(&'a self, memory: &'a Memory, live: &'a Live<G>) -> Situation<'a> {
+        // While the head says nothing, what is in force says what is healed; a rollout is never judged by another commit.
+        let standing = self.standing.as_ref().filter(|_| memory.state.rollout_under_way().is_none());
+        Situation {
+            head: self.head.as_ref().map(|head| head.as_ref().map_err(String::as_str)),
+            current: self.current.as_ref().or(standing),
+            replicas: &live.replicas,
+            denials: self.denials.as_ref().map(Vec::as_slice).map_err(String::as_str),
+            interrupted: memory.interrupted.as_deref(),
+            blocked: live.blocked.as_deref(),
+        }
+    }
+
+    /// Replicas that the rollout may not write over.
+    pub(crate) fn foreign<G>(&self, memory: &Memory, live: &Live<G>) -> Vec<String> {
+        let Some(rollout) = memory.state.rollout_under_way() else { return Vec::new() };
+        let situation = self.situation(memory, live);
+        let is_foreign =
+            |reading: &&ReplicaReading| foreign(&memory.state, rollout, &situation, reading).is_some();
+        live.replicas.iter().filter(is_foreign).map(|reading| reading.endpoint.clone()).collect()
+    }
+
+    /// The document that a decision is about.
+    pub(crate) fn document_for(&self, decision: &Decision) -> Option<&Config> {
+        match decision {
+            Decision::Heal { .. } => self.in_force.as_ref(),
+            Decision::UndoDocument { restore: Some(digest) } => [&self.verified, &self.in_force]
+                .into_iter()
+                .flatten()
+                .find(|document| document.digest() == *digest),
+            _ => self.brought.as_ref(),
+        }
+    }
+
+    /// What the commit declares that a decision is about: the one begun, or the rollout's.
+    pub(crate) fn about(&self, decision: &Decision) -> Option<&Desired> {
+        let Decision::Begin { revision, .. } = decision else { return self.current.as_ref() };
+        self.at_hand(&revision.commit)
+    }
+
+    /// What a commit declares, when it is one of those in question.
+    pub(crate) fn at_hand(&self, commit: &CommitId) -> Option<&Desired> {
+        let head = self.head.as_ref().and_then(|head| head.as_ref().ok());
+        [head, self.current.as_ref(), self.asked.as_ref(), self.standing.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|desired| desired.revision.commit == *commit)
+    }
+
+    /// What the environment declares now: at the commit being brought, else at the head, else at the commit in force.
+    pub(crate) fn declared(&self) -> Option<&Desired> {
+        let head = self.head.as_ref().and_then(|head| head.as_ref().ok());
+        self.current.as_ref().or(head).or(self.standing.as_ref())
+    }
+}
+
+impl<W: Facilities> Cycle<'_, W> {
+    /// Reads what the commits in question declare.
+    pub(crate) async fn desired(
+        &self,
+        memory: &Memory,
+        source: Option<&Report>,
+    ) -> Result<Wanted, CycleError> {
+        let handed_over = self.world.handed_over(self.name).await?;
+        let head = source.and_then(|report| report.head.as_ref());
+        let head = match head {
+            None => None,
+            Some(head) => Some(match &head.declaration {
+                Ok(declaration) => {
+                    let declared = self.at(&head.revision, declaration, handed_over.as_ref()).await;
+                    let declared = declared.and_then(|declared| unfit(&declared).map_or(Ok(declared), Err));
+                    declared.inspect_err(|mistakes| self.name_mistakes(&head.revision, mistakes))
+                }
+                // The source named them.
+                Err(mistakes) => Err(mistakes.clone()),
+            }),
+        };
+        let rollout = memory.state.rollout_under_way();
+        let current = match rollout {
+            Some(rollout) => self.at_commit(&rollout.revision, head.as_ref(), handed_over.as_ref()).await,
+            None => None,
+        };
+        let asked = match &memory.begin {
+            Some(Decision::Begin { revision, .. }) => {
+                self.at_commit(revision, head.as_ref(), handed_over.as_ref()).await
+            }
+            _ => None,
+        };
+        let standing = match (&current, &memory.state.applied) {
+            (None, Some(applied)) => {
+                self.at_commit(&applied.revision, head.as_ref(), handed_over.as_ref()).await
+            }
+            _ => None,
+        };
+        let brought = self.brought(rollout, current.as_ref()).await?;
+        let in_force = memory.state.applied.as_ref().map(|applied| applied.digest);
+        let verified = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| from.digest);
+        let denials = self.denials(rollout, current.as_ref(), brought.as_ref()).await;
+        let declared = standing.as_ref().and_then(|standing| standing.document.config());
+        Ok(Wanted {
+            in_force: self.kept(in_force, &[brought.as_ref(), declared]).await?,
+            verified: self.kept(verified, &[brought.as_ref()]).await?,
+            head,
+            current,
+            asked,
+            standing,
+            brought,
+            denials,
+        })
+    }
+
+    /// What a commit that is not the head declares. `None` when it cannot be read.
+    async fn at_commit(
+        &self,
+        revision: &Revision,
+        head: Option<&Result<Desired, String>>,
+        handed_over: Option<&KeptDocument>,
+    ) -> Option<Desired> {
+        if let Some(Ok(head)) = head
+            && head.revision.commit == revision.commit
+        {
+            return Some(head.clone());
+        }
+        let declared = match self.declaration(&revision.commit).await {
+            Ok(declaration) => self.at(revision, &declaration, handed_over).await,
+            Err(error) => Err(error),
+        };
+        declared.inspect_err(|mistakes| self.name_mistakes(revision, mistakes)).ok()
+    }
+
+    /// Mistakes stay in a commit, and each cycle meets them: the log names them once.
+    fn name_mistakes(&self, revision: &Revision, mistakes: &str) {
+        let Revision { commit, author, .. } = revision;
+        if self.kept.said.is_news(&format!("{} {commit}", self.name), mistakes) {
+            tracing::warn!(
+                environment = %self.name, commit = commit.short(), author, mistakes,
+                "what the commit declares here has mistakes and is not rolled out"
+            );
+        }
+    }
+
+    /// The declaration at a commit, or every mistake in it.
+    pub(crate) async fn declaration(&self, commit: &CommitId) -> Result<Arc<Declaration>, String> {
+        if let Some(known) = self.kept.commits.declaration(commit) {
+            return Ok(known);
+        }
+        let path = self.world.declaration_path();
+        let bytes = self.world.file(commit, path).await.map_err(|error| crate::chain::of(&error))?;
+        let declaration = declaration(path, commit, bytes)?;
+        self.kept.commits.keep_declaration(commit, &declaration);
+        Ok(declaration)
+    }
+
+    /// What a commit declares for this environment.
+    async fn at(
+        &self,
+        revision: &Revision,
+        declaration: &Arc<Declaration>,
+        handed_over: Option<&KeptDocument>,
+    ) -> Result<Desired, String> {
+        let place = (self.name.clone(), revision.commit.clone(), handed_over.map(|kept| kept.digest));
+        if let Some(known) = self.kept.commits.desired(&place) {
+            return Ok(known);
+        }
+        let environment = declaration.environment(self.name);
+        let mut files = Vec::new();
+        if let Some(Document::Files(paths)) = environment.map(|environment| &environment.gateway.document) {
+            for path in paths {
+                let bytes = self.world.file(&revision.commit, path).await;
+                let bytes = bytes.map_err(|error| crate::chain::of(&error))?;
+                let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository"))?;
+                let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
+                files.push((path.clone(), text));
+            }
+        }
+        let mut tree = None;
+        if let Some(terraform) = environment.and_then(|environment| environment.terraform.as_ref()) {
+            let identity = self.world.terraform_identity(&revision.commit, terraform).await;
+            tree = Some(identity.map_err(|error| crate::chain::of(&error))?);
+        }
+        let handed_over = handed_over.map(|kept| &kept.document);
+        let desired = desired(revision.clone(), self.name, declaration, &files, handed_over, tree)
+            .map_err(|error| smell::masked(&crate::chain::of(&error)))?;
+        self.kept.commits.keep_desired(place, &desired);
+        Ok(desired)
+    }
+
+    /// The document that the rollout under way brings, once its digest is known.
+    async fn brought(
+        &self,
+        rollout: Option<&Rollout>,
+        current: Option<&Desired>,
+    ) -> Result<Option<Config>, CycleError> {
+        let Some(digest) = rollout.and_then(|rollout| rollout.digest) else { return Ok(None) };
+        self.kept(Some(digest), &[current.and_then(|current| current.document.config())]).await
+    }
+
+    /// The document with this digest: one of those at hand, or the one that was kept.
+    async fn kept(
+        &self,
+        digest: Option<Digest>,
+        at_hand: &[Option<&Config>],
+    ) -> Result<Option<Config>, CycleError> {
+        let Some(digest) = digest else { return Ok(None) };
+        if let Some(config) = at_hand.iter().flatten().find(|config| config.digest() == digest) {
+            return Ok(Some((*config).clone()));
+        }
+        if let Some(known) = self.kept.commits.document(digest) {
+            return Ok(Some(known));
+        }
+        let kept = self.world.document(self.name, digest).await?;
+        Ok(kept.and_then(|kept| self.parse_kept(digest, &kept.document)))
+    }
+
+    /// Asks the policies where the decision needs their word.
+    async fn denials(
+        &self,
+        rollout: Option<&Rollout>,
+        current: Option<&Desired>,
+        document: Option<&Config>,
+    ) -> Result<Vec<Denial>, String> {
+        let (Some(rollout), Some(current)) = (rollout, current) else { return Ok(Vec::new()) };
+        if !matches!(rollout.phase, Phase::Pending | Phase::Planning | Phase::Staging) {
+            return Ok(Vec::new());
+        }
+        let document = document.or(current.document.config());
+        crate::policies::denials(self.world, rollout, current, document, self.world.now()).await
+    }
+
+    /// A kept document was valid when it was kept; a release with stricter rules may see it otherwise.
+    pub(crate) fn parse_kept(&self, digest: Digest, document: &Value) -> Option<Config> {
+        let parsed = Config::from_value("kept document", document);
+        let named = parsed.inspect_err(|mistakes| {
+            let mistakes = smell::masked(&mistakes.to_string());
+            if self.kept.said.is_news(&format!("{} {digest}", self.name), &mistakes) {
+                tracing::error!(environment = %self.name, %digest, mistakes, "a document that was valid when it was kept is not valid in this release");
+            }
+        });
+        named.ok().inspect(|document| self.kept.commits.keep_document(document))
+    }
+}
+
+/// The declaration in a file that was read at a commit.
+///
+/// # Errors
+/// A sentence, or every mistake: the file is not there, is no text, or says something wrong.
+pub fn declaration(
+    path: &str,
+    commit: &CommitId,
+    bytes: Option<Vec<u8>>,
+) -> Result<Arc<Declaration>, String> {
+    let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository at {}", commit.short()))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
+    // A mistake is named with what stands there.
+    Declaration::parse(path, &text).map(Arc::new).map_err(|mistakes| smell::masked(&mistakes.to_string()))
+}

@@ -1,0 +1,304 @@
+//! What a cycle needs of the world, and nothing else: a few traits. The daemon implements them over Git, gateways,
+//! Terraform, AWS and the record; the scripts and properties of `tests/` over a small world of their own, so that they
+//! run the cycle that ships.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+use moorline_admin::{
+    AdminError, Candidate, CandidateStaged, EffectiveConfig, Failure, Generation, Stats, Status, Weight,
+    WriteOptions,
+};
+use moorline_config::{Digest, Reference, Secret};
+use moorline_model::declaration::{self, Environment};
+use moorline_model::drift::Finding;
+use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::event::AuditEntry;
+use moorline_model::intent::Intent;
+use moorline_model::plan::{PlanBinding, PlanSummary};
+use moorline_model::{CommitId, EnvironmentName, RolloutId};
+use moorline_plan::decide::Decision;
+use moorline_plan::gates::Read;
+use moorline_record::{CommitError, FencedError, IntentId, JournalId, OpenStep, StoreError, Version, Write};
+use serde_json::Value;
+
+/// Everything that a cycle needs.
+pub trait Facilities:
+    Source + Fleet + TerraformRunner + AwsReads + Store + Clock + Secrets + Listener + Sync
+{
+}
+
+impl<T> Facilities for T where
+    T: Source + Fleet + TerraformRunner + AwsReads + Store + Clock + Secrets + Listener + Sync
+{
+}
+
+/// The clock, and ids that sort by it.
+pub trait Clock {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+    /// A new rollout's id.
+    fn rollout_id(&self) -> RolloutId;
+}
+
+/// Resolves the references that a repository declares.
+pub trait Secrets {
+    /// The value behind a reference.
+    ///
+    /// # Errors
+    /// See [`ResolveError`].
+    fn secret(&self, reference: &Reference) -> Result<Secret, ResolveError>;
+}
+
+/// Why a reference has no value.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// The variable is not set.
+    #[error("{0} is not set in the daemon's environment: set it there, and start the daemon again")]
+    Unset(Reference),
+    /// The file cannot be read.
+    #[error("{reference} cannot be read")]
+    File {
+        /// The reference.
+        reference: Reference,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The kind is not resolved by this release.
+    #[error("{0} is of a kind that this release does not resolve: expected env:NAME or file:/path")]
+    Kind(Reference),
+    /// The repository names one of the daemon's own secrets.
+    #[error("{0} is the daemon's own and cannot be used by a repository")]
+    Reserved(Reference),
+}
+
+/// Reads commits of the watched repository. What a commit holds never changes, but reading it may fail and go well later.
+pub trait Source {
+    /// The path of the declaration, `moorline.yaml` unless the daemon's settings say otherwise.
+    fn declaration_path(&self) -> &str;
+    /// The bytes of a file at a commit; `None` when it is not there.
+    ///
+    /// # Errors
+    /// The commit cannot be read.
+    fn file(
+        &self,
+        commit: &CommitId,
+        path: &str,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, Unreadable>> + Send;
+    /// The paths of all files below a folder at a commit.
+    ///
+    /// # Errors
+    /// The commit cannot be read, or has no such folder.
+    fn files(
+        &self,
+        commit: &CommitId,
+        folder: &str,
+    ) -> impl Future<Output = Result<Vec<String>, Unreadable>> + Send;
+    /// The identity of an environment's Terraform at a commit: while it is the same, there is nothing new to plan.
+    ///
+    /// # Errors
+    /// The commit cannot be read, or the directory is not there.
+    fn terraform_identity(
+        &self,
+        commit: &CommitId,
+        terraform: &declaration::Terraform,
+    ) -> impl Future<Output = Result<String, Unreadable>> + Send;
+}
+
+/// Why something of a commit could not be read, in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub String);
+
+/// Finds the gateways of an environment.
+pub trait Fleet {
+    /// One of them.
+    type Gateway: Gateway;
+    /// The replicas that an environment declares, each with its admin URL.
+    ///
+    /// # Errors
+    /// See [`FleetError`].
+    fn gateways(&self, environment: &Environment) -> Result<Vec<(String, Self::Gateway)>, FleetError>;
+    /// Sends a probe to where a gateway's callers go.
+    ///
+    /// # Errors
+    /// A sentence that begins with the address: no answer came.
+    fn probe(&self, question: Question<'_>) -> impl Future<Output = Result<Answered, String>> + Send;
+}
+
+/// Why the replicas cannot even be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// The admin token has no value.
+    #[error("there is no admin token for it")]
+    Token(#[source] ResolveError),
+    /// An address cannot be used.
+    #[error("a gateway's address cannot be used")]
+    Endpoint(#[source] AdminError),
+    /// The replicas are found in a way that this release does not know.
+    #[error("endpoints of an ECS service are not looked up by this release: list the admin URLs")]
+    Ecs,
+}
+
+/// The admin API of one gateway; what each call means and when it fails is said at [`moorline_admin::Client`].
+#[expect(missing_docs, reason = "the same as the client's")]
+pub trait Gateway: Clone + Send + Sync {
+    fn status(&self) -> impl Future<Output = Result<Status, AdminError>> + Send;
+    fn config(&self) -> impl Future<Output = Result<EffectiveConfig, AdminError>> + Send;
+    fn put_config(
+        &self,
+        document: &Value,
+        options: &WriteOptions,
+    ) -> impl Future<Output = Result<Status, AdminError>> + Send;
+    fn stage(
+        &self,
+        document: &Value,
+        weight: Weight,
+        options: &WriteOptions,
+    ) -> impl Future<Output = Result<CandidateStaged, AdminError>> + Send;
+    fn set_weight(
+        &self,
+        candidate: Digest,
+        weight: Weight,
+    ) -> impl Future<Output = Result<Candidate, AdminError>> + Send;
+    fn promote(&self, candidate: Digest) -> impl Future<Output = Result<Status, AdminError>> + Send;
+    fn discard(&self) -> impl Future<Output = Result<Status, AdminError>> + Send;
+    fn stats(
+        &self,
+        generation: Generation,
+        since: Option<Timestamp>,
+    ) -> impl Future<Output = Result<Stats, AdminError>> + Send;
+    fn failure(&self, request: &str) -> impl Future<Output = Result<Option<Failure>, AdminError>> + Send;
+}
+
+/// A probe to be sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Where the gateway's callers go, as it says itself.
+    pub address: &'a str,
+    /// What is asked, as a chat completion.
+    pub body: &'a Value,
+    /// The key that it shows.
+    pub key: Option<&'a Secret>,
+    /// What pins it to the candidate.
+    pub pin: Option<&'a Secret>,
+}
+
+/// An answer to a probe.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// Its HTTP status.
+    pub status: u16,
+    /// By which the gateway knows the request.
+    pub request: String,
+}
+
+/// Runs an environment's Terraform.
+pub trait TerraformRunner {
+    /// Plans at the run's commit, and keeps the plan.
+    ///
+    /// # Errors
+    /// See [`RunFailed`].
+    fn plan(&self, run: &Run<'_>) -> impl Future<Output = Result<PlanSummary, RunFailed>> + Send;
+    /// Applies the plan that the same run kept.
+    ///
+    /// # Errors
+    /// See [`RunFailed`].
+    fn apply(&self, run: &Run<'_>, plan: &PlanBinding) -> impl Future<Output = Result<(), RunFailed>> + Send;
+    /// The state as `terraform show -json` writes it, redacted; `None` when there is none.
+    ///
+    /// # Errors
+    /// See [`RunFailed`].
+    fn state(&self, run: &Run<'_>) -> impl Future<Output = Result<Option<Value>, RunFailed>> + Send;
+    /// Removes what the run left.
+    fn tidy(&self, run: &Run<'_>);
+    /// Removes what all runs of the environment left. Only when no rollout is under way: its plan would be gone.
+    fn tidy_all(&self, name: &EnvironmentName, terraform: &declaration::Terraform);
+    /// Why Terraform must not run until a person looked: a state that could not be written after an apply.
+    fn blocked(&self, name: &EnvironmentName, terraform: Option<&declaration::Terraform>) -> Option<String>;
+}
+
+/// One environment's Terraform at one commit.
+#[derive(Debug, Clone)]
+pub struct Run<'a> {
+    /// The environment's name.
+    pub name: &'a EnvironmentName,
+    /// Its Terraform as declared at the commit.
+    pub declared: declaration::Terraform,
+    /// The commit.
+    pub commit: CommitId,
+    /// What tells this run from others of the environment: a rollout's id, or `scheduled`.
+    pub id: String,
+}
+
+/// A run that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunFailed {
+    /// The daemon stops. That says nothing about the commit.
+    #[error("interrupted: the daemon is stopping")]
+    Interrupted,
+    /// It may have changed something.
+    #[error("{0}")]
+    Changed(String),
+    /// It has changed nothing.
+    #[error("{because}")]
+    Unchanged {
+        /// Why, redacted.
+        because: String,
+        /// Whether it may go better by itself: a lock, a network.
+        is_transient: bool,
+    },
+}
+
+/// Reads AWS.
+pub trait AwsReads {
+    /// What differs between AWS and a state of Terraform's, as `terraform show -json` writes it.
+    fn aws_findings(
+        &self,
+        declared: &declaration::Aws,
+        state: &Value,
+    ) -> impl Future<Output = Vec<Finding>> + Send;
+}
+
+/// What outlives a cycle. Every write shows that this daemon leads.
+#[expect(missing_docs, reason = "the same as the record's")]
+pub trait Store {
+    fn load(
+        &self,
+        name: &EnvironmentName,
+    ) -> impl Future<Output = Result<Option<(EnvironmentState, Version)>, StoreError>> + Send;
+    fn journal_open(
+        &self,
+        name: &EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<OpenStep>, StoreError>> + Send;
+    fn journal_begin(
+        &self,
+        name: &EnvironmentName,
+        rollout: Option<RolloutId>,
+        step: &str,
+        audit: AuditEntry,
+    ) -> impl Future<Output = Result<JournalId, FencedError>> + Send;
+    fn pending_intents(
+        &self,
+        name: &EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<(IntentId, Intent)>, StoreError>> + Send;
+    fn handed_over(
+        &self,
+        name: &EnvironmentName,
+    ) -> impl Future<Output = Result<Option<KeptDocument>, StoreError>> + Send;
+    fn document(
+        &self,
+        name: &EnvironmentName,
+        digest: Digest,
+    ) -> impl Future<Output = Result<Option<KeptDocument>, StoreError>> + Send;
+    fn commit(&self, write: Write<'_>) -> impl Future<Output = Result<Version, CommitError>> + Send;
+}
+
+/// Who follows cycles as they happen.
+pub trait Listener {
+    /// What was decided, from what was read.
+    fn decided(&self, name: &EnvironmentName, decision: &Decision, read: Read);
+    /// A message waits in the outbox.
+    fn mail_waits(&self);
+}

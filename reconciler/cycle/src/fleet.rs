@@ -1,0 +1,97 @@
+//! The gateway replicas of one environment, read through their admin APIs.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use moorline_admin::{AdminError, ConnectionFault, Status};
+use moorline_config::{Digest, Reference};
+use moorline_model::smell;
+use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
+
+use crate::facilities::Gateway;
+
+/// Longest wait for one replica's status. A replica that is slower than this cannot be checked.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The replicas of one environment.
+#[derive(Debug, Clone)]
+pub(crate) struct Replicas<G> {
+    /// Admin URL and admin API.
+    pub replicas: Vec<(String, G)>,
+    /// What the clients' token was read from.
+    pub token: Option<Reference>,
+}
+
+impl<G> Replicas<G> {
+    /// None at all.
+    pub(crate) const fn none() -> Self {
+        Self { replicas: Vec::new(), token: None }
+    }
+
+    /// What an error of a replica means, as the rest of a sentence that begins with its address.
+    #[must_use]
+    pub(crate) fn told(&self, error: &AdminError) -> String {
+        match &self.token {
+            Some(token) if error.is_token_refused() => format!(
+                "refuses the admin token (401): the daemon read it from {token}, the gateway takes the one of its \
+                 --admin-token; give both the same"
+            ),
+            // A gateway says what is wrong with a document, and that may be what stands in it.
+            _ => smell::masked(&crate::chain::after(&error.predicate(), error)),
+        }
+    }
+}
+
+impl<G: Gateway> Replicas<G> {
+    /// Reads every replica at once. One that serves another document than `expected` is asked for it, so that the
+    /// difference can be named.
+    pub(crate) async fn read(&self, expected: Option<Digest>) -> Vec<ReplicaReading> {
+        let reads = self.replicas.iter().map(|(endpoint, client)| self.read_one(endpoint, client, expected));
+        join_all(reads).await
+    }
+
+    async fn read_one(&self, endpoint: &str, client: &G, expected: Option<Digest>) -> ReplicaReading {
+        let asked = tokio::time::timeout(STATUS_TIMEOUT, async {
+            let status = client.status().await.map_err(|error| self.told(&error))?;
+            let mut reading = reading(status);
+            let differs = reading.stable.as_ref().is_some_and(|stable| Some(stable.digest) != expected);
+            // What is not Git's is kept when it is met for the first time; nothing is expected then.
+            let is_strange = reading.stable.as_ref().is_some_and(|stable| stable.origin != "git");
+            if differs && (expected.is_some() || is_strange) {
+                let config = client.config().await.map_err(|error| self.told(&error))?;
+                reading.document = Some(config.document);
+            }
+            Ok(reading)
+        });
+        let result = match asked.await {
+            Ok(result) => result,
+            Err(_) => {
+                let (seconds, fault) = (STATUS_TIMEOUT.as_secs(), ConnectionFault::TimedOut);
+                Err(format!("does not answer within {seconds} s: {}", fault.next_step()))
+            }
+        };
+        ReplicaReading { endpoint: endpoint.to_owned(), result }
+    }
+}
+
+fn reading(status: Status) -> ReplicaStatus {
+    ReplicaStatus {
+        instance: status.instance,
+        stable: status.stable.map(|stable| Serving {
+            digest: stable.digest,
+            commit: stable.commit,
+            generation: stable.generation.0,
+            origin: stable.origin.to_string(),
+            // Whoever wrote there by hand wrote that too.
+            actor: stable.actor.as_deref().map(smell::masked),
+            reason: stable.reason.as_deref().map(smell::masked),
+            since: stable.since,
+        }),
+        candidate: status.candidate.map(|candidate| CandidateServing {
+            digest: candidate.attestation.digest,
+            generation: candidate.attestation.generation.0,
+            weight: candidate.weight,
+        }),
+        document: None,
+    }
+}

@@ -1,0 +1,35 @@
+//! One cycle of one environment: source → desired → observe → diff → decide → act → verify → record → notify.
+//!
+//! [`Cycle::run`](cycle::Cycle::run) is that sentence, as it ships. It is generic over [`facilities`], the few things that it
+//! needs of the world; what decides is in `moorline_plan`, and pure.
+
+mod act;
+mod adopt;
+mod aws;
+mod client;
+mod desired;
+mod failpoint;
+mod fleet;
+mod memory;
+mod missing;
+mod observe;
+mod policies;
+mod record;
+mod schedule;
+mod terraform;
+mod verify;
+
+pub mod commits;
+pub mod cycle;
+pub mod facilities;
+pub mod report;
+pub mod said;
+pub mod speaker;
+
+pub(crate) use moorline_config::chain;
+
+pub use act::{ActError, Interrupted};
+pub use cycle::{Cycle, CycleError, Kept, Next};
+pub use desired::declaration;
+pub use record::channels;
+pub use report::{Head, Report};

@@ -1,0 +1,104 @@
+//! The start of a cycle: everything that is remembered of the environment, with what people asked for worked into it.
+
+use jiff::{SignedDuration, Timestamp};
+use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::event::Event;
+use moorline_model::intent::{Intent, Wish};
+use moorline_model::notification::Notification;
+use moorline_model::rollout::Evidence;
+use moorline_plan::advance::{Advance, witness};
+use moorline_plan::decide::Decision;
+use moorline_plan::intent::{Heard, heed};
+use moorline_record::{IntentId, JournalId, Version};
+
+use crate::cycle::{Cycle, CycleError};
+use crate::facilities::Facilities;
+
+/// Longest wait of a wish to look for the fetch that it rang for.
+const FETCHED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+
+/// What is remembered, and what this cycle adds to it until it is recorded.
+pub(crate) struct Memory {
+    /// The state, as it grows through the cycle.
+    pub(crate) state: EnvironmentState,
+    /// The version that was loaded.
+    pub(crate) version: Version,
+    /// A step that an earlier life of the daemon began and whose end was not recorded.
+    pub(crate) interrupted: Option<String>,
+    /// Its journal lines, and others that were left open.
+    pub(crate) left_open: Vec<JournalId>,
+    /// A rollout that a person asked for.
+    pub(crate) begin: Option<Decision>,
+    /// Replicas that a person had healed.
+    pub(crate) heal: Vec<String>,
+    /// What replicas get back that they served when they were first met.
+    pub(crate) restore: Option<Decision>,
+    /// Documents to keep.
+    pub(crate) documents: Vec<KeptDocument>,
+    /// Why this cycle's step could not be done.
+    pub(crate) failure: Option<String>,
+    /// Wishes that are heeded in this cycle, and what was heard of each.
+    pub(crate) heard: Vec<(IntentId, Heard)>,
+    /// Lines of history to write.
+    pub(crate) events: Vec<Event>,
+    /// Messages to send.
+    pub(crate) notifications: Vec<Notification>,
+}
+
+impl Memory {
+    /// Takes the outcome of a step in.
+    pub(crate) fn take(&mut self, advanced: Advance) {
+        self.state = advanced.state;
+        self.events.extend(advanced.events);
+        self.notifications.extend(advanced.notifications);
+    }
+
+    /// Takes what verification said in.
+    pub(crate) fn witness(&mut self, evidence: Option<Evidence>, now: Timestamp) {
+        if let Some(evidence) = evidence {
+            let witnessed = witness(&self.state, evidence, now);
+            self.take(witnessed);
+        }
+    }
+}
+
+impl<W: Facilities> Cycle<'_, W> {
+    /// Reads the record, and heeds what people asked for.
+    pub(crate) async fn remember(&self, now: Timestamp) -> Result<Memory, CycleError> {
+        let world = self.world;
+        let loaded = world.load(self.name).await?;
+        let (state, version) =
+            loaded.unwrap_or_else(|| (EnvironmentState::new(self.name.clone()), Version(0)));
+        let open = world.journal_open(self.name).await?;
+        let under_way = state.rollout_under_way().map(|rollout| rollout.id);
+        let interrupted = open.iter().rev().find(|step| step.rollout.is_some() && step.rollout == under_way);
+        let interrupted = interrupted.map(|step| step.step.clone());
+        let waiting = world.pending_intents(self.name).await?;
+        let (ids, intents): (Vec<_>, Vec<_>) =
+            waiting.into_iter().filter(|(_, intent)| self.is_ripe(intent, now)).unzip();
+        let with_wishes = heed(state, &intents, now);
+        Ok(Memory {
+            state: with_wishes.state,
+            version,
+            interrupted,
+            left_open: open.into_iter().map(|step| step.id).collect(),
+            begin: with_wishes.begin,
+            heal: with_wishes.heal,
+            restore: with_wishes.restore,
+            documents: Vec::new(),
+            failure: None,
+            heard: ids.into_iter().zip(with_wishes.heard).collect(),
+            events: with_wishes.events,
+            notifications: with_wishes.notifications,
+        })
+    }
+
+    /// Whether a wish can be answered. Who asks to look now means the repository too: the fetch that the wish rang for
+    /// comes first, else the answer would be about the head before it.
+    fn is_ripe(&self, intent: &Intent, now: Timestamp) -> bool {
+        let fetched = self.source.borrow().as_ref().map(|report| report.checked_at);
+        intent.wish != Wish::Sync
+            || fetched.is_some_and(|at| at >= intent.at)
+            || now.duration_since(intent.at) >= FETCHED_WITHIN
+    }
+}

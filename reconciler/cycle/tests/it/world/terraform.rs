@@ -1,0 +1,112 @@
+//! A naive Terraform: it makes the world after the tree that it is given, as often as it is told to.
+
+use moorline_cycle::facilities::{Run, RunFailed, TerraformRunner};
+use moorline_model::declaration::Terraform;
+use moorline_model::environment::KeptDocument;
+use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
+use moorline_model::{CommitId, EnvironmentName};
+use moorline_plan::decide::PLAN_AGE_MAX;
+use serde_json::Value;
+
+use super::{Around, PlanOutcome, World};
+
+impl TerraformRunner for Around {
+    async fn plan(&self, run: &Run<'_>) -> Result<PlanSummary, RunFailed> {
+        let mut world = self.world();
+        // The lane's own look takes no outcome that a script has in store for a rollout.
+        if run.id == "scheduled" {
+            Ok(world.summary(&run.commit, Vec::new()))
+        } else {
+            world.plan(&run.commit)
+        }
+    }
+
+    async fn apply(&self, _run: &Run<'_>, plan: &PlanBinding) -> Result<(), RunFailed> {
+        self.world().apply(plan)
+    }
+
+    async fn state(&self, _run: &Run<'_>) -> Result<Option<Value>, RunFailed> {
+        Ok(None)
+    }
+
+    fn tidy(&self, _run: &Run<'_>) {}
+
+    fn tidy_all(&self, _name: &EnvironmentName, _terraform: &Terraform) {
+        self.world().kept_plan = None;
+    }
+
+    fn blocked(&self, _name: &EnvironmentName, _terraform: Option<&Terraform>) -> Option<String> {
+        self.world().blocked.clone()
+    }
+}
+
+impl World {
+    fn plan(&mut self, commit: &CommitId) -> Result<PlanSummary, RunFailed> {
+        let outcome = if self.plan_outcomes.is_empty() {
+            let tree = &self.at(commit).unwrap().tree;
+            PlanOutcome::Changes(usize::from(self.live_tree != *tree))
+        } else {
+            self.plan_outcomes.remove(0)
+        };
+        let change = |address: String, action| ResourceChange {
+            resource_type: address.split('.').next().unwrap_or_default().to_owned(),
+            address,
+            action,
+            attributes: vec!["limits".to_owned()],
+        };
+        let changes = match outcome {
+            PlanOutcome::Fails { reason, transient } => {
+                return Err(RunFailed::Unchanged { because: reason, is_transient: transient });
+            }
+            PlanOutcome::Replaces(address) => vec![change(address, Action::Replace)],
+            PlanOutcome::Changes(count) => {
+                (0..count).map(|index| change(format!("aws_lb.{index}"), Action::Update)).collect()
+            }
+        };
+        self.plans += 1;
+        let plan = self.summary(commit, changes);
+        self.kept_plan = Some(plan.clone());
+        Ok(plan)
+    }
+
+    fn summary(&self, commit: &CommitId, changes: Vec<ResourceChange>) -> PlanSummary {
+        PlanSummary {
+            binding: PlanBinding {
+                commit: commit.clone(),
+                plan_sha256: format!("plan-{}", self.plans),
+                state_serial: Some(1),
+                state_lineage: None,
+                made_at: self.now,
+            },
+            changes,
+            outputs: Vec::new(),
+            findings: Vec::new(),
+            resource_count: 10,
+        }
+    }
+
+    fn apply(&mut self, wanted: &PlanBinding) -> Result<(), RunFailed> {
+        let stale =
+            |because: &str| Err(RunFailed::Unchanged { because: because.to_owned(), is_transient: false });
+        if self.kept_plan.as_ref().is_none_or(|kept| kept.binding != *wanted) {
+            return stale("the plan file is gone");
+        }
+        if self.now.duration_since(wanted.made_at) > PLAN_AGE_MAX {
+            return stale("it is older than ten minutes");
+        }
+        self.applied_plans.push(wanted.plan_sha256.clone());
+        if let Some(reason) = self.apply_fails.take() {
+            self.live_tree = Some("half done".to_owned());
+            return Err(RunFailed::Changed(reason));
+        }
+        let commit = self.at(&wanted.commit).unwrap().clone();
+        self.live_tree = commit.tree;
+        if commit.options["gateway"]["document"].is_object() {
+            let (digest, document) = (commit.document.digest(), commit.document.value().clone());
+            let kept = KeptDocument { digest, document, at: self.now };
+            self.kept.insert(digest, kept.clone());
+            self.handed_over = Some(kept);
+        }
+        Ok(())
+    }
+}

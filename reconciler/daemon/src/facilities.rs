@@ -1,0 +1,58 @@
+//! What a cycle needs of the world, as the daemon has it: Git, gateways, Terraform, AWS, the record, the clock and the
+//! daemon's environment. Each trait of [`moorline_cycle::facilities`] is implemented for [`Shared`].
+
+mod fleet;
+mod identity;
+mod runs;
+mod source;
+mod store;
+mod terraform;
+
+use jiff::Timestamp;
+use moorline_config::{Reference, Secret};
+use moorline_cycle::facilities::{AwsReads, Clock, Listener, ResolveError, Secrets};
+use moorline_model::declaration::Aws;
+use moorline_model::drift::Finding;
+use moorline_model::{EnvironmentName, RolloutId};
+use moorline_plan::decide::Decision;
+use moorline_plan::gates::Read;
+use serde_json::Value;
+
+pub use fleet::Clients;
+pub use identity::Identities;
+
+use crate::clock;
+use crate::shared::Shared;
+
+impl Clock for Shared {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn rollout_id(&self) -> RolloutId {
+        clock::rollout_id()
+    }
+}
+
+impl Secrets for Shared {
+    fn secret(&self, reference: &Reference) -> Result<Secret, ResolveError> {
+        self.secrets.declared(reference)
+    }
+}
+
+impl AwsReads for Shared {
+    async fn aws_findings(&self, declared: &Aws, state: &Value) -> Vec<Finding> {
+        let aws = moorline_aws::Aws::connect(declared).await;
+        aws.findings(&moorline_aws::managed(state)).await
+    }
+}
+
+impl Listener for Shared {
+    fn decided(&self, name: &EnvironmentName, _decision: &Decision, read: Read) {
+        self.explanations.note(name, read);
+    }
+
+    fn mail_waits(&self) {
+        self.outbox.notify_one();
+    }
+}

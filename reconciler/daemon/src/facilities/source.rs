@@ -1,0 +1,34 @@
+//! Commits, as Git has them.
+
+use moorline_cycle::facilities::{Source, Unreadable};
+use moorline_model::CommitId;
+use moorline_model::declaration::Terraform;
+
+use crate::chain;
+use crate::shared::Shared;
+
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> Unreadable {
+    Unreadable(chain::of(error))
+}
+
+impl Source for Shared {
+    fn declaration_path(&self) -> &str {
+        &self.declaration_path
+    }
+
+    async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        self.repository.read(commit, path).await.map_err(|error| unreadable(&error))
+    }
+
+    async fn files(&self, commit: &CommitId, folder: &str) -> Result<Vec<String>, Unreadable> {
+        self.repository.files(commit, folder).await.map_err(|error| unreadable(&error))
+    }
+
+    async fn terraform_identity(
+        &self,
+        commit: &CommitId,
+        terraform: &Terraform,
+    ) -> Result<String, Unreadable> {
+        self.identities.of(&self.repository, commit, terraform).await.map_err(|error| unreadable(&error))
+    }
+}

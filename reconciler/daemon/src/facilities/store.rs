@@ -1,0 +1,51 @@
+//! The record, and that this daemon leads.
+
+use moorline_config::Digest;
+use moorline_cycle::facilities::Store;
+use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::event::AuditEntry;
+use moorline_model::intent::Intent;
+use moorline_model::{EnvironmentName, RolloutId};
+use moorline_record::{CommitError, FencedError, IntentId, JournalId, OpenStep, StoreError, Version, Write};
+
+use crate::shared::Shared;
+
+impl Store for Shared {
+    async fn load(&self, name: &EnvironmentName) -> Result<Option<(EnvironmentState, Version)>, StoreError> {
+        self.record.load(name).await
+    }
+
+    async fn journal_open(&self, name: &EnvironmentName) -> Result<Vec<OpenStep>, StoreError> {
+        self.record.journal_open(name).await
+    }
+
+    async fn journal_begin(
+        &self,
+        name: &EnvironmentName,
+        rollout: Option<RolloutId>,
+        step: &str,
+        audit: AuditEntry,
+    ) -> Result<JournalId, FencedError> {
+        self.record.journal_begin(self.fence, name, rollout, step, audit).await
+    }
+
+    async fn pending_intents(&self, name: &EnvironmentName) -> Result<Vec<(IntentId, Intent)>, StoreError> {
+        self.record.pending_intents(name).await
+    }
+
+    async fn handed_over(&self, name: &EnvironmentName) -> Result<Option<KeptDocument>, StoreError> {
+        self.record.handed_over(name).await
+    }
+
+    async fn document(
+        &self,
+        name: &EnvironmentName,
+        digest: Digest,
+    ) -> Result<Option<KeptDocument>, StoreError> {
+        self.record.document(name, digest).await
+    }
+
+    async fn commit(&self, write: Write<'_>) -> Result<Version, CommitError> {
+        self.record.commit(self.fence, write).await
+    }
+}

@@ -1,0 +1,216 @@
+//! Terraform, behind the runner's seam: which tree, which folder, which secrets.
+//!
+//! A rollout's plan and its apply are two cycles apart, perhaps with a restart between them, so everything between
+//! them is found again by the rollout's id: the checkout and the saved plan in `runs/ENV/ID`, what the plan is bound
+//! to in the record.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use moorline_cycle::facilities::{ResolveError, Run, RunFailed, TerraformRunner};
+use moorline_model::plan::{PlanBinding, PlanSummary};
+use moorline_model::{CommitId, EnvironmentName, declaration};
+use moorline_source::{CheckoutError, CheckoutLimits};
+use moorline_terraform::{Event, Job, Progress, RunError, SavedPlan};
+use serde_json::Value;
+
+use super::runs::{Runs, data_dir};
+use crate::shared::Shared;
+use crate::{chain, clock};
+
+/// Why a run could not even begin.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The folder for the run cannot be made.
+    #[error("the folder {} cannot be made", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The commit cannot be checked out.
+    #[error("commit {} cannot be checked out", commit.short())]
+    Checkout {
+        /// The commit.
+        commit: CommitId,
+        /// Why.
+        #[source]
+        source: CheckoutError,
+    },
+    /// A variable of the child's environment has no value.
+    #[error("terraform.environment.{name} cannot be resolved")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// Why.
+        #[source]
+        source: ResolveError,
+    },
+}
+
+impl TerraformRunner for Shared {
+    async fn plan(&self, run: &Run<'_>) -> Result<PlanSummary, RunFailed> {
+        let job = self.job(run, Tree::Fresh).await?;
+        let planned = self.runner.plan(&job, &self.stopping, &Told(run.name)).await;
+        Ok(planned.map_err(failed)?.summary)
+    }
+
+    async fn apply(&self, run: &Run<'_>, plan: &PlanBinding) -> Result<(), RunFailed> {
+        let job = self.job(run, Tree::AsPlanned).await?;
+        let plan = SavedPlan { path: moorline_terraform::plan_path(&job.run_dir), binding: plan.clone() };
+        self.runner.apply(&job, &plan, &self.stopping, &Told(run.name)).await.map(drop).map_err(failed)
+    }
+
+    async fn state(&self, run: &Run<'_>) -> Result<Option<Value>, RunFailed> {
+        let job = self.job(run, Tree::Fresh).await?;
+        self.runner.state(&job, &self.stopping).await.map_err(failed)
+    }
+
+    fn tidy(&self, run: &Run<'_>) {
+        self.runs(run).remove(&run.id);
+    }
+
+    fn tidy_all(&self, name: &EnvironmentName, terraform: &declaration::Terraform) {
+        Runs::of(&self.work_dir, name, terraform).remove_all();
+    }
+
+    fn blocked(&self, name: &EnvironmentName, terraform: Option<&declaration::Terraform>) -> Option<String> {
+        if let Some(terraform) = terraform {
+            Runs::of(&self.work_dir, name, terraform).rescue_all();
+        }
+        let kept = moorline_terraform::unwritten_state(&data_dir(&self.work_dir, name))?;
+        Some(format!(
+            "a state could not be written and is kept at {}: push it with `terraform state push`, then remove it",
+            kept.display()
+        ))
+    }
+}
+
+impl Shared {
+    fn runs(&self, run: &Run<'_>) -> Runs {
+        Runs::of(&self.work_dir, run.name, &run.declared)
+    }
+
+    async fn job(&self, run: &Run<'_>, tree: Tree) -> Result<Job, JobError> {
+        let runs = self.runs(run);
+        let folder = runs.folder(&run.id);
+        let checkout = folder.join("tree");
+        if tree == Tree::Fresh || !checkout.is_dir() {
+            let failed = |source| JobError::Folder { path: folder.clone(), source };
+            runs.make_room(&run.id).map_err(failed)?;
+            private_folder(&folder)?;
+            let limits = CheckoutLimits::default();
+            self.repository
+                .checkout(&run.commit, &checkout, limits)
+                .await
+                .map_err(|source| JobError::Checkout { commit: run.commit.clone(), source })?;
+        }
+        let mut variables = BTreeMap::new();
+        for (name, reference) in &run.declared.environment {
+            let value = self.secrets.declared(reference);
+            let value = value.map_err(|source| JobError::Variable { name: name.clone(), source })?;
+            variables.insert(name.clone(), value);
+        }
+        let data_dir = data_dir(&self.work_dir, run.name);
+        private_folder(&data_dir)?;
+        Ok(Job {
+            tree: checkout,
+            commit: run.commit.clone(),
+            environment: run.declared.clone(),
+            variables,
+            run_dir: folder.join("run"),
+            data_dir,
+            mirror: self.mirror.clone(),
+            now: clock::now(),
+        })
+    }
+}
+
+/// Which checkout a run works in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tree {
+    /// A new one.
+    Fresh,
+    /// The one the plan was made in.
+    AsPlanned,
+}
+
+/// What a failure means to whoever decides: only the daemon's own stop says nothing about the commit.
+fn failed(error: RunError) -> RunFailed {
+    match error {
+        RunError::Cancelled { .. } => RunFailed::Interrupted,
+        error if error.may_have_changed() => RunFailed::Changed(chain::of(&error)),
+        error => RunFailed::Unchanged { because: chain::of(&error), is_transient: error.is_transient() },
+    }
+}
+
+impl From<JobError> for RunFailed {
+    fn from(error: JobError) -> Self {
+        Self::Unchanged { because: chain::of(&error), is_transient: false }
+    }
+}
+
+fn private_folder(path: &Path) -> Result<(), JobError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| JobError::Folder { path: path.to_owned(), source })
+}
+
+/// Progress goes to the log: addresses and actions, never values.
+struct Told<'a>(&'a EnvironmentName);
+
+impl Progress for Told<'_> {
+    fn report(&self, event: Event) {
+        match event {
+            Event::Errored { address } => {
+                tracing::warn!(environment = %self.0, address, "Terraform could not change this resource");
+            }
+            Event::Step(step) => tracing::info!(environment = %self.0, "Terraform: {step}"),
+            Event::Planned { address, action } => {
+                tracing::info!(environment = %self.0, address, "Terraform would {} this", action.as_str());
+            }
+            Event::Started { address, action } => {
+                tracing::info!(environment = %self.0, address, "Terraform begins to {} this", action.as_str());
+            }
+            Event::Progress { address, elapsed_seconds } => {
+                tracing::info!(environment = %self.0, address, "Terraform is at it for {elapsed_seconds} s");
+            }
+            Event::Complete { address, elapsed_seconds } => {
+                tracing::info!(environment = %self.0, address, "Terraform is done with it, after {elapsed_seconds} s");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_terraform::error::{Failure, LockHolder, Stale, Step};
+
+    use super::*;
+
+    #[test]
+    fn an_apply_that_the_daemons_stop_cut_short_is_no_failed_one() {
+        for step in [Step::Init, Step::Apply] {
+            assert_eq!(failed(RunError::Cancelled { step }), RunFailed::Interrupted, "{step}");
+        }
+    }
+
+    #[test]
+    fn an_apply_that_could_not_begin_has_changed_nothing() {
+        let failure = || Failure { exit_code: Some(1), diagnostics: Vec::new() };
+        let unset = ResolveError::Unset("env:KEY".parse().unwrap());
+        let nothing: [RunFailed; 4] = [
+            failed(RunError::PlanStale(Stale::StateChanged)),
+            failed(RunError::Locked { step: Step::Apply, holder: LockHolder::default() }),
+            failed(RunError::Failed { step: Step::Init, failure: failure() }),
+            JobError::Variable { name: "KEY".to_owned(), source: unset }.into(),
+        ];
+        for error in nothing {
+            assert!(matches!(error, RunFailed::Unchanged { .. }), "{error}");
+        }
+        let changed = failed(RunError::Failed { step: Step::Apply, failure: failure() });
+        assert!(matches!(changed, RunFailed::Changed(_)));
+    }
+}
