@@ -87,9 +87,9 @@ pub(super) fn shifting(
     if let Some(decision) = heal::empty(state, situation, now) {
         return decision;
     }
-    if let Some(closed) = gates::adopt_gate(state, situation).or_else(|| gates::owner_gate(state, situation))
-    {
-        return rest(closed.because);
+    // What has a share of requests is judged all the same, and as often; `why` names the gate.
+    if gates::adopt_gate(state, situation).or_else(|| gates::owner_gate(state, situation)).is_some() {
+        return Decision::Watch;
     }
     let read = || situation.replicas.iter().filter(|reading| reading.result.is_ok());
     if read().any(|reading| !reading.holds(digest)) {
