@@ -69,6 +69,7 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
             "fails" => PlanOutcome::Fails { reason: rest(), transient: false },
             _ => PlanOutcome::Fails { reason: rest(), transient: true },
         }),
+        "drifts" => world.drifts = Some(words[1].to_owned()),
         "apply" => world.apply_fails = Some(rest()),
         "crash" => {
             world.crash = Some(if words[1] == "before" { Crash::BeforeEffect } else { Crash::AfterEffect });

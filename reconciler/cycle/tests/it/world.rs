@@ -85,6 +85,8 @@ pub(crate) struct World {
     pub(crate) live_tree: Option<String>,
     pub(crate) handed_over: Option<KeptDocument>,
     pub(crate) plan_outcomes: Vec<PlanOutcome>,
+    /// A resource that somebody changed beside Terraform.
+    pub(crate) drifts: Option<String>,
     pub(crate) apply_fails: Option<String>,
     pub(crate) blocked: Option<String>,
     pub(crate) crash: Option<Crash>,
@@ -170,6 +172,7 @@ impl World {
             live_tree: None,
             handed_over: None,
             plan_outcomes: Vec::new(),
+            drifts: None,
             apply_fails: None,
             blocked: None,
             crash: None,

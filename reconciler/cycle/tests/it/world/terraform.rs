@@ -2,6 +2,7 @@
 
 use moorline_cycle::facilities::{Run, RunFailed, TerraformRunner};
 use moorline_model::declaration::Terraform;
+use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 use moorline_model::environment::KeptDocument;
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
 use moorline_model::{CommitId, EnvironmentName};
@@ -14,11 +15,7 @@ impl TerraformRunner for Around {
     async fn plan(&self, run: &Run<'_>) -> Result<PlanSummary, RunFailed> {
         let mut world = self.world();
         // The lane's own look takes no outcome that a script has in store for a rollout.
-        if run.id == "scheduled" {
-            Ok(world.summary(&run.commit, Vec::new()))
-        } else {
-            world.plan(&run.commit)
-        }
+        if run.id == "scheduled" { Ok(world.look(&run.commit)) } else { world.plan(&run.commit) }
     }
 
     async fn apply(&self, _run: &Run<'_>, plan: &PlanBinding) -> Result<(), RunFailed> {
@@ -43,8 +40,8 @@ impl TerraformRunner for Around {
 impl World {
     fn plan(&mut self, commit: &CommitId) -> Result<PlanSummary, RunFailed> {
         let outcome = if self.plan_outcomes.is_empty() {
-            let tree = &self.at(commit).unwrap().tree;
-            PlanOutcome::Changes(usize::from(self.live_tree != *tree))
+            let is_other = self.live_tree != self.at(commit).unwrap().tree;
+            PlanOutcome::Changes(usize::from(is_other || self.drifts.is_some()))
         } else {
             self.plan_outcomes.remove(0)
         };
@@ -67,6 +64,22 @@ impl World {
         let plan = self.summary(commit, changes);
         self.kept_plan = Some(plan.clone());
         Ok(plan)
+    }
+
+    /// What the lane's own plan finds.
+    fn look(&self, commit: &CommitId) -> PlanSummary {
+        let finding = |address: &String| Finding {
+            lane: Lane::Terraform,
+            address: address.clone(),
+            path: "limits".to_owned(),
+            kind: DriftKind::Changed,
+            severity: Severity::Warning,
+            declared: Some("declared".to_owned()),
+            live: Some("by hand".to_owned()),
+            note: None,
+        };
+        let findings = self.drifts.iter().map(finding).collect();
+        PlanSummary { findings, ..self.summary(commit, Vec::new()) }
     }
 
     fn summary(&self, commit: &CommitId, changes: Vec<ResourceChange>) -> PlanSummary {
@@ -101,6 +114,7 @@ impl World {
         }
         let commit = self.at(&wanted.commit).unwrap().clone();
         self.live_tree = commit.tree;
+        self.drifts = None;
         if commit.options["gateway"]["document"].is_object() {
             let (digest, document) = (commit.document.digest(), commit.document.value().clone());
             let kept = KeptDocument { digest, document, at: self.now };
