@@ -38,7 +38,31 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             "moorline-cycle",
             vec!["moorline-config", "moorline-admin", "moorline-model", "moorline-plan", "moorline-record"],
         ),
-        ("moorline", [&reconciler[..], &["moorline-cycle", "moorline-config", "moorline-admin"]].concat()),
+        ("moorline-daemon", [&reconciler[..], &["moorline-cycle", "moorline-config", "moorline-admin"]].concat()),
+        (
+            "moorline-demo",
+            vec![
+                "moorline-config",
+                "moorline-admin",
+                "moorline-model",
+                "moorline-terraform",
+                "moorline-daemon",
+            ],
+        ),
+        (
+            "moorline",
+            vec![
+                "moorline-config",
+                "moorline-admin",
+                "moorline-model",
+                "moorline-source",
+                "moorline-terraform",
+                "moorline-plan",
+                "moorline-cycle",
+                "moorline-daemon",
+                "moorline-demo",
+            ],
+        ),
     ]);
     for name in &reconciler[1..7] {
         allowed.insert(name, vec!["moorline-model"]);

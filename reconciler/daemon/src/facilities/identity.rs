@@ -106,41 +106,14 @@ async fn reaches_out(repository: &Repository, commit: &CommitId, directory: &str
 #[cfg(test)]
 mod tests {
     use moorline_model::declaration::Declaration;
-    use moorline_source::{HttpsOptions, Limits, RemoteUrl, RepositoryConfig, SshEnvironment, SshOptions};
 
     use super::*;
-    use crate::demo::repository::{Files, Remote};
 
-    struct Rig {
-        remote: Remote,
-        repository: Repository,
-        _folder: tempfile::TempDir,
-    }
-
-    impl Rig {
-        async fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("deploy.git");
-            let remote = Remote::init(&path).unwrap();
-            let config = RepositoryConfig {
-                url: path.display().to_string().parse::<RemoteUrl>().unwrap(),
-                branch: "main".to_owned(),
-                token: None,
-                https: HttpsOptions::default(),
-                ssh: SshOptions { identity: None, known_hosts: None, environment: SshEnvironment::default() },
-                work_dir: folder.path().join("work"),
-                limits: Limits::default(),
-            };
-            Self { remote, repository: Repository::open(config).await.unwrap(), _folder: folder }
-        }
-
-        async fn identity(&self, files: &[(&str, &str)], workspace: &str) -> String {
-            let files: Files =
-                files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-            let commit: CommitId = self.remote.push(&files, "ada", "change").unwrap().parse().unwrap();
-            self.repository.fetch().await.unwrap();
-            Identities::default().of(&self.repository, &commit, &terraform(workspace)).await.unwrap()
-        }
+    /// The identity of `infra` in a repository with these files.
+    async fn identity(files: &[(&str, &str)], workspace: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let (repository, head) = crate::sample::repository(folder.path(), files).await;
+        Identities::default().of(&repository, &head.commit, &terraform(workspace)).await.unwrap()
     }
 
     fn terraform(workspace: &str) -> Terraform {
@@ -154,27 +127,24 @@ mod tests {
 
     #[tokio::test]
     async fn what_lies_beside_the_directory_changes_nothing() {
-        let rig = Rig::new().await;
-        let one = rig.identity(&[("infra/main.tf", "a"), ("gateway.yaml", "1")], "default").await;
-        let two = rig.identity(&[("infra/main.tf", "a"), ("gateway.yaml", "2")], "default").await;
-        let three = rig.identity(&[("infra/main.tf", "b"), ("gateway.yaml", "2")], "default").await;
+        let one = identity(&[("infra/main.tf", "a"), ("gateway.yaml", "1")], "default").await;
+        let two = identity(&[("infra/main.tf", "a"), ("gateway.yaml", "2")], "default").await;
+        let three = identity(&[("infra/main.tf", "b"), ("gateway.yaml", "2")], "default").await;
         assert_eq!(one, two);
         assert_ne!(two, three);
     }
 
     #[tokio::test]
     async fn a_module_outside_of_the_directory_counts() {
-        let rig = Rig::new().await;
         let code = "module \"x\" { source = \"../modules/x\" }";
-        let one = rig.identity(&[("infra/main.tf", code), ("modules/x/main.tf", "1")], "default").await;
-        let two = rig.identity(&[("infra/main.tf", code), ("modules/x/main.tf", "2")], "default").await;
+        let one = identity(&[("infra/main.tf", code), ("modules/x/main.tf", "1")], "default").await;
+        let two = identity(&[("infra/main.tf", code), ("modules/x/main.tf", "2")], "default").await;
         assert_ne!(one, two);
     }
 
     #[tokio::test]
     async fn how_it_is_run_counts() {
-        let rig = Rig::new().await;
         let files = [("infra/main.tf", "a")];
-        assert_ne!(rig.identity(&files, "default").await, rig.identity(&files, "blue").await);
+        assert_ne!(identity(&files, "default").await, identity(&files, "blue").await);
     }
 }

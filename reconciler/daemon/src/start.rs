@@ -18,22 +18,22 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::own_secrets::{OwnSecrets, UnusableSecrets};
-use super::{Leading, lease, manager::Manager};
 use crate::bell::Bells;
-use crate::cli::say_listening;
 use crate::explanations::Explanations;
 use crate::facilities::{Clients, Identities};
+use crate::manager::Manager;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::own_secrets::{OwnSecrets, UnusableSecrets};
+use crate::run::Leading;
 use crate::secrets::Secrets;
 use crate::shared::Shared;
 use crate::source::{Watcher, watch_files};
-use crate::{chain, clock};
+use crate::{chain, clock, lease};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StartError {
+pub enum StartError {
     /// Secrets of the settings have no value, or can be guessed.
     #[error(transparent)]
     Secrets(#[from] UnusableSecrets),
@@ -70,11 +70,12 @@ pub(super) enum StartError {
 }
 
 /// Starts everything; returns once it runs.
-pub(super) async fn start(
+pub(crate) async fn start(
     bootstrap: Bootstrap,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
     leading: &Leading,
+    listening: impl Fn(SocketAddr),
 ) -> Result<(), StartError> {
     let own = OwnSecrets::read(&bootstrap)?;
     let work_dir = PathBuf::from(&bootstrap.work_dir);
@@ -108,7 +109,7 @@ pub(super) async fn start(
             tracing::error!(error = &error as &dyn std::error::Error, "console and API stopped");
         }
     });
-    say_listening(address);
+    listening(address);
 
     let repository = open_repository(&bootstrap.repository, own.repository_token, &work_dir).await?;
     let lease = lease::lead(&record, &holder(&work_dir)).await?;

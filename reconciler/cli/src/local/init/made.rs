@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::InitError;
 use super::surroundings::Surroundings;
-use crate::random;
+use moorline_daemon::random;
 
 /// A secret that the files refer to by its variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

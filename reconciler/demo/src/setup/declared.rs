@@ -1,7 +1,7 @@
 //! The files of the demo's repository: `examples/deploy`, the module and the policies, with the addresses of this
 //! run in place of the written ones.
 
-use crate::demo::repository::Files;
+use crate::repository::Files;
 
 /// Addresses and names that are known only once the demo's parts run.
 pub(super) struct Addresses {
@@ -17,7 +17,7 @@ pub(super) struct Addresses {
 
 macro_rules! files {
     ($($path:literal <- $source:literal),+ $(,)?) => {
-        [$(($path, include_str!(concat!("../../../../../", $source)))),+]
+        [$(($path, include_str!(concat!("../../../../", $source)))),+]
     };
 }
 

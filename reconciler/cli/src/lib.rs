@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: one place for its arguments, exits and printing. The daemon and the demo are crates of their own.
 
 mod api;
 mod commit;
@@ -7,9 +7,12 @@ mod exit;
 mod local;
 mod output;
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use moorline_config::chain;
+use moorline_daemon::{DaemonError, End};
 use moorline_model::EnvironmentName;
 
 pub use commit::Prefix;
@@ -251,8 +254,8 @@ pub async fn run(cli: Cli) -> Exit {
     let output = cli.output;
     output::choose(output);
     match cli.command {
-        Command::Daemon { config } => crate::daemon::run(config.as_deref()).await,
-        Command::Demo(arguments) => crate::demo::run(&arguments).await,
+        Command::Daemon { config } => daemon(config.as_deref()).await,
+        Command::Demo(arguments) => demo(arguments).await,
         Command::Init(arguments) => local::init(&arguments, output),
         Command::Validate(arguments) => local::validate(&arguments, output),
         Command::Plan(arguments) => Box::pin(local::plan(&arguments, output)).await,
@@ -313,19 +316,29 @@ fn usage_message(error: &clap::Error) -> String {
     said.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// Tells scripts why the daemon did not start: people read it in its log.
-pub fn tell_failure(exit: Exit, message: &str) -> Exit {
-    output::failed_with(&serde_json::Value::Null, exit, message, None)
+/// Runs the daemon. People read in its log why it did not start; scripts are told as by any command.
+async fn daemon(config: Option<&Path>) -> Exit {
+    // One line of JSON, for whoever started it on port 0.
+    let listening = |address: SocketAddr| {
+        output::line(serde_json::json!({ "listening": address.to_string() }).to_string());
+    };
+    match moorline_daemon::run(config, listening).await {
+        Ok(End::Stopped) => Exit::Done,
+        Ok(End::Forced) => Exit::Interrupted,
+        Ok(End::NotDrained | End::LeadsNoMore) => Exit::Error,
+        Err(error) => {
+            let exit = if matches!(error, DaemonError::Settings(_)) { Exit::Usage } else { Exit::Error };
+            output::failed_with(&serde_json::Value::Null, exit, &chain::of(&error), None)
+        }
+    }
 }
 
-/// Prints a line of a result on stdout.
-pub fn print(text: &str) {
-    output::line(text);
-}
-
-/// Says on stdout where the daemon listens: one line of JSON, for whoever started it on port 0.
-pub fn say_listening(address: std::net::SocketAddr) {
-    output::line(serde_json::json!({ "listening": address.to_string() }).to_string());
+async fn demo(arguments: DemoArguments) -> Exit {
+    match moorline_demo::run(arguments.directory, arguments.once, |text| output::line(text)).await {
+        moorline_demo::End::Happened => Exit::Done,
+        moorline_demo::End::Failed => Exit::Error,
+        moorline_demo::End::Interrupted => Exit::Interrupted,
+    }
 }
 
 #[cfg(test)]

@@ -18,18 +18,18 @@ const WEBHOOK_SECRET_MIN: usize = 8;
 
 /// The secrets of the daemon's own settings.
 #[derive(Debug)]
-pub(super) struct OwnSecrets {
+pub(crate) struct OwnSecrets {
     /// What opens the daemon's API.
-    pub(super) roles: Roles,
+    pub(crate) roles: Roles,
     /// What webhooks are signed with.
-    pub(super) webhook_secret: Option<Secret>,
+    pub(crate) webhook_secret: Option<Secret>,
     /// What opens the repository.
-    pub(super) repository_token: Option<Secret>,
+    pub(crate) repository_token: Option<Secret>,
 }
 
 impl OwnSecrets {
     /// Reads every secret that the settings name.
-    pub(super) fn read(settings: &Bootstrap) -> Result<Self, UnusableSecrets> {
+    pub(crate) fn read(settings: &Bootstrap) -> Result<Self, UnusableSecrets> {
         let (tokens, repository) = (&settings.tokens, &settings.repository);
         let mut reading = Reading::default();
         let roles = Roles {
@@ -49,7 +49,7 @@ impl OwnSecrets {
 
 /// Every secret of the settings that cannot be used, one a line.
 #[derive(Debug, thiserror::Error)]
-pub(super) struct UnusableSecrets(Vec<Unusable>);
+pub struct UnusableSecrets(Vec<Unusable>);
 
 impl fmt::Display for UnusableSecrets {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

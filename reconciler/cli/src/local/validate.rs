@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use moorline_config::check::Problem;
 use moorline_config::{Config, Mistakes, Reference, Source};
 use moorline_cycle::facilities::ResolveError;
+use moorline_daemon::secrets::Secrets;
 use moorline_model::bootstrap::Bootstrap;
 use moorline_model::declaration::Environment;
 use moorline_plan::fit;
@@ -17,7 +18,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::{CheckoutArguments, Exit, Output, output};
 use super::checkout::Checkout;
-use crate::secrets::Secrets;
 
 /// Where the daemon's settings lie, if they lie in the checkout.
 const SETTINGS: &str = "moorlined.yaml";

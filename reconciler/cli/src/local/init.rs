@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 
 use super::super::{Exit, InitArguments, Output, SchemaDocument, output};
 use crate::chain;
-use crate::random::NoRandomBytes;
 use documents::{DEFAULT_MODEL, File};
 use made::{Made, Wanted};
+use moorline_daemon::random::NoRandomBytes;
 use repository::{Found, RepositoryError};
 use surroundings::Surroundings;
 

@@ -16,7 +16,7 @@ use super::repository::{Files, Remote};
 use super::smtp::Mail;
 use super::teller::Teller;
 use super::{provider, smtp};
-use crate::random::{self, NoRandomBytes};
+use moorline_daemon::random::{self, NoRandomBytes};
 
 /// Why the stage could not be set.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ use moorline_cycle::said::Said;
 const ABOUT: &str = "the value of ";
 
 /// Looks for a value of everything that is named.
-pub(super) fn tell(declaration: &Declaration, secrets: &Secrets, said: &Said) {
+pub(crate) fn tell(declaration: &Declaration, secrets: &Secrets, said: &Said) {
     let mut absent = BTreeSet::new();
     for named in declaration.references() {
         let about = format!("{ABOUT}{}", named.reference);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use moorline::cli::{self, Cli, Exit};
+use moorline::{self as cli, Cli, Exit};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {

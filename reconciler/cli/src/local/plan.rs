@@ -8,6 +8,8 @@ use std::path::Path;
 
 use moorline_admin::Client;
 use moorline_config::Config;
+use moorline_daemon::clock;
+use moorline_daemon::secrets::Secrets;
 use moorline_model::CommitId;
 use moorline_model::changes::{Changes, NOTHING};
 use moorline_model::declaration::{Endpoints, Environment};
@@ -19,8 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::{Exit, Output, PlanArguments, output};
 use super::checkout::Checkout;
-use crate::secrets::Secrets;
-use crate::{chain, clock};
+use crate::chain;
 
 /// Stands for the commit that the checkout will be: it has none yet.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";

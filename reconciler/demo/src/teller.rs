@@ -4,39 +4,38 @@ use std::time::Instant;
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::cli::print;
-
 /// The teller.
 pub(super) struct Teller {
+    print: fn(&str),
     began: Instant,
     step: Mutex<Instant>,
 }
 
 impl Teller {
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(print: fn(&str)) -> Self {
         let now = Instant::now();
-        Self { began: now, step: Mutex::new(now) }
+        Self { print, began: now, step: Mutex::new(now) }
     }
 
     /// A new step of the story.
     pub(super) fn step(&self, title: &str) {
         *self.step.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        print(&format!("\n{title}"));
+        (self.print)(&format!("\n{title}"));
     }
 
     /// Something happened.
     pub(super) fn happened(&self, what: &str) {
         let since = self.step.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        print(&format!("  {:>6.2} s  {what}", since.as_secs_f64()));
+        (self.print)(&format!("  {:>6.2} s  {what}", since.as_secs_f64()));
     }
 
     /// Something is said beside the story.
     pub(super) fn say(&self, text: &str) {
-        print(&format!("\n{text}"));
+        (self.print)(&format!("\n{text}"));
     }
 
     /// Something did not happen.
     pub(super) fn failed(&self, what: &str) {
-        print(&format!("\n  FAILED after {:.1} s: {what}", self.began.elapsed().as_secs_f64()));
+        (self.print)(&format!("\n  FAILED after {:.1} s: {what}", self.began.elapsed().as_secs_f64()));
     }
 }

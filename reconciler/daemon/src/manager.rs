@@ -11,23 +11,23 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::absent;
+use crate::absent;
 use crate::bell::Bells;
 use crate::keeper::Keeper;
 use crate::shared::Shared;
 
 /// The task that starts and stops keepers.
-pub(super) struct Manager {
+pub(crate) struct Manager {
     /// What keepers share.
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// Their bells.
-    pub(super) bells: Bells,
+    pub(crate) bells: Bells,
     /// What the repository says.
-    pub(super) source: watch::Receiver<Option<Report>>,
+    pub(crate) source: watch::Receiver<Option<Report>>,
     /// What the web needs to know of documents.
-    pub(super) documents: watch::Sender<Option<Documents>>,
+    pub(crate) documents: watch::Sender<Option<Documents>>,
     /// Where keepers run.
-    pub(super) tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
 }
 
 /// The keepers that were started.
@@ -42,7 +42,7 @@ struct Keepers {
 impl Manager {
     /// Follows the repository until cancelled. Environments that the record knows are kept from the start, so that a
     /// repository which cannot be read does not make drift invisible.
-    pub(super) async fn run(mut self, known: Vec<EnvironmentName>, cancel: CancellationToken) {
+    pub(crate) async fn run(mut self, known: Vec<EnvironmentName>, cancel: CancellationToken) {
         let mut keepers = Keepers::default();
         for name in known {
             self.start(&mut keepers, name, &cancel);

@@ -13,7 +13,7 @@ const LEASE_TTL: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// Waits until this daemon leads. Followers wait here; their console is up.
-pub(super) async fn lead(record: &Record, holder: &str) -> Result<Lease, StoreError> {
+pub(crate) async fn lead(record: &Record, holder: &str) -> Result<Lease, StoreError> {
     let mut said = false;
     loop {
         match record.lease(holder, LEASE_TTL, clock::now()).await {
@@ -38,7 +38,7 @@ pub(super) async fn lead(record: &Record, holder: &str) -> Result<Lease, StoreEr
 
 /// Renews the lease until all that it allows has ended, then gives it back. When another took it, or it ran out,
 /// everything stops (`cancel`): every further write would be refused anyway.
-pub(super) async fn keep(
+pub(crate) async fn keep(
     record: Record,
     mut lease: Lease,
     cancel: CancellationToken,

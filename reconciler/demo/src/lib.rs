@@ -19,27 +19,38 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::chain;
-use crate::cli::{DemoArguments, Exit};
+pub(crate) use moorline_config::chain;
 use setup::{Setup, SetupError};
 use teller::Teller;
 
-/// Runs the demo.
-pub async fn run(arguments: &DemoArguments) -> Exit {
-    let teller = Teller::begin();
+/// How the demo ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All of it happened.
+    Happened,
+    /// Something did not, and that was said.
+    Failed,
+    /// A person ended it.
+    Interrupted,
+}
+
+/// Runs the demo in a folder, or in a new temporary one. `once`: ends when everything has happened. What happens is told
+/// with `print`, a line each.
+pub async fn run(directory: Option<PathBuf>, once: bool, print: fn(&str)) -> End {
+    let teller = Teller::begin(print);
     let scratch = match tempfile::Builder::new().prefix("moorline-demo-").tempdir() {
         Ok(scratch) => scratch,
         Err(error) => {
             teller.failed(&format!("no temporary folder can be made: {error}"));
-            return Exit::Error;
+            return End::Failed;
         }
     };
-    let directory = arguments.directory.clone().unwrap_or_else(|| scratch.path().to_owned());
+    let directory = directory.unwrap_or_else(|| scratch.path().to_owned());
     let tasks = TaskTracker::new();
     let cancel = CancellationToken::new();
     let exit = tokio::select! {
-        exit = Box::pin(tell(&teller, directory, arguments.once, &tasks, &cancel)) => exit,
-        _ = tokio::signal::ctrl_c() => Exit::Interrupted,
+        exit = Box::pin(tell(&teller, directory, once, &tasks, &cancel)) => exit,
+        _ = tokio::signal::ctrl_c() => End::Interrupted,
     };
     cancel.cancel();
     tasks.close();
@@ -53,7 +64,7 @@ async fn tell(
     once: bool,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
-) -> Exit {
+) -> End {
     let setup = match Box::pin(Setup::make(teller, directory, tasks, cancel)).await {
         Ok(setup) => setup,
         Err(error) => {
@@ -61,7 +72,7 @@ async fn tell(
             if matches!(error, SetupError::Program { .. }) {
                 teller.say("Build everything first: make demo");
             }
-            return Exit::Error;
+            return End::Failed;
         }
     };
     let console = setup.console.clone();
@@ -71,12 +82,12 @@ async fn tell(
     let exit = match told {
         Ok(()) => {
             teller.say("All of it happened.");
-            Exit::Done
+            End::Happened
         }
         Err(missing) => {
             teller.failed(&missing);
             teller.say(&format!("Logs: {}", setup.directory.join("logs").display()));
-            Exit::Error
+            End::Failed
         }
     };
     if !once {
@@ -84,7 +95,7 @@ async fn tell(
         // Ends by the signal that the caller waits for.
         cancel.cancelled().await;
     }
-    if exit == Exit::Error {
+    if exit == End::Failed {
         setup.print_logs(teller);
     }
     setup.stop().await;

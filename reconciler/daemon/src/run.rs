@@ -1,0 +1,120 @@
+//! Starts the daemon, waits until it is told to stop, and lets what has begun come to its end.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::settings::SettingsError;
+use crate::start::StartError;
+use crate::{chain, settings, start};
+
+/// How long a stop waits for what has begun: a Terraform that was interrupted writes its state in this time.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(110);
+
+/// How the daemon ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was told to stop, and what had begun came to its end.
+    Stopped,
+    /// It may not go on: another daemon leads.
+    LeadsNoMore,
+    /// It was told to stop a second time.
+    Forced,
+    /// What had begun did not end in time.
+    NotDrained,
+}
+
+/// Why the daemon does not run. Its log says it too.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Its settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// It could not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Runs the daemon until it is told to stop. `listening` is told where it listens.
+///
+/// # Errors
+/// See [`DaemonError`].
+pub async fn run(config: Option<&Path>, listening: impl Fn(SocketAddr)) -> Result<End, DaemonError> {
+    let bootstrap = settings::load(config, std::env::vars()).inspect_err(|error| {
+        tracing::error!("{}", chain::of(error));
+    })?;
+    let cancel = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let leading = Leading::default();
+    let end = tokio::select! {
+        // Starting is cut off by a signal; what has started by then is drained like the rest.
+        started = Box::pin(start::start(bootstrap, &tasks, &cancel, &leading, listening)) => match started {
+            Ok(()) => Ok(wait(&cancel).await),
+            Err(error) => {
+                tracing::error!("{}", chain::of(&error));
+                Err(error)
+            }
+        },
+        () = stop_signal() => Ok(End::Stopped),
+    };
+    cancel.cancel();
+    tasks.close();
+    let drained = async {
+        tasks.wait().await;
+        leading.end().await;
+    };
+    tokio::select! {
+        () = drained => Ok(end?),
+        // The second signal forces.
+        () = stop_signal() => Ok(End::Forced),
+        () = tokio::time::sleep(DRAIN_TIMEOUT) => Ok(End::NotDrained),
+    }
+}
+
+/// Leadership, which ends after everything that it allows: another daemon that led while an apply here is still being
+/// interrupted would act beside it.
+#[derive(Default)]
+pub(crate) struct Leading {
+    pub(crate) tasks: TaskTracker,
+    pub(crate) drained: CancellationToken,
+}
+
+impl Leading {
+    async fn end(&self) {
+        self.drained.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Waits until the daemon is told to stop, or may not go on.
+async fn wait(cancel: &CancellationToken) -> End {
+    tokio::select! {
+        () = stop_signal() => {
+            tracing::info!("stopping: finishing what has begun");
+            End::Stopped
+        }
+        () = cancel.cancelled() => {
+            tracing::error!("stopping: this daemon leads no more");
+            End::LeadsNoMore
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without signals there is no stopping but by force.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
