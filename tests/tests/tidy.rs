@@ -38,7 +38,10 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             "moorline-cycle",
             vec!["moorline-config", "moorline-admin", "moorline-model", "moorline-plan", "moorline-record"],
         ),
-        ("moorline-daemon", [&reconciler[..], &["moorline-cycle", "moorline-config", "moorline-admin"]].concat()),
+        (
+            "moorline-daemon",
+            [&reconciler[..], &["moorline-cycle", "moorline-config", "moorline-admin"]].concat(),
+        ),
         (
             "moorline-demo",
             vec![

@@ -46,6 +46,8 @@ pub enum Next {
     Again,
     /// At this moment, or when the bell is rung.
     At(Timestamp),
+    /// The same, or when the repository was fetched: a wish waits for that.
+    AtFetch(Timestamp),
 }
 
 /// What is kept between cycles, in memory only.

@@ -25,6 +25,7 @@ pub mod facilities;
 pub mod report;
 pub mod said;
 pub mod speaker;
+pub mod touched;
 
 pub(crate) use moorline_config::chain;
 

@@ -39,6 +39,8 @@ pub(crate) struct Memory {
     pub(crate) failure: Option<String>,
     /// Wishes that are heeded in this cycle, and what was heard of each.
     pub(crate) heard: Vec<(IntentId, Heard)>,
+    /// Whether a wish waits for the repository to be fetched.
+    pub(crate) awaits_fetch: bool,
     /// Lines of history to write.
     pub(crate) events: Vec<Event>,
     /// Messages to send.
@@ -74,8 +76,9 @@ impl<W: Facilities> Cycle<'_, W> {
         let interrupted = open.iter().rev().find(|step| step.rollout.is_some() && step.rollout == under_way);
         let interrupted = interrupted.map(|step| step.step.clone());
         let waiting = world.pending_intents(self.name).await?;
-        let (ids, intents): (Vec<_>, Vec<_>) =
-            waiting.into_iter().filter(|(_, intent)| self.is_ripe(intent, now)).unzip();
+        let (ripe, unripe): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(_, intent)| self.is_ripe(intent, now));
+        let (ids, intents): (Vec<_>, Vec<_>) = ripe.into_iter().unzip();
         let with_wishes = heed(state, &intents, now);
         Ok(Memory {
             state: with_wishes.state,
@@ -87,6 +90,7 @@ impl<W: Facilities> Cycle<'_, W> {
             restore: with_wishes.restore,
             documents: Vec::new(),
             failure: None,
+            awaits_fetch: !unripe.is_empty(),
             heard: ids.into_iter().zip(with_wishes.heard).collect(),
             events: with_wishes.events,
             notifications: with_wishes.notifications,

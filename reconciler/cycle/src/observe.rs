@@ -10,6 +10,7 @@ use moorline_model::axis::{Axis, Standing};
 use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
+use moorline_plan::advance::{Followed, follow, saw_head};
 use moorline_plan::announce::{self, Told};
 use moorline_plan::axes::{Looked, SourceReading, Voice, note_axes, tells_of_source};
 use moorline_plan::drift::settle;
@@ -104,6 +105,21 @@ impl<W: Facilities> Cycle<'_, W> {
         self.world.blocked(self.name, declared)
     }
 
+    /// Remembers the head. One that declares what is in force takes its place at once.
+    fn see_head(&self, memory: &mut Memory, wanted: &Wanted, source: Option<&Report>, now: Timestamp) {
+        let Some(head) = source.and_then(|report| report.head.as_ref()) else { return };
+        let declared = wanted.head.as_ref().and_then(|head| head.as_ref().ok());
+        let followed = match (declared, &wanted.standing) {
+            (Some(declared), Some(in_force)) => follow(&mut memory.state, declared, in_force, now),
+            _ => None,
+        };
+        let event = match followed {
+            Some(Followed(event)) => event,
+            None => saw_head(&mut memory.state, &head.revision, now),
+        };
+        memory.events.extend(event);
+    }
+
     /// Compares what is live with what is declared, and works the differences into the state.
     pub(crate) fn diff(
         &self,
@@ -113,10 +129,7 @@ impl<W: Facilities> Cycle<'_, W> {
         source: Option<&Report>,
         now: Timestamp,
     ) {
-        if let Some(head) = source.and_then(|report| report.head.as_ref()) {
-            let event = moorline_plan::advance::saw_head(&mut memory.state, &head.revision, now);
-            memory.events.extend(event);
-        }
+        self.see_head(memory, wanted, source, now);
         let found = find(&mut memory.state, wanted, live, now);
         let declared = declared_lanes(&memory.state, wanted);
         lanes::note(&mut memory.state, declared.as_deref(), found.looks, now);

@@ -40,6 +40,7 @@ impl<W: Facilities> Cycle<'_, W> {
             .map(|notification| Addressed { notification: notification.clone(), channels: channels.clone() })
             .collect();
         memory.events.iter().for_each(log);
+        let awaits_fetch = memory.awaits_fetch;
         let has_mail = !notifications.is_empty() && !channels.is_empty();
         let has_ended =
             memory.state.rollout_under_way().is_none() && !matches!(decision, Decision::Rest { .. });
@@ -64,7 +65,10 @@ impl<W: Facilities> Cycle<'_, W> {
         if has_ended {
             self.tidy_runs(wanted);
         }
-        Ok(next(&memory.state, wanted, live, decision, now))
+        Ok(match next(&memory.state, wanted, live, decision, now) {
+            Next::At(at) if awaits_fetch => Next::AtFetch(at),
+            next => next,
+        })
     }
 }
 

@@ -28,13 +28,6 @@ impl Bells {
         Arc::clone(bells.entry(name.clone()).or_default())
     }
 
-    /// Rings every environment's bell.
-    pub fn ring_environments(&self) {
-        for bell in self.environments.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            bell.notify_one();
-        }
-    }
-
     /// Drops the bell of an environment that is no longer declared.
     pub fn forget(&self, name: &EnvironmentName) {
         self.environments.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
@@ -42,12 +35,12 @@ impl Bells {
 }
 
 impl moorline_web::Bell for Bells {
-    /// A person or a hook: the repository is looked at, and the named environment (or every one) wakes.
+    /// A person or a hook: the repository is looked at, and the named environment wakes. Without a name those wake for whom
+    /// the repository then says something new.
     fn ring(&self, environment: Option<&EnvironmentName>) {
         self.source.notify_one();
-        match environment {
-            Some(name) => self.environment(name).notify_one(),
-            None => self.ring_environments(),
+        if let Some(name) = environment {
+            self.environment(name).notify_one();
         }
     }
 }

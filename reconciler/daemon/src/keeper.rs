@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
+use moorline_cycle::touched::touched;
 use moorline_cycle::{ActError, Cycle, CycleError, Next, Report};
 use moorline_model::EnvironmentName;
 use tokio::sync::{Mutex, Notify, watch};
@@ -50,8 +51,10 @@ impl Keeper {
             () = cancel.cancelled() => return,
         };
         let mut pause = PAUSE_MIN;
+        let mut seen = None;
         while !cancel.is_cancelled() {
             let began = clock::now();
+            seen.clone_from(&self.source.borrow_and_update());
             let (world, kept) = (&*self.shared, &self.shared.kept);
             let cycle = Cycle { name: &self.name, world, source: &self.source, kept };
             // A panic of a dependency ends its cycle, as any error does, and not the watch on the environment.
@@ -61,8 +64,11 @@ impl Keeper {
             match result {
                 Ok(next) => {
                     pause = PAUSE_MIN;
-                    if let Next::At(time) = next {
-                        self.wait(until(time), &cancel).await;
+                    match next {
+                        Next::Again => {}
+                        Next::At(time) => self.wait(until(time), seen.take(), &cancel).await,
+                        // Any fetch will do: what was seen before counts for nothing.
+                        Next::AtFetch(time) => self.wait(until(time), None, &cancel).await,
                     }
                 }
                 Err(CycleError::Act(ActError::Interrupted(interrupted))) => {
@@ -72,21 +78,45 @@ impl Keeper {
                 Err(error) => {
                     let error = crate::chain::of(&error);
                     tracing::error!(environment = %self.name, error, "the cycle failed; trying again in {pause:?}");
-                    self.wait(pause, &cancel).await;
+                    self.wait(pause, seen.take(), &cancel).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
         }
     }
 
-    /// Waits for the bell, the next check, or news of the repository.
-    async fn wait(&mut self, sleep: Duration, cancel: &CancellationToken) {
-        tokio::select! {
-            () = cancel.cancelled() => {}
-            () = self.bell.notified() => {}
-            // A closed channel means that the daemon is stopping.
-            changed = self.source.changed() => if changed.is_err() { cancel.cancelled().await },
-            () = tokio::time::sleep(sleep) => {}
+    /// Waits for the bell, the next check, or a report of the repository that says something new for this environment.
+    async fn wait(&mut self, sleep: Duration, mut seen: Option<Report>, cancel: &CancellationToken) {
+        let mut sleep = std::pin::pin!(tokio::time::sleep(sleep));
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = self.bell.notified() => return,
+                () = &mut sleep => return,
+                changed = self.source.changed() => match changed {
+                    Ok(()) => {
+                        let report = self.source.borrow_and_update().clone();
+                        if self.is_news(seen.as_ref(), report.as_ref()).await {
+                            return;
+                        }
+                        seen = report;
+                    }
+                    // A closed channel means that the daemon is stopping.
+                    Err(_) => return cancel.cancelled().await,
+                },
+            }
+        }
+    }
+
+    /// Whether a report says something new for this environment. The next poll of the same head says nothing.
+    async fn is_news(&self, seen: Option<&Report>, report: Option<&Report>) -> bool {
+        let (Some(seen), Some(report)) = (seen, report) else { return true };
+        if seen.error != report.error {
+            return true;
+        }
+        match (&seen.head, &report.head) {
+            (Some(before), Some(after)) => touched(&*self.shared, &self.name, before, after).await,
+            (before, after) => before.is_some() != after.is_some(),
         }
     }
 }

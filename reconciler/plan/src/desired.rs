@@ -25,6 +25,18 @@ pub struct Desired {
     pub terraform_tree: Option<String>,
 }
 
+impl Desired {
+    /// Whether another commit declares the same for the environment, so that one in the other's place changes nothing.
+    #[must_use]
+    pub fn declares_as(&self, other: &Self) -> bool {
+        self.environment == other.environment
+            && self.notifications == other.notifications
+            && self.policies == other.policies
+            && self.document == other.document
+            && self.terraform_tree == other.terraform_tree
+    }
+}
+
 /// The gateway document, as far as it is known before an apply.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "one of them exists per cycle; a box would only add a hop")]

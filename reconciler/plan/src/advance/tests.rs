@@ -240,3 +240,53 @@ fn a_document_that_terraform_hands_over_is_compared_once_it_is_there() {
     let again = advance(&next.state, &Decision::Watch, Acted::Rested, &inputs, now());
     assert_eq!(again.events, []);
 }
+
+/// What commit `c2` declares, with the document of another, and the state in which `c1` is in force.
+fn following() -> (EnvironmentState, Desired, Desired) {
+    let in_effect = declared("c1", &json!({}));
+    let head = Desired { revision: crate::sample::revision("c2"), ..in_effect.clone() };
+    (in_force("c1"), head, in_effect)
+}
+
+#[test]
+fn a_head_that_declares_what_is_in_force_takes_its_place_without_a_rollout_and_without_news() {
+    let (mut state, head, in_effect) = following();
+    assert_eq!(follow(&mut state, &head, &in_effect, now()), Some(Followed(None)));
+    for deployed in [&state.applied, &state.verified] {
+        assert_eq!(deployed.as_ref().unwrap().revision, head.revision);
+    }
+    assert_eq!(state.wanted.as_ref(), Some(&head.revision));
+    assert_eq!(state.rollout, None);
+    assert_eq!(follow(&mut state, &head, &head, now()), None, "it is in force already");
+    // After something else was wanted, that it is not any more is news.
+    let (mut state, head, in_effect) = following();
+    state.wanted = Some(crate::sample::revision("c3"));
+    let Some(Followed(Some(event))) = follow(&mut state, &head, &in_effect, now()) else { panic!() };
+    assert!(event.message.contains("declares the same here as c1"), "{}", event.message);
+}
+
+#[test]
+fn nothing_follows_what_differs_is_held_or_is_not_as_it_was_verified() {
+    type Change = fn(&mut EnvironmentState, &mut Desired);
+    let changes: [(&str, Change); 8] = [
+        ("its document", |_, head| head.document = declared("c2", &json!({})).document),
+        ("its declaration", |_, head| {
+            head.environment.drift.heal.push(moorline_model::drift::Lane::Gateway);
+        }),
+        ("its policies", |_, head| head.policies.push("policies".to_owned())),
+        ("its Terraform", |_, head| head.terraform_tree = Some("other".to_owned())),
+        ("it is held", |state, head| {
+            hold(state, Some(head.revision.commit.clone()), String::new(), "bob".to_owned(), now());
+        }),
+        ("it is frozen", |state, _| state.frozen = Some("a reason".to_owned())),
+        ("it never verified", |state, _| state.verified = None),
+        ("a rollout is under way", |state, head| *state = rolling(state, head, Phase::Staging)),
+    ];
+    for (what, change) in changes {
+        let (mut state, mut head, in_effect) = following();
+        change(&mut state, &mut head);
+        let before = state.clone();
+        assert_eq!(follow(&mut state, &head, &in_effect, now()), None, "{what}");
+        assert_eq!(state, before, "{what}");
+    }
+}
