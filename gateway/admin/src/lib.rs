@@ -14,7 +14,7 @@ pub mod server;
 pub mod stats;
 pub mod status;
 
-pub use client::{Client, ClientTls, DocumentEndpoint, WriteOptions};
+pub use client::{Client, ClientTls, DocumentEndpoint, Http, WriteOptions};
 pub use connection::ConnectionFault;
 pub use error::AdminError;
 pub use failure::{Failure, Fault, TargetFailure};

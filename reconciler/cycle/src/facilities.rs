@@ -136,6 +136,9 @@ pub enum FleetError {
     /// An address cannot be used.
     #[error("a gateway's address cannot be used")]
     Endpoint(#[source] AdminError),
+    /// Nothing can be connected to.
+    #[error("no connection can be made: {0}")]
+    Connections(String),
     /// The replicas are found in a way that this release does not know.
     #[error("endpoints of an ECS service are not looked up by this release: list the admin URLs")]
     Ecs,

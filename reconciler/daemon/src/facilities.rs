@@ -18,7 +18,7 @@ use moorline_plan::decide::Decision;
 use moorline_plan::gates::Read;
 use serde_json::Value;
 
-pub use fleet::Clients;
+pub use fleet::Connections;
 pub use identity::Identities;
 
 use crate::clock;

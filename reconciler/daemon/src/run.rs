@@ -47,6 +47,7 @@ pub async fn run(config: Option<&Path>, listening: impl Fn(SocketAddr)) -> Resul
     let bootstrap = settings::load(config, std::env::vars()).inspect_err(|error| {
         tracing::error!("{}", chain::of(error));
     })?;
+    raise_descriptors();
     let cancel = CancellationToken::new();
     let tasks = TaskTracker::new();
     let leading = Leading::default();
@@ -72,6 +73,15 @@ pub async fn run(config: Option<&Path>, listening: impl Fn(SocketAddr)) -> Resul
         // The second signal forces.
         () = stop_signal() => Ok(End::Forced),
         () = tokio::time::sleep(DRAIN_TIMEOUT) => Ok(End::NotDrained),
+    }
+}
+
+/// Raises the soft limit of open files to the hard one: a fleet's connections may need more than the customary 1,024.
+fn raise_descriptors() {
+    let limits = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limits.maximum, maximum: limits.maximum };
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays at {:?}", limits.current);
     }
 }
 

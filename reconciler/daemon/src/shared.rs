@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::explanations::Explanations;
-use crate::facilities::{Clients, Identities};
+use crate::facilities::{Connections, Identities};
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
 
@@ -27,8 +27,8 @@ pub struct Shared {
     pub declaration_path: String,
     /// Who runs Terraform.
     pub runner: Arc<dyn Runner>,
-    /// Clients of gateways.
-    pub clients: Clients,
+    /// Connections of gateways.
+    pub connections: Connections,
     /// Who resolves references.
     pub secrets: Secrets,
     /// The daemon's working folder.

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bell::Bells;
 use crate::explanations::Explanations;
-use crate::facilities::{Clients, Identities};
+use crate::facilities::{Connections, Identities};
 use crate::manager::Manager;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -126,7 +126,7 @@ pub(crate) async fn start(
         repository: repository.clone(),
         declaration_path: bootstrap.repository.path.clone(),
         runner: Arc::new(EmbeddedRunner::default()),
-        clients: Clients::default(),
+        connections: Connections::default(),
         secrets: secrets.clone(),
         work_dir,
         mirror: bootstrap.terraform.mirror.as_ref().map(PathBuf::from),

@@ -1,13 +1,9 @@
 //! Gateways, as clients of their admin APIs, and probes over HTTP.
-//!
-//! Clients are kept between cycles: making one reads the machine's certificates.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use moorline_admin::{Client, ConnectionFault};
-use moorline_config::Secret;
+use moorline_admin::{Client, ClientTls, ConnectionFault, Http};
 use moorline_cycle::facilities::{Answered, Fleet, FleetError, Question};
 use moorline_model::declaration::{Endpoints, Environment};
 
@@ -19,23 +15,37 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 /// By which the gateway knows a request.
 const REQUEST_ID: &str = "x-request-id";
 
-/// Clients made so far, by address and token.
+/// What all clients share: each of their own would read the machine's certificates.
 #[derive(Debug, Default)]
-pub struct Clients {
-    made: Mutex<BTreeMap<(String, String), Client>>,
+pub struct Connections {
+    admin: Mutex<Option<Http>>,
+    probes: Mutex<Option<reqwest::Client>>,
 }
 
-impl Clients {
-    fn client(&self, url: &str, token: &Secret) -> Result<Client, FleetError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (url.to_owned(), token.fingerprint());
-        if let Some(client) = made.get(&key) {
-            return Ok(client.clone());
-        }
-        let client = Client::new(url, Some(token.clone())).map_err(FleetError::Endpoint)?;
-        made.insert(key, client.clone());
-        Ok(client)
+impl Connections {
+    fn admin(&self) -> Result<Http, String> {
+        shared(&self.admin, || Http::new(&ClientTls::default()))
     }
+
+    /// Each probe connects anew, as a caller does who comes for the first time.
+    fn probes(&self) -> Result<reqwest::Client, String> {
+        shared(&self.probes, || {
+            let http = reqwest::Client::builder()
+                .timeout(PROBE_TIMEOUT)
+                .pool_max_idle_per_host(0)
+                .redirect(reqwest::redirect::Policy::none());
+            http.build().map_err(|error| chain::of(&error))
+        })
+    }
+}
+
+/// What is made once; a failure is tried again the next time.
+fn shared<T: Clone>(made: &Mutex<Option<T>>, make: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = &*made {
+        return Ok(made.clone());
+    }
+    Ok(made.insert(make()?).clone())
 }
 
 impl Fleet for Shared {
@@ -44,16 +54,13 @@ impl Fleet for Shared {
     fn gateways(&self, environment: &Environment) -> Result<Vec<(String, Client)>, FleetError> {
         let Endpoints::Urls(urls) = &environment.gateway.endpoints else { return Err(FleetError::Ecs) };
         let token = self.secrets.declared(&environment.gateway.admin_token).map_err(FleetError::Token)?;
-        let replica = |url: &String| Ok((url.clone(), self.clients.client(url, &token)?));
-        urls.iter().map(replica).collect()
+        let http = self.connections.admin().map_err(FleetError::Connections)?;
+        let replica = |url: &String| Ok((url.clone(), Client::over(&http, url, Some(token.clone()))?));
+        urls.iter().map(replica).collect::<Result<_, _>>().map_err(FleetError::Endpoint)
     }
 
     async fn probe(&self, question: Question<'_>) -> Result<Answered, String> {
-        let http = reqwest::Client::builder()
-            .timeout(PROBE_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| chain::of(&error))?;
+        let http = self.connections.probes()?;
         let sent = format!("probe-{}", uuid::Uuid::now_v7());
         let mut request = http
             .post(format!("{}/v1/chat/completions", question.address.trim_end_matches('/')))
