@@ -51,6 +51,17 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// Too much of this process's own waits for it. Trying again later helps.
+    #[error("cannot {attempt}: other writes of this daemon wait for {place}; it is tried again")]
+    Crowded {
+        /// What was attempted.
+        attempt: &'static str,
+        /// On which file.
+        place: Place,
+        /// The database's word.
+        #[source]
+        source: sqlx::Error,
+    },
     /// Another process held it longer than [`crate::BUSY_TIMEOUT`]. Trying again later helps.
     #[error("cannot {attempt}: {place} is in use by another process")]
     Busy {
@@ -91,6 +102,7 @@ impl StoreError {
         match Trouble::of(&source) {
             Trouble::Full => Self::Full { attempt, place, source },
             Trouble::ReadOnly => Self::ReadOnly { attempt, place, source },
+            Trouble::Crowded => Self::Crowded { attempt, place, source },
             Trouble::Busy => Self::Busy { attempt, place, source },
             Trouble::Unreadable => Self::Unreadable { attempt, place, source },
             Trouble::Other => Self::Failed { attempt, place, source },
@@ -100,7 +112,7 @@ impl StoreError {
     /// Whether trying again later may help without a person.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Full { .. })
+        matches!(self, Self::Busy { .. } | Self::Crowded { .. } | Self::Full { .. })
     }
 }
 
@@ -109,6 +121,7 @@ impl StoreError {
 pub(crate) enum Trouble {
     Full,
     ReadOnly,
+    Crowded,
     Busy,
     Unreadable,
     Other,
@@ -117,7 +130,7 @@ pub(crate) enum Trouble {
 impl Trouble {
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         match error {
-            sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::PoolTimedOut => Self::Crowded,
             sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Self::Unreadable,
             sqlx::Error::Database(database) => {
                 let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
@@ -236,4 +249,19 @@ pub enum AuditError {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_of_our_own_is_not_laid_at_another_process() {
+        let error = StoreError::new("commit a cycle", Place::Memory, sqlx::Error::PoolTimedOut);
+        assert!(error.is_transient());
+        assert_eq!(
+            error.to_string(),
+            "cannot commit a cycle: other writes of this daemon wait for memory; it is tried again"
+        );
+    }
 }
