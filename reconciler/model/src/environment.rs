@@ -92,7 +92,8 @@ pub struct EnvironmentState {
     /// What last verified healthy: where a rollback goes.
     #[serde(default)]
     pub verified: Option<Deployed>,
-    /// Whether a person must approve changes, as declared by the commit that verified last.
+    /// Whether a person must approve changes: the rule of the commit that verified last, and the stricter one while another
+    /// serves that has not verified yet.
     #[serde(default)]
     pub approval_rule: ApprovalRule,
     /// What verified healthy before that, the newest first, at most [`VERIFIED_BEFORE_MAX`].

@@ -69,6 +69,7 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
             "fails" => PlanOutcome::Fails { reason: rest(), transient: false },
             _ => PlanOutcome::Fails { reason: rest(), transient: true },
         }),
+        "lost-record" => world.lose_the_record(),
         "drifts" => world.drifts = Some(words[1].to_owned()),
         "apply" => world.apply_fails = Some(rest()),
         "crash" => {

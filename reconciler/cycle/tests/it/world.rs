@@ -230,6 +230,15 @@ impl World {
         self.intents.push((IntentId(self.asked), Intent { environment, wish, actor, reason, at }));
     }
 
+    /// The record is gone, with all that was remembered.
+    pub(crate) fn lose_the_record(&mut self) {
+        self.state = EnvironmentState::new(self.state.name.clone());
+        self.version = 0;
+        self.kept.clear();
+        self.journal.clear();
+        self.daemon = Arc::default();
+    }
+
     /// A person's word for what waits for approval, as that person sees it.
     pub(crate) fn approval(&self) -> Wish {
         let waiting = self.state.rollout.as_ref().and_then(Rollout::waits_for_approval);

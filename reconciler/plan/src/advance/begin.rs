@@ -4,7 +4,7 @@ use moorline_model::Revision;
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::environment::{Ask, EnvironmentState};
 use moorline_model::event::EventKind;
-use moorline_model::rollout::{ApprovalRules, Callers, Deployed, Phase, Rollout, RolloutKind};
+use moorline_model::rollout::{Approval, ApprovalRules, Callers, Deployed, Phase, Rollout, RolloutKind};
 
 use super::ledger::Ledger;
 use super::{Inputs, tell};
@@ -75,7 +75,7 @@ fn rollout(
         stop: None,
         terraform: None,
         terraform_applied: false,
-        approval: None,
+        approval: approved_already(state, kind, desired),
         digest: digest(state, revision, kind, desired),
         changes: None,
         terraform_changes: None,
@@ -92,6 +92,20 @@ fn rollout(
         told: false,
         asks: false,
     }
+}
+
+/// What a person approved of the rollout that this one takes the place of, where it asks the same: the same document and
+/// Terraform under the same rule. A person is not asked twice for one thing.
+fn approved_already(state: &EnvironmentState, kind: &RolloutKind, desired: &Desired) -> Option<Approval> {
+    let before = state.rollout.as_ref().filter(|before| before.phase == Phase::Superseded)?;
+    let asks_the_same = *kind == RolloutKind::Deploy
+        && before.kind == RolloutKind::Deploy
+        && before.approval_rules.in_force == state.approval_rule
+        && before.approval_rules.declared == desired.environment.apply.approval
+        && before.terraform_tree == desired.terraform_tree
+        && desired.document.config().map(|config| config.digest()) == before.digest
+        && before.digest.is_some();
+    before.approval.clone().filter(|_| asks_the_same)
 }
 
 /// Who opens the gate of `apply.auto: false`.

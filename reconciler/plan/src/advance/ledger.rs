@@ -114,6 +114,7 @@ impl Ledger {
             Phase::Baking => {
                 rollout.promoted = true;
                 rollout.given(Percent::whole(100));
+                self.state.approval_rule = rollout.approval_rules.stricter();
                 self.state.applied = deployed(rollout, self.now).or(self.state.applied.take());
             }
             Phase::RollingBack { undo } => {
@@ -203,6 +204,7 @@ impl Ledger {
 
     fn rolled_back(&mut self, rollout: &Rollout) {
         self.state.applied.clone_from(&rollout.from);
+        self.state.approval_rule = rollout.approval_rules.in_force;
         let commit = &rollout.revision.commit;
         let by = match &rollout.stop {
             Some(stop) => stop.actor.clone(),

@@ -24,9 +24,10 @@ pub(super) fn to_staging(
     state: &EnvironmentState,
     rollout: &Rollout,
     current: &Desired,
+    situation: &Situation<'_>,
     because: &str,
 ) -> Decision {
-    if !document_waits(state, rollout, current) {
+    if !document_waits(state, rollout, current, situation) {
         return go(Phase::Staging, because);
     }
     let and = if rollout.approval_rules.are_loosened() { " and it asks for fewer approvals" } else { "" };
@@ -34,12 +35,19 @@ pub(super) fn to_staging(
 }
 
 /// Whether the document must be approved, or the looser rule that its commit brings: nobody approved it yet, and it is not
-/// what is in force. A person's rollback goes to a document that was in force before, and is that person's word.
-pub(super) fn document_waits(state: &EnvironmentState, rollout: &Rollout, current: &Desired) -> bool {
+/// what is in force. A person's rollback goes to a document that was in force before, and is that person's word. What every
+/// replica serves already needs none: a record that was lost is built anew without a question.
+pub(super) fn document_waits(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    current: &Desired,
+    situation: &Situation<'_>,
+) -> bool {
     let digest = current.document.config().map(|config| config.digest()).or(rollout.digest);
     let in_force = state.applied.as_ref().map(|applied| applied.digest);
     let approved = rollout.approval.as_ref().and_then(|approval| approval.digest);
-    let is_new = rollout.approval_rules.stricter() == ApprovalRule::Required && digest != in_force;
+    let serves = digest.is_some_and(|digest| deliver::all_serve(digest, situation));
+    let is_new = rollout.approval_rules.stricter() == ApprovalRule::Required && digest != in_force && !serves;
     rollout.kind == RolloutKind::Deploy
         && digest.is_some()
         && digest != approved

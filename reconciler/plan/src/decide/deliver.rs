@@ -154,6 +154,6 @@ pub(super) fn is_live(state: &EnvironmentState, digest: Digest, situation: &Situ
 }
 
 /// Whether every replica serves this document. No replica is no proof.
-fn all_serve(digest: Digest, situation: &Situation<'_>) -> bool {
+pub(super) fn all_serve(digest: Digest, situation: &Situation<'_>) -> bool {
     !situation.replicas.is_empty() && situation.replicas.iter().all(|reading| reading.serves(digest))
 }

@@ -141,12 +141,12 @@ fn pending(
         || current.document.config().map(|config| config.digest()) == rollout.digest;
     let is_live =
         is_current && rollout.digest.is_some_and(|digest| deliver::is_live(state, digest, situation));
-    if is_live && !approval::document_waits(state, rollout, current) {
+    if is_live && !approval::document_waits(state, rollout, current, situation) {
         let because = Some("it changes nothing here".to_owned());
         return Decision::Finish { phase: Phase::Succeeded, because };
     }
     let because = if is_live { "it changes nothing here" } else { "the document changes" };
-    approval::to_staging(state, rollout, current, because)
+    approval::to_staging(state, rollout, current, situation, because)
 }
 
 /// Whether there may be something for Terraform to change.

@@ -35,13 +35,13 @@ pub(super) fn planning(
         return Decision::PlanTerraform;
     };
     let Some(terraform) = &current.environment.terraform else {
-        return approval::to_staging(state, rollout, current, "the environment has no Terraform");
+        return approval::to_staging(state, rollout, current, situation, "the environment has no Terraform");
     };
     if let Err(closed) = gates::plan_gates(plan, terraform, situation.denials) {
         return back(state, rollout, &closed.because);
     }
     if plan.is_empty() {
-        return approval::to_staging(state, rollout, current, "Terraform has nothing to change");
+        return approval::to_staging(state, rollout, current, situation, "Terraform has nothing to change");
     }
     if approval::plan_waits(rollout, plan) {
         return go(Phase::AwaitingApproval, format!("{}; a person must approve it", plan.headline()));
