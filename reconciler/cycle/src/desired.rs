@@ -31,6 +31,9 @@ pub(crate) struct Wanted {
     /// The commit in force, unless a rollout says what is declared: its Terraform is what the scheduled lanes look at,
     /// and a mistake in the head must not end the watch on what serves.
     pub(crate) standing: Option<Desired>,
+    /// The commit that the rollout under way goes back to. Its gateways are asked too: the commit that is taken back may
+    /// name none that answers.
+    pub(crate) from: Option<Desired>,
     /// The document that the rollout under way brings.
     pub(crate) brought: Option<Config>,
     /// The document in force.
@@ -137,6 +140,12 @@ impl<W: Facilities> Cycle<'_, W> {
             }
             _ => None,
         };
+        let from = match rollout.filter(|rollout| matches!(rollout.phase, Phase::RollingBack { .. })) {
+            Some(Rollout { from: Some(from), .. }) => {
+                self.at_commit(&from.revision, head.as_ref(), handed_over.as_ref()).await
+            }
+            _ => None,
+        };
         let brought = self.brought(rollout, current.as_ref()).await?;
         let in_force = memory.state.applied.as_ref().map(|applied| applied.digest);
         let verified = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| from.digest);
@@ -149,6 +158,7 @@ impl<W: Facilities> Cycle<'_, W> {
             current,
             asked,
             standing,
+            from,
             brought,
             denials,
         })

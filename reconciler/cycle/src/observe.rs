@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use moorline_config::Digest;
 use moorline_model::axis::{Axis, Standing};
 use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::EnvironmentState;
@@ -45,21 +46,7 @@ impl<W: Facilities> Cycle<'_, W> {
     /// Reads what is live.
     pub(crate) async fn observe(&self, memory: &Memory, wanted: &Wanted, now: Timestamp) -> Live<W::Gateway> {
         let expected = expectation(&memory.state).map(|expectation| expectation.stable);
-        let (fleet, replicas) = match wanted.declared() {
-            Some(declared) => match self.world.gateways(&declared.environment) {
-                Ok(replicas) => {
-                    let token = declared.environment.gateway.admin_token.clone();
-                    let fleet = Replicas { replicas, token: Some(token) };
-                    let replicas = fleet.read(expected).await;
-                    (fleet, replicas)
-                }
-                Err(error) => {
-                    let because = format!("cannot be asked: {}", crate::chain::of(&error));
-                    (Replicas::none(), unreadable(&declared.environment, &because))
-                }
-            },
-            None => (Replicas::none(), Vec::new()),
-        };
+        let (fleet, replicas) = self.read_replicas(wanted, expected).await;
         let blocked = self.blocked(wanted);
         let plan = match &blocked {
             None if Self::is_due(memory, wanted, Lane::Terraform, now) => self.scheduled_plan(wanted).await,
@@ -70,6 +57,48 @@ impl<W: Facilities> Cycle<'_, W> {
             false => None,
         };
         Live { fleet, replicas, plan, aws, blocked }
+    }
+
+    /// Reads the gateways that are declared, and those of the commit that a rollout goes back to. Where only the other
+    /// commit's token opens a gateway, that one is taken.
+    async fn read_replicas(
+        &self,
+        wanted: &Wanted,
+        expected: Option<Digest>,
+    ) -> (Replicas<W::Gateway>, Vec<ReplicaReading>) {
+        let (mut fleet, mut again, mut unasked) = (Replicas::none(), Replicas::none(), Vec::new());
+        for declared in wanted.declared().into_iter().chain(&wanted.from) {
+            let token = Some(declared.environment.gateway.admin_token.clone());
+            match self.world.gateways(&declared.environment) {
+                Ok(found) => {
+                    let is_known =
+                        |endpoint: &String| fleet.replicas.iter().any(|(known, _)| known == endpoint);
+                    let (known, new): (Vec<_>, Vec<_>) =
+                        found.into_iter().partition(|(endpoint, _)| is_known(endpoint));
+                    fleet.token = fleet.token.or(token.clone());
+                    fleet.replicas.extend(new);
+                    again = Replicas { replicas: known, token };
+                }
+                Err(error) => {
+                    let because = format!("cannot be asked: {}", crate::chain::of(&error));
+                    unasked.extend(unreadable(&declared.environment, &because));
+                }
+            }
+        }
+        let mut read = fleet.read(expected).await;
+        if read.iter().any(|reading| reading.result.is_err()) {
+            for (other, (endpoint, gateway)) in again.read(expected).await.into_iter().zip(again.replicas) {
+                let at = fleet.replicas.iter().position(|(known, _)| *known == endpoint);
+                if let Some(at) = at.filter(|at| read[*at].result.is_err() && other.result.is_ok()) {
+                    fleet.replicas[at].1 = gateway;
+                    read[at] = other;
+                }
+            }
+        }
+        // In the order of the replicas; what cannot even be asked comes after them.
+        unasked.retain(|reading| !fleet.replicas.iter().any(|(known, _)| *known == reading.endpoint));
+        read.extend(unasked);
+        (fleet, read)
     }
 
     /// Whether a lane with a schedule is to be read now.

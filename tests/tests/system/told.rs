@@ -129,6 +129,28 @@ async fn a_replica_that_cannot_be_read_says_what_is_wrong_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_names_a_wrong_address_or_token_is_taken_back_and_mended() {
+    let mut world = World::new().await;
+    world.daemon.set("OTHER_TOKEN", "another-token-of-tests");
+    world.settle().await;
+    let gateway = world.declaration["environments"][0]["gateway"].clone();
+    let wrong = [
+        ("endpoints", json!([world.gateways[0].data])),
+        ("endpoints", json!([world.daemon.base()])),
+        ("admin_token", json!("env:OTHER_TOKEN")),
+    ];
+    for (model, (field, value)) in ["one", "two", "three"].into_iter().zip(wrong) {
+        world.declaration["environments"][0]["gateway"][field] = value;
+        let bad = world.push_model(model);
+        // It cannot be verified there, and the commit before it names the gateways that can be asked.
+        world.ends(&bad, "rolled_back").await;
+        world.declaration["environments"][0]["gateway"] = gateway.clone();
+        let good = world.push_model(model);
+        world.verified(&good).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_knows_a_gateway_from_the_daemon() {
     let world = World::new().await;
     let gateway = &world.gateways[0];
