@@ -138,6 +138,9 @@ impl<W: Facilities> Cycle<'_, W> {
     fn see_head(&self, memory: &mut Memory, wanted: &Wanted, source: Option<&Report>, now: Timestamp) {
         let Some(head) = source.and_then(|report| report.head.as_ref()) else { return };
         let declared = wanted.head.as_ref().and_then(|head| head.as_ref().ok());
+        if declared.is_some() {
+            memory.state.undeclared_since = None;
+        }
         let followed = match (declared, &wanted.standing) {
             (Some(declared), Some(in_force)) => follow(&mut memory.state, declared, in_force, now),
             _ => None,

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use moorline_cycle::Report;
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::{Declaration, Document};
+use moorline_model::intent::Intent;
+use moorline_plan::retire::retire;
+use moorline_record::{CommitError, IntentId, Write};
 use moorline_web::{DeclaredDocument, Delivery, Documents, TokenHash};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +18,7 @@ use crate::absent;
 use crate::bell::Bells;
 use crate::keeper::Keeper;
 use crate::shared::Shared;
+use crate::{chain, clock};
 
 /// The task that starts and stops keepers.
 pub(crate) struct Manager {
@@ -64,6 +68,7 @@ impl Manager {
                         keeper.cancel();
                         self.bells.forget(name);
                         self.shared.kept.speaker.floor().leaves(name);
+                        self.retire(name, keepers.turns.get(name).cloned().unwrap_or_default());
                     }
                     is_declared
                 });
@@ -102,6 +107,18 @@ impl Manager {
         keepers.running.insert(name, token);
     }
 
+    /// Remembers that the environment is not declared any more, once its last cycle is over.
+    fn retire(&self, name: &EnvironmentName, turn: Arc<Mutex<()>>) {
+        let (name, shared) = (name.clone(), Arc::clone(&self.shared));
+        self.tasks.spawn(async move {
+            let _turn = turn.lock().await;
+            if let Err(error) = retired(&shared, &name).await {
+                let error = chain::of(&error);
+                tracing::warn!(environment = %name, error, "that it is not declared any more is not recorded");
+            }
+        });
+    }
+
     fn documents_of(&self, declaration: &Declaration) -> Documents {
         let documents = declaration.environments.iter().map(|environment| {
             let delivery = match environment.gateway.document {
@@ -118,6 +135,17 @@ impl Manager {
         });
         documents.collect()
     }
+}
+
+/// Records that nothing declares the environment. What people asked of it meanwhile is refused.
+async fn retired(shared: &Shared, name: &EnvironmentName) -> Result<(), CommitError> {
+    let Some((mut state, version)) = shared.record.load(name).await? else { return Ok(()) };
+    let Some(event) = retire(&mut state, clock::now()) else { return Ok(()) };
+    let waiting = shared.record.pending_intents(name).await?;
+    let refused = |(id, intent): (IntentId, Intent)| Some((id, intent.wish.refused(&state)?.into()));
+    let heeded = waiting.into_iter().filter_map(refused).collect();
+    let write = Write { events: vec![event], heeded, ..Write::of(&state, version) };
+    shared.record.commit(shared.fence, write).await.map(drop)
 }
 
 /// Why no declaration is known; `None` when one is.

@@ -119,7 +119,8 @@ pub(crate) async fn start(
 
     let (reports, source) = watch::channel::<Option<Report>>(None);
     let outbox_bell = Arc::new(Notify::new());
-    let known = record.environments().await?.into_iter().map(|state| state.name).collect();
+    let known = record.environments().await?.into_iter();
+    let known = known.filter(|state| state.undeclared_since.is_none()).map(|state| state.name).collect();
     let shared = Arc::new(Shared {
         record: record.clone(),
         fence,

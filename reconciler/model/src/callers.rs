@@ -21,6 +21,11 @@ pub struct Callers {
 /// Says what callers get.
 #[must_use]
 pub fn callers(state: &EnvironmentState) -> Callers {
+    if state.undeclared_since.is_some() {
+        let sentence =
+            "Callers: it is not known what they get, for no commit declares the environment.".to_owned();
+        return Callers { sentence, affected: None };
+    }
     let tried =
         state.rollout.as_ref().filter(|rollout| rollout.phase == Phase::Frozen || !rollout.phase.is_over());
     let (sentence, affected) = match tried.filter(|rollout| is_about_document(rollout)) {

@@ -138,6 +138,9 @@ pub struct EnvironmentState {
     /// Troubles that people were told of and that are not over, each with when it was first told.
     #[serde(default)]
     pub incidents: BTreeMap<String, Timestamp>,
+    /// Since when no commit declares it; absent while one does.
+    #[serde(default)]
+    pub undeclared_since: Option<Timestamp>,
     /// What replicas served when they were first met, where it was not Git's.
     #[serde(default)]
     pub found: Vec<Found>,
@@ -167,6 +170,7 @@ impl EnvironmentState {
             lanes: Comparisons::new(),
             replicas: Vec::new(),
             incidents: BTreeMap::new(),
+            undeclared_since: None,
             found: Vec::new(),
         }
     }

@@ -82,6 +82,9 @@ const fn is_on_replicas(phase: &Phase) -> bool {
 #[must_use]
 pub fn word(state: &EnvironmentState) -> (Word, Option<Timestamp>) {
     let since = |axis: Axis| state.axes.0.get(&axis).map(|reading| reading.since);
+    if state.undeclared_since.is_some() {
+        return (Word::CannotCheck, state.undeclared_since);
+    }
     if state.frozen.is_some() {
         return (Word::Failed, since(Axis::Apply));
     }

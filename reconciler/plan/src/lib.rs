@@ -25,6 +25,7 @@ pub mod intent;
 pub mod lanes;
 mod masked;
 pub mod policy;
+pub mod retire;
 #[cfg(test)]
 mod sample;
 pub mod together;

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
+use moorline_record::StoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::App;
@@ -74,10 +75,17 @@ struct Environments<'a> {
     waits_for: Option<String>,
 }
 
+/// The environments that a commit declares. One that none declares any more is found by its name only.
+pub(crate) async fn declared(app: &App) -> Result<Vec<EnvironmentState>, StoreError> {
+    let mut states = app.web.record.environments().await?;
+    states.retain(|state| state.undeclared_since.is_none());
+    Ok(states)
+}
+
 /// `GET /environments`
 pub(crate) async fn environments(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let now = (app.web.clock)();
-    let states = app.web.record.environments().await?;
+    let states = declared(&app).await?;
     let environments = states.iter().map(|state| EnvironmentView::of(state, now)).collect();
     let waits_for = states.is_empty().then(|| app.web.gates.waits_for()).flatten();
     Ok(Json(Environments { environments, waits_for }).into_response())

@@ -57,7 +57,7 @@ pub(crate) async fn icon() -> Response {
 /// `GET /`
 pub(crate) async fn overview(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let now = (app.web.clock)();
-    let states = app.web.record.environments().await?;
+    let states = crate::api::declared(&app).await?;
     let mut html = Html::default();
     html.raw("<h1>Environments</h1>");
     if states.is_empty() {

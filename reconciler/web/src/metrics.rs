@@ -63,7 +63,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
     exposition
         .family("moorline_build_info", Kind::Gauge, "1, with the release as a label.")
         .sample(&[("version", version)], 1.0);
-    let states = app.web.record.environments().await?;
+    let states = crate::api::declared(&app).await?;
     environments(&mut exposition, &states);
     drift(&mut exposition, &states);
     replicas(&mut exposition, &states);

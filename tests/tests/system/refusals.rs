@@ -242,3 +242,41 @@ async fn a_provider_that_hangs_fails_verification_and_not_the_daemon() {
     world.ends(&second, "rolled_back").await;
     assert_eq!(world.digests().await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_that_is_not_declared_any_more_is_not_called_well_and_takes_no_wishes() {
+    let mut world = World::new().await;
+    let first = world.settle().await;
+    let who =
+        [("MOORLINE_SERVER", world.daemon.base().to_owned()), ("MOORLINE_TOKEN", OPERATOR_TOKEN.to_owned())];
+    let who: Vec<_> = who.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let before = world.declaration.clone();
+    // Its gateways are left alone; another environment has gateways of its own.
+    let mut other = before["environments"][0].clone();
+    other["name"] = json!("other");
+    other["gateway"]["endpoints"] = json!(["http://127.0.0.1:1"]);
+    world.declaration["environments"] = json!([other]);
+    world.push("without it");
+    let is_left = |environment: &Value| {
+        environment["status"]["word"] == "cannot check" && environment["replicas"] == json!([])
+    };
+    let environment = world.when("it is left", is_left).await;
+    assert!(
+        environment["callers"]["sentence"].as_str().unwrap().contains("no commit declares"),
+        "{environment}"
+    );
+    let listed = moorline(&["status", "--output", "json"], &who).await;
+    assert!(!listed.stdout.contains("\"test\""), "{listed:?}");
+    for arguments in [&["sync", "test"][..], &["hold", "test", "--reason", "r"], &["release", "test"]] {
+        let said = moorline(arguments, &who).await;
+        assert_eq!(said.code, 5, "{said:?}");
+        assert!(said.stderr.contains("no commit declares test any more"), "{said:?}");
+    }
+    let why = moorline(&["why", "test"], &who).await;
+    assert!(why.stdout.contains("no commit declares test any more"), "{why:?}");
+    world.declaration = before;
+    let again = world.push("with it again");
+    let environment = world.verified(&again).await;
+    assert_ne!(environment["applied"]["revision"]["commit"], first);
+    world.when("it is looked at again", |environment| environment["status"]["word"] == "in sync").await;
+}

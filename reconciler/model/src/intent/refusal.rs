@@ -39,6 +39,13 @@ impl Wish {
     /// Why it cannot be heeded as things stand; `None`: it can.
     #[must_use]
     pub fn refused(&self, state: &EnvironmentState) -> Option<Refusal> {
+        if state.undeclared_since.is_some() {
+            let message = format!(
+                "no commit declares {} any more; one that declares it again brings it back",
+                state.name
+            );
+            return Some(Refusal::new("not-declared", message).by("source"));
+        }
         match self {
             Self::Sync | Self::Hold { .. } => None,
             Self::Release => state.rollout_under_way().and_then(released_in_vain),

@@ -36,6 +36,11 @@ pub(super) fn replicas(asked: &Asked<'_>) -> Option<Option<Closed>> {
 
 pub(super) fn source(asked: &Asked<'_>) -> Option<Option<Closed>> {
     let axes = &asked.state.axes;
+    if asked.state.undeclared_since.is_some() {
+        let because = format!("no commit declares {} any more", asked.state.name);
+        let opened_by = "a commit that declares it again";
+        return Some(Some(Closed::new(Gate::Source, WaitsFor::Commit, because, opened_by)));
+    }
     // What was read before says nothing of what is in the repository now.
     let head = asked
         .situation
