@@ -1,10 +1,13 @@
 //! The gateway replicas of one environment, read through their admin APIs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use moorline_admin::{AdminError, ConnectionFault, Status};
+use jiff::{SignedDuration, Timestamp};
+use moorline_admin::{AdminError, ConnectionFault, Generation, Status};
 use moorline_config::{Digest, Reference};
+use moorline_model::rollout::Callers;
 use moorline_model::smell;
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
 
@@ -12,6 +15,8 @@ use crate::facilities::Gateway;
 
 /// Longest wait for one replica's status. A replica that is slower than this cannot be checked.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time over which callers are counted.
+const RECENT: SignedDuration = SignedDuration::from_mins(1);
 
 /// The replicas of one environment.
 #[derive(Debug, Clone)]
@@ -48,6 +53,26 @@ impl<G: Gateway> Replicas<G> {
     pub(crate) async fn read(&self, expected: Option<Digest>) -> Vec<ReplicaReading> {
         let reads = self.replicas.iter().map(|(endpoint, client)| self.read_one(endpoint, client, expected));
         join_all(reads).await
+    }
+
+    /// What callers asked of what each replica serves in the last minute, and what of that failed. A replica that does not
+    /// say is left out.
+    pub(crate) async fn recent(
+        &self,
+        readings: &[ReplicaReading],
+        now: Timestamp,
+    ) -> BTreeMap<String, Callers> {
+        let since = now.checked_sub(RECENT).unwrap_or(now);
+        let ask = |((endpoint, client), reading): (&(String, G), &ReplicaReading)| {
+            let serves = reading.stable().map(|stable| Generation(stable.generation));
+            let (endpoint, client) = (endpoint.clone(), client.clone());
+            async move {
+                let asked = tokio::time::timeout(STATUS_TIMEOUT, client.stats(serves?, Some(since)));
+                let total = asked.await.ok()?.ok()?.total;
+                Some((endpoint, Callers { requests: total.asked(), failed: total.faults() }))
+            }
+        };
+        join_all(self.replicas.iter().zip(readings).map(ask)).await.into_iter().flatten().collect()
     }
 
     async fn read_one(&self, endpoint: &str, client: &G, expected: Option<Digest>) -> ReplicaReading {

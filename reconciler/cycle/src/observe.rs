@@ -4,13 +4,16 @@
 //! Replicas are read in each cycle: it costs a call each. Terraform is planned and AWS read when their schedule is
 //! due, or when a finding waits for its second read, and only while no rollout is under way.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use moorline_config::Digest;
 use moorline_model::axis::{Axis, Standing};
 use moorline_model::drift::{Finding, Lane};
-use moorline_model::environment::EnvironmentState;
+use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::plan::PlanSummary;
+use moorline_model::rollout::Callers;
 use moorline_plan::advance::{Followed, follow, saw_head};
 use moorline_plan::announce::{self, Told};
 use moorline_plan::axes::{Looked, SourceReading, Voice, note_axes, tells_of_source};
@@ -34,6 +37,8 @@ pub(crate) struct Live<G> {
     pub(crate) fleet: Replicas<G>,
     /// What they attest, in the same order.
     pub(crate) replicas: Vec<ReplicaReading>,
+    /// What callers asked of each in the last minute, by admin URL. Empty while a rollout is under way: it has its own numbers.
+    pub(crate) recent: BTreeMap<String, Callers>,
     /// Terraform's plan, when it was due.
     pub(crate) plan: Option<Result<PlanSummary, String>>,
     /// What AWS says, when it was due.
@@ -47,6 +52,10 @@ impl<W: Facilities> Cycle<'_, W> {
     pub(crate) async fn observe(&self, memory: &Memory, wanted: &Wanted, now: Timestamp) -> Live<W::Gateway> {
         let expected = expectation(&memory.state).map(|expectation| expectation.stable);
         let (fleet, replicas) = self.read_replicas(wanted, expected).await;
+        let recent = match memory.state.rollout_under_way() {
+            Some(_) => BTreeMap::new(),
+            None => fleet.recent(&replicas, now).await,
+        };
         let blocked = self.blocked(wanted);
         let plan = match &blocked {
             None if Self::is_due(memory, wanted, Lane::Terraform, now) => self.scheduled_plan(wanted).await,
@@ -56,7 +65,7 @@ impl<W: Facilities> Cycle<'_, W> {
             true => self.read_aws(wanted).await,
             false => None,
         };
-        Live { fleet, replicas, plan, aws, blocked }
+        Live { fleet, replicas, recent, plan, aws, blocked }
     }
 
     /// Reads the gateways that are declared, and those of the commit that a rollout goes back to. Where only the other
@@ -170,8 +179,11 @@ impl<W: Facilities> Cycle<'_, W> {
         let today = now.to_zoned(TimeZone::UTC).date();
         let settled = settle(&memory.state.drift, &found.lanes, found.findings, ignore, today, now);
         let heal = policy.map_or(&[][..], |policy| &policy.heal);
-        memory.state.replicas =
-            live.replicas.iter().map(|reading| remembered(reading, self.world.now())).collect();
+        let as_read = |reading: &ReplicaReading| Replica {
+            recent: live.recent.get(&reading.endpoint).copied(),
+            ..remembered(reading, self.world.now())
+        };
+        memory.state.replicas = live.replicas.iter().map(as_read).collect();
         let told = announce::drift(&mut memory.state, settled, heal, now);
         memory.tell(told);
         let mut floor = self.kept.speaker.floor();

@@ -90,7 +90,7 @@ fn of_replicas(state: &EnvironmentState) -> (String, Option<bool>) {
         _ if all > 0 && unread == all => {
             (format!("what they get is not known, for no replica can be read; {stable} as last read"), None)
         }
-        (0, 0) => (stable, Some(false)),
+        (0, 0) => of_last_minute(state, stable),
         (0, _) => (format!("{stable}, as far as it can be read: {unread} of {all} replicas cannot"), None),
         _ if others == all => {
             (format!("every replica answers them from another document than {}", declared(state)), Some(true))
@@ -100,6 +100,17 @@ fn of_replicas(state: &EnvironmentState) -> (String, Option<bool>) {
             Some(true),
         ),
     }
+}
+
+/// What callers got of the document that is in force: a provider may fail them, whatever is declared.
+fn of_last_minute(state: &EnvironmentState, stable: String) -> (String, Option<bool>) {
+    let recent = || state.replicas.iter().filter_map(|replica| replica.recent);
+    let (requests, failed) =
+        recent().fold((0, 0), |(requests, failed), one| (requests + one.requests, failed + one.failed));
+    if failed == 0 {
+        return (stable, Some(false));
+    }
+    (format!("{stable}, and {failed} of {requests} requests failed in the minute before"), Some(true))
 }
 
 fn serves_another(state: &EnvironmentState, replica: &Replica) -> bool {
@@ -143,6 +154,25 @@ mod tests {
 
     fn digest(digit: &str) -> String {
         format!("sha256:{}", digit.repeat(64))
+    }
+
+    #[test]
+    fn a_provider_that_fails_callers_is_told_though_the_document_is_the_right_one() {
+        let mut state = in_force();
+        let replica = |requests: u64, failed: u64| {
+            serde_json::from_value(json!({
+                "endpoint": "http://a", "digest": digest("1"), "checked_at": SHARED,
+                "recent": {"requests": requests, "failed": failed},
+            }))
+            .unwrap()
+        };
+        state.replicas = vec![replica(40, 0), replica(10, 0)];
+        assert_eq!(callers(&state).affected, Some(false));
+        state.replicas = vec![replica(40, 39), replica(10, 0)];
+        let callers = callers(&state);
+        assert_eq!(callers.affected, Some(true));
+        let sentence = "Callers: 1111111111 serves, and 39 of 50 requests failed in the minute before.";
+        assert_eq!(callers.sentence, sentence);
     }
 
     fn in_force() -> EnvironmentState {

@@ -13,7 +13,7 @@ use crate::comparison::Comparisons;
 use crate::declaration::ApprovalRule;
 use crate::drift::{Drift, Lane};
 use crate::plan::PlanSummary;
-use crate::rollout::{Deployed, Rollout};
+use crate::rollout::{Callers, Deployed, Rollout};
 use crate::{CommitId, EnvironmentName, Revision};
 
 /// A commit, or everything, that is not applied until a person releases it.
@@ -53,6 +53,9 @@ pub struct Replica {
     /// Why it could not be read.
     #[serde(default)]
     pub error: Option<String>,
+    /// What callers asked of it in the minute before, and what of that failed. Absent: it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recent: Option<Callers>,
     /// When it was read.
     pub checked_at: Timestamp,
 }

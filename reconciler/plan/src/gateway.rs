@@ -123,6 +123,7 @@ pub fn remembered(reading: &ReplicaReading, now: Timestamp) -> Replica {
         generation: stable.map(|stable| stable.generation),
         candidate: reading.candidate().map(|candidate| candidate.digest),
         error: reading.result.as_ref().err().cloned(),
+        recent: None,
         checked_at: now,
     }
 }

@@ -3,6 +3,7 @@
 
 use moorline_tests::cli::moorline;
 use moorline_tests::gateway::PROVIDER_KEY;
+use moorline_tests::traffic::Caller;
 use moorline_tests::{Fault, World, declared};
 use serde_json::{Value, json};
 
@@ -125,6 +126,32 @@ async fn a_replica_that_cannot_be_read_says_what_is_wrong_with_it() {
         let said = errors(&environment).concat();
         // A library's words come after the sentence, never before it.
         assert!(!said.starts_with("error") && !said.contains("client error"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_whom_a_provider_fails_are_told_of_though_everything_is_in_sync() {
+    let mut world = World::new().await;
+    world.settle().await;
+    world.provider.set(Fault::Error);
+    let caller = Caller::new(&world.gateways[0].data);
+    let told = async {
+        world
+            .when("callers are affected", |environment| {
+                let sentence = environment["callers"]["sentence"].as_str().unwrap_or_default();
+                environment["callers"]["affected"] == true && sentence.contains("failed in the minute before")
+            })
+            .await
+    };
+    let asking = async {
+        loop {
+            drop(caller.ask(false).await);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        environment = told => assert_eq!(environment["status"]["word"], "in sync", "{environment}"),
+        () = asking => {}
     }
 }
 

@@ -60,6 +60,7 @@ fn poisoned(payload: &str) -> EnvironmentState {
         generation: Some(7),
         candidate: None,
         error,
+        recent: None,
         checked_at: now(),
     };
     state.replicas = vec![replica(None), replica(Some(text.clone()))];
