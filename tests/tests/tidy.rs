@@ -194,6 +194,19 @@ fn links_in_documents_lead_somewhere() {
     assert!(links > 0, "no link was found at all");
 }
 
+#[test]
+fn the_operators_guide_names_every_gate_in_the_order_of_the_table() {
+    let table = read(Path::new("reconciler/plan/src/gates/table.rs"));
+    let rows = table.split_once("const ROWS").and_then(|(_, rest)| rest.split_once("];")).unwrap().0;
+    let gates: Vec<&str> = rows.split('"').skip(1).step_by(2).collect();
+    assert!(gates.len() > 10, "{gates:?}");
+    let guide = read(Path::new("docs/operating.md"));
+    let section = guide.split_once("## Gates").unwrap().1.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let told: Vec<&str> = rows.filter(|name| *name != "gate").collect();
+    assert_eq!(told, gates, "docs/operating.md has a row for each gate");
+}
+
 /// Names of metrics that a dashboard or a rule asks for and shows nothing without. A query that says what is shown
 /// then, as for a feature that may not be declared at all, asks for none.
 fn asked(text: &str) -> BTreeSet<String> {
