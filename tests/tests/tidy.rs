@@ -172,12 +172,18 @@ fn every_policy_has_tests() {
     }
 }
 
+/// A document without its blocks and spans of code, where brackets are no links.
+fn without_code(text: &str) -> String {
+    let prose = text.split("\n```").step_by(2).flat_map(str::lines);
+    prose.map(|line| line.split('`').step_by(2).collect::<String>() + "\n").collect()
+}
+
 #[test]
 fn links_in_documents_lead_somewhere() {
     let mut broken = Vec::new();
     let mut links = 0;
     for path in tracked(".md") {
-        let text = read(&path);
+        let text = without_code(&read(&path));
         for rest in text.split("](").skip(1) {
             let target = rest.split([')', ' ']).next().unwrap_or_default();
             let file = target.split('#').next().unwrap_or_default();
