@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get is its report")]
 
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
