@@ -23,6 +23,7 @@ pub mod hcl;
 pub mod mail;
 pub mod process;
 pub mod provider;
+pub mod reference;
 pub mod repository;
 pub mod slack;
 pub mod tasks;

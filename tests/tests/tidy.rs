@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get is its report")]
 
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -172,12 +175,18 @@ fn every_policy_has_tests() {
     }
 }
 
+/// A document without its blocks and spans of code, where brackets are no links.
+fn without_code(text: &str) -> String {
+    let prose = text.split("\n```").step_by(2).flat_map(str::lines);
+    prose.map(|line| line.split('`').step_by(2).collect::<String>() + "\n").collect()
+}
+
 #[test]
 fn links_in_documents_lead_somewhere() {
     let mut broken = Vec::new();
     let mut links = 0;
     for path in tracked(".md") {
-        let text = read(&path);
+        let text = without_code(&read(&path));
         for rest in text.split("](").skip(1) {
             let target = rest.split([')', ' ']).next().unwrap_or_default();
             let file = target.split('#').next().unwrap_or_default();
@@ -192,6 +201,19 @@ fn links_in_documents_lead_somewhere() {
     }
     assert_eq!(broken, Vec::<String>::new());
     assert!(links > 0, "no link was found at all");
+}
+
+#[test]
+fn the_operators_guide_names_every_gate_in_the_order_of_the_table() {
+    let table = read(Path::new("reconciler/plan/src/gates/table.rs"));
+    let rows = table.split_once("const ROWS").and_then(|(_, rest)| rest.split_once("];")).unwrap().0;
+    let gates: Vec<&str> = rows.split('"').skip(1).step_by(2).collect();
+    assert!(gates.len() > 10, "{gates:?}");
+    let guide = read(Path::new("docs/operating.md"));
+    let section = guide.split_once("## Gates").unwrap().1.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let told: Vec<&str> = rows.filter(|name| *name != "gate").collect();
+    assert_eq!(told, gates, "docs/operating.md has a row for each gate");
 }
 
 /// Names of metrics that a dashboard or a rule asks for and shows nothing without. A query that says what is shown
