@@ -55,6 +55,20 @@ impl<G: Gateway> Replicas<G> {
         join_all(reads).await
     }
 
+    /// Fetches the document that a replica serves, where it was not: it is shown before it may be replaced.
+    pub(crate) async fn fetch(&self, reading: &mut ReplicaReading) {
+        let Ok(status) = &mut reading.result else { return };
+        let Some((_, client)) = self.replicas.iter().find(|(endpoint, _)| *endpoint == reading.endpoint)
+        else {
+            return;
+        };
+        if status.document.is_none()
+            && let Ok(Ok(config)) = tokio::time::timeout(STATUS_TIMEOUT, client.config()).await
+        {
+            status.document = Some(config.document);
+        }
+    }
+
     /// What callers asked of what each replica serves in the last minute, and what of that failed. A replica that does not
     /// say is left out.
     pub(crate) async fn recent(

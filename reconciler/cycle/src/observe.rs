@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use moorline_config::Digest;
+use moorline_model::CommitId;
 use moorline_model::axis::{Axis, Standing};
+use moorline_model::declaration::{Endpoints, Environment};
 use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::plan::PlanSummary;
@@ -107,7 +109,31 @@ impl<W: Facilities> Cycle<'_, W> {
         // In the order of the replicas; what cannot even be asked comes after them.
         unasked.retain(|reading| !fleet.replicas.iter().any(|(known, _)| *known == reading.endpoint));
         read.extend(unasked);
+        for reading in &mut read {
+            if self.name_owner(reading).await {
+                fleet.fetch(reading).await;
+            }
+        }
         (fleet, read)
+    }
+
+    /// What a commit brought to a gateway that it declares for another environment belongs to that one: a rename, or an address
+    /// that moves over, takes nothing along without a person's word. Says whether it does.
+    async fn name_owner(&self, reading: &mut ReplicaReading) -> bool {
+        let Ok(status) = &mut reading.result else { return false };
+        let Some(serving) = status.stable.as_mut().filter(|serving| serving.origin == "git") else {
+            return false;
+        };
+        let commit = serving.commit.as_ref().and_then(|commit| commit.parse().ok());
+        let Some(commit): Option<CommitId> = commit else { return false };
+        let Ok(declaration) = self.declaration(&commit).await else { return false };
+        let names = |environment: &&Environment| matches!(&environment.gateway.endpoints, Endpoints::Urls(urls) if urls.contains(&reading.endpoint));
+        let mut owners = declaration.environments.iter().filter(names).map(|environment| &environment.name);
+        let other = owners.next().filter(|owner| *owner != self.name);
+        other.is_some_and(|other| {
+            serving.belongs_to(other);
+            true
+        })
     }
 
     /// Whether a lane with a schedule is to be read now.
@@ -309,10 +335,10 @@ fn source_reading<'a>(
 }
 
 /// Replicas that are declared and cannot even be asked.
-fn unreadable(environment: &moorline_model::declaration::Environment, error: &str) -> Vec<ReplicaReading> {
+fn unreadable(environment: &Environment, error: &str) -> Vec<ReplicaReading> {
     let endpoints = match &environment.gateway.endpoints {
-        moorline_model::declaration::Endpoints::Urls(urls) => urls.clone(),
-        moorline_model::declaration::Endpoints::Ecs { ecs } => {
+        Endpoints::Urls(urls) => urls.clone(),
+        Endpoints::Ecs { ecs } => {
             vec![format!("ecs:{}/{}", ecs.cluster, ecs.service)]
         }
     };

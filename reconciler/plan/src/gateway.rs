@@ -6,6 +6,7 @@
 pub(crate) mod fields;
 
 use jiff::Timestamp;
+use moorline_model::EnvironmentName;
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 use moorline_model::environment::{EnvironmentState, Replica};
@@ -43,7 +44,7 @@ pub struct Serving {
     pub commit: Option<String>,
     /// Its number on the replica.
     pub generation: u64,
-    /// Who owns it: `git`, `terraform`, `file` or `manual`.
+    /// Who owns it: `git`, `terraform`, `file`, `manual`, or `git, for ENVIRONMENT` where that is another one.
     pub origin: String,
     /// For a manual write: who.
     pub actor: Option<String>,
@@ -64,7 +65,22 @@ pub struct CandidateServing {
     pub weight: Percent,
 }
 
+/// How the owner of a document begins that was brought there for another environment.
+const ANOTHERS: &str = "git, for ";
+
 impl Serving {
+    /// The document was brought there by a commit that declares the gateway for another environment: then that one owns it, and
+    /// not whoever names the same address now.
+    pub fn belongs_to(&mut self, environment: &EnvironmentName) {
+        self.origin = format!("{ANOTHERS}{environment}");
+    }
+
+    /// Whether it was brought there for another environment.
+    #[must_use]
+    pub fn is_anothers(&self) -> bool {
+        self.origin.starts_with(ANOTHERS)
+    }
+
     /// Who wrote it, when and why: `written by hand (jane) at 2026-11-21T07:03:25Z: quick fix`.
     #[must_use]
     pub fn written_by(&self) -> String {

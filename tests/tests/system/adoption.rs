@@ -89,6 +89,37 @@ async fn where_adopt_is_declared_nobody_is_asked() {
     assert_eq!(world.digests().await, before, "the documents were kept all the same");
 }
 
+/// Neither a rename nor an address that moves over takes a gateway along, with the rule that guarded it.
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_of_another_environment_are_not_written_over_without_a_word() {
+    let mut world = World::new().await;
+    world.declaration["environments"][0]["apply"] = json!({"approval": "required"});
+    let first = world.push("the first one");
+    world.daemon.start().await;
+    let waits = |environment: &Value| !environment["waits_for_approval"].is_null();
+    world.when("it waits", waits).await;
+    assert_eq!(run(&world, &["approve", "test", "--wait", "60"]).await.code, 0);
+    world.verified(&first).await;
+    let before = world.digests().await;
+
+    let environment = &mut world.declaration["environments"][0];
+    environment["name"] = json!("renamed");
+    environment["apply"] = json!({});
+    environment["drift"] = json!({"heal": ["gateway"]});
+    declared::aim(&mut world.document, "by-nobody");
+    world.push("another name, and no rule");
+    let held = async || {
+        let said = run(&world, &["why", "renamed"]).await;
+        (said.code == 5 && said.stdout.contains("(git, for test since")).then_some(())
+    };
+    moorline_tests::wait::before(std::time::Duration::from_secs(60), held).await.unwrap();
+    assert_eq!(run(&world, &["sync", "renamed"]).await.code, 5, "nobody's impatience");
+    assert_eq!(world.digests().await, before);
+    let said = run(&world, &["adopt", "renamed", "--wait", "60"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_ne!(world.digests().await, before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_was_lost_is_built_anew_without_a_question() {
     let mut world = World::new().await;

@@ -26,7 +26,9 @@ pub fn foreign<'a>(
     let is_ours_in_content = Some(serving.digest) == rollout.digest
         || state.applied.as_ref().is_some_and(|applied| applied.digest == serving.digest)
         || rollout.from.as_ref().is_some_and(|from| from.digest == serving.digest);
-    let may = is_ours_in_content || heals_gateways(situation) || is_asked(rollout) || rollout.from.is_none();
+    // Healing is about what one's own gateways should serve.
+    let is_healed = heals_gateways(situation) && !serving.is_anothers();
+    let may = is_ours_in_content || is_healed || is_asked(rollout) || rollout.from.is_none();
     (!may).then_some(serving)
 }
 

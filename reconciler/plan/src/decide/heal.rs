@@ -9,6 +9,7 @@ use moorline_model::environment::EnvironmentState;
 
 use super::foreign::heals_gateways;
 use super::{Decision, Situation};
+use crate::gateway::{ReplicaReading, Serving};
 
 /// Wait after a first try at healing that did not make the drift go away; doubled for each further one.
 const BACKOFF: Duration = Duration::from_secs(10);
@@ -26,8 +27,10 @@ pub(super) fn drift(state: &EnvironmentState, situation: &Situation<'_>, now: Ti
                 && drift.finding.lane == Lane::Gateway
                 && is_open(drift.finding.kind)
         });
-        let is_replica =
-            |address: &&String| situation.replicas.iter().any(|reading| reading.endpoint == **address);
+        let is_ours = |reading: &ReplicaReading| !reading.stable().is_some_and(Serving::is_anothers);
+        let is_replica = |address: &&String| {
+            situation.replicas.iter().any(|reading| reading.endpoint == **address && is_ours(reading))
+        };
         endpoints.extend(open.map(|drift| &drift.finding.address).filter(is_replica).cloned());
     }
     decision(state, endpoints, now)

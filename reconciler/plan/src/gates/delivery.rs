@@ -54,7 +54,7 @@ pub(crate) fn adopt_gate(state: &EnvironmentState, situation: &Situation<'_>) ->
 /// What somebody else put on a replica is written over only where that is declared, or when a person asks for it.
 pub(crate) fn owner_gate(state: &EnvironmentState, situation: &Situation<'_>) -> Option<Closed> {
     let (endpoint, serving) = first_foreign(state, state.rollout_under_way()?, situation)?;
-    let because = format!("{endpoint} serves what is not Git's: {}", serving.written_by());
+    let because = format!("{endpoint} serves what is not this environment's: {}", serving.written_by());
     let opened_by = format!("`moorline sync {}`, which writes over it, or drift.heal: [gateway]", state.name);
     Some(Closed::new(Gate::Owner, WaitsFor::You, because, opened_by))
 }
