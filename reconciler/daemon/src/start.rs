@@ -47,7 +47,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address}, which `listen` in the settings, or MOORLINE_LISTEN, changes")]
     Listen {
         /// The address.
         address: String,

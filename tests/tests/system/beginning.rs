@@ -157,6 +157,27 @@ async fn a_daemon_does_not_start_with_tokens_that_anybody_could_guess_or_that_tw
     assert!(!work_dir.exists(), "nothing was done before");
 }
 
+#[tokio::test]
+async fn an_address_that_is_in_use_is_told_with_the_setting_that_changes_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("moorlined.yaml");
+    let text = json!({
+        "repository": {"url": folder.path().join("deploy.git")},
+        "store": format!("sqlite:{}", folder.path().join("moorline.db").display()),
+        "work_dir": folder.path().join("work"),
+        "listen": address,
+    });
+    std::fs::write(&settings, text.to_string()).unwrap();
+    let said = moorline(&["daemon", "--config", settings.to_str().unwrap()], &[("NO_COLOR", "1")]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    let told = format!(
+        "cannot listen on {address}, which `listen` in the settings, or MOORLINE_LISTEN, changes: Address already in use"
+    );
+    assert!(said.stderr.contains(&told), "{said:?}");
+}
+
 /// A checkout of a bare repository, with what Git needs to be told of who commits.
 fn checkout(folder: &Path) {
     let run = |arguments: &[&str]| {
