@@ -222,12 +222,39 @@ async fn init_looks_at_the_checkout_writes_what_fits_and_shows_its_secrets_once(
     let again = moorline(&["init", path, "--output", "json"], &[("HOME", home)]).await.json();
     assert_eq!((&again["wrote"], &again["secrets"]), (&json!([]), &json!({})));
     assert_eq!(read("gateway.yaml"), before);
+    assert_eq!(again["not_set"], json!(SECRETS));
+    a_second_run_says_how_to_make_new_secrets(path, home).await;
 
     // A bare repository holds no files.
     let bare = repository.to_str().unwrap();
     let said = moorline(&["init", bare], &[("HOME", home)]).await;
     assert!(said.code == 1 && said.stderr.contains("git clone") && said.stdout.is_empty(), "{said:?}");
     assert!(!repository.join("moorline.yaml").exists());
+}
+
+/// What the files of `init` refer to.
+const SECRETS: [&str; 3] = ["GATEWAY_ADMIN_TOKEN", "MOORLINE_ADMIN_TOKEN", "CALLER_KEY"];
+
+async fn a_second_run_says_how_to_make_new_secrets(path: &str, home: &str) {
+    let said = moorline(&["init", path], &[("HOME", home)]).await;
+    assert!(said.stdout.is_empty() && said.stderr.contains("A secret is shown once"), "{said:?}");
+    let lines: Vec<&str> = said.stderr.lines().map(str::trim).collect();
+    let of_shell = |line: &&&str| line.starts_with("export ") || line.starts_with("printf ");
+    let mut script: Vec<&str> = lines.iter().filter(of_shell).copied().collect();
+    assert_eq!(script.len(), 5, "{said:?}");
+    script.push("env");
+    let output = Command::new("bash").args(["-euc", &script.join("\n")]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made = String::from_utf8(output.stdout).unwrap();
+    for name in [&SECRETS[..], &["MOORLINE_TOKEN"]].concat() {
+        let value = made.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).unwrap();
+        assert!(value.len() >= 48 && value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");
+    }
+    // Where they are set there is nothing to say.
+    let mut set = vec![("HOME", home)];
+    set.extend(SECRETS.map(|name| (name, "correct-horse")));
+    let said = moorline(&["init", path], &set).await;
+    assert!(said.code == 0 && !said.stderr.contains("A secret is shown once"), "{said:?}");
 }
 
 #[tokio::test]

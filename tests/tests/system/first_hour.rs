@@ -5,7 +5,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,13 @@ fn log(folder: &Path, name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).unwrap_or_default()
 }
 
+/// The folder that `init` chose for the state and the logs of the checkout `deploy`.
+fn work(home: &Path) -> PathBuf {
+    let all = std::fs::read_dir(home.join(".local/state/moorline"));
+    let mut all = all.into_iter().flatten().flatten().map(|entry| entry.path());
+    all.next().unwrap_or_else(|| home.to_owned())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_leads_to_in_sync_and_to_a_first_merged_change() {
     let folder = tempfile::Builder::new().prefix("moorline-first-hour-").tempdir().unwrap();
@@ -67,8 +74,7 @@ async fn the_readme_leads_to_in_sync_and_to_a_first_merged_change() {
     let path = std::env::var("PATH").unwrap();
     let began = Instant::now();
     // Each command is printed before it is run; the first that fails ends the session.
-    let script =
-        format!("set -euo pipefail; set -x\n{}\nenv | grep '^MOORLINE_TOKEN=' > ../session\n", commands());
+    let script = format!("set -euo pipefail; set -x\n{}\nenv | grep '_TOKEN=' > ../session\n", commands());
     std::fs::write(here.join("script"), script).unwrap();
     let said = std::fs::File::create(here.join("said")).unwrap();
     let started = Command::new("bash")
@@ -110,23 +116,27 @@ async fn the_readme_leads_to_in_sync_and_to_a_first_merged_change() {
             began.elapsed() < TIME_MAX,
             "it does not end:\n{}\n{}",
             log(here, "said"),
-            log(here, "daemon.log")
+            log(&work(here), "daemon.log")
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    let told = || format!("{}\n{}\n{}", log(here, "said"), log(here, "daemon.log"), log(here, "gateway.log"));
+    let work = work(here);
+    let told =
+        || format!("{}\n{}\n{}", log(here, "said"), log(&work, "daemon.log"), log(&work, "gateway.log"));
     assert!(status.success(), "the README's commands fail ({status}):\n{}", told());
 
     // What the README promises at its end: the merged commit is verified, and serves.
     let head = git2::Repository::open_bare(here.join("deploy.git")).unwrap();
     let head = head.find_branch("main", git2::BranchType::Local).unwrap().get().target().unwrap().to_string();
     let session_said = log(here, "session");
-    let token = session_said.trim().strip_prefix("MOORLINE_TOKEN=").expect("the session has a token");
+    let token = of_session(&session_said, "MOORLINE_TOKEN");
     let api = Api::new(&format!("http://{listen}"), Some(token));
     let environment = in_time("the daemon answers", api.read("/environments/dev")).await.unwrap();
     assert_eq!(environment["verified"]["revision"]["commit"], head, "{environment}\n{}", told());
     assert_eq!(environment["status"]["word"], "in sync", "{environment}");
     assert!(provider.requests() > 2, "probes and a caller reached the provider");
+    the_edit_by_hand_was_found_and_taken_back(&api, admin, &session_said).await;
+    assert_eq!(started_by_readme(&work), started_by_init(&log(here, "said")));
     // No file that a person commits holds a secret.
     for file in ["deploy/moorline.yaml", "deploy/gateway.yaml", "deploy/moorlined.yaml"] {
         assert!(!log(here, file).contains(token), "{file}");
@@ -134,11 +144,57 @@ async fn the_readme_leads_to_in_sync_and_to_a_first_merged_change() {
     session.end();
 }
 
+/// What the last step promises: the history tells it with who and why, and the declared limit is back.
+async fn the_edit_by_hand_was_found_and_taken_back(api: &Api, admin: SocketAddr, session: &str) {
+    let history = api.read("/environments/dev/history").await.unwrap();
+    let events: Vec<_> =
+        history["events"].as_array().unwrap().iter().map(|event| &event["message"]).collect();
+    for part in [
+        "differs in routes[0].limits[0].requests",
+        "to see it taken back) (declared 2000, live 5)",
+        "gave the document in force back",
+        "as declared again",
+    ] {
+        let is_told = events.iter().any(|message| message.as_str().unwrap().contains(part));
+        assert!(is_told, "{part}: {events:#?}");
+    }
+    let environment = api.read("/environments/dev").await.unwrap();
+    assert_eq!(environment["drift"]["open"], 0, "{environment}");
+    let admin = format!("http://{admin}");
+    let gateway = Api::new(&admin, Some(of_session(session, "GATEWAY_ADMIN_TOKEN")));
+    let config = gateway.send(gateway.http().get(format!("{admin}/admin/v1/config"))).await.unwrap().body;
+    assert_eq!(config["document"]["routes"][0]["limits"][0]["requests"], 2000);
+}
+
+/// A variable of the session when it ended.
+fn of_session<'a>(session: &'a str, name: &str) -> &'a str {
+    let value = session.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or_else(|| panic!("the session has no {name}"))
+}
+
+/// The lines that start gateway and daemon, as the README has them, with the folder in them.
+fn started_by_readme(work: &Path) -> Vec<String> {
+    let work = work.display().to_string();
+    let line = |line: &str| line.replace('"', "").replace("$work", &work);
+    starts(&commands()).map(line).collect()
+}
+
+/// The same, as `init` printed them.
+fn started_by_init(said: &str) -> Vec<String> {
+    let next = said.split("Next:").nth(1).unwrap_or_default();
+    starts(next).take(2).map(str::to_owned).collect()
+}
+
+fn starts(text: &str) -> impl Iterator<Item = &str> {
+    let programs = ["moorline-gateway ", "moorline daemon "];
+    text.lines().map(str::trim).filter(move |line| programs.iter().any(|program| line.starts_with(program)))
+}
+
 #[test]
 fn the_readme_s_commands_are_found() {
     let commands = commands();
-    for command in ["git clone", "moorline init", "moorline daemon", "moorline sync dev --wait", "git merge"]
-    {
+    let all = ["git clone", "moorline init", "moorline daemon", "moorline sync dev --wait", "git merge"];
+    for command in all.into_iter().chain(["moorline drift dev"]) {
         assert!(commands.contains(command), "{command} is not among:\n{commands}");
     }
 }

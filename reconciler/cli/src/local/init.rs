@@ -24,6 +24,9 @@ use moorline_daemon::random::NoRandomBytes;
 use repository::{Found, RepositoryError};
 use surroundings::Surroundings;
 
+/// The files that refer to secrets.
+const FILES: [&str; 3] = ["moorline.yaml", "gateway.yaml", "moorlined.yaml"];
+
 /// The schemas that the files' first lines name, for editors.
 const SCHEMAS: [(&str, SchemaDocument); 3] = [
     (".moorline/schema/repository.json", SchemaDocument::Repository),
@@ -70,6 +73,8 @@ struct Done {
     left_alone: Vec<String>,
     found: Vec<String>,
     secrets: Vec<Made>,
+    /// Secrets that the files name and that this shell lacks.
+    not_set: Vec<&'static str>,
     next: Vec<String>,
 }
 
@@ -136,7 +141,9 @@ fn prepare(arguments: &InitArguments) -> Result<Done, InitError> {
     let found = tell_found(&repository, &modules, &present);
     let next = next(&arguments.directory, &repository, &surroundings, &wrote);
     let exports = made::exports(&secrets, &surroundings, variable);
-    Ok(Done { wrote, left_alone, found, secrets: exports, next })
+    let texts = FILES.map(|name| std::fs::read_to_string(directory.join(name)).unwrap_or_default());
+    let not_set = made::not_set(&texts, &exports, variable);
+    Ok(Done { wrote, left_alone, found, secrets: exports, not_set, next })
 }
 
 /// What the checkout holds already.
@@ -303,6 +310,15 @@ impl Done {
             });
         }
         self.secrets.iter().for_each(|made| output::line(made.export()));
+        if !self.not_set.is_empty() {
+            output::say(format!(
+                "{}: named in these files, and not set here. A secret is shown once, when it is made up: set it from where \
+                 you keep secrets, or make a new one, and start the gateway and the daemon with that:",
+                self.not_set.join(", ")
+            ));
+            let lines = self.not_set.iter().flat_map(|name| made::anew(name));
+            lines.for_each(|line| output::say(format!("  {line}")));
+        }
         output::say("Next:");
         self.next.iter().for_each(|command| output::say(format!("  {command}")));
     }
@@ -315,6 +331,7 @@ impl Done {
             "left_alone": self.left_alone,
             "found": self.found,
             "secrets": secrets,
+            "not_set": self.not_set,
             "next": self.next,
         })
     }

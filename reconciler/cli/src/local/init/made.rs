@@ -20,6 +20,7 @@ impl Wanted {
     pub(super) const ADMIN: Self = Self("MOORLINE_ADMIN_TOKEN", "");
     /// What opens the document endpoint for Terraform.
     pub(super) const DOCUMENT: Self = Self("DOCUMENT_TOKEN", "");
+    const ALL: [Self; 4] = [Self::GATEWAY_ADMIN, Self::ADMIN, Self::CALLER, Self::DOCUMENT];
 }
 
 /// A secret, and the variable it goes by.
@@ -77,6 +78,32 @@ pub(super) fn exports(
         exports.push(Made { name: "DOCUMENT_ENDPOINT", value: Secret::new(address), ..document.clone() });
     }
     exports
+}
+
+/// The secrets that the files refer to, and that this shell does not have: an earlier run showed them, that once.
+pub(super) fn not_set(
+    files: &[String],
+    exports: &[Made],
+    variable: impl Fn(&str) -> Option<String>,
+) -> Vec<&'static str> {
+    let is_named = |name: &str| files.iter().any(|text| text.contains(&format!("env:{name}")));
+    let is_here = |name: &str| variable(name).is_some() || exports.iter().any(|made| made.name == name);
+    let names = Wanted::ALL.into_iter().map(|Wanted(name, _)| name);
+    names.filter(|name| is_named(name) && !is_here(name)).collect()
+}
+
+/// The lines that make a new secret and put it where the old one was.
+pub(super) fn anew(name: &str) -> Vec<String> {
+    let prefix = Wanted::ALL.into_iter().find(|wanted| wanted.0 == name).map_or("", |wanted| wanted.1);
+    let mut lines =
+        vec![format!("export {name}=\"{prefix}$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \\n')\"")];
+    if name == Wanted::ADMIN.0 {
+        lines.push(format!("export MOORLINE_TOKEN=\"${name}\""));
+    }
+    if name == Wanted::CALLER.0 {
+        lines.push(format!("printf %s \"${name}\" | sha256sum    # put it into gateway.yaml: keys, sha256"));
+    }
+    lines
 }
 
 /// A word as a POSIX shell takes it, whatever is in it.
