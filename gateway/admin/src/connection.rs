@@ -51,7 +51,7 @@ impl ConnectionFault {
             Self::TimedOut => "see that it runs, and that no firewall stands between",
             Self::Unreachable => "see to the routes and firewalls between",
             Self::Certificate => "give it a certificate for that name, from a root that this machine trusts",
-            Self::Tls => "see whether its address begins with http:// rather than https://",
+            Self::Tls => "write http:// rather than https:// in its address, or see to its TLS",
             Self::BrokeOff => "its log says why",
             Self::NotHttp => {
                 "see that its address has the right port, and whether it begins with https:// rather than http://"

@@ -26,11 +26,7 @@ pub(super) enum ApiError {
     #[error("`{0}` is no http(s) URL: give the daemon's address with --server or MOORLINE_SERVER")]
     Server(String),
     /// Nobody answered.
-    #[error(
-        "{} {}: start the daemon there, or give its address with {WHERE}",
-        origin(url),
-        ConnectionFault::of(source)
-    )]
+    #[error("{}; the daemon's address is {WHERE}", unreachable(url, ConnectionFault::of(source)))]
     Unreachable {
         /// The address.
         url: Url,
@@ -108,6 +104,11 @@ impl ApiError {
             _ => None,
         }
     }
+}
+
+/// How the daemon cannot be reached, and what to do about that.
+fn unreachable(url: &Url, fault: ConnectionFault) -> String {
+    format!("{} {fault}: {}", origin(url), fault.next_step())
 }
 
 /// Scheme, host and port: people look for the daemon, not for the path.

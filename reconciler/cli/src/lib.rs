@@ -62,11 +62,15 @@ pub enum Command {
     Plan(PlanArguments),
     /// Show open drift.
     Drift(EnvironmentArguments),
-    /// Look and act now; try a failed commit again.
+    /// Look and act now; try a failed commit again. One that is held is tried after `moorline release`.
     Sync(ActionArguments),
     /// Approve the waiting plan.
     Approve(ActionArguments),
     /// Go back to a verified commit, and hold the present one.
+    #[command(
+        mut_arg("reason", needed),
+        override_usage = "moorline rollback <ENVIRONMENT> --reason <REASON> [OPTIONS]"
+    )]
     Rollback {
         /// Which environment, where, and why.
         #[command(flatten)]
@@ -76,6 +80,10 @@ pub enum Command {
         to: Option<Prefix>,
     },
     /// Apply nothing until released.
+    #[command(
+        mut_arg("reason", needed),
+        override_usage = "moorline hold <ENVIRONMENT> --reason <REASON> [OPTIONS]"
+    )]
     Hold {
         /// Which environment, where, and why.
         #[command(flatten)]
@@ -103,7 +111,7 @@ pub enum Command {
         #[command(flatten)]
         environment: EnvironmentArguments,
         /// How many lines.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
     /// How every environment, or one, stands.
@@ -229,13 +237,18 @@ pub struct ActionArguments {
     /// Where the daemon is.
     #[command(flatten)]
     pub server: ServerArguments,
-    /// Why; kept in the audit.
-    #[arg(long, default_value = "")]
+    /// Why; kept in the audit and read in the history.
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub reason: String,
     /// Wait for the end of what it begins, at most so many seconds; the exit code says how that ended. Without it the
     /// command waits 3 s for what comes of the wish itself.
     #[arg(long, value_name = "SECONDS")]
     pub wait: Option<u64>,
+}
+
+/// What keeps others from going on says why. The command asks for it in its own words; the help says so before.
+fn needed(reason: clap::Arg) -> clap::Arg {
+    reason.help("Why: needed; kept in the audit and read in the history")
 }
 
 /// Documents that have a schema.
@@ -343,6 +356,9 @@ async fn demo(arguments: DemoArguments) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+    use moorline_model::intent::needs_reason;
+
     use super::*;
 
     #[test]
@@ -355,5 +371,25 @@ mod tests {
         assert_eq!(message(&["why"]), "the following required arguments were not provided: <ENVIRONMENT>");
         assert_eq!(message(&[]), "no command is given");
         assert_eq!(message(&["policy"]), "no command is given");
+        let limit = message(&["history", "dev", "--limit", "0"]);
+        assert!(limit.starts_with("invalid value '0' for '--limit <LIMIT>'"), "{limit}");
+    }
+
+    #[test]
+    fn the_help_shows_the_reason_that_a_command_asks_for() {
+        Cli::command().debug_assert();
+        let help = |name: &str| {
+            let mut all = Cli::command();
+            all.build();
+            all.find_subcommand_mut(name).unwrap().render_long_help().to_string()
+        };
+        for name in ["hold", "rollback", "sync", "heal"] {
+            let shown = help(name);
+            let usage = shown.lines().find(|line| line.starts_with("Usage:")).unwrap();
+            assert_eq!(usage.contains("--reason <REASON>"), needs_reason(name), "{usage}");
+            assert_eq!(shown.contains("Why: needed"), needs_reason(name), "{shown}");
+            assert!(!shown.contains("[default: \"\"]"), "{shown}");
+        }
+        assert!(help("sync").contains("`moorline release`"), "a held commit is not tried again by it");
     }
 }

@@ -208,6 +208,18 @@ async fn what_cannot_be_done_has_its_own_exit_code() {
     assert_eq!(run(&world, &["no-such-command"]).await.code, 64);
     let nobody = moorline(&["status", "--server", "http://127.0.0.1:1"], &[]).await;
     assert_eq!(nobody.code, 6, "{nobody:?}");
+    assert!(nobody.stderr.contains("refuses connections: start it there"), "{nobody:?}");
+    // The fault is known, and so is the way on: nothing is to be started there.
+    for (server, way_on) in [
+        ("http://nosuch.invalid".to_owned(), "correct the host in its address"),
+        (base.replace("http://", "https://"), "write http:// rather than https://"),
+    ] {
+        let said = moorline(&["status", "--server", &server], &[]).await;
+        assert!(said.code == 6 && said.stderr.contains(way_on), "{said:?}");
+        assert!(!said.stderr.contains("start it"), "{said:?}");
+        assert!(said.stderr.contains("--server or MOORLINE_SERVER"), "{said:?}");
+    }
+    assert_eq!(run(&world, &["history", "test", "--limit", "0"]).await.code, 64);
     // A script reads on stdout why it failed, in the same shape for each.
     let refused = moorline(&["status", "--server", &base, "--output", "json"], &[]).await;
     let error = refused.json();
