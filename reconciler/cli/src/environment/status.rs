@@ -95,6 +95,10 @@ fn shown(environments: &[Value], arguments: &StatusArguments) -> Vec<Line> {
     let width = names.max().unwrap_or(0);
     let mut lines: Vec<_> = environments.iter().map(|environment| one(environment, width)).collect();
     if arguments.environment.is_some() {
+        // With its details callers have a line of their own.
+        for (line, environment) in lines.iter_mut().zip(environments) {
+            line.text = without_callers(&line.text, environment);
+        }
         lines.extend(environments.iter().flat_map(details).map(Line::plain));
     }
     lines
@@ -109,6 +113,14 @@ fn one(environment: &Value, width: usize) -> Line {
     let age = age.map_or_else(String::new, |seconds| format!("for {}", wording::span(seconds)));
     let text = format!("  {name:<width$}  {age:<11} {}", detail(environment));
     Line { mark: Some((hue, format!("{shape} {word:<12}"))), text: text.trim_end().to_owned() }
+}
+
+/// A reason without its sentence on callers, for where that sentence is told already.
+fn without_callers(text: &str, environment: &Value) -> String {
+    match text_at(environment, "/callers/sentence").filter(|callers| !callers.is_empty()) {
+        Some(callers) => text.replace(callers, "").trim_end().to_owned(),
+        None => text.to_owned(),
+    }
 }
 
 /// Why the word is what it is, on one line.
@@ -144,10 +156,8 @@ fn details(environment: &Value) -> Vec<String> {
             |field: &str| environment.pointer(&format!("/axes/{axis}/{field}")).cloned().unwrap_or_default();
         let standing = at("standing").as_str().unwrap_or("unknown").replace('_', " ");
         let age = at("age_seconds").as_i64().map_or_else(|| "never checked".to_owned(), wording::ago);
-        lines.push(format!(
-            "  {axis:<7} {standing:<13} {age:<12} {}",
-            wording::indented(at("because").as_str().unwrap_or(""), 37)
-        ));
+        let because = without_callers(at("because").as_str().unwrap_or(""), environment);
+        lines.push(format!("  {axis:<7} {standing:<13} {age:<12} {}", wording::indented(&because, 37)));
     }
     lines.extend(text_at(environment, "/callers/sentence").map(|callers| format!("  {callers}")));
     lines.extend(wording::rollout(environment).map(|rollout| format!("  rollout {rollout}")));
@@ -348,6 +358,24 @@ mod tests {
         let one = environment("prod", "failed", 7);
         let lines = shown(&environments(&one, &arguments(Some("prod"))), &arguments(Some("prod")));
         assert!(lines.iter().any(|line| line.text.contains("health  cannot check")), "{lines:?}");
+    }
+
+    #[test]
+    fn what_callers_get_is_said_once() {
+        let mut sick = environment("prod", "failed", 7);
+        let callers = "Callers: 2222222222 serves, and it is not healthy; 3 of 9 failed.";
+        sick["callers"] = json!({"sentence": callers});
+        sick["axes"]["apply"]["because"] = json!(format!("2222222222 is frozen. {callers}"));
+        sick["axes"]["health"]["because"] =
+            json!(format!("2222222222 serves, and is not healthy. {callers}"));
+        let told = |name: Option<&str>| {
+            let lines = shown(&[sick.clone()], &arguments(name));
+            lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
+        };
+        let details = told(Some("prod"));
+        assert_eq!(details.matches("Callers:").count(), 1, "{details}");
+        assert!(details.contains("2222222222 serves, and is not healthy.\n"), "{details}");
+        assert_eq!(told(None).matches("Callers:").count(), 1, "a line of its own keeps it");
     }
 
     #[test]
