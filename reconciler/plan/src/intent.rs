@@ -256,7 +256,9 @@ fn adopt(state: &mut EnvironmentState, seen: &BTreeMap<String, Digest>, intent: 
     }
     let (which, name) = (which.join(", "), &state.name);
     Heard::Follows {
-        did: format!("adopted {which}, which is kept: `moorline rollback {name}` goes back to it"),
+        did: format!(
+            "adopted {which}, which is kept: `moorline rollback {name} --reason \"…\"` goes back to it"
+        ),
     }
 }
 

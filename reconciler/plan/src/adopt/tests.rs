@@ -109,6 +109,13 @@ fn an_adoption_is_of_what_was_seen_and_of_nothing_else() {
         assert!(heeded.state.found.iter().all(|found| found.adopted.is_none()));
     }
     assert_eq!(adoption(&state).refused(&state), None);
+    // The way back is a command that is heeded as it is printed.
+    let heeded = heed(state.clone(), &[intent(adoption(&state))], now());
+    assert!(
+        heeded.events[0].message.contains("`moorline rollback prod --reason \"…\"`"),
+        "{:?}",
+        heeded.events
+    );
 }
 
 #[test]

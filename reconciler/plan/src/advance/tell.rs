@@ -415,7 +415,7 @@ pub(super) fn ask_a_person(ledger: &mut Ledger) {
         ),
         details: told_of_failure(&rollout),
         next: "It stays as it is until there is a verdict, a newer commit, or a person's word.".to_owned(),
-        action: Some(format!("moorline rollback {environment}")),
+        action: Some(format!("moorline rollback {environment} --reason \"…\"")),
     };
     send(ledger, &rollout, message);
 }

@@ -63,8 +63,12 @@ pub(super) fn tried(asked: &Asked<'_>) -> Option<Option<Closed>> {
     Some((was_tried(state, &change.revision.commit) && !may_begin).then(|| {
         let reason = rollout.reason.as_deref().unwrap_or("it failed");
         let because = format!("{short} was tried and failed: {reason}");
-        let opened_by =
-            format!("a commit that mends it, or `moorline sync {}`, which tries it again", state.name);
+        // A sync does not begin what is held; a release does.
+        let again = match state.hold_on(&change.revision.commit) {
+            Some(_) => release(state),
+            None => format!("`moorline sync {}`", state.name),
+        };
+        let opened_by = format!("a commit that mends it, or {again}, which tries it again");
         Closed::new(Gate::Tried, WaitsFor::You, because, opened_by)
     }))
 }

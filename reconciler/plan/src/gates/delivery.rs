@@ -115,7 +115,7 @@ pub(super) fn evidence(asked: &Asked<'_>) -> Option<Option<Closed>> {
     if rollout.person_asked_at.is_some() {
         let age = age(rollout.phase_since, asked.now);
         let opened_by = format!(
-            "{}, a commit with a smaller verify.min_requests or a probe, or `moorline rollback {}`",
+            "{}, a commit with a smaller verify.min_requests or a probe, or `moorline rollback {} --reason \"…\"`",
             missing(asked, rollout),
             asked.state.name
         );

@@ -341,7 +341,7 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
             "c2",
             "prod waits for you: c200000000 is baking: 1 of 50 requests seen; no verdict for 0s. Opened by 49 more requests \
              of callers and 2m more of watching, a commit with a smaller verify.min_requests or a probe, or `moorline \
-             rollback prod`.",
+             rollback prod --reason \"…\"`.",
         )
         .rolling(Phase::Baking)
         .with(baking("1 of 50 requests seen", 1))
@@ -423,6 +423,25 @@ fn what_was_read_is_answered_for_the_moment_and_the_state_of_the_question() {
     let held = heed(state, &[intent(Wish::Hold { commit: None })], now()).state;
     let said = read.why(&held, after(5)).sentence;
     assert!(said.starts_with("prod waits for you: everything is held by bob"), "{said}");
+}
+
+#[test]
+fn what_was_tried_and_is_held_is_tried_again_by_a_release() {
+    let desired = declared("c2", &json!({}));
+    let well = [replica("a", Some(document("c1").digest()), None)];
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Planning);
+    rollout(&mut state).phase = Phase::RolledBack;
+    let tried = |state: &EnvironmentState| {
+        let gates = why(state, &situation(&desired, &well), &[], now()).gates;
+        let mut closed = gates.iter().filter_map(GateReading::closed);
+        closed.find(|closed| closed.gate == Gate::Tried).unwrap().opened_by.clone()
+    };
+    assert_eq!(tried(&state), "a commit that mends it, or `moorline sync prod`, which tries it again");
+    for held in [Some(commit("c2")), None] {
+        crate::advance::hold(&mut state, held, "it is sick".to_owned(), "moorline".to_owned(), now());
+        assert_eq!(tried(&state), "a commit that mends it, or `moorline release prod`, which tries it again");
+        state.holds.clear();
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) fn write(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
         html.raw("<p class=\"notice attention\"><strong>Waits for you</strong>: what is not adopted is left alone. ");
         html.raw("See below what would be replaced, then <code>moorline adopt ").text(&state.name);
         html.raw("</code>. The documents are kept: <code>moorline rollback ").text(&state.name);
-        html.raw("</code> goes back to them.</p>");
+        html.raw(" --reason \"…\"</code> goes back to them.</p>");
     }
     html.raw(
         "<table><thead><tr><th scope=\"col\">Replica</th><th scope=\"col\">Document</th><th scope=\"col\">Owner</th>\

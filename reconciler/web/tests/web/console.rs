@@ -284,6 +284,7 @@ async fn what_was_found_at_first_contact_is_shown_before_somebody_adopts_it() {
     let page = shown(&found).await;
     for expected in [
         "moorline adopt prod",
+        "<code>moorline rollback prod --reason \"…\"</code>",
         "10.0.0.1:8788",
         "manual, by jane",
         "quick fix",
