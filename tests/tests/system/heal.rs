@@ -29,7 +29,7 @@ async fn an_edit_by_hand_is_given_back_where_a_person_says_so() {
 
     // A person's word opens a hold on everything: nothing new is put there, and a release would bring in more.
     run(&world, &["hold", "test", "--reason", "an incident"]).await;
-    let said = run(&world, &["heal", "test", "--only", &admin[0]]).await;
+    let said = run(&world, &["heal", "test", "--only", &format!("{}/", admin[0])]).await;
     assert_eq!(said.code, 0, "{said:?}");
     assert!(
         said.stdout.contains(&format!("back to {}, though everything is held by operator", admin[0])),

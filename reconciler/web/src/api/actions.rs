@@ -11,6 +11,7 @@ use axum::{Extension, Json};
 use http::StatusCode;
 use moorline_model::CommitId;
 use moorline_model::config::Digest;
+use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::{Intent, Outcome, Wish, needs_reason};
 use moorline_model::rollout::{Phase, Rollout, RolloutKind, Shown};
 use moorline_record::{Asked as Recorded, IntentId};
@@ -97,11 +98,12 @@ pub(crate) async fn ask(
     Extension(Caller(actor)): Extension<Caller>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let asked: Asked = body::json(body, BODY_BYTES_MAX).await?;
+    let mut asked: Asked = body::json(body, BODY_BYTES_MAX).await?;
     if asked.reason.chars().count() > REASON_LENGTH_MAX {
         return Err(Problem::malformed(format!("a reason has at most {REASON_LENGTH_MAX} characters")));
     }
     let state = state(&app, &name).await?;
+    asked.only = asked.only.map(|only| as_known(&state, only));
     let wish = (action.wish)(&asked)?;
     if needs_reason(wish.as_str()) && asked.reason.trim().is_empty() {
         return Err(Problem::reason_required());
@@ -121,6 +123,14 @@ pub(crate) async fn ask(
     app.web.bell.ring(Some(&intent.environment));
     let answer = json!({ "intent": id, "environment": intent.environment, "wish": intent.wish.as_str() });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// A replica's URL as it is remembered: with a slash at its end it is the same.
+fn as_known(state: &EnvironmentState, only: String) -> String {
+    let bare = |address: &str| address.strip_suffix('/').unwrap_or(address).to_owned();
+    let addresses = state.drift.iter().map(|drift| &drift.finding.address);
+    let known = addresses.into_iter().find(|address| bare(address) == bare(&only)).cloned();
+    known.unwrap_or(only)
 }
 
 /// A wish, and what came of it.

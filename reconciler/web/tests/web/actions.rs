@@ -121,6 +121,37 @@ async fn what_could_only_be_refused_is_refused_before_it_is_written_down() {
 }
 
 #[tokio::test]
+async fn a_replica_is_named_with_and_without_the_slash_at_the_end_of_its_url() {
+    let rig = Rig::start().await;
+    let mut state = EnvironmentState::new(name("prod"));
+    state.applied = Some(deployed(COMMIT));
+    let drift = |address: &str| {
+        json!({
+            "lane": "gateway", "address": address, "path": "name", "kind": "changed", "severity": "warning",
+            "fingerprint": address, "state": "open", "first_seen": now(), "last_seen": now(),
+        })
+    };
+    let known = ["http://10.0.0.1:8788", "http://10.0.0.2:8788/"];
+    state.drift = serde_json::from_value(json!(known.map(drift))).unwrap();
+    rig.commit(&state, &[]).await;
+    for (asked, meant) in [
+        ("http://10.0.0.1:8788/", known[0]),
+        ("http://10.0.0.2:8788", known[1]),
+        ("http://10.0.0.2:8788/", known[1]),
+    ] {
+        let body = json!({ "only": asked });
+        let answer = rig.post("/api/v1/environments/prod/heal", "operator", &body).await;
+        assert_eq!(answer.status(), StatusCode::ACCEPTED, "{asked}");
+        let wishes = rig.record.pending_intents(&name("prod")).await.unwrap();
+        let only = Wish::Heal { only: Some(meant.to_owned()) };
+        assert_eq!(wishes.last().unwrap().1.wish, only, "{asked}");
+    }
+    let body = json!({ "only": "http://10.0.0.3:8788/" });
+    let answer = rig.post("/api/v1/environments/prod/heal", "operator", &body).await;
+    assert_eq!(problem(answer).await.1, "nothing-to-heal");
+}
+
+#[tokio::test]
 async fn without_its_audit_nothing_happens() {
     let rig = Rig::start().await;
     rig.break_table("audit").await;
