@@ -169,7 +169,8 @@ async fn the_edit_by_hand_was_found_and_taken_back(api: &Api, admin: SocketAddr,
 /// A variable of the session when it ended.
 fn of_session<'a>(session: &'a str, name: &str) -> &'a str {
     let value = session.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    value.unwrap_or_else(|| panic!("the session has no {name}"))
+    assert!(value.is_some(), "the session has no {name}");
+    value.unwrap()
 }
 
 /// The lines that start gateway and daemon, as the README has them, with the folder in them.
