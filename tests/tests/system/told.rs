@@ -195,7 +195,7 @@ async fn the_command_line_knows_a_gateway_from_the_daemon() {
         }
     }
     let nobody = moorline(&["status", "--server", "http://127.0.0.1:1"], &[]).await;
-    let sentence =
-        "error: http://127.0.0.1:1 refuses connections: start the daemon there, or give its address";
+    let sentence = "error: http://127.0.0.1:1 refuses connections: start it there, or correct its address; the \
+                    daemon's address is --server or MOORLINE_SERVER";
     assert!(nobody.code == 6 && nobody.stderr.starts_with(sentence), "{nobody:?}");
 }
