@@ -98,9 +98,16 @@ async fn converse(socket: TcpStream, kept: &Mutex<Vec<Mail>>) -> std::io::Result
             "DATA" => {
                 write.write_all(b"354 end with a dot\r\n").await?;
                 let mut text = String::new();
-                while let Some(line) = lines.next_line().await?.filter(|line| line != ".") {
-                    text.push_str(line.strip_prefix('.').unwrap_or(&line));
-                    text.push('\n');
+                loop {
+                    match lines.next_line().await? {
+                        // What a killed daemon did not end was never sent.
+                        None => return Ok(()),
+                        Some(line) if line == "." => break,
+                        Some(line) => {
+                            text.push_str(line.strip_prefix('.').unwrap_or(&line));
+                            text.push('\n');
+                        }
+                    }
                 }
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(Mail { text: unfolded(&text) });
                 b"250 taken\r\n"
