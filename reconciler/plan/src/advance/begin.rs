@@ -95,7 +95,8 @@ fn rollout(
 }
 
 /// What a person approved of the rollout that this one takes the place of, where it asks the same: the same document and
-/// Terraform under the same rule. A person is not asked twice for one thing.
+/// Terraform, rolled out and verified in the same way, under the same rule. A person is not asked twice for one thing, and
+/// nothing else rides on that word.
 fn approved_already(state: &EnvironmentState, kind: &RolloutKind, desired: &Desired) -> Option<Approval> {
     let before = state.rollout.as_ref().filter(|before| before.phase == Phase::Superseded)?;
     let asks_the_same = *kind == RolloutKind::Deploy
@@ -103,6 +104,9 @@ fn approved_already(state: &EnvironmentState, kind: &RolloutKind, desired: &Desi
         && before.approval_rules.in_force == state.approval_rule
         && before.approval_rules.declared == desired.environment.apply.approval
         && before.terraform_tree == desired.terraform_tree
+        && before.plan == desired.environment.rollout
+        && before.verify == desired.environment.verify
+        && before.rollback == desired.environment.rollback
         && desired.document.config().map(|config| config.digest()) == before.digest
         && before.digest.is_some();
     before.approval.clone().filter(|_| asks_the_same)
