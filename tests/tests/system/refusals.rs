@@ -280,3 +280,21 @@ async fn an_environment_that_is_not_declared_any_more_is_not_called_well_and_tak
     assert_ne!(environment["applied"]["revision"]["commit"], first);
     world.when("it is looked at again", |environment| environment["status"]["word"] == "in sync").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_leaves_nothing_where_it_changes_nothing() {
+    let mut world = World::new().await;
+    let mut other = world.declaration["environments"][0].clone();
+    other["name"] = json!("other");
+    other["gateway"]["endpoints"] = json!(["http://127.0.0.1:1"]);
+    world.declaration["environments"].as_array_mut().unwrap().push(other);
+    world.settle().await;
+    let rollouts = "/environments/test/rollouts";
+    let (before, history) = (world.daemon.api().read(rollouts).await.unwrap(), world.history().await);
+    world.declaration["environments"][1]["apply"] = json!({"auto": false});
+    let second = world.push("only the other one");
+    // The revision moves, at the next look at the latest.
+    world.verified(&second).await;
+    assert_eq!(world.daemon.api().read(rollouts).await.unwrap(), before);
+    assert_eq!(world.history().await, history);
+}
