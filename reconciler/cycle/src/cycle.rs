@@ -46,7 +46,7 @@ pub enum Next {
     Again,
     /// At this moment, or when the bell is rung.
     At(Timestamp),
-    /// The same, or when the repository was fetched: a wish waits for that.
+    /// The same, or when the repository was fetched: an intent waits for that.
     AtFetch(Timestamp),
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use moorline_config::{Config, Digest};
 use moorline_model::declaration::{Declaration, Document};
-use moorline_model::environment::KeptDocument;
+use moorline_model::environment::StoredDocument;
 use moorline_model::rollout::{Phase, Rollout};
-use moorline_model::{CommitId, Revision, smell};
+use moorline_model::{CommitId, Revision, masking};
 use moorline_plan::decide::{Decision, Situation, foreign};
 use moorline_plan::desired::{Desired, desired};
 use moorline_plan::fit::unfit;
@@ -169,7 +169,7 @@ impl<W: Facilities> Cycle<'_, W> {
         &self,
         revision: &Revision,
         head: Option<&Result<Desired, String>>,
-        handed_over: Option<&KeptDocument>,
+        handed_over: Option<&StoredDocument>,
     ) -> Option<Desired> {
         if let Some(Ok(head)) = head
             && head.revision.commit == revision.commit
@@ -211,7 +211,7 @@ impl<W: Facilities> Cycle<'_, W> {
         &self,
         revision: &Revision,
         declaration: &Arc<Declaration>,
-        handed_over: Option<&KeptDocument>,
+        handed_over: Option<&StoredDocument>,
     ) -> Result<Desired, String> {
         let place = (self.name.clone(), revision.commit.clone(), handed_over.map(|kept| kept.digest));
         if let Some(known) = self.kept.commits.desired(&place) {
@@ -235,7 +235,7 @@ impl<W: Facilities> Cycle<'_, W> {
         }
         let handed_over = handed_over.map(|kept| &kept.document);
         let desired = desired(revision.clone(), self.name, declaration, &files, handed_over, tree)
-            .map_err(|error| smell::masked(&crate::chain::of(&error)))?;
+            .map_err(|error| masking::masked(&crate::chain::of(&error)))?;
         self.kept.commits.keep_desired(place, &desired);
         Ok(desired)
     }
@@ -286,7 +286,7 @@ impl<W: Facilities> Cycle<'_, W> {
     pub(crate) fn parse_kept(&self, digest: Digest, document: &Value) -> Option<Config> {
         let parsed = Config::from_value("kept document", document);
         let named = parsed.inspect_err(|mistakes| {
-            let mistakes = smell::masked(&mistakes.to_string());
+            let mistakes = masking::masked(&mistakes.to_string());
             if self.kept.said.is_news(&format!("{} {digest}", self.name), &mistakes) {
                 tracing::error!(environment = %self.name, %digest, mistakes, "a document that was valid when it was kept is not valid in this release");
             }
@@ -307,5 +307,5 @@ pub fn declaration(
     let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository at {}", commit.short()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
     // A mistake is named with what stands there.
-    Declaration::parse(path, &text).map(Arc::new).map_err(|mistakes| smell::masked(&mistakes.to_string()))
+    Declaration::parse(path, &text).map(Arc::new).map_err(|mistakes| masking::masked(&mistakes.to_string()))
 }

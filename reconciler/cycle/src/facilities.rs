@@ -12,7 +12,7 @@ use moorline_admin::{
 use moorline_config::{Digest, Reference, Secret};
 use moorline_model::declaration::{self, Environment};
 use moorline_model::drift::Finding;
-use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::AuditEntry;
 use moorline_model::intent::Intent;
 use moorline_model::plan::{PlanBinding, PlanSummary};
@@ -289,12 +289,12 @@ pub trait Store {
     fn handed_over(
         &self,
         name: &EnvironmentName,
-    ) -> impl Future<Output = Result<Option<KeptDocument>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<StoredDocument>, StoreError>> + Send;
     fn document(
         &self,
         name: &EnvironmentName,
         digest: Digest,
-    ) -> impl Future<Output = Result<Option<KeptDocument>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<StoredDocument>, StoreError>> + Send;
     fn commit(&self, write: Write<'_>) -> impl Future<Output = Result<Version, CommitError>> + Send;
 }
 

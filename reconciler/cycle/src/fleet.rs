@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use moorline_admin::{AdminError, ConnectionFault, Generation, Status};
 use moorline_config::{Digest, Reference};
-use moorline_model::rollout::Callers;
-use moorline_model::smell;
+use moorline_model::masking;
+use moorline_model::rollout::RequestCounts;
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
 
 use crate::facilities::Gateway;
@@ -42,7 +42,7 @@ impl<G> Replicas<G> {
                  --admin-token; give both the same"
             ),
             // A gateway says what is wrong with a document, and that may be what stands in it.
-            _ => smell::masked(&crate::chain::after(&error.predicate(), error)),
+            _ => masking::masked(&crate::chain::after(&error.predicate(), error)),
         }
     }
 }
@@ -75,7 +75,7 @@ impl<G: Gateway> Replicas<G> {
         &self,
         readings: &[ReplicaReading],
         now: Timestamp,
-    ) -> BTreeMap<String, Callers> {
+    ) -> BTreeMap<String, RequestCounts> {
         let since = now.checked_sub(RECENT).unwrap_or(now);
         let ask = |((endpoint, client), reading): (&(String, G), &ReplicaReading)| {
             let serves = reading.stable().map(|stable| Generation(stable.generation));
@@ -83,7 +83,7 @@ impl<G: Gateway> Replicas<G> {
             async move {
                 let asked = tokio::time::timeout(STATUS_TIMEOUT, client.stats(serves?, Some(since)));
                 let total = asked.await.ok()?.ok()?.total;
-                Some((endpoint, Callers { requests: total.asked(), failed: total.faults() }))
+                Some((endpoint, RequestCounts { requests: total.asked(), failed: total.faults() }))
             }
         };
         join_all(self.replicas.iter().zip(readings).map(ask)).await.into_iter().flatten().collect()
@@ -122,8 +122,8 @@ fn reading(status: Status) -> ReplicaStatus {
             generation: stable.generation.0,
             origin: stable.origin.to_string(),
             // Whoever wrote there by hand wrote that too.
-            actor: stable.actor.as_deref().map(smell::masked),
-            reason: stable.reason.as_deref().map(smell::masked),
+            actor: stable.actor.as_deref().map(masking::masked),
+            reason: stable.reason.as_deref().map(masking::masked),
             since: stable.since,
         }),
         candidate: status.candidate.map(|candidate| CandidateServing {

@@ -1,9 +1,9 @@
 //! The start of a cycle: everything that is remembered of the environment, with what people asked for worked into it.
 
 use jiff::{SignedDuration, Timestamp};
-use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::Event;
-use moorline_model::intent::{Intent, Wish};
+use moorline_model::intent::{Intent, Operation};
 use moorline_model::notification::Notification;
 use moorline_model::rollout::Evidence;
 use moorline_plan::advance::{Advance, witness};
@@ -14,7 +14,7 @@ use moorline_record::{IntentId, JournalId, Version};
 use crate::cycle::{Cycle, CycleError};
 use crate::facilities::Facilities;
 
-/// Longest wait of a wish to look for the fetch that it rang for.
+/// Longest wait of an intent to look for the fetch that it rang for.
 const FETCHED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is remembered, and what this cycle adds to it until it is recorded.
@@ -34,12 +34,12 @@ pub(crate) struct Memory {
     /// What replicas get back that they served when they were first met.
     pub(crate) restore: Option<Decision>,
     /// Documents to keep.
-    pub(crate) documents: Vec<KeptDocument>,
+    pub(crate) documents: Vec<StoredDocument>,
     /// Why this cycle's step could not be done.
     pub(crate) failure: Option<String>,
-    /// Wishes that are heeded in this cycle, and what was heard of each.
+    /// Intents that are heeded in this cycle, and what was heard of each.
     pub(crate) heard: Vec<(IntentId, Heard)>,
-    /// Whether a wish waits for the repository to be fetched.
+    /// Whether an intent waits for the repository to be fetched.
     pub(crate) awaits_fetch: bool,
     /// Lines of history to write.
     pub(crate) events: Vec<Event>,
@@ -97,11 +97,11 @@ impl<W: Facilities> Cycle<'_, W> {
         })
     }
 
-    /// Whether a wish can be answered. Who asks to look now means the repository too: the fetch that the wish rang for
+    /// Whether an intent can be answered. Who asks to look now means the repository too: the fetch that the intent rang for
     /// comes first, else the answer would be about the head before it.
     fn is_ripe(&self, intent: &Intent, now: Timestamp) -> bool {
         let fetched = self.source.borrow().as_ref().map(|report| report.checked_at);
-        intent.wish != Wish::Sync
+        intent.operation != Operation::Sync
             || fetched.is_some_and(|at| at >= intent.at)
             || now.duration_since(intent.at) >= FETCHED_WITHIN
     }

@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use moorline_config::Digest;
 use moorline_model::CommitId;
-use moorline_model::axis::{Axis, Standing};
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::declaration::{Endpoints, Environment};
 use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::plan::PlanSummary;
-use moorline_model::rollout::Callers;
+use moorline_model::rollout::RequestCounts;
 use moorline_plan::advance::{Followed, follow, saw_head};
 use moorline_plan::announce::{self, Told};
-use moorline_plan::axes::{Looked, SourceReading, Voice, note_axes, tells_of_source};
+use moorline_plan::conditions::{Looked, SourceReading, Voice, note_conditions, tells_of_source};
 use moorline_plan::drift::settle;
 use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings, remembered};
 use moorline_plan::lanes::{self, Look};
@@ -40,7 +40,7 @@ pub(crate) struct Live<G> {
     /// What they attest, in the same order.
     pub(crate) replicas: Vec<ReplicaReading>,
     /// What callers asked of each in the last minute, by admin URL. Empty while a rollout is under way: it has its own numbers.
-    pub(crate) recent: BTreeMap<String, Callers>,
+    pub(crate) recent: BTreeMap<String, RequestCounts>,
     /// Terraform's plan, when it was due.
     pub(crate) plan: Option<Result<PlanSummary, String>>,
     /// What AWS says, when it was due.
@@ -224,9 +224,14 @@ impl<W: Facilities> Cycle<'_, W> {
             replicas: Some(&live.replicas),
         };
         if wanted.declared().is_some_and(|declared| declared.environment.terraform.is_none()) {
-            memory.state.axes.note(Axis::Plan, Standing::Good, "no Terraform is declared", now);
+            memory.state.conditions.note(
+                ConditionType::Plan,
+                ConditionStatus::Good,
+                "no Terraform is declared",
+                now,
+            );
         }
-        let told = note_axes(&mut memory.state, &looked, now);
+        let told = note_conditions(&mut memory.state, &looked, now);
         let can_tell =
             wanted.declared().is_some_and(|declared| !channels(&declared.notifications).is_empty());
         if can_tell && tells_of_source(&memory.state, &told) {
@@ -275,19 +280,19 @@ fn find<G>(state: &mut EnvironmentState, wanted: &Wanted, live: &Live<G>, now: T
     }
     match (&live.plan, &live.blocked) {
         (Some(Ok(plan)), _) => {
-            state.looked.insert(Lane::Terraform, now);
+            state.last_checked.insert(Lane::Terraform, now);
             found.add(Lane::Terraform, Ok(()), plan.findings.clone());
             state.plan = Some(plan.clone());
         }
         (Some(Err(error)), _) => {
-            state.looked.insert(Lane::Terraform, now);
+            state.last_checked.insert(Lane::Terraform, now);
             found.looks.push((Lane::Terraform, Err(error.clone())));
         }
         (None, Some(blocked)) => found.looks.push((Lane::Terraform, Err(blocked.clone()))),
         (None, None) => {}
     }
     if let Some(aws) = &live.aws {
-        state.looked.insert(Lane::Aws, now);
+        state.last_checked.insert(Lane::Aws, now);
         found.add(Lane::Aws, lanes::findings(aws), aws.clone());
         if aws::state_was_unread(aws) {
             // Nothing was asked of AWS: what was found there before is as it was.
@@ -314,14 +319,14 @@ fn declared_lanes(state: &EnvironmentState, wanted: &Wanted) -> Option<Vec<Lane>
     declared.map(|declared| lanes::declared(&declared.environment))
 }
 
-/// What the last fetch came to; `None` when that was noted before: many cycles may read one fetch, and the axis' age is
+/// What the last fetch came to; `None` when that was noted before: many cycles may read one fetch, and the condition's age is
 /// the fetch's.
 fn source_reading<'a>(
     state: &EnvironmentState,
     report: &'a Report,
     wanted: &'a Wanted,
 ) -> Option<SourceReading<'a>> {
-    let noted = state.axes.0.get(&Axis::Source);
+    let noted = state.conditions.0.get(&ConditionType::Source);
     let is_new = noted.is_none_or(|reading| reading.checked_at < report.checked_at);
     if let Some(error) = &report.error {
         return is_new.then_some(SourceReading::Unreachable(error));

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::declaration::Notifications;
 use moorline_model::drift::Severity;
-use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::intent::Outcome;
 use moorline_plan::decide::Decision;
@@ -21,7 +21,7 @@ use crate::observe::{Live, next_look};
 const VERIFY_EVERY: SignedDuration = SignedDuration::from_millis(500);
 
 impl<W: Facilities> Cycle<'_, W> {
-    /// Records the cycle: state, history, messages, wishes and the journal line's end, all or nothing.
+    /// Records the cycle: state, history, messages, intents and the journal line's end, all or nothing.
     pub(crate) async fn record(
         &self,
         memory: Memory,
@@ -79,7 +79,7 @@ pub fn channels(told: &Notifications) -> Vec<Channel> {
     slack.into_iter().chain(told.email.is_some().then_some(Channel::Email)).collect()
 }
 
-/// What came of the wishes that this cycle heeded.
+/// What came of the intents that this cycle heeded.
 fn outcomes<G>(
     memory: &Memory,
     wanted: &Wanted,
@@ -137,8 +137,8 @@ fn next<G>(
 /// The document that a rollout brings is kept with each of its steps, so that drift is found against it and a later
 /// rollback finds it. Staging alone would not do: an earlier life may have staged it and not recorded that, and replicas may
 /// serve it already.
-fn documents(wanted: &Wanted, decision: &Decision, now: Timestamp) -> Option<KeptDocument> {
+fn documents(wanted: &Wanted, decision: &Decision, now: Timestamp) -> Option<StoredDocument> {
     let is_step = !matches!(decision, Decision::Rest { .. } | Decision::Watch);
     let document = wanted.brought.as_ref().filter(|_| is_step)?;
-    Some(KeptDocument { digest: document.digest(), document: document.value().clone(), at: now })
+    Some(StoredDocument { digest: document.digest(), document: document.value().clone(), at: now })
 }

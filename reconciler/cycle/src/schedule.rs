@@ -4,7 +4,7 @@
 //! all; so nothing that is overdue and cannot be done now makes cycles follow each other without a pause.
 
 use jiff::{SignedDuration, Timestamp};
-use moorline_model::axis::Axis;
+use moorline_model::condition::ConditionType;
 use moorline_model::declaration::Environment;
 use moorline_model::drift::{DriftState, Lane};
 use moorline_model::environment::EnvironmentState;
@@ -20,7 +20,7 @@ pub(crate) fn replicas(
     declared: &Environment,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let last = state.axes.0.get(&Axis::Health).map_or(now, |reading| reading.checked_at);
+    let last = state.conditions.0.get(&ConditionType::Health).map_or(now, |reading| reading.checked_at);
     let again = after(last, REPLICAS_AGAIN_AFTER).filter(|_| is_suspected(state, Lane::Gateway, last));
     [again, declared.schedule.drift.next_after(last)].into_iter().flatten().min()
 }
@@ -36,7 +36,7 @@ pub(crate) fn lane(state: &EnvironmentState, in_force: &Environment, lane: Lane)
     if in_force.terraform.is_none() || state.applied.is_none() || state.rollout_under_way().is_some() {
         return None;
     }
-    let Some(last) = state.looked.get(&lane).copied() else { return Some(Timestamp::MIN) };
+    let Some(last) = state.last_checked.get(&lane).copied() else { return Some(Timestamp::MIN) };
     let again = after(last, LANE_AGAIN_AFTER).filter(|_| is_suspected(state, lane, last));
     [again, schedule.next_after(last)].into_iter().flatten().min()
 }
@@ -59,7 +59,7 @@ mod tests {
     use moorline_model::declaration::Declaration;
     use moorline_model::drift::{Drift, DriftKind, Finding, Severity};
     use moorline_model::rollout::{Deployed, RolloutKind};
-    use moorline_model::{Revision, axis::Standing};
+    use moorline_model::{Revision, condition::ConditionStatus};
     use moorline_plan::advance::{Acted, Inputs, advance};
     use moorline_plan::decide::Decision;
     use moorline_plan::desired::desired;
@@ -90,7 +90,7 @@ mod tests {
         let mut state = EnvironmentState::new("prod".parse().unwrap());
         let digest: Digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
         state.applied = Some(Deployed { revision: revision(), digest, terraform_tree: None, at: at(0) });
-        state.looked.insert(Lane::Terraform, at(0));
+        state.last_checked.insert(Lane::Terraform, at(0));
         state
     }
 
@@ -135,14 +135,14 @@ mod tests {
         state.drift.push(suspected(Lane::Terraform, at(0)));
         assert_eq!(lane(&state, environment, Lane::Terraform), Some(at(5)));
         // The second look failed.
-        state.looked.insert(Lane::Terraform, at(5));
+        state.last_checked.insert(Lane::Terraform, at(5));
         assert_eq!(lane(&state, environment, Lane::Terraform), Some(at(905)));
 
         state.drift = vec![suspected(Lane::Gateway, at(0))];
-        state.axes.note(Axis::Health, Standing::Good, "", at(0));
+        state.conditions.note(ConditionType::Health, ConditionStatus::Good, "", at(0));
         assert!(replicas(&state, environment, at(0)).unwrap() < at(1));
         // Its replica is gone.
-        state.axes.note(Axis::Health, Standing::CannotCheck, "", at(1));
+        state.conditions.note(ConditionType::Health, ConditionStatus::CannotCheck, "", at(1));
         assert_eq!(replicas(&state, environment, at(1)), Some(at(31)));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
-use moorline_plan::axes::Voice;
+use moorline_plan::conditions::Voice;
 
 /// Who speaks for all environments.
 #[derive(Debug, Default)]

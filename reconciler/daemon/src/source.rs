@@ -96,7 +96,7 @@ impl Watcher {
     }
 
     fn failed(&self, error: &str) -> Report {
-        // Each poll meets it again; the axis keeps its age.
+        // Each poll meets it again; the condition keeps its age.
         if self.reports.borrow().as_ref().and_then(|report| report.error.as_deref()) != Some(error) {
             tracing::warn!(error, "the repository cannot be fetched; what is in force serves on");
         }

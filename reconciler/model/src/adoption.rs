@@ -5,7 +5,7 @@ use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::drift::Finding;
-use crate::environment::{Ask, EnvironmentState, Replica};
+use crate::environment::{EnvironmentState, Replica, RequestedBy};
 
 /// What one replica served when it was first met. Its document is kept in the record, by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Found {
     pub differs: Vec<Finding>,
     /// Who said that it may be replaced; absent while nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub adopted: Option<Ask>,
+    pub adopted: Option<RequestedBy>,
 }
 
 impl Found {

@@ -7,7 +7,7 @@ use moorline_config::{Digest, Percent};
 use serde::Serialize;
 
 use crate::environment::{EnvironmentState, Replica};
-use crate::rollout::{Callers as Reached, Phase, Rollout};
+use crate::rollout::{Phase, RequestCounts, Rollout};
 
 /// What callers get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,7 +77,7 @@ fn of_rollout(state: &EnvironmentState, rollout: &Rollout) -> (String, Option<bo
     }
 }
 
-fn answered(counted: Reached) -> String {
+fn answered(counted: RequestCounts) -> String {
     format!("{} answered so far, {} of them with a fault", counted.requests, counted.failed)
 }
 

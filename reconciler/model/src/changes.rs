@@ -6,9 +6,9 @@ use std::fmt;
 use moorline_config::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::masking;
 use crate::plan::PlanSummary;
 use crate::rollout::{ApprovalRules, Phase, Rollout, RolloutKind};
-use crate::smell;
 
 /// Said where neither the document nor Terraform has anything to change.
 pub const NOTHING: &str = "changes nothing here";
@@ -125,7 +125,7 @@ impl From<&PlanSummary> for PlanChanges {
             plan.changes.iter().map(|change| format!("{} {}", change.action.as_str(), change.address));
         let outputs = plan.outputs.iter().map(|name| format!("change output {name}"));
         // An address names the keys of its instances, which people write.
-        let mut lines: Vec<_> = resources.chain(outputs).map(|line| smell::masked(&line)).collect();
+        let mut lines: Vec<_> = resources.chain(outputs).map(|line| masking::masked(&line)).collect();
         let more = lines.len().saturating_sub(PLAN_LINES_MAX);
         lines.truncate(PLAN_LINES_MAX);
         Self { headline: plan.headline(), lines, more }

@@ -271,10 +271,10 @@ pub struct Ignore {
     #[serde(default)]
     pub path: Option<String>,
     /// Who answers for it.
-    #[serde(deserialize_with = "crate::smell::deserialize")]
+    #[serde(deserialize_with = "crate::masking::deserialize")]
     pub owner: String,
     /// Why.
-    #[serde(deserialize_with = "crate::smell::deserialize")]
+    #[serde(deserialize_with = "crate::masking::deserialize")]
     pub reason: String,
     /// The last day on which it holds.
     #[schemars(with = "String", regex(pattern = "^[0-9]{4}-?[0-9]{2}-?[0-9]{2}"), extend("examples" = ["2027-06-30"]))]

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adoption::Found;
-use crate::axis::{Axes, Axis, Standing};
 use crate::comparison::Comparisons;
+use crate::condition::{ConditionStatus, ConditionType, Conditions};
 use crate::declaration::ApprovalRule;
 use crate::drift::{Drift, Lane};
 use crate::plan::PlanSummary;
-use crate::rollout::{Callers, Deployed, Rollout};
+use crate::rollout::{Deployed, RequestCounts, Rollout};
 use crate::{CommitId, EnvironmentName, Revision};
 
 /// A commit, or everything, that is not applied until a person releases it.
@@ -55,14 +55,14 @@ pub struct Replica {
     pub error: Option<String>,
     /// What callers asked of it in the minute before, and what of that failed. Absent: it was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recent: Option<Callers>,
+    pub recent: Option<RequestCounts>,
     /// When it was read.
     pub checked_at: Timestamp,
 }
 
-/// A person's word that something be done now.
+/// A person who asked that something be done, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
+pub struct RequestedBy {
     /// Who.
     pub actor: String,
     /// When.
@@ -87,8 +87,8 @@ pub struct EnvironmentState {
     /// Its name.
     pub name: EnvironmentName,
     /// The head of the branch, as last read.
-    #[serde(default)]
-    pub wanted: Option<Revision>,
+    #[serde(default, rename = "wanted")]
+    pub head: Option<Revision>,
     /// What was last brought into force, verified or not.
     #[serde(default)]
     pub applied: Option<Deployed>,
@@ -104,7 +104,7 @@ pub struct EnvironmentState {
     pub verified_before: Vec<Deployed>,
     /// Asked to act now, and to try again what failed. Gone after the next cycle that finds nothing to do.
     #[serde(default)]
-    pub sync: Option<Ask>,
+    pub sync: Option<RequestedBy>,
     /// Set while open drift is being healed, so that a fight with another writer grows slower and not faster.
     #[serde(default)]
     pub healing: Option<Healing>,
@@ -120,18 +120,18 @@ pub struct EnvironmentState {
     /// Commits that were rolled back automatically once; not twice.
     #[serde(default)]
     pub rolled_back: BTreeSet<CommitId>,
-    /// The six axes.
-    #[serde(default)]
-    pub axes: Axes,
+    /// The six conditions.
+    #[serde(default, rename = "axes")]
+    pub conditions: Conditions,
     /// Findings that are suspected, open or ignored.
     #[serde(default)]
     pub drift: Vec<Drift>,
     /// The last plan of the scheduled lane.
     #[serde(default)]
     pub plan: Option<PlanSummary>,
-    /// When each lane last looked.
-    #[serde(default)]
-    pub looked: BTreeMap<Lane, Timestamp>,
+    /// When each lane was last checked.
+    #[serde(default, rename = "looked")]
+    pub last_checked: BTreeMap<Lane, Timestamp>,
     /// The declared lanes, and when each was last compared.
     #[serde(default)]
     pub lanes: Comparisons,
@@ -155,7 +155,7 @@ impl EnvironmentState {
     pub fn new(name: EnvironmentName) -> Self {
         Self {
             name,
-            wanted: None,
+            head: None,
             applied: None,
             verified: None,
             approval_rule: ApprovalRule::None,
@@ -166,10 +166,10 @@ impl EnvironmentState {
             frozen: None,
             rollout: None,
             rolled_back: BTreeSet::new(),
-            axes: Axes::default(),
+            conditions: Conditions::default(),
             drift: Vec::new(),
             plan: None,
-            looked: BTreeMap::new(),
+            last_checked: BTreeMap::new(),
             lanes: Comparisons::new(),
             replicas: Vec::new(),
             incidents: BTreeMap::new(),
@@ -189,7 +189,7 @@ impl EnvironmentState {
     /// Whether replicas were asked for and not one could be read: then nothing is known of what is served.
     #[must_use]
     pub fn no_replica_can_be_read(&self) -> bool {
-        self.axes.standing(Axis::Health) == Standing::CannotCheck
+        self.conditions.status(ConditionType::Health) == ConditionStatus::CannotCheck
             && self.replicas.iter().all(|replica| replica.error.is_some())
     }
 
@@ -209,11 +209,40 @@ impl EnvironmentState {
 /// A document that `terraform apply` handed over, or that a rollout delivered: kept by digest, so that a rollback
 /// finds it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptDocument {
+pub struct StoredDocument {
     /// Its identity.
     pub digest: Digest,
     /// The document, references unresolved.
     pub document: Value,
     /// When it was kept.
     pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_record_keeps_the_names_that_earlier_releases_wrote() {
+        let at = "2026-11-21T12:00:00Z";
+        let revision = json!({"commit": "1".repeat(40), "author": "me", "message": "m", "committed_at": at});
+        let condition = json!({"standing": "good", "because": "", "since": at, "checked_at": at});
+        let rollout = json!({
+            "id": "00000000-0000-7000-8000-000000000001", "kind": {"kind": "deploy"}, "revision": revision,
+            "phase": {"phase": "pending"}, "started_at": at, "phase_since": at, "plan": {}, "verify": {},
+            "asked": {"actor": "me", "at": at}, "told": true, "asks": true,
+        });
+        let written = json!({
+            "name": "prod", "wanted": revision, "axes": {"source": condition}, "looked": {"terraform": at},
+            "rollout": rollout,
+        });
+        let state: EnvironmentState = serde_json::from_value(written.clone()).unwrap();
+        assert!(state.rollout.as_ref().is_some_and(|rollout| rollout.people_told && rollout.awaits_person));
+        let again = serde_json::to_value(&state).unwrap();
+        for pointer in ["/wanted", "/axes", "/looked", "/rollout/asked", "/rollout/told", "/rollout/asks"] {
+            assert_eq!(again.pointer(pointer), written.pointer(pointer), "{pointer}");
+        }
+    }
 }

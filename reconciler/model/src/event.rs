@@ -20,7 +20,7 @@ pub enum EventKind {
     Drift,
     /// Something was held or released.
     Hold,
-    /// An axis could not be checked, or can be again.
+    /// A condition could not be checked, or can be again.
     Check,
     /// A person asked for something.
     Intent,

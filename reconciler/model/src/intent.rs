@@ -1,6 +1,6 @@
 //! What a person asks for. Written to the record; the next cycle reads it there. A cycle takes no other input.
 //!
-//! [`Wish::refused`] says what makes no sense as things stand, before a wish is written down and again when it is
+//! [`Operation::refused`] says what makes no sense as things stand, before an intent is written down and again when it is
 //! heeded; [`Outcome`] is what came of it.
 
 mod outcome;
@@ -17,17 +17,17 @@ use serde::{Deserialize, Serialize};
 
 pub use self::outcome::Outcome;
 pub use self::refusal::Refusal;
-use crate::rollout::Shown;
+use crate::rollout::ApprovalSubject;
 use crate::{CommitId, EnvironmentName};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "wish", rename_all = "snake_case")]
-pub enum Wish {
+pub enum Operation {
     /// Look and act now; try a failed commit again.
     Sync,
     /// What waits for approval may be applied: what was seen, and nothing else.
-    Approve(Shown),
+    Approve(ApprovalSubject),
     /// Go back to a verified commit and hold the present one.
     Rollback {
         /// Where to; absent: the last verified before the present one.
@@ -54,8 +54,8 @@ pub enum Wish {
     },
 }
 
-impl Wish {
-    /// The wish in a word, as in the command line and the API.
+impl Operation {
+    /// The intent in a word, as in the command line and the API.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -93,25 +93,25 @@ impl Wish {
     }
 }
 
-/// Whether a wish must say why: what keeps others from going on is read in the history long after. By its word, which the
-/// command line knows before there is a wish.
+/// Whether an intent must say why: what keeps others from going on is read in the history long after. By its word, which the
+/// command line knows before there is an intent.
 #[must_use]
-pub fn needs_reason(wish: &str) -> bool {
-    matches!(wish, "rollback" | "hold")
+pub fn needs_reason(operation: &str) -> bool {
+    matches!(operation, "rollback" | "hold")
 }
 
-/// A wish, by whom and why.
+/// An intent, by whom and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// The environment.
     pub environment: EnvironmentName,
     /// What is asked.
     #[serde(flatten)]
-    pub wish: Wish,
+    pub operation: Operation,
     /// Who asks.
     pub actor: String,
     /// Why; may be empty.
-    #[serde(default, deserialize_with = "crate::smell::deserialize")]
+    #[serde(default, deserialize_with = "crate::masking::deserialize")]
     pub reason: String,
     /// When it was asked.
     pub at: Timestamp,

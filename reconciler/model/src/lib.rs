@@ -5,24 +5,24 @@
 //! remembered of one environment between two cycles.
 
 pub mod adoption;
-pub mod axis;
 pub mod bootstrap;
 pub mod callers;
 pub mod changes;
 pub mod comparison;
+pub mod condition;
 pub mod declaration;
 pub mod drift;
 pub mod environment;
 pub mod event;
 pub mod id;
 pub mod intent;
+pub mod masking;
 pub mod notification;
 pub mod page;
 pub mod plan;
 pub mod revision;
 pub mod rollout;
 pub mod schedule;
-pub mod smell;
 pub mod status;
 pub mod window;
 

@@ -70,10 +70,10 @@ pub struct Revision {
     /// The commit.
     pub commit: CommitId,
     /// Its author's name.
-    #[serde(deserialize_with = "crate::smell::deserialize")]
+    #[serde(deserialize_with = "crate::masking::deserialize")]
     pub author: String,
     /// The first line of its message.
-    #[serde(deserialize_with = "crate::smell::deserialize")]
+    #[serde(deserialize_with = "crate::masking::deserialize")]
     pub message: String,
     /// When it was committed.
     pub committed_at: Timestamp,

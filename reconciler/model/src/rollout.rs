@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use moorline_config::{Digest, Percent};
 use serde::{Deserialize, Serialize};
 
-pub use self::approval::{Approval, ApprovalRules, Shown};
+pub use self::approval::{Approval, ApprovalRules, ApprovalSubject};
 use crate::changes::{Changes, PlanChanges};
 use crate::declaration::{Rollback, RolloutPlan, Verify};
-use crate::environment::Ask;
+use crate::environment::RequestedBy;
 use crate::plan::PlanSummary;
 use crate::{CommitId, Revision, RolloutId};
 
@@ -188,7 +188,7 @@ pub const VERIFY_ERRORS_MAX: u32 = 4;
 
 /// Requests of callers that a rollout's document answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Callers {
+pub struct RequestCounts {
     /// All of them.
     pub requests: u64,
     /// Those that failed through the document or an upstream.
@@ -209,7 +209,7 @@ pub struct Evidence {
     pub at: Timestamp,
     /// Whom the phase reached so far. Absent where nobody was to be reached, and in evidence of an earlier release.
     #[serde(default)]
-    pub callers: Option<Callers>,
+    pub callers: Option<RequestCounts>,
     /// Errors in a row, this one counted.
     #[serde(default)]
     pub errors_in_a_row: u32,
@@ -273,8 +273,8 @@ pub struct Rollout {
     #[serde(default)]
     pub terraform_tree: Option<String>,
     /// Who asked for it now; opens the gate of `apply.auto: false`.
-    #[serde(default)]
-    pub asked: Option<Ask>,
+    #[serde(default, rename = "asked")]
+    pub requested_by: Option<RequestedBy>,
     /// A person wants it undone.
     #[serde(default)]
     pub stop: Option<Stop>,
@@ -304,7 +304,7 @@ pub struct Rollout {
     pub promoted: bool,
     /// Whom the phases before the one in the evidence reached.
     #[serde(default)]
-    pub callers_before: Callers,
+    pub callers_before: RequestCounts,
     /// The largest share of requests that it was given so far. Absent: a release wrote this that did not note it.
     #[serde(default)]
     pub share: Option<Percent>,
@@ -327,11 +327,11 @@ pub struct Rollout {
     #[serde(default)]
     pub person_asked_at: Option<Timestamp>,
     /// Whether people were told of it, so that they are told how it goes on and ends.
-    #[serde(default)]
-    pub told: bool,
+    #[serde(default, rename = "told")]
+    pub people_told: bool,
     /// Whether the last message asks for something that is over once the phase is.
-    #[serde(default)]
-    pub asks: bool,
+    #[serde(default, rename = "asks")]
+    pub awaits_person: bool,
 }
 
 /// A person's word that a rollout be undone.
@@ -366,8 +366,8 @@ impl Rollout {
         self.terraform.as_ref().filter(|plan| !plan.is_empty())
     }
 
-    /// Takes evidence in; whom an earlier phase reached is kept.
-    pub fn witness(&mut self, evidence: Evidence) {
+    /// Records evidence; whom an earlier phase reached is kept.
+    pub fn record_evidence(&mut self, evidence: Evidence) {
         if let Some(before) = self.evidence.replace(evidence)
             && self.evidence.as_ref().is_some_and(|now| now.phase != before.phase)
         {
@@ -393,7 +393,7 @@ impl Rollout {
     #[must_use]
     pub fn callers_sentence(&self) -> String {
         let is_counted = self.evidence.as_ref().is_some_and(|evidence| evidence.callers.is_some());
-        let Callers { requests, failed } = self.reached();
+        let RequestCounts { requests, failed } = self.reached();
         let is_seen = self.promoted || self.share != Some(Percent::ZERO);
         match (is_seen, is_counted || requests > 0) {
             (false, _) => "Callers: 0 saw it".to_owned(),
@@ -405,16 +405,16 @@ impl Rollout {
 
     /// Whom it reached so far.
     #[must_use]
-    pub fn reached(&self) -> Callers {
+    pub fn reached(&self) -> RequestCounts {
         let last = self.evidence.as_ref().and_then(|evidence| evidence.callers).unwrap_or_default();
-        Callers {
+        RequestCounts {
             requests: self.callers_before.requests.saturating_add(last.requests),
             failed: self.callers_before.failed.saturating_add(last.failed),
         }
     }
 
     /// Notes that it is given a share of requests.
-    pub fn given(&mut self, share: Percent) {
+    pub fn raise_share(&mut self, share: Percent) {
         self.share = Some(self.share.unwrap_or(Percent::ZERO).max(share));
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::axis::{Axis, Standing};
+use crate::condition::{ConditionStatus, ConditionType};
 use crate::drift::DriftState;
 use crate::environment::EnvironmentState;
 use crate::rollout::{Phase, Undo};
@@ -13,7 +13,7 @@ use crate::rollout::{Phase, Undo};
 /// The word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Word {
+pub enum StatusWord {
     /// Live is what is declared, and verified.
     InSync,
     /// Live differs from what is declared.
@@ -30,7 +30,7 @@ pub enum Word {
     CannotCheck,
 }
 
-impl Word {
+impl StatusWord {
     /// The word as people read it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -59,7 +59,7 @@ impl Word {
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for StatusWord {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
     }
@@ -80,56 +80,59 @@ const fn is_on_replicas(phase: &Phase) -> bool {
 /// The word for an environment, and since when it holds. The worst that is known wins: failed, cannot check, what is
 /// under way, held, drifted.
 #[must_use]
-pub fn word(state: &EnvironmentState) -> (Word, Option<Timestamp>) {
-    let since = |axis: Axis| state.axes.0.get(&axis).map(|reading| reading.since);
+pub fn word(state: &EnvironmentState) -> (StatusWord, Option<Timestamp>) {
+    let since = |condition: ConditionType| state.conditions.0.get(&condition).map(|reading| reading.since);
     if state.undeclared_since.is_some() {
-        return (Word::CannotCheck, state.undeclared_since);
+        return (StatusWord::CannotCheck, state.undeclared_since);
     }
     if state.frozen.is_some() {
-        return (Word::Failed, since(Axis::Apply));
+        return (StatusWord::Failed, since(ConditionType::Apply));
     }
     if let Some(rollout) = &state.rollout {
         let at = Some(rollout.phase_since);
         match rollout.phase {
-            Phase::Frozen | Phase::Failed => return (Word::Failed, at),
+            Phase::Frozen | Phase::Failed => return (StatusWord::Failed, at),
             ref phase if is_on_replicas(phase) && state.no_replica_can_be_read() => {
-                return (Word::CannotCheck, since(Axis::Health));
+                return (StatusWord::CannotCheck, since(ConditionType::Health));
             }
             // Attention there says that a gate is closed.
             Phase::Pending | Phase::AwaitingApproval | Phase::Staging
-                if state.axes.standing(Axis::Apply) == Standing::Attention =>
+                if state.conditions.status(ConditionType::Apply) == ConditionStatus::Attention =>
             {
-                return (Word::Held, since(Axis::Apply));
+                return (StatusWord::Held, since(ConditionType::Apply));
             }
             // What is verified may be outdated by now, and a commit that mends it goes unseen.
             Phase::Staging | Phase::Shifting { .. } | Phase::Baking
-                if state.axes.standing(Axis::Source) == Standing::CannotCheck =>
+                if state.conditions.status(ConditionType::Source) == ConditionStatus::CannotCheck =>
             {
-                return (Word::CannotCheck, since(Axis::Source));
+                return (StatusWord::CannotCheck, since(ConditionType::Source));
             }
-            Phase::Staging | Phase::Shifting { .. } | Phase::Baking => return (Word::Verifying, at),
-            Phase::Pending | Phase::Planning | Phase::AwaitingApproval => return (Word::Applying, at),
-            Phase::Applying | Phase::Promoting | Phase::RollingBack { .. } => return (Word::Applying, at),
+            Phase::Staging | Phase::Shifting { .. } | Phase::Baking => return (StatusWord::Verifying, at),
+            Phase::Pending | Phase::Planning | Phase::AwaitingApproval => return (StatusWord::Applying, at),
+            Phase::Applying | Phase::Promoting | Phase::RollingBack { .. } => {
+                return (StatusWord::Applying, at);
+            }
             Phase::Succeeded | Phase::RolledBack | Phase::Superseded => {}
         }
     }
-    for axis in [Axis::Source, Axis::Health, Axis::Drift, Axis::Plan] {
-        if state.axes.standing(axis) == Standing::CannotCheck {
-            return (Word::CannotCheck, since(axis));
+    for condition in [ConditionType::Source, ConditionType::Health, ConditionType::Drift, ConditionType::Plan]
+    {
+        if state.conditions.status(condition) == ConditionStatus::CannotCheck {
+            return (StatusWord::CannotCheck, since(condition));
         }
     }
-    if state.axes.standing(Axis::Source) == Standing::Bad {
-        return (Word::Failed, since(Axis::Source));
+    if state.conditions.status(ConditionType::Source) == ConditionStatus::Bad {
+        return (StatusWord::Failed, since(ConditionType::Source));
     }
-    let wanted_is_held = state.wanted.as_ref().is_some_and(|wanted| state.hold_on(&wanted.commit).is_some());
+    let wanted_is_held = state.head.as_ref().is_some_and(|head| state.hold_on(&head.commit).is_some());
     if wanted_is_held {
-        return (Word::Held, since(Axis::Hold));
+        return (StatusWord::Held, since(ConditionType::Hold));
     }
     if state.drift.iter().any(|drift| drift.state == DriftState::Open) {
-        return (Word::Drifted, since(Axis::Drift));
+        return (StatusWord::Drifted, since(ConditionType::Drift));
     }
     if state.verified.is_none() {
-        return (Word::CannotCheck, None);
+        return (StatusWord::CannotCheck, None);
     }
-    (Word::InSync, since(Axis::Health))
+    (StatusWord::InSync, since(ConditionType::Health))
 }

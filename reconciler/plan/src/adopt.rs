@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use moorline_model::adoption::Found;
 use moorline_model::config::Config;
 use moorline_model::drift::Severity;
-use moorline_model::environment::{Ask, EnvironmentState, KeptDocument};
+use moorline_model::environment::{EnvironmentState, RequestedBy, StoredDocument};
 use moorline_model::event::{Event, EventKind};
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ pub struct Met {
     /// Lines of history.
     pub events: Vec<Event>,
     /// Documents to keep.
-    pub documents: Vec<KeptDocument>,
+    pub documents: Vec<StoredDocument>,
 }
 
 /// Remembers what replicas serve that nobody has brought them through Moorline. `may`: the environment declares that it
@@ -54,7 +54,7 @@ pub fn meet(
         else {
             continue;
         };
-        let adopted = may.then(|| Ask { actor: DECLARED.to_owned(), at: now });
+        let adopted = may.then(|| RequestedBy { actor: DECLARED.to_owned(), at: now });
         let is_known =
             |found: &&mut Found| found.endpoint == reading.endpoint && found.digest == serving.digest;
         if let Some(known) = state.found.iter_mut().find(is_known) {
@@ -72,7 +72,7 @@ pub fn meet(
             commit: None,
             rollout: state.rollout_under_way().map(|rollout| rollout.id),
         });
-        met.documents.push(KeptDocument { digest: serving.digest, document, at: now });
+        met.documents.push(StoredDocument { digest: serving.digest, document, at: now });
         state.found.retain(|known| known.endpoint != found.endpoint);
         state.found.push(found);
     }

@@ -190,7 +190,7 @@ fn healed(ledger: &mut Ledger, endpoints: &[String], acted: &Acted) {
 pub fn witness(state: &EnvironmentState, evidence: Evidence, now: Timestamp) -> Advance {
     let mut ledger = Ledger::new(state, now);
     if let Some(rollout) = ledger.rollout().filter(|rollout| rollout.phase == evidence.phase) {
-        rollout.witness(evidence);
+        rollout.record_evidence(evidence);
         tell::ask_a_person(&mut ledger);
     }
     ledger.into_advance()
@@ -199,8 +199,8 @@ pub fn witness(state: &EnvironmentState, evidence: Evidence, now: Timestamp) -> 
 /// Remembers the branch's head; says so when it is a new one.
 #[must_use]
 pub fn saw_head(state: &mut EnvironmentState, head: &Revision, now: Timestamp) -> Option<Event> {
-    let is_new = state.wanted.as_ref().is_none_or(|wanted| wanted.commit != head.commit);
-    state.wanted = Some(head.clone());
+    let is_new = state.head.as_ref().is_none_or(|before| before.commit != head.commit);
+    state.head = Some(head.clone());
     is_new.then(|| Event {
         at: now,
         environment: state.name.clone(),
@@ -236,11 +236,11 @@ pub fn follow(
     if !may {
         return None;
     }
-    let was_wanted = state.wanted.as_ref().is_none_or(|wanted| wanted.commit == before);
+    let was_wanted = state.head.as_ref().is_none_or(|head| head.commit == before);
     for deployed in [&mut state.applied, &mut state.verified].into_iter().flatten() {
         deployed.revision = head.revision.clone();
     }
-    state.wanted = Some(head.revision.clone());
+    state.head = Some(head.revision.clone());
     let (new, old) = (head.revision.commit.short(), before.short());
     Some(Followed((!was_wanted).then(|| Event {
         at: now,

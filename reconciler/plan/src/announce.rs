@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Fingerprint, Lane, Severity};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
-use moorline_model::intent::healing::Reach;
+use moorline_model::intent::healing::HealScope;
 use moorline_model::notification::{Notification, Transition};
 use moorline_model::page::Page;
 
@@ -99,7 +99,7 @@ pub fn drift(state: &mut EnvironmentState, settled: Settled, heal: &[Lane], now:
         }
         let open: Vec<_> = open.iter().filter(is_loud).copied().collect();
         let was: Vec<_> = was.iter().filter(is_loud).copied().collect();
-        let reach = Reach::of(&settled.drift, None);
+        let reach = HealScope::of(&settled.drift, None);
         let heals = heal.contains(&about.lane());
         let notification = message(state, &about, &was, &open, (&reach, heals), now);
         told.notifications.push(notification);
@@ -113,7 +113,7 @@ fn message(
     about: &About,
     was: &[&Drift],
     open: &[&Drift],
-    (reach, heals): (&Reach, bool),
+    (reach, heals): (&HealScope, bool),
     now: Timestamp,
 ) -> Notification {
     let transition = transition(was, open);

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use moorline_model::callers::callers;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::Rollout;
-use moorline_model::status::{Word, word};
+use moorline_model::status::{StatusWord, word};
 use serde::Serialize;
 
 use crate::age::age;
@@ -166,7 +166,7 @@ pub fn why(state: &EnvironmentState, situation: &Situation<'_>, missing: &[Missi
     let sentence = match gates.first().and_then(GateReading::closed) {
         // What is in force is verified: a gate that is closed then keeps nothing of it from working, and stands before what
         // comes next. So the word is right, and `why` ends with its exit.
-        Some(closed) if word == Word::InSync => {
+        Some(closed) if word == StatusWord::InSync => {
             format!("{} What comes next {}", nothing_waits(state, word, now), waits_for(state, closed))
         }
         Some(closed) => format!("{} {}", state.name, waits_for(state, closed)),
@@ -187,7 +187,7 @@ fn waits_for(state: &EnvironmentState, closed: &Closed) -> String {
     format!("waits for {who}: {because}.{callers} Opened by {opened_by}{}.", at.unwrap_or_default())
 }
 
-fn nothing_waits(state: &EnvironmentState, word: Word, now: Timestamp) -> String {
+fn nothing_waits(state: &EnvironmentState, word: StatusWord, now: Timestamp) -> String {
     if let Some(rollout) = state.rollout_under_way() {
         let (short, age) = (rollout.revision.commit.short(), age(rollout.phase_since, now));
         return format!("Nothing waits for you: {short} is {}, for {age}.", rollout.phase);

@@ -1,7 +1,7 @@
 //! What people asked for, worked into what is remembered.
 //!
-//! In: the intents since the last cycle. Out: the state with holds, approvals and wishes in it, the lines of history,
-//! and the rollout to begin when somebody asked to go back while none is under way. What came of each wish is known
+//! In: the intents since the last cycle. Out: the state with holds, approvals and intents in it, the lines of history,
+//! and the rollout to begin when somebody asked to go back while none is under way. What came of each intent is known
 //! once the cycle has taken its step: [`conclude`] says it.
 
 mod conclude;
@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use moorline_model::CommitId;
 use moorline_model::config::Digest;
 use moorline_model::drift::Severity;
-use moorline_model::environment::{Ask, EnvironmentState};
+use moorline_model::environment::{EnvironmentState, RequestedBy};
 use moorline_model::event::{Event, EventKind};
-use moorline_model::intent::{Intent, Outcome, Refusal, Wish};
+use moorline_model::intent::{Intent, Operation, Outcome, Refusal};
 use moorline_model::notification::Notification;
 use moorline_model::rollout::{Approval, Phase};
 
@@ -44,7 +44,7 @@ pub struct Heeded {
     pub notifications: Vec<Notification>,
 }
 
-/// What a wish came to before the cycle took its step.
+/// What an intent came to before the cycle took its step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// Its outcome is known.
@@ -100,12 +100,12 @@ pub fn heed(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> Heed
     };
     for intent in intents {
         let before = heeded.state.clone();
-        let (heard, message) = match intent.wish.refused(&heeded.state) {
+        let (heard, message) = match intent.operation.refused(&heeded.state) {
             Some(refusal) => refused(intent, refusal),
             None => {
                 let heard = work_in(&mut heeded, intent, now);
-                let message = match intent.wish {
-                    Wish::Sync => "asked to look and act now".to_owned(),
+                let message = match intent.operation {
+                    Operation::Sync => "asked to look and act now".to_owned(),
                     _ => heard.said().to_owned(),
                 };
                 (heard, message)
@@ -115,25 +115,25 @@ pub fn heed(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> Heed
         heeded.note(intent, &message, now);
         heeded.heard.push(heard);
     }
-    crate::axes::note_hold(&mut heeded.state, now);
+    crate::conditions::note_hold(&mut heeded.state, now);
     heeded
 }
 
 fn work_in(heeded: &mut Heeded, intent: &Intent, now: Timestamp) -> Heard {
     let state = &mut heeded.state;
-    match &intent.wish {
-        Wish::Sync => sync(state, intent),
-        Wish::Approve(_) => approve(state, intent),
-        Wish::Hold { commit } => hold(state, intent, commit.as_ref(), now),
-        Wish::Release => release(state, intent),
-        Wish::Adopt { seen } => adopt(state, seen, intent),
-        Wish::Heal { only } => heal::heal(heeded, intent, only.as_deref()),
-        Wish::Rollback { commit } => rollback::rollback(heeded, intent, commit.as_ref(), now),
+    match &intent.operation {
+        Operation::Sync => sync(state, intent),
+        Operation::Approve(_) => approve(state, intent),
+        Operation::Hold { commit } => hold(state, intent, commit.as_ref(), now),
+        Operation::Release => release(state, intent),
+        Operation::Adopt { seen } => adopt(state, seen, intent),
+        Operation::Heal { only } => heal::heal(heeded, intent, only.as_deref()),
+        Operation::Rollback { commit } => rollback::rollback(heeded, intent, commit.as_ref(), now),
     }
 }
 
 fn refused(intent: &Intent, refusal: Refusal) -> (Heard, String) {
-    let what = match intent.wish.as_str() {
+    let what = match intent.operation.as_str() {
         "rollback" => "go back",
         other => other,
     };
@@ -144,7 +144,7 @@ fn refused(intent: &Intent, refusal: Refusal) -> (Heard, String) {
 impl Heeded {
     fn note(&mut self, intent: &Intent, message: &str, now: Timestamp) {
         let reason = if intent.reason.is_empty() { String::new() } else { format!(" ({})", intent.reason) };
-        let is_hold = matches!(intent.wish, Wish::Hold { .. } | Wish::Release);
+        let is_hold = matches!(intent.operation, Operation::Hold { .. } | Operation::Release);
         let rollout = self.state.rollout_under_way();
         self.events.push(Event {
             at: now,
@@ -175,15 +175,15 @@ fn is_over(
     is_released.then(|| advance::released(&after.name, rollout, &intent.actor, now)).flatten()
 }
 
-fn ask(intent: &Intent) -> Ask {
-    Ask { actor: intent.actor.clone(), at: intent.at }
+fn ask(intent: &Intent) -> RequestedBy {
+    RequestedBy { actor: intent.actor.clone(), at: intent.at }
 }
 
 fn sync(state: &mut EnvironmentState, intent: &Intent) -> Heard {
     state.sync = Some(ask(intent));
     if let Some(rollout) = state.rollout.as_mut().filter(|rollout| !rollout.phase.is_over()) {
         rollout.retry_at = None;
-        rollout.asked.get_or_insert_with(|| ask(intent));
+        rollout.requested_by.get_or_insert_with(|| ask(intent));
     }
     Heard::Follows { did: "looked".to_owned() }
 }

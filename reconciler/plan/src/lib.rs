@@ -6,14 +6,14 @@
 //! [`adopt`] remembers what gateways served when they were first met;
 //! [`gates`] and [`policy`] say what keeps a change from beginning; [`decide`](mod@decide) names the one next step and
 //! [`advance`](mod@advance) what is remembered once it was taken; [`verify`] judges what is being tried; [`announce`]
-//! and [`axes`] tell people what changed, with [`together`] for what replicas share. [`fit`] stands apart: what files tell before anything happens.
+//! and [`conditions`] tell people what changed, with [`together`] for what replicas share. [`fit`] stands apart: what files tell before anything happens.
 
 pub mod adopt;
 pub mod advance;
 pub mod age;
 pub mod announce;
-pub mod axes;
 pub mod changes;
+pub mod conditions;
 pub mod decide;
 pub mod desired;
 pub mod drift;

@@ -4,7 +4,7 @@
 //! place is what a document written by hand is most likely to have. Limits, weights, addresses, models, prices and times
 //! are shown.
 
-use moorline_model::smell::{self, NOT_SHOWN};
+use moorline_model::masking::{self, NOT_SHOWN};
 use serde_json::Value;
 
 /// Longest text of a value.
@@ -25,7 +25,7 @@ pub(crate) fn text<'a>(names: impl IntoIterator<Item = &'a str>, value: &Value) 
 
 /// Whether a field's values are not shown.
 pub(crate) fn is_secret_name(name: &str) -> bool {
-    name.contains("sha256") || smell::is_secret_name(name)
+    name.contains("sha256") || masking::is_secret_name(name)
 }
 
 fn write(out: &mut String, value: &Value, is_secret: bool) {
@@ -36,7 +36,7 @@ fn write(out: &mut String, value: &Value, is_secret: bool) {
             out.push('{');
             for (index, (name, value)) in map.iter().enumerate() {
                 out.push_str(if index == 0 { "" } else { ", " });
-                out.push_str(&smell::masked(name));
+                out.push_str(&masking::masked(name));
                 out.push_str(": ");
                 write(out, value, is_secret_name(name));
             }
@@ -58,10 +58,10 @@ fn string(text: &str, is_secret: bool) -> String {
     if let Some(reference) = reference(text) {
         return reference;
     }
-    if is_secret || smell::is_secret_form(text) {
+    if is_secret || masking::is_secret_form(text) {
         return NOT_SHOWN.to_owned();
     }
-    smell::masked(text)
+    masking::masked(text)
 }
 
 /// A reference's scheme, without what it points to.

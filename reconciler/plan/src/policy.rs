@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use moorline_model::smell;
+use moorline_model::masking;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value as RegoValue};
 use serde_json::Value;
@@ -184,7 +184,7 @@ fn messages(rule: &str, answer: &RegoValue) -> Result<Vec<String>, PolicyError> 
         RegoValue::Undefined => Ok(Vec::new()),
         RegoValue::Set(set) => set
             .iter()
-            .map(|message| message.as_string().map(|text| smell::masked(text)).map_err(|_| wrong()))
+            .map(|message| message.as_string().map(|text| masking::masked(text)).map_err(|_| wrong()))
             .collect(),
         _ => Err(wrong()),
     }

@@ -4,8 +4,8 @@
 //! line of history. A commit that declares it again finds what it is held by and what verified there.
 
 use jiff::Timestamp;
-use moorline_model::axis::{Axes, Axis, Standing};
 use moorline_model::comparison::Comparisons;
+use moorline_model::condition::{ConditionStatus, ConditionType, Conditions};
 use moorline_model::drift::Severity;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
@@ -18,11 +18,11 @@ pub fn retire(state: &mut EnvironmentState, now: Timestamp) -> Option<Event> {
     state.undeclared_since = Some(now);
     state.replicas.clear();
     state.drift.clear();
-    state.looked.clear();
+    state.last_checked.clear();
     state.lanes = Comparisons::new();
-    state.axes = Axes::default();
+    state.conditions = Conditions::default();
     let because = "no commit declares it any more: it is left as it is, and nobody looks at it";
-    state.axes.note(Axis::Source, Standing::CannotCheck, because, now);
+    state.conditions.note(ConditionType::Source, ConditionStatus::CannotCheck, because, now);
     Some(Event {
         at: now,
         environment: state.name.clone(),
@@ -37,8 +37,8 @@ pub fn retire(state: &mut EnvironmentState, now: Timestamp) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use moorline_model::callers::callers;
-    use moorline_model::intent::Wish;
-    use moorline_model::status::{Word, word};
+    use moorline_model::intent::Operation;
+    use moorline_model::status::{StatusWord, word};
 
     use super::*;
     use crate::gateway::remembered;
@@ -49,15 +49,20 @@ mod tests {
         let mut state = in_force("c1");
         let reading = replica("a", Some(document("c1").digest()), None);
         state.replicas = vec![remembered(&reading, now())];
-        state.axes.note(Axis::Health, Standing::Good, "1 of 1 replicas serve c1", now());
+        state.conditions.note(
+            ConditionType::Health,
+            ConditionStatus::Good,
+            "1 of 1 replicas serve c1",
+            now(),
+        );
         assert!(retire(&mut state, now()).is_some());
         assert_eq!(retire(&mut state, now()), None, "once");
-        assert_eq!(word(&state).0, Word::CannotCheck);
-        assert_eq!(state.axes.standing(Axis::Health), Standing::Unknown);
+        assert_eq!(word(&state).0, StatusWord::CannotCheck);
+        assert_eq!(state.conditions.status(ConditionType::Health), ConditionStatus::Unknown);
         let callers = callers(&state);
         assert_eq!((callers.affected, callers.sentence.contains("no commit declares")), (None, true));
-        for wish in [Wish::Sync, Wish::Hold { commit: None }, Wish::Release] {
-            let refusal = wish.refused(&state).unwrap();
+        for operation in [Operation::Sync, Operation::Hold { commit: None }, Operation::Release] {
+            let refusal = operation.refused(&state).unwrap();
             assert_eq!(refusal.kind, "not-declared", "{refusal:?}");
         }
         assert!(state.verified.is_some(), "what verified there is known when it comes back");

@@ -3,7 +3,7 @@
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::declaration::Declaration;
 use moorline_model::environment::EnvironmentState;
-use moorline_model::intent::{Intent, Wish};
+use moorline_model::intent::{Intent, Operation};
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
 use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind};
 use moorline_model::{CommitId, Revision};
@@ -61,7 +61,7 @@ pub(crate) fn in_force(name: &str) -> EnvironmentState {
     EnvironmentState {
         applied: Some(deployed(name)),
         verified: Some(deployed(name)),
-        wanted: Some(revision(name)),
+        head: Some(revision(name)),
         ..EnvironmentState::new("prod".parse().unwrap())
     }
 }
@@ -143,10 +143,10 @@ pub(crate) fn plan(name: &str, changes: &[(&str, Action)]) -> PlanSummary {
     }
 }
 
-pub(crate) fn intent(wish: Wish) -> Intent {
+pub(crate) fn intent(operation: Operation) -> Intent {
     Intent {
         environment: "prod".parse().unwrap(),
-        wish,
+        operation,
         actor: "bob".to_owned(),
         reason: "for a reason".to_owned(),
         at: now(),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::config::Digest;
 use moorline_model::declaration::Verify;
-use moorline_model::rollout::{Callers, Evidence, Phase, VERIFY_ERRORS_MAX, Verdict};
+use moorline_model::rollout::{Evidence, Phase, RequestCounts, VERIFY_ERRORS_MAX, Verdict};
 
 use crate::gateway::ReplicaReading;
 
@@ -134,7 +134,7 @@ pub fn judge(
         verdict: verdict(found, errors_in_a_row),
         facts,
         at,
-        callers: (*observation.phase != Phase::Staging).then_some(Callers {
+        callers: (*observation.phase != Phase::Staging).then_some(RequestCounts {
             requests: observation.candidate.requests,
             failed: observation.candidate.faults,
         }),

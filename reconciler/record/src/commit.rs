@@ -1,7 +1,7 @@
 //! The end of a cycle: everything it found and decided, in one transaction.
 
 use moorline_model::EnvironmentName;
-use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::{AuditEntry, Event};
 use moorline_model::intent::Outcome;
 use moorline_model::rollout::Rollout;
@@ -30,14 +30,14 @@ pub struct Write<'a> {
     pub notifications: Vec<Addressed>,
     /// Audit entries that belong to no journal step.
     pub audit: Vec<AuditEntry>,
-    /// Wishes that were heeded, and what came of each.
+    /// Intents that were heeded, and what came of each.
     pub heeded: Vec<(IntentId, Outcome)>,
     /// The journal step whose result the state holds.
     pub journal_end: Option<JournalId>,
     /// Steps that were left open: the state takes into account that their result was never seen.
     pub interrupted: Vec<JournalId>,
     /// Documents to keep.
-    pub documents: Vec<KeptDocument>,
+    pub documents: Vec<StoredDocument>,
 }
 
 impl<'a> Write<'a> {

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::config::Digest;
-use moorline_model::environment::KeptDocument;
+use moorline_model::environment::StoredDocument;
 use moorline_model::event::AuditEntry;
 
 use crate::Record;
@@ -29,7 +29,7 @@ impl Record {
     pub async fn keep_document(
         &self,
         environment: &EnvironmentName,
-        kept: &KeptDocument,
+        kept: &StoredDocument,
     ) -> Result<(), StoreError> {
         const ATTEMPT: &str = "keep a document";
         let mut transaction = self.store.begin(ATTEMPT).await?;
@@ -45,7 +45,7 @@ impl Record {
     pub async fn hand_over(
         &self,
         environment: &EnvironmentName,
-        kept: &KeptDocument,
+        kept: &StoredDocument,
         if_match: Option<Digest>,
         actor: &str,
     ) -> Result<HandOver, HandOverError> {
@@ -90,7 +90,7 @@ impl Record {
     pub async fn handed_over(
         &self,
         environment: &EnvironmentName,
-    ) -> Result<Option<KeptDocument>, StoreError> {
+    ) -> Result<Option<StoredDocument>, StoreError> {
         let attempt = "read the document handed over";
         let row = sqlx::query_as(
             "SELECT d.digest, d.body, h.at_ms FROM handed_over h
@@ -111,7 +111,7 @@ impl Record {
         &self,
         environment: &EnvironmentName,
         digest: Digest,
-    ) -> Result<Option<KeptDocument>, StoreError> {
+    ) -> Result<Option<StoredDocument>, StoreError> {
         let attempt = "read a kept document";
         let row = sqlx::query_as(
             "SELECT digest, body, at_ms FROM documents WHERE environment = $1 AND digest = $2",
@@ -125,8 +125,8 @@ impl Record {
     }
 }
 
-fn kept((digest, body, at_ms): (String, String, i64)) -> Result<KeptDocument, sqlx::Error> {
-    Ok(KeptDocument {
+fn kept((digest, body, at_ms): (String, String, i64)) -> Result<StoredDocument, sqlx::Error> {
+    Ok(StoredDocument {
         digest: digest.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         document: from_json(&body)?,
         at: Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -147,7 +147,7 @@ async fn handed_over_digest(
 pub(crate) async fn keep(
     connection: &mut Connection,
     environment: &EnvironmentName,
-    kept: &KeptDocument,
+    kept: &StoredDocument,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO documents (environment, digest, body, at_ms) VALUES ($1, $2, $3, $4)

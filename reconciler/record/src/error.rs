@@ -199,11 +199,11 @@ impl From<FencedError> for CommitError {
     }
 }
 
-/// Why a wish was not written down.
+/// Why an intent was not written down.
 #[derive(Debug, thiserror::Error)]
 pub enum IntentError {
     /// Too many wait already.
-    #[error("`{environment}` has {max} wishes waiting; none more is taken until some are heeded")]
+    #[error("`{environment}` has {max} intents waiting; no more are taken until some are applied")]
     TooMany {
         /// The environment.
         environment: EnvironmentName,

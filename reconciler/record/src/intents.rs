@@ -10,27 +10,27 @@ use crate::error::{IntentError, StoreError};
 use crate::number::{IntentId, Version};
 use crate::store::{Connection, from_json, limit, to_json};
 
-/// Wishes of one environment that may wait at once.
+/// Intents of one environment that may wait at once.
 pub const INTENTS_PENDING_MAX: usize = 100;
 
-/// A wish as it stands in the record.
+/// An intent as it stands in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The wish.
+    /// The intent.
     pub intent: Intent,
     /// Whether a cycle has heeded it.
     pub is_heeded: bool,
-    /// What came of it; absent while it waits, and for wishes that an earlier release heeded.
+    /// What came of it; absent while it waits, and for intents that an earlier release heeded.
     pub outcome: Option<Outcome>,
 }
 
 impl Record {
-    /// Writes a wish down, and first, in the same transaction, who asked for what and why.
+    /// Writes an intent down, and first, in the same transaction, who asked for what and why.
     ///
     /// # Errors
     /// [`IntentError::TooMany`] when [`INTENTS_PENDING_MAX`] wait already.
     pub async fn add_intent(&self, intent: &Intent) -> Result<IntentId, IntentError> {
-        const ATTEMPT: &str = "write a wish down";
+        const ATTEMPT: &str = "write an intent";
         let failed = || self.store.failed(ATTEMPT);
         let mut transaction = self.store.begin(ATTEMPT).await?;
         let (waiting,): (i64,) =
@@ -56,7 +56,7 @@ impl Record {
         Ok(IntentId::from_sql(id))
     }
 
-    /// One of an environment's wishes, and what came of it.
+    /// One of an environment's intents, and what came of it.
     ///
     /// # Errors
     /// The store could not be read.
@@ -65,7 +65,7 @@ impl Record {
         environment: &EnvironmentName,
         id: IntentId,
     ) -> Result<Option<Asked>, StoreError> {
-        let attempt = "read a wish";
+        let attempt = "read an intent";
         let row: Option<(String, Option<i64>, Option<String>)> =
             sqlx::query_as("SELECT body, consumed, outcome FROM intents WHERE environment = $1 AND id = $2")
                 .bind(environment.as_str())
@@ -76,12 +76,12 @@ impl Record {
         row.map(asked).transpose().map_err(self.store.failed(attempt))
     }
 
-    /// An environment's last wishes and what came of them, the newest first.
+    /// An environment's last intents and what came of them, the newest first.
     ///
     /// # Errors
     /// The store could not be read.
     pub async fn asked(&self, environment: &EnvironmentName, rows: usize) -> Result<Vec<Asked>, StoreError> {
-        let attempt = "read the last wishes";
+        let attempt = "read the last intents";
         let found: Vec<(String, Option<i64>, Option<String>)> = sqlx::query_as(
             "SELECT body, consumed, outcome FROM intents WHERE environment = $1 ORDER BY id DESC LIMIT $2",
         )
@@ -93,7 +93,7 @@ impl Record {
         found.into_iter().map(asked).collect::<Result<_, _>>().map_err(self.store.failed(attempt))
     }
 
-    /// An environment's wishes that no commit has heeded, oldest first.
+    /// An environment's intents that no commit has heeded, oldest first.
     ///
     /// # Errors
     /// The store could not be read.
@@ -101,7 +101,7 @@ impl Record {
         &self,
         environment: &EnvironmentName,
     ) -> Result<Vec<(IntentId, Intent)>, StoreError> {
-        let attempt = "read the wishes that wait";
+        let attempt = "read the waiting intents";
         let rows: Vec<(i64, String)> = sqlx::query_as(
             "SELECT id, body FROM intents WHERE environment = $1 AND consumed IS NULL ORDER BY id LIMIT $2",
         )
@@ -123,21 +123,21 @@ fn asked((body, consumed, outcome): (String, Option<i64>, Option<String>)) -> Re
 }
 
 fn entry(intent: &Intent) -> AuditEntry {
-    let detail = match intent.wish.detail() {
+    let detail = match intent.operation.detail() {
         Some(detail) => format!("{detail}: {}", intent.reason),
         None => intent.reason.clone(),
     };
     AuditEntry {
         at: intent.at,
         actor: intent.actor.clone(),
-        action: intent.wish.as_str().to_owned(),
+        action: intent.operation.as_str().to_owned(),
         target: intent.environment.to_string(),
-        commit: intent.wish.commit().cloned(),
+        commit: intent.operation.commit().cloned(),
         detail,
     }
 }
 
-/// Notes that a commit heeded a wish, and what came of it.
+/// Notes that a commit heeded an intent, and what came of it.
 pub(crate) async fn heed(
     connection: &mut Connection,
     id: IntentId,

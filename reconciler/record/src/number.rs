@@ -41,7 +41,7 @@ number_type! {
     JournalId
 }
 number_type! {
-    /// One wish of a person.
+    /// One intent of a person.
     IntentId
 }
 number_type! {

@@ -14,7 +14,7 @@ pub const ROLLOUTS_KEPT: usize = 1_000;
 pub const JOURNAL_KEPT: usize = 1_000;
 /// Documents kept of each environment, besides those the state or a hand-over names.
 pub const DOCUMENTS_KEPT: usize = 200;
-/// Heeded wishes kept of each environment.
+/// Heeded intents kept of each environment.
 pub const INTENTS_KEPT: usize = 1_000;
 /// Messages kept after they went out or were given up.
 pub const OUTBOX_KEPT: usize = 10_000;

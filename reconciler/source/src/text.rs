@@ -1,12 +1,12 @@
 //! Text from strangers (author names, server messages, file names) made fit for a log line or a terminal.
 
-use moorline_model::smell;
+use moorline_model::masking;
 
 /// The first line of a text: at most `limit` characters, with every control and direction-changing character
 /// replaced, so that it can neither move a cursor nor show other words than it holds, and without what smells of a secret:
 /// a title is shown in messages, logs and the console.
 pub(crate) fn line(text: &str, limit: usize) -> String {
-    let first = smell::masked(text.trim().lines().next().unwrap_or_default());
+    let first = masking::masked(text.trim().lines().next().unwrap_or_default());
     first.chars().take(limit).map(|c| if is_deceptive(c) { '\u{fffd}' } else { c }).collect()
 }
 

@@ -244,7 +244,7 @@ fn table(html: &mut Html, states: &[EnvironmentState], now: Timestamp) {
         html.text(&state.name).raw("</a></th><td data-label=\"Status\">");
         wording::word(html, word, since, now);
         html.raw("</td><td data-label=\"Wanted\">");
-        wording::commit(html, state.wanted.as_ref().map(|wanted| wanted.commit.short()));
+        wording::commit(html, state.head.as_ref().map(|head| head.commit.short()));
         html.raw("</td><td data-label=\"Verified\">");
         wording::commit(html, state.verified.as_ref().map(|verified| verified.revision.commit.short()));
         let read = state.replicas.iter().filter(|replica| replica.error.is_none()).count();

@@ -7,33 +7,33 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
-use moorline_model::axis::{Axis, Standing};
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::drift::{DriftState, Lane};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::Phase;
-use moorline_model::status::{self, Word};
+use moorline_model::status::{self, StatusWord};
 use moorline_record::{Channel, StoreError};
 
 use crate::App;
 use crate::exposition::{Exposition, Kind, as_float};
 use crate::problem::Problem;
 
-const STANDINGS: [(Standing, &str); 6] = [
-    (Standing::Unknown, "unknown"),
-    (Standing::Good, "good"),
-    (Standing::Busy, "busy"),
-    (Standing::Attention, "attention"),
-    (Standing::Bad, "bad"),
-    (Standing::CannotCheck, "cannot_check"),
+const STANDINGS: [(ConditionStatus, &str); 6] = [
+    (ConditionStatus::Unknown, "unknown"),
+    (ConditionStatus::Good, "good"),
+    (ConditionStatus::Busy, "busy"),
+    (ConditionStatus::Attention, "attention"),
+    (ConditionStatus::Bad, "bad"),
+    (ConditionStatus::CannotCheck, "cannot_check"),
 ];
-const WORDS: [Word; 7] = [
-    Word::InSync,
-    Word::Drifted,
-    Word::Applying,
-    Word::Verifying,
-    Word::Held,
-    Word::Failed,
-    Word::CannotCheck,
+const WORDS: [StatusWord; 7] = [
+    StatusWord::InSync,
+    StatusWord::Drifted,
+    StatusWord::Applying,
+    StatusWord::Verifying,
+    StatusWord::Held,
+    StatusWord::Failed,
+    StatusWord::CannotCheck,
 ];
 const LANES: [Lane; 3] = [Lane::Terraform, Lane::Aws, Lane::Gateway];
 const DRIFT_STATES: [(DriftState, &str); 3] =
@@ -98,10 +98,10 @@ fn environments(exposition: &mut Exposition, states: &[EnvironmentState]) {
     exposition.family(
         "moorline_environment_axis",
         Kind::Gauge,
-        "1 for the standing the axis has, 0 for the others.",
+        "1 for the status that the condition has, 0 for the others.",
     );
     for (state, axis) in with_axes(states) {
-        let standing = state.axes.standing(axis);
+        let standing = state.conditions.status(axis);
         for (candidate, name) in STANDINGS {
             let labels = [("environment", state.name.as_str()), ("axis", axis.as_str()), ("standing", name)];
             exposition.sample(&labels, flag(candidate == standing));
@@ -110,10 +110,10 @@ fn environments(exposition: &mut Exposition, states: &[EnvironmentState]) {
     exposition.family(
         "moorline_last_check_timestamp_seconds",
         Kind::Gauge,
-        "When the axis was last asked, in seconds since 1970.",
+        "When the condition was last checked, in seconds since 1970.",
     );
     for (state, axis) in with_axes(states) {
-        if let Some(reading) = state.axes.0.get(&axis) {
+        if let Some(reading) = state.conditions.0.get(&axis) {
             let labels = [("environment", state.name.as_str()), ("axis", axis.as_str())];
             exposition.sample(&labels, seconds(reading.checked_at));
         }
@@ -124,8 +124,8 @@ fn environments(exposition: &mut Exposition, states: &[EnvironmentState]) {
     }
 }
 
-fn with_axes(states: &[EnvironmentState]) -> impl Iterator<Item = (&EnvironmentState, Axis)> {
-    states.iter().flat_map(|state| Axis::ALL.into_iter().map(move |axis| (state, axis)))
+fn with_axes(states: &[EnvironmentState]) -> impl Iterator<Item = (&EnvironmentState, ConditionType)> {
+    states.iter().flat_map(|state| ConditionType::ALL.into_iter().map(move |axis| (state, axis)))
 }
 
 fn drift(exposition: &mut Exposition, states: &[EnvironmentState]) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use moorline_config::{Config, Percent, Secret};
 use moorline_model::declaration::Probe;
+use moorline_model::masking;
 use moorline_model::rollout::Rollout;
-use moorline_model::smell;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::verify::{ProbeOutcome, ProbeResult};
 
@@ -123,7 +123,7 @@ async fn fault(probe: &Probe, client: &impl Gateway, status: u16, request: &str)
         )),
         _ => {
             let asked = tokio::time::timeout(FAULT_TIMEOUT, client.failure(request)).await;
-            asked.ok()?.ok()?.map(|failure| smell::masked(&failure.to_string()))
+            asked.ok()?.ok()?.map(|failure| masking::masked(&failure.to_string()))
         }
     }
 }

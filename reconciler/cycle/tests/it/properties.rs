@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use moorline_model::declaration::ApprovalRule;
-use moorline_model::intent::Wish;
+use moorline_model::intent::Operation;
 use moorline_model::rollout::{Phase, RolloutKind};
 use moorline_plan::Decision;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ enum Happening {
     PlanFails(bool),
     PlanReplaces,
     ApplyFails,
-    Ask(u8),
+    RequestedBy(u8),
     Rule(bool),
 }
 
@@ -42,7 +42,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::PlanFails),
         1 => Just(Happening::PlanReplaces),
         1 => Just(Happening::ApplyFails),
-        3 => (0_u8..8).prop_map(Happening::Ask),
+        3 => (0_u8..8).prop_map(Happening::RequestedBy),
         1 => any::<bool>().prop_map(Happening::Rule),
     ]
 }
@@ -106,18 +106,18 @@ fn happen(world: &mut World, happening: &Happening) {
             let rule = if *required { "required" } else { "none" };
             world.options["apply"]["approval"] = rule.into();
         }
-        Happening::Ask(which) => {
-            let wish = match which {
-                0 => Wish::Sync,
+        Happening::RequestedBy(which) => {
+            let operation = match which {
+                0 => Operation::Sync,
                 1 => world.approval(),
-                2 => Wish::Hold { commit: None },
-                3 => Wish::Hold { commit: world.head.as_deref().map(commit_id) },
-                4 => Wish::Rollback { commit: None },
-                5 => Wish::Heal { only: None },
+                2 => Operation::Hold { commit: None },
+                3 => Operation::Hold { commit: world.head.as_deref().map(commit_id) },
+                4 => Operation::Rollback { commit: None },
+                5 => Operation::Heal { only: None },
                 6 => world.adoption(),
-                _ => Wish::Release,
+                _ => Operation::Release,
             };
-            world.ask("ann", wish);
+            world.ask("ann", operation);
         }
     }
 }
@@ -208,10 +208,10 @@ proptest! {
             happen(&mut world, happening);
         }
         make_well(&mut world);
-        world.ask("ann", Wish::Release);
+        world.ask("ann", Operation::Release);
         run_to_rest(&mut world);
         // What was being undone just then is released only now: its end held it.
-        world.ask("ann", Wish::Release);
+        world.ask("ann", Operation::Release);
         run_to_rest(&mut world);
         let again = run_to_rest(&mut world);
         prop_assert_eq!(steps(&again), 0, "{:?}", again);
@@ -238,12 +238,12 @@ proptest! {
         infra in any::<bool>(),
         crashes in proptest::collection::vec((0_u8..40, any::<bool>()), 0..4),
     ) {
-        world.ask("ann", Wish::Sync);
+        world.ask("ann", Operation::Sync);
         run_approving(&mut world);
         prop_assume!(world.state.verified.is_some());
         let before = world.state.verified.clone().unwrap();
         world.push("c2", None, infra || world.options.get("gateway").is_some(), true);
-        world.ask("ann", Wish::Sync);
+        world.ask("ann", Operation::Sync);
         for (cycles, is_before) in crashes {
             (0..cycles).for_each(|_| checked_cycle(&mut world));
             world.crash = Some(if is_before { Crash::BeforeEffect } else { Crash::AfterEffect });
@@ -263,12 +263,12 @@ proptest! {
         prop_assert_eq!(&world.live_tree, &before.terraform_tree.or(world.live_tree.clone()));
         // A sync is no release.
         let begun = world.begun.len();
-        world.ask("bob", Wish::Sync);
+        world.ask("bob", Operation::Sync);
         run_approving(&mut world);
         prop_assert_eq!(world.begun.len(), begun);
         // A newer commit is brought in.
         world.push("c3", None, true, false);
-        world.ask("bob", Wish::Sync);
+        world.ask("bob", Operation::Sync);
         run_approving(&mut world);
         prop_assert_eq!(&world.state.verified.as_ref().unwrap().revision.commit, &commit_id("c3"));
     }
@@ -285,7 +285,7 @@ proptest! {
     ) {
         world.options["apply"] = serde_json::json!({"approval": "required"});
         world.push("c2", None, false, false);
-        world.ask("ann", Wish::Sync);
+        world.ask("ann", Operation::Sync);
         run_approving(&mut world);
         prop_assert_eq!(world.state.approval_rule, ApprovalRule::Required);
         world.options["apply"] = serde_json::json!({});

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::config::Digest;
-use moorline_model::intent::Wish;
+use moorline_model::intent::Operation;
 use moorline_model::notification::Notification;
 use moorline_plan::Decision;
 use serde_json::json;
@@ -84,8 +84,8 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
         "messages" => messages(world, out),
         "run" => run(world, words.get(1).map(|count| count.parse().unwrap()), out),
         actor => {
-            let wish = wish(world, &words[1..]);
-            world.ask(actor, wish);
+            let operation = operation(world, &words[1..]);
+            world.ask(actor, operation);
         }
     }
 }
@@ -146,16 +146,16 @@ fn edit(world: &mut World, name: &str) {
     replica.generation += 1;
 }
 
-fn wish(world: &World, words: &[&str]) -> Wish {
+fn operation(world: &World, words: &[&str]) -> Operation {
     let commit = words.get(1).map(|name| commit_id(name));
     match words[0] {
-        "syncs" => Wish::Sync,
+        "syncs" => Operation::Sync,
         "approves" => world.approval(),
-        "rolls-back" => Wish::Rollback { commit },
-        "holds" => Wish::Hold { commit },
-        "releases" => Wish::Release,
+        "rolls-back" => Operation::Rollback { commit },
+        "holds" => Operation::Hold { commit },
+        "releases" => Operation::Release,
         "adopts" => world.adoption(),
-        "heals" => Wish::Heal { only: words.get(1).map(|name| format!("http://{name}:8788")) },
+        "heals" => Operation::Heal { only: words.get(1).map(|name| format!("http://{name}:8788")) },
         other => panic!("nobody {other}"),
     }
 }

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use moorline_cycle::{Cycle as Shipped, Head, Kept, Report};
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::declaration::Declaration;
-use moorline_model::environment::{EnvironmentState, KeptDocument};
-use moorline_model::intent::{Intent, Wish};
+use moorline_model::environment::{EnvironmentState, StoredDocument};
+use moorline_model::intent::{Intent, Operation};
 use moorline_model::notification::Notification;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::Rollout;
@@ -83,7 +83,7 @@ pub(crate) struct World {
     pub(crate) replicas: Vec<Replica>,
     /// The tree that Terraform made the world after.
     pub(crate) live_tree: Option<String>,
-    pub(crate) handed_over: Option<KeptDocument>,
+    pub(crate) handed_over: Option<StoredDocument>,
     pub(crate) plan_outcomes: Vec<PlanOutcome>,
     /// A resource that somebody changed beside Terraform.
     pub(crate) drifts: Option<String>,
@@ -99,7 +99,7 @@ pub(crate) struct World {
     version: u64,
     intents: Vec<(IntentId, Intent)>,
     asked: u64,
-    kept: BTreeMap<Digest, KeptDocument>,
+    kept: BTreeMap<Digest, StoredDocument>,
     /// Steps that were begun and whose end was not recorded.
     journal: Vec<OpenStep>,
     journaled: u64,
@@ -223,11 +223,11 @@ impl World {
         self.head = Some(name.to_owned());
     }
 
-    pub(crate) fn ask(&mut self, actor: &str, wish: Wish) {
+    pub(crate) fn ask(&mut self, actor: &str, operation: Operation) {
         let environment = self.state.name.clone();
         let (actor, reason, at) = (actor.to_owned(), String::new(), self.now);
         self.asked += 1;
-        self.intents.push((IntentId(self.asked), Intent { environment, wish, actor, reason, at }));
+        self.intents.push((IntentId(self.asked), Intent { environment, operation, actor, reason, at }));
     }
 
     /// The record is gone, with all that was remembered.
@@ -240,15 +240,15 @@ impl World {
     }
 
     /// A person's word for what waits for approval, as that person sees it.
-    pub(crate) fn approval(&self) -> Wish {
+    pub(crate) fn approval(&self) -> Operation {
         let waiting = self.state.rollout.as_ref().and_then(Rollout::waits_for_approval);
-        Wish::Approve(waiting.unwrap_or_default())
+        Operation::Approve(waiting.unwrap_or_default())
     }
 
     /// A person's word for what gateways served when they were first met, as that person sees it.
-    pub(crate) fn adoption(&self) -> Wish {
+    pub(crate) fn adoption(&self) -> Operation {
         let waits = self.state.found.iter().filter(|found| found.adopted.is_none());
-        Wish::Adopt { seen: waits.map(|found| (found.endpoint.clone(), found.digest)).collect() }
+        Operation::Adopt { seen: waits.map(|found| (found.endpoint.clone(), found.digest)).collect() }
     }
 
     /// One cycle of the daemon: the one that ships.

@@ -2,7 +2,7 @@
 
 use moorline_config::Digest;
 use moorline_cycle::facilities::Store;
-use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::AuditEntry;
 use moorline_model::intent::Intent;
 use moorline_model::{EnvironmentName, RolloutId};
@@ -33,7 +33,7 @@ impl Store for Shared {
         self.record.pending_intents(name).await
     }
 
-    async fn handed_over(&self, name: &EnvironmentName) -> Result<Option<KeptDocument>, StoreError> {
+    async fn handed_over(&self, name: &EnvironmentName) -> Result<Option<StoredDocument>, StoreError> {
         self.record.handed_over(name).await
     }
 
@@ -41,7 +41,7 @@ impl Store for Shared {
         &self,
         name: &EnvironmentName,
         digest: Digest,
-    ) -> Result<Option<KeptDocument>, StoreError> {
+    ) -> Result<Option<StoredDocument>, StoreError> {
         self.record.document(name, digest).await
     }
 

@@ -10,7 +10,7 @@ use crate::drift::{Drift, DriftKind, DriftState, Lane, heal_command};
 
 /// What drifts, by who can give it back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reach {
+pub struct HealScope {
     /// Replicas, by admin URL.
     pub replicas: BTreeSet<String>,
     /// Addresses that a plan and an apply give back: all of them at once.
@@ -19,7 +19,7 @@ pub struct Reach {
     pub left: BTreeSet<String>,
 }
 
-impl Reach {
+impl HealScope {
     /// What a heal of these findings reaches. One look at a difference is enough: a person says that it is one.
     #[must_use]
     pub fn of(drift: &[Drift], only: Option<&str>) -> Self {
@@ -116,7 +116,7 @@ mod tests {
         let commands = |all: &[&Drift], of: &[&Drift]| {
             let all: Vec<Drift> = all.iter().copied().cloned().collect();
             let addresses = of.iter().map(|drift| drift.finding.address.as_str());
-            Reach::of(&all, None).commands(&environment, addresses)
+            HealScope::of(&all, None).commands(&environment, addresses)
         };
         assert_eq!(commands(&[&lb], &[&lb]), ["moorline heal prod --only aws_lb.a"]);
         assert_eq!(commands(&[&lb, &replica], &[&lb]), ["moorline heal prod --only aws_lb.a"]);

@@ -1,11 +1,11 @@
-//! What came of a wish, as the cycle that heeded it saw it.
+//! What came of an intent, as the cycle that heeded it saw it.
 
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
 use crate::RolloutId;
 
-/// What came of a wish. Each message is a sentence without its first word, the environment: `held everything`.
+/// What came of an intent. Each message is a sentence without its first word, the environment: `held everything`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {

@@ -1,20 +1,20 @@
 //! What cannot be heeded as things stand.
 //!
-//! In: what is remembered, and a wish. Out: why not. Asked where the wish comes in, so that nothing is written down that
+//! In: what is remembered, and an intent. Out: why not. Asked where the intent comes in, so that nothing is written down that
 //! could only be refused, and once more by the cycle that heeds it, for things may have moved on.
 
 use std::collections::BTreeMap;
 
 use moorline_config::Digest;
 
-use super::Wish;
-use super::healing::{self, Reach};
+use super::Operation;
+use super::healing::{self, HealScope};
 use crate::CommitId;
 use crate::adoption::Found;
 use crate::environment::EnvironmentState;
-use crate::rollout::{Deployed, Phase, Rollout, Shown};
+use crate::rollout::{ApprovalSubject, Deployed, Phase, Rollout};
 
-/// Why a wish is not heeded.
+/// Why an intent is not heeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What kind of refusal, for scripts: the last word of the API's problem type.
@@ -35,7 +35,7 @@ impl Refusal {
     }
 }
 
-impl Wish {
+impl Operation {
     /// Why it cannot be heeded as things stand; `None`: it can.
     #[must_use]
     pub fn refused(&self, state: &EnvironmentState) -> Option<Refusal> {
@@ -72,7 +72,7 @@ fn released_in_vain(rollout: &Rollout) -> Option<Refusal> {
 }
 
 /// An approval is of one change, the one that was seen: another that waits meanwhile is not approved.
-fn approval(state: &EnvironmentState, seen: &Shown) -> Option<Refusal> {
+fn approval(state: &EnvironmentState, seen: &ApprovalSubject) -> Option<Refusal> {
     match state.rollout_under_way().and_then(Rollout::waits_for_approval) {
         None => Some(Refusal::new("not-waiting", "nothing waits for approval here")),
         Some(waiting) if waiting.is_what(seen) => None,
@@ -112,9 +112,9 @@ fn heal(state: &EnvironmentState, only: Option<&str>) -> Option<Refusal> {
         let (short, phase) = (rollout.revision.commit.short(), &rollout.phase);
         return refused(format!("{short} is {phase}; what then still differs can be healed"));
     }
-    let (reach, all) = (Reach::of(&state.drift, only), Reach::of(&state.drift, None));
+    let (reach, all) = (HealScope::of(&state.drift, only), HealScope::of(&state.drift, None));
     match only {
-        Some(only) if reach == Reach::default() => refused(match all.names() {
+        Some(only) if reach == HealScope::default() => refused(match all.names() {
             names if names.is_empty() => format!("{only} does not drift, and nothing else does"),
             names => format!("{only} does not drift; what does: {names}"),
         }),
@@ -140,7 +140,7 @@ fn heal(state: &EnvironmentState, only: Option<&str>) -> Option<Refusal> {
 }
 
 /// Terraform has gates of its own; what they would refuse is not begun. Replicas are given theirs back all the same.
-fn terraform(state: &EnvironmentState, reach: &Reach) -> Option<Refusal> {
+fn terraform(state: &EnvironmentState, reach: &HealScope) -> Option<Refusal> {
     if reach.terraform.is_empty() || !reach.replicas.is_empty() {
         return None;
     }

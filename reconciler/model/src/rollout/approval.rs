@@ -35,7 +35,7 @@ impl ApprovalRules {
 
 /// The identities of what a person is asked to approve, or of what that person saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Shown {
+pub struct ApprovalSubject {
     /// SHA-256 of Terraform's plan; absent when no plan waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_sha256: Option<String>,
@@ -45,7 +45,7 @@ pub struct Shown {
 }
 
 /// `plan 0123, document sha256:4567`.
-impl fmt::Display for Shown {
+impl fmt::Display for ApprovalSubject {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self.plan_sha256.as_ref().map(|plan| format!("plan {plan}"));
         let document = self.digest.map(|digest| format!("document {digest}"));
@@ -53,7 +53,7 @@ impl fmt::Display for Shown {
     }
 }
 
-impl Shown {
+impl ApprovalSubject {
     /// Whether what waits is what a person saw. A plan belongs to one commit, so it stands for that commit's document too.
     #[must_use]
     pub fn is_what(&self, seen: &Self) -> bool {
@@ -102,12 +102,12 @@ impl Rollout {
 
     /// What waits for a person's approval, if something does.
     #[must_use]
-    pub fn waits_for_approval(&self) -> Option<Shown> {
+    pub fn waits_for_approval(&self) -> Option<ApprovalSubject> {
         let is_approved = match self.changing_plan() {
             Some(plan) => self.approves(plan),
             None => self.approves_document(),
         };
-        (self.phase == Phase::AwaitingApproval && !is_approved).then(|| Shown {
+        (self.phase == Phase::AwaitingApproval && !is_approved).then(|| ApprovalSubject {
             plan_sha256: self.changing_plan().map(|plan| plan.binding.plan_sha256.clone()),
             digest: self.digest,
         })

@@ -1,4 +1,4 @@
-use moorline_model::intent::{Outcome, Wish};
+use moorline_model::intent::{Operation, Outcome};
 use moorline_model::rollout::Phase;
 use serde_json::json;
 
@@ -19,9 +19,9 @@ fn strange_replica(name: &str, serves: &str, origin: &str) -> ReplicaReading {
 }
 
 /// A person's word for what waits, as that person sees it.
-fn adoption(state: &EnvironmentState) -> Wish {
+fn adoption(state: &EnvironmentState) -> Operation {
     let waits = state.found.iter().filter(|found| found.adopted.is_none());
-    Wish::Adopt { seen: waits.map(|found| (found.endpoint.clone(), found.digest)).collect() }
+    Operation::Adopt { seen: waits.map(|found| (found.endpoint.clone(), found.digest)).collect() }
 }
 
 fn never_met(phase: Phase, sections: &Value) -> (EnvironmentState, crate::Desired) {
@@ -57,13 +57,14 @@ fn each_replica_is_shown_with_its_owner_and_its_difference_and_its_document_kept
     // What waits with them is named: callers get nothing from it. And nothing is being verified meanwhile.
     let empty = "http://c:1 serves nothing until that is adopted, and answers callers with 503";
     assert!(closed.because.ends_with(empty), "{}", closed.because);
-    let looked = crate::axes::Looked { replicas: Some(&replicas), ..crate::axes::Looked::default() };
-    let _told = crate::axes::note_axes(&mut state, &looked, now());
-    let health = &state.axes.0[&moorline_model::axis::Axis::Health];
+    let checks =
+        crate::conditions::Looked { replicas: Some(&replicas), ..crate::conditions::Looked::default() };
+    let _told = crate::conditions::note_conditions(&mut state, &checks, now());
+    let health = &state.conditions.0[&moorline_model::condition::ConditionType::Health];
     assert_eq!(
-        (health.standing, health.because.as_str()),
+        (health.status, health.because.as_str()),
         (
-            moorline_model::axis::Standing::Attention,
+            moorline_model::condition::ConditionStatus::Attention,
             format!(
                 "2 of 5 replicas serve what was there before Moorline, until `moorline adopt prod`; {empty}"
             )
@@ -80,7 +81,7 @@ fn nothing_is_replaced_before_somebody_adopts_it_and_then_only_what_was_met() {
     let mut replicas = vec![strange_replica("a", "old", "file")];
     let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
     // A sync opens what apply.auto closes, and not this.
-    let state = heed(state, &[intent(Wish::Sync)], now()).state;
+    let state = heed(state, &[intent(Operation::Sync)], now()).state;
     let next = crate::decide(&state, &situation(&desired, &replicas), now());
     assert!(matches!(next, crate::Decision::Rest { .. }), "{next:?}");
     let state = heed(state.clone(), &[intent(adoption(&state))], now()).state;
@@ -101,11 +102,11 @@ fn an_adoption_is_of_what_was_seen_and_of_nothing_else() {
     // Somebody edits one of them between the look and the word.
     let replicas = [strange_replica("a", "old", "file"), strange_replica("b", "edited", "manual")];
     let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
-    for wish in [saw, Wish::Adopt { seen: std::collections::BTreeMap::new() }] {
-        let refusal = wish.refused(&state).unwrap();
+    for operation in [saw, Operation::Adopt { seen: std::collections::BTreeMap::new() }] {
+        let refusal = operation.refused(&state).unwrap();
         assert_eq!((refusal.kind, refusal.gate), ("not-seen", Some("adopt")));
         assert!(refusal.message.contains("was not seen"), "{refusal:?}");
-        let heeded = heed(state.clone(), &[intent(wish)], now());
+        let heeded = heed(state.clone(), &[intent(operation)], now());
         assert!(heeded.state.found.iter().all(|found| found.adopted.is_none()));
     }
     assert_eq!(adoption(&state).refused(&state), None);
@@ -153,7 +154,7 @@ fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
     let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
     let mut state = heed(state.clone(), &[intent(adoption(&state))], now()).state;
     rollout(&mut state).promoted = true;
-    let heeded = heed(state, &[intent(Wish::Rollback { commit: None })], now());
+    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
     let Some(decision @ crate::Decision::Restore { documents, .. }) = &heeded.restore else {
         panic!("{:?}", heeded.heard)
     };
@@ -167,11 +168,11 @@ fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
     let after = crate::advance(&heeded.state, decision, crate::Acted::Restored, &inputs, now()).state;
     assert_eq!(after.rollout.as_ref().unwrap().phase, Phase::RolledBack);
     assert_eq!((&after.applied, &after.verified), (&None, &None));
-    let apply = &after.axes.0[&moorline_model::axis::Axis::Apply];
+    let apply = &after.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains("bob went back to what served before Moorline"), "{apply:?}");
     assert_eq!(after.hold_on(&desired.revision.commit).unwrap().by, "bob");
     assert!(after.found.iter().all(|found| found.adopted.is_none()));
-    let heeded = heed(after, &[intent(Wish::Rollback { commit: None })], now());
+    let heeded = heed(after, &[intent(Operation::Rollback { commit: None })], now());
     assert!(
         matches!(&heeded.heard[0], crate::intent::Heard::Known(Outcome::Refused { .. })),
         "they serve already: {:?}",
@@ -188,13 +189,13 @@ fn a_replica_that_served_nothing_before_is_named_when_one_goes_back() {
     let serves_c1 = |name| replica(name, Some(document("c1").digest()), None);
     state.replicas =
         [serves_c1("a"), serves_c1("b")].iter().map(|read| crate::gateway::remembered(read, now())).collect();
-    let heeded = heed(state, &[intent(Wish::Rollback { commit: None })], now());
+    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
     let named = "http://b:1 served nothing before, and goes on with";
     assert!(matches!(&heeded.heard[0], crate::intent::Heard::Heals { did, .. } if did.contains(named)));
     let decision = heeded.restore.unwrap();
     let inputs = crate::sample::inputs(&desired);
     let mut after = crate::advance(&heeded.state, &decision, crate::Acted::Restored, &inputs, now()).state;
-    let apply = &after.axes.0[&moorline_model::axis::Axis::Apply];
+    let apply = &after.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains(named), "{apply:?}");
     after.replicas[0].digest = Some(document("old").digest());
     let callers = moorline_model::callers::callers(&after);

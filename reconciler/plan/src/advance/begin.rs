@@ -2,9 +2,11 @@
 
 use moorline_model::Revision;
 use moorline_model::config::{Config, Digest, Percent};
-use moorline_model::environment::{Ask, EnvironmentState};
+use moorline_model::environment::{EnvironmentState, RequestedBy};
 use moorline_model::event::EventKind;
-use moorline_model::rollout::{Approval, ApprovalRules, Callers, Deployed, Phase, Rollout, RolloutKind};
+use moorline_model::rollout::{
+    Approval, ApprovalRules, Deployed, Phase, RequestCounts, Rollout, RolloutKind,
+};
 
 use super::ledger::Ledger;
 use super::{Inputs, tell};
@@ -39,7 +41,7 @@ pub(super) fn begin(ledger: &mut Ledger, revision: &Revision, kind: &RolloutKind
         }
     };
     ledger.note(EventKind::Rollout, message);
-    ledger.note_apply_axis();
+    ledger.note_apply_condition();
     tell::began(ledger);
 }
 
@@ -71,7 +73,7 @@ fn rollout(
             declared: desired.environment.apply.approval,
         },
         terraform_tree: desired.terraform_tree.clone(),
-        asked: asked(state, kind, now),
+        requested_by: requested_by(state, kind, now),
         stop: None,
         terraform: None,
         terraform_applied: false,
@@ -81,7 +83,7 @@ fn rollout(
         terraform_changes: None,
         generations: std::collections::BTreeMap::new(),
         promoted: false,
-        callers_before: Callers::default(),
+        callers_before: RequestCounts::default(),
         share: Some(Percent::ZERO),
         evidence: None,
         reason: None,
@@ -89,8 +91,8 @@ fn rollout(
         retry_at: None,
         stale_plans: 0,
         person_asked_at: None,
-        told: false,
-        asks: false,
+        people_told: false,
+        awaits_person: false,
     }
 }
 
@@ -113,9 +115,9 @@ fn approved_already(state: &EnvironmentState, kind: &RolloutKind, desired: &Desi
 }
 
 /// Who opens the gate of `apply.auto: false`.
-fn asked(state: &EnvironmentState, kind: &RolloutKind, now: jiff::Timestamp) -> Option<Ask> {
+fn requested_by(state: &EnvironmentState, kind: &RolloutKind, now: jiff::Timestamp) -> Option<RequestedBy> {
     match kind {
-        RolloutKind::Heal { actor, .. } => Some(Ask { actor: actor.clone(), at: now }),
+        RolloutKind::Heal { actor, .. } => Some(RequestedBy { actor: actor.clone(), at: now }),
         RolloutKind::Deploy | RolloutKind::Rollback { .. } => state.sync.clone(),
     }
 }

@@ -1,6 +1,6 @@
 //! What replicas served when they were first met serves again.
 
-use moorline_model::axis::{Axis, Standing};
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::drift::Lane;
 use moorline_model::event::EventKind;
 use moorline_model::rollout::{Phase, Stop};
@@ -15,7 +15,7 @@ pub(super) fn restored(ledger: &mut Ledger, actor: &str, reason: &str) {
     }
     let now = ledger.now;
     let left = ledger.state.applied.take().map(|applied| applied.revision.commit);
-    let head = ledger.state.wanted.as_ref().map(|wanted| wanted.commit.clone());
+    let head = ledger.state.head.as_ref().map(|head| head.commit.clone());
     for commit in [left, head].into_iter().flatten() {
         let because = format!("{actor} went back to what served before Moorline");
         hold(&mut ledger.state, Some(commit), because, actor.to_owned(), now);
@@ -31,11 +31,11 @@ pub(super) fn restored(ledger: &mut Ledger, actor: &str, reason: &str) {
     for found in &mut state.found {
         found.adopted = None;
     }
-    crate::axes::note_hold(state, now);
+    crate::conditions::note_hold(state, now);
     let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
     let stays = state.stays_after_going_back().map(|stays| format!("; {stays}")).unwrap_or_default();
     let because = format!("{actor} went back to what served before Moorline{why}{stays}");
-    state.axes.note(Axis::Apply, Standing::Attention, because, now);
+    state.conditions.note(ConditionType::Apply, ConditionStatus::Attention, because, now);
     let message = format!("what served before Moorline serves again, as {actor} asked{why}{stays}");
     ledger.note(EventKind::Rollout, message);
 }

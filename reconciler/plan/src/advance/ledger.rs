@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use moorline_model::CommitId;
-use moorline_model::axis::{Axis, Standing};
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::config::Percent;
 use moorline_model::drift::Severity;
 use moorline_model::environment::{EnvironmentState, Hold, VERIFIED_BEFORE_MAX};
@@ -87,7 +87,7 @@ impl Ledger {
             matches!(phase, Phase::RollingBack { .. }) && !matches!(before, Phase::RollingBack { .. });
         let severity = if is_trouble { Severity::Warning } else { Severity::Info };
         self.note_as(severity, EventKind::Rollout, format!("{short} is {phase}{because}"));
-        self.note_apply_axis();
+        self.note_apply_condition();
         tell::entered(self, &before, phase);
     }
 
@@ -104,16 +104,16 @@ impl Ledger {
             }
             Phase::Shifting { step } => {
                 if let Some(step) = rollout.plan.steps.get(*step) {
-                    rollout.given(step.weight);
+                    rollout.raise_share(step.weight);
                 }
             }
             Phase::Promoting => {
                 rollout.promoted = true;
-                rollout.given(Percent::whole(100));
+                rollout.raise_share(Percent::whole(100));
             }
             Phase::Baking => {
                 rollout.promoted = true;
-                rollout.given(Percent::whole(100));
+                rollout.raise_share(Percent::whole(100));
                 self.state.approval_rule = rollout.approval_rules.stricter();
                 self.state.applied = deployed(rollout, self.now).or(self.state.applied.take());
             }
@@ -177,8 +177,8 @@ impl Ledger {
             _ => Severity::Info,
         };
         self.note_as(severity, EventKind::Rollout, format!("{short} {}{reason}", rollout.ended()));
-        self.note_apply_axis();
-        self.note_hold_axis();
+        self.note_apply_condition();
+        self.note_hold_condition();
         tell::finished(self, &rollout, &before);
     }
 
@@ -187,7 +187,7 @@ impl Ledger {
         let commit = deployed.revision.commit.clone();
         // Whether the drift is gone is looked at now, and not when the schedule says so.
         if matches!(rollout.kind, RolloutKind::Heal { .. }) {
-            self.state.looked.clear();
+            self.state.last_checked.clear();
         }
         self.state.approval_rule = match rollout.kind {
             RolloutKind::Deploy => rollout.approval_rules.declared,
@@ -217,25 +217,25 @@ impl Ledger {
         hold(&mut self.state, Some(commit.clone()), reason, by, self.now);
     }
 
-    /// The apply axis follows the rollout.
-    pub(super) fn note_apply_axis(&mut self) {
+    /// The apply condition follows the rollout.
+    pub(super) fn note_apply_condition(&mut self) {
         let Some(rollout) = &self.state.rollout else { return };
         let short = rollout.revision.commit.short();
-        let standing = match rollout.phase {
-            Phase::Succeeded | Phase::Superseded => Standing::Good,
-            Phase::RolledBack => Standing::Attention,
-            Phase::Failed | Phase::Frozen => Standing::Bad,
-            _ => Standing::Busy,
+        let status = match rollout.phase {
+            Phase::Succeeded | Phase::Superseded => ConditionStatus::Good,
+            Phase::RolledBack => ConditionStatus::Attention,
+            Phase::Failed | Phase::Frozen => ConditionStatus::Bad,
+            _ => ConditionStatus::Busy,
         };
         let reason = match (&rollout.reason, rollout.phase.is_over()) {
             (Some(reason), true) => format!(": {reason}"),
             _ => String::new(),
         };
-        let because = match standing {
-            Standing::Busy => format!("{short} is {}", rollout.phase),
+        let because = match status {
+            ConditionStatus::Busy => format!("{short} is {}", rollout.phase),
             _ => format!("{short} {}{reason}", rollout.ended()),
         };
-        self.state.axes.note(Axis::Apply, standing, because, self.now);
+        self.state.conditions.note(ConditionType::Apply, status, because, self.now);
     }
 
     /// A rollout that rests before its document got anywhere is kept from being applied, and says by what. A pause
@@ -249,12 +249,12 @@ impl Ledger {
         };
         if waits {
             let because = format!("{} waits: {because}", rollout.revision.commit.short());
-            self.state.axes.note(Axis::Apply, Standing::Attention, because, self.now);
+            self.state.conditions.note(ConditionType::Apply, ConditionStatus::Attention, because, self.now);
         }
     }
 
-    fn note_hold_axis(&mut self) {
-        crate::axes::note_hold(&mut self.state, self.now);
+    fn note_hold_condition(&mut self) {
+        crate::conditions::note_hold(&mut self.state, self.now);
     }
 
     /// Takes a decision without an effect at once, as part of the step that led to it.

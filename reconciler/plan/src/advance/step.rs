@@ -58,7 +58,7 @@ pub(super) fn took(ledger: &mut Ledger, decision: &Decision, acted: Acted) {
                 rollout.generations.extend(generations);
                 tried(rollout);
             }
-            ledger.note_apply_axis();
+            ledger.note_apply_condition();
         }
         (Decision::Shift { weight }, Acted::Shifted) => {
             if let Some(rollout) = ledger.rollout() {
@@ -91,7 +91,7 @@ pub(super) fn supersede(ledger: &mut Ledger, by: &Revision, acted: &Acted) {
         Acted::ActFailed { reason } => return act_failed(ledger, reason),
         _ => return,
     }
-    let asked = ledger.rollout().and_then(|rollout| rollout.asked.take());
+    let asked = ledger.rollout().and_then(|rollout| rollout.requested_by.take());
     ledger.state.sync = ledger.state.sync.take().or(asked);
     ledger.finish(&Phase::Superseded, Some(&format!("{short} is newer")));
 }

@@ -31,7 +31,7 @@ fn send(ledger: &mut Ledger, rollout: &Rollout, message: Message) {
     let notification = notification(&ledger.state.name, rollout, message, ledger.now);
     ledger.notifications.push(notification);
     if let Some(present) = ledger.state.rollout.as_mut().filter(|present| present.id == rollout.id) {
-        present.told = true;
+        present.people_told = true;
     }
 }
 
@@ -119,7 +119,7 @@ fn holds(state: &EnvironmentState, commits: &[Option<&CommitId>]) -> Vec<String>
 
 /// What is held because a person went back from a commit: that one, and the head.
 fn left(state: &EnvironmentState, from: &CommitId) -> Vec<String> {
-    holds(state, &[Some(from), state.wanted.as_ref().map(|wanted| &wanted.commit)])
+    holds(state, &[Some(from), state.head.as_ref().map(|head| &head.commit)])
 }
 
 /// The way on from a commit that was taken back.
@@ -150,8 +150,8 @@ pub(super) fn began(ledger: &mut Ledger) {
 
 pub(super) fn entered(ledger: &mut Ledger, before: &Phase, phase: &Phase) {
     let Some(present) = ledger.state.rollout.as_mut() else { return };
-    let asked = std::mem::take(&mut present.asks);
-    present.asks = *phase == Phase::AwaitingApproval;
+    let asked = std::mem::take(&mut present.awaits_person);
+    present.awaits_person = *phase == Phase::AwaitingApproval;
     let rollout = present.clone();
     match phase {
         Phase::AwaitingApproval => awaiting_approval(ledger, &rollout),
@@ -236,11 +236,11 @@ pub(super) fn finished(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
     let message = match rollout.phase {
         // What changed nothing is in the history; nobody need be told who was not told before.
         Phase::Succeeded if *before == Phase::Baking => verified(ledger, rollout),
-        Phase::Succeeded if rollout.told => changed_nothing(ledger, rollout),
+        Phase::Succeeded if rollout.people_told => changed_nothing(ledger, rollout),
         Phase::RolledBack => rolled_back(ledger, rollout),
         Phase::Frozen => frozen(ledger, rollout),
         Phase::Failed => failed(ledger, rollout),
-        Phase::Superseded if rollout.told => superseded(&ledger.state.name, rollout),
+        Phase::Superseded if rollout.people_told => superseded(&ledger.state.name, rollout),
         _ => return,
     };
     send(ledger, rollout, message);
@@ -368,7 +368,7 @@ pub(crate) fn made_room(
     rollout: &Rollout,
     now: Timestamp,
 ) -> Option<Notification> {
-    rollout.told.then(|| notification(environment, rollout, superseded(environment, rollout), now))
+    rollout.people_told.then(|| notification(environment, rollout, superseded(environment, rollout), now))
 }
 
 /// What is told when a person lifts the freeze that a rollout ended in.
@@ -387,7 +387,7 @@ pub(crate) fn released(
         next: "What is wanted is rolled out again by itself.".to_owned(),
         action: Some(format!("moorline status {environment}")),
     };
-    (rollout.told && rollout.phase == Phase::Frozen)
+    (rollout.people_told && rollout.phase == Phase::Frozen)
         .then(|| notification(environment, rollout, message(), now))
 }
 
@@ -401,7 +401,7 @@ pub(super) fn ask_a_person(ledger: &mut Ledger) {
         return;
     }
     rollout.person_asked_at = Some(now);
-    rollout.asks = true;
+    rollout.awaits_person = true;
     let rollout = rollout.clone();
     let environment = ledger.state.name.clone();
     let short = rollout.revision.commit.short();

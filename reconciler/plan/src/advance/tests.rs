@@ -162,11 +162,11 @@ fn an_interrupted_apply_counts_as_applied_and_its_plan_and_tree_are_forgotten() 
 // Invariant 5: undoing would bring a held commit back.
 #[test]
 fn a_rollout_does_not_go_back_to_what_a_person_left() {
-    use moorline_model::intent::{Intent, Wish};
+    use moorline_model::intent::{Intent, Operation};
     let mut state = in_force("c1");
     state.verified_before = vec![crate::sample::deployed("c0")];
-    let wish: Intent = crate::sample::intent(Wish::Rollback { commit: None });
-    let heeded = crate::intent::heed(state, &[wish], now());
+    let operation: Intent = crate::sample::intent(Operation::Rollback { commit: None });
+    let heeded = crate::intent::heed(state, &[operation], now());
     let desired = declared("c0", &json!({}));
     let begin = heeded.begin.unwrap();
     let mut next = advance(&heeded.state, &begin, Acted::Rested, &inputs(&desired), now());
@@ -181,7 +181,7 @@ fn a_rollout_behind_a_closed_gate_is_held_and_says_by_what() {
     let decision = crate::decide(&state, &crate::sample::situation(&desired, &[]), now());
     let state = advance(&state, &decision, Acted::Rested, &inputs(&desired), now()).state;
     assert_eq!(moorline_model::status::word(&state).0.as_str(), "held");
-    let apply = &state.axes.0[&moorline_model::axis::Axis::Apply];
+    let apply = &state.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains("c200000000 waits: apply.auto is false"), "{}", apply.because);
 }
 
@@ -255,12 +255,12 @@ fn a_head_that_declares_what_is_in_force_takes_its_place_without_a_rollout_and_w
     for deployed in [&state.applied, &state.verified] {
         assert_eq!(deployed.as_ref().unwrap().revision, head.revision);
     }
-    assert_eq!(state.wanted.as_ref(), Some(&head.revision));
+    assert_eq!(state.head.as_ref(), Some(&head.revision));
     assert_eq!(state.rollout, None);
     assert_eq!(follow(&mut state, &head, &head, now()), None, "it is in force already");
     // After something else was wanted, that it is not any more is news.
     let (mut state, head, in_effect) = following();
-    state.wanted = Some(crate::sample::revision("c3"));
+    state.head = Some(crate::sample::revision("c3"));
     let Some(Followed(Some(event))) = follow(&mut state, &head, &in_effect, now()) else { panic!() };
     assert!(event.message.contains("declares the same here as c1"), "{}", event.message);
 }

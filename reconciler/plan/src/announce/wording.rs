@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::drift::{Drift, DriftKind, Lane};
 use moorline_model::environment::EnvironmentState;
-use moorline_model::intent::healing::{Reach, everywhere};
+use moorline_model::intent::healing::{HealScope, everywhere};
 use moorline_model::notification::Transition;
 
 use super::is_unread;
@@ -167,7 +167,7 @@ pub(super) fn action(
     environment: &EnvironmentName,
     transition: Transition,
     shown: &[&Drift],
-    (reach, heals): (&Reach, bool),
+    (reach, heals): (&HealScope, bool),
 ) -> Option<String> {
     // What is not deployed yet comes with the next rollout.
     let can_be_healed = |drift: &&Drift| !is_unread(drift) && drift.finding.kind != DriftKind::Undeployed;

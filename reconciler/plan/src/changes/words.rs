@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use moorline_model::changes::FieldChange;
-use moorline_model::smell;
+use moorline_model::masking;
 use serde_json::Value;
 
 use super::limit;
@@ -82,8 +82,8 @@ pub(super) fn word(difference: Difference) -> Worded {
     let mut worded = Worded {
         kind,
         // Names are what people write, too.
-        name: smell::masked(&name),
-        field: smell::masked(&field(rest)),
+        name: masking::masked(&name),
+        field: masking::masked(&field(rest)),
         before: before.as_ref().map(text),
         after: after.as_ref().map(text),
         unit: String::new(),
@@ -145,9 +145,9 @@ fn direction(before: Option<&Value>, after: Option<&Value>) -> Option<Ordering> 
 
 /// An amount, of what. Where more than the amount changes, both are said in full.
 fn limit_words(worded: &mut Worded, rest: &[Step], before: Option<&Value>, after: Option<&Value>) {
-    worded.field = smell::masked(&field(&rest[..rest.len() - 1]));
+    worded.field = masking::masked(&field(&rest[..rest.len() - 1]));
     worded.field.push_str(if worded.field.is_empty() { "limit" } else { " limit" });
-    let unit = |limit| smell::masked(&limit::unit(limit).unwrap_or_default());
+    let unit = |limit| masking::masked(&limit::unit(limit).unwrap_or_default());
     let units = [before, after].map(|limit| limit.map(unit));
     let amounts = [before, after].map(|limit| limit.and_then(limit::amount));
     let text = |amount: Option<&Value>| amount.map(ToString::to_string).unwrap_or_default();
@@ -179,7 +179,7 @@ fn element_words(worded: &mut Worded, list: &str, before: Option<&Value>, after:
         rest.retain(|name, _| name != "provider" && name != "model");
         let rest =
             if rest.is_empty() { String::new() } else { format!(" {}", masked::text([], &rest.into())) };
-        format!("{}/{}{rest}", smell::masked(provider), smell::masked(model))
+        format!("{}/{}{rest}", masking::masked(provider), masking::masked(model))
     };
     (worded.before, worded.after) = (before.map(text), after.map(text));
 }

@@ -51,5 +51,7 @@ pub(super) fn heals_gateways(situation: &Situation<'_>) -> bool {
 }
 
 fn is_asked(rollout: &Rollout) -> bool {
-    rollout.asked.is_some() || rollout.stop.is_some() || matches!(rollout.kind, RolloutKind::Rollback { .. })
+    rollout.requested_by.is_some()
+        || rollout.stop.is_some()
+        || matches!(rollout.kind, RolloutKind::Rollback { .. })
 }

@@ -209,7 +209,8 @@ fn a_rollout_waits_before_it_writes_over_what_a_person_wrote() {
     assert_eq!(moorline_model::status::word(&going).0.as_str(), "verifying");
     let healed = declared("c2", &json!({"drift": {"heal": ["gateway"]}}));
     assert_eq!(decide(&state, &situation(&healed, &replicas), now()), Decision::Stage);
-    rollout(&mut state).asked = Some(moorline_model::environment::Ask { actor: "bob".to_owned(), at: now() });
+    rollout(&mut state).requested_by =
+        Some(moorline_model::environment::RequestedBy { actor: "bob".to_owned(), at: now() });
     assert_eq!(decide(&state, &situation(&desired, &replicas), now()), Decision::Stage);
 }
 

@@ -106,7 +106,7 @@ fn auto_gate(state: &EnvironmentState, rollout: Option<&Rollout>, desired: &Desi
 }
 
 fn is_asked(rollout: &Rollout) -> bool {
-    rollout.asked.is_some() || is_rollback(rollout)
+    rollout.requested_by.is_some() || is_rollback(rollout)
 }
 
 fn is_rollback(rollout: &Rollout) -> bool {

@@ -6,7 +6,7 @@ use moorline_model::rollout::{Phase, Rollout, Verdict};
 use super::{Asked, Closed, Gate, WaitsFor};
 use crate::adopt::unadopted;
 use crate::age::age;
-use crate::axes::empty;
+use crate::conditions::empty;
 use crate::decide::{Situation, first_foreign};
 use crate::policy::Denial;
 

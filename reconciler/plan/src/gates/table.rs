@@ -1,6 +1,6 @@
 //! The table of gates. The order of rows is the order of asking, and of telling.
 
-use moorline_model::status::Word;
+use moorline_model::status::StatusWord;
 use serde::Serialize;
 
 use super::{Asked, Closed, GateReading, change, delivery, terraform, watch};
@@ -58,7 +58,7 @@ pub(super) struct Row {
     gate: Gate,
     name: &'static str,
     /// The words that it is the reason of when it is closed.
-    explains: &'static [Word],
+    explains: &'static [StatusWord],
     /// Whether something went wrong: then people want to know first whether callers are affected.
     is_trouble: bool,
     ask: Question,
@@ -75,7 +75,7 @@ impl Row {
     }
 }
 
-const fn row(gate: Gate, name: &'static str, explains: &'static [Word], ask: Question) -> Row {
+const fn row(gate: Gate, name: &'static str, explains: &'static [StatusWord], ask: Question) -> Row {
     Row { gate, name, explains, is_trouble: false, ask }
 }
 
@@ -83,16 +83,16 @@ const fn trouble(row: Row) -> Row {
     Row { is_trouble: true, ..row }
 }
 
-const HELD: &[Word] = &[Word::Held, Word::Applying];
+const HELD: &[StatusWord] = &[StatusWord::Held, StatusWord::Applying];
 
 /// Every gate.
 pub(super) const ROWS: [Row; 19] = [
-    trouble(row(Gate::Frozen, "frozen", &[Word::Failed], change::frozen)),
-    row(Gate::Variable, "variable", &[Word::CannotCheck, Word::Verifying], watch::variable),
+    trouble(row(Gate::Frozen, "frozen", &[StatusWord::Failed], change::frozen)),
+    row(Gate::Variable, "variable", &[StatusWord::CannotCheck, StatusWord::Verifying], watch::variable),
     trouble(row(
         Gate::Blocked,
         "blocked",
-        &[Word::Held, Word::Applying, Word::CannotCheck],
+        &[StatusWord::Held, StatusWord::Applying, StatusWord::CannotCheck],
         terraform::blocked,
     )),
     row(Gate::Hold, "hold", HELD, change::hold),
@@ -102,15 +102,20 @@ pub(super) const ROWS: [Row; 19] = [
     row(Gate::Protected, "protected", HELD, terraform::protected),
     row(Gate::Deletions, "deletions", HELD, terraform::deletions),
     row(Gate::Approval, "approval", HELD, delivery::approval),
-    row(Gate::Retry, "retry", &[Word::Applying, Word::Verifying], delivery::retry),
-    trouble(row(Gate::Replicas, "replicas", &[Word::CannotCheck, Word::Verifying], watch::replicas)),
+    row(Gate::Retry, "retry", &[StatusWord::Applying, StatusWord::Verifying], delivery::retry),
+    trouble(row(
+        Gate::Replicas,
+        "replicas",
+        &[StatusWord::CannotCheck, StatusWord::Verifying],
+        watch::replicas,
+    )),
     row(Gate::Adopt, "adopt", HELD, delivery::adopt),
     row(Gate::Owner, "owner", HELD, delivery::owner),
-    row(Gate::Evidence, "evidence", &[Word::Verifying], delivery::evidence),
-    row(Gate::Source, "source", &[Word::CannotCheck, Word::Failed], watch::source),
-    trouble(row(Gate::Tried, "tried", &[Word::Failed], change::tried)),
-    trouble(row(Gate::Drift, "drift", &[Word::Drifted], watch::drift)),
-    row(Gate::Lanes, "lanes", &[Word::CannotCheck], watch::lanes),
+    row(Gate::Evidence, "evidence", &[StatusWord::Verifying], delivery::evidence),
+    row(Gate::Source, "source", &[StatusWord::CannotCheck, StatusWord::Failed], watch::source),
+    trouble(row(Gate::Tried, "tried", &[StatusWord::Failed], change::tried)),
+    trouble(row(Gate::Drift, "drift", &[StatusWord::Drifted], watch::drift)),
+    row(Gate::Lanes, "lanes", &[StatusWord::CannotCheck], watch::lanes),
 ];
 
 impl Gate {
@@ -130,7 +135,7 @@ impl Gate {
     }
 
     /// Whether a closed one is the reason of this word.
-    pub(super) fn explains(self, word: Word) -> bool {
+    pub(super) fn explains(self, word: StatusWord) -> bool {
         self.row().is_some_and(|row| row.explains.contains(&word))
     }
 }

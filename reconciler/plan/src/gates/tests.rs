@@ -1,13 +1,13 @@
 use super::change::begin_gates;
 use super::*;
 
-use moorline_model::axis::Standing;
+use moorline_model::condition::ConditionStatus;
 use moorline_model::config::Percent;
 use moorline_model::declaration;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Finding, Lane, Severity};
-use moorline_model::intent::Wish;
+use moorline_model::intent::Operation;
 use moorline_model::plan::{Action, PlanSummary};
-use moorline_model::rollout::{Callers, Evidence, Phase, Verdict};
+use moorline_model::rollout::{Evidence, Phase, RequestCounts, Verdict};
 use serde_json::json;
 
 use crate::gateway::{ReplicaReading, remembered};
@@ -33,8 +33,8 @@ fn nothing_stands_in_the_way_of_a_plain_change() {
 #[test]
 fn a_held_commit_is_named_with_who_and_what_opens_it() {
     let desired = declared("c2", &json!({}));
-    let wish = Wish::Hold { commit: Some(commit("c2")) };
-    let state = heed(in_force("c1"), &[intent(wish)], now()).state;
+    let operation = Operation::Hold { commit: Some(commit("c2")) };
+    let state = heed(in_force("c1"), &[intent(operation)], now()).state;
     let readings = begin_gates(&state, &desired, now());
     let hold = readings.iter().find_map(GateReading::closed).unwrap();
     assert_eq!(hold.because, "c200000000 is held by bob: for a reason");
@@ -58,9 +58,9 @@ fn without_auto_a_person_starts_each_change_and_only_that_one() {
     let desired = declared("c2", &json!({"apply": {"auto": false}}));
     let state = in_force("c1");
     assert_eq!(closed(&begin_gates(&state, &desired, now())), [Gate::Auto]);
-    let asked = heed(state, &[intent(Wish::Sync)], now()).state;
+    let asked = heed(state, &[intent(Operation::Sync)], now()).state;
     assert_eq!(closed(&begin_gates(&asked, &desired, now())), []);
-    // The wish went into the rollout that it began; the next head waits again.
+    // The intent went into the rollout that it began; the next head waits again.
     let begun = rolling(&asked, &desired, Phase::Pending);
     assert_eq!(closed(&begin_gates(&begun, &desired, now())), []);
     let next = declared("c3", &json!({"apply": {"auto": false}}));
@@ -120,8 +120,8 @@ struct Scenario {
 fn scenario(what: &'static str, head: &'static str, first_line: &'static str) -> Scenario {
     let replicas = ["a", "b"].map(|name| replica(name, Some(document("c1").digest()), None)).to_vec();
     let mut state = in_force("c1");
-    state.wanted = Some(crate::sample::revision(head));
-    state.axes.note(moorline_model::axis::Axis::Source, Standing::Good, "", now());
+    state.head = Some(crate::sample::revision(head));
+    state.conditions.note(moorline_model::condition::ConditionType::Source, ConditionStatus::Good, "", now());
     let (sections, missing, blocked) = (json!({}), Vec::new(), None);
     Scenario { what, state, sections, replicas, head: Some(head), missing, blocked, first_line }
 }
@@ -156,8 +156,11 @@ impl Scenario {
         let looks = vec![(Lane::Gateway, crate::lanes::replicas(&self.replicas))];
         crate::lanes::note(&mut state, Some(&lanes), looks, now());
         state.replicas = self.replicas.iter().map(|reading| remembered(reading, now())).collect();
-        let looked = crate::axes::Looked { replicas: Some(&self.replicas), ..crate::axes::Looked::default() };
-        let _told = crate::axes::note_axes(&mut state, &looked, now());
+        let checks = crate::conditions::Looked {
+            replicas: Some(&self.replicas),
+            ..crate::conditions::Looked::default()
+        };
+        let _told = crate::conditions::note_conditions(&mut state, &checks, now());
         let current = state.rollout_under_way().is_some().then_some(&desired);
         let situation = Situation {
             head: self.head.map(|_| Ok(&desired)),
@@ -193,7 +196,7 @@ fn evidence(phase: Phase, because: &str, requests: u64) -> Evidence {
         at: now(),
         errors_in_a_row: 0,
         wrong_probes_in_a_row: 0,
-        callers: Some(Callers { requests, failed: 0 }),
+        callers: Some(RequestCounts { requests, failed: 0 }),
     }
 }
 
@@ -372,8 +375,8 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
                 "prod waits for the repository: connection refused. Opened by its return; it is asked again by itself.",
             )
             .with(|state| {
-                let axis = moorline_model::axis::Axis::Source;
-                state.axes.note(axis, Standing::CannotCheck, "connection refused", now());
+                let condition = moorline_model::condition::ConditionType::Source;
+                state.conditions.note(condition, ConditionStatus::CannotCheck, "connection refused", now());
             })
         },
         scenario("nothing", "c1", "Nothing waits: c100000000 is in force, verified 0s ago."),
@@ -403,7 +406,7 @@ fn the_sentence_is_about_what_the_word_is_about() {
             "{}: {word}",
             scenario.what
         );
-        let is_well = word == moorline_model::status::Word::InSync;
+        let is_well = word == moorline_model::status::StatusWord::InSync;
         assert!(!is_well || why.sentence.starts_with("Nothing waits"), "{}: {word}", scenario.what);
     }
 }
@@ -413,14 +416,14 @@ fn what_was_read_is_answered_for_the_moment_and_the_state_of_the_question() {
     let desired = declared("c1", &json!({}));
     let well = [replica("a", Some(document("c1").digest()), None)];
     let mut state = in_force("c1");
-    state.wanted = Some(crate::sample::revision("c1"));
+    state.head = Some(crate::sample::revision("c1"));
     let read = Read::of(&situation(&desired, &well), Vec::new());
     let after = |seconds| now() + jiff::SignedDuration::from_secs(seconds);
     let said = read.why(&state, after(4)).sentence;
     assert!(said.contains("verified 4s ago"), "{said}");
     let said = read.why(&state, after(250)).sentence;
     assert!(said.contains("verified 4m 10s ago"), "{said}");
-    let held = heed(state, &[intent(Wish::Hold { commit: None })], now()).state;
+    let held = heed(state, &[intent(Operation::Hold { commit: None })], now()).state;
     let said = read.why(&held, after(5)).sentence;
     assert!(said.starts_with("prod waits for you: everything is held by bob"), "{said}");
 }
@@ -447,8 +450,8 @@ fn what_was_tried_and_is_held_is_tried_again_by_a_release() {
 #[test]
 fn a_hold_on_everything_is_told_before_one_on_a_commit() {
     let desired = declared("c2", &json!({}));
-    let wishes = [Some(commit("c2")), None].map(|commit| intent(Wish::Hold { commit }));
-    let state = heed(in_force("c1"), &wishes, now()).state;
+    let intents = [Some(commit("c2")), None].map(|commit| intent(Operation::Hold { commit }));
+    let state = heed(in_force("c1"), &intents, now()).state;
     let readings = begin_gates(&state, &desired, now());
     let hold = readings.iter().find_map(GateReading::closed).unwrap();
     // A newer commit would not open it.

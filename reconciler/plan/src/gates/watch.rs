@@ -1,9 +1,9 @@
 //! Gates on what is looked at whether or not something changes: secrets, replicas, the source, drift, lanes.
 
-use moorline_model::axis::{Axis, Standing};
 use moorline_model::comparison;
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::drift::{Drift, DriftKind, DriftState, Lane};
-use moorline_model::intent::healing::{Reach, everywhere};
+use moorline_model::intent::healing::{HealScope, everywhere};
 
 use super::{Asked, Closed, Gate, WaitsFor};
 use crate::together;
@@ -35,17 +35,16 @@ pub(super) fn replicas(asked: &Asked<'_>) -> Option<Option<Closed>> {
 }
 
 pub(super) fn source(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let axes = &asked.state.axes;
+    let conditions = &asked.state.conditions;
     if asked.state.undeclared_since.is_some() {
         let because = format!("no commit declares {} any more", asked.state.name);
         let opened_by = "a commit that declares it again";
         return Some(Some(Closed::new(Gate::Source, WaitsFor::Commit, because, opened_by)));
     }
     // What was read before says nothing of what is in the repository now.
-    let head = asked
-        .situation
-        .head
-        .filter(|head| head.is_err() || axes.standing(Axis::Source) != Standing::CannotCheck);
+    let head = asked.situation.head.filter(|head| {
+        head.is_err() || conditions.status(ConditionType::Source) != ConditionStatus::CannotCheck
+    });
     Some(match head {
         Some(Ok(_)) => None,
         Some(Err(mistakes)) => {
@@ -53,7 +52,7 @@ pub(super) fn source(asked: &Asked<'_>) -> Option<Option<Closed>> {
             Some(Closed::new(Gate::Source, WaitsFor::Commit, mistakes.to_owned(), opened_by))
         }
         None => {
-            let noted = axes.0.get(&Axis::Source).map(|reading| reading.because.clone());
+            let noted = conditions.0.get(&ConditionType::Source).map(|reading| reading.because.clone());
             let because = noted.unwrap_or_else(|| "the repository could not be read".to_owned());
             let opened_by = "its return; it is asked again by itself";
             Some(Closed::new(Gate::Source, WaitsFor::Repository, because, opened_by))
@@ -91,7 +90,7 @@ pub(super) fn drift(asked: &Asked<'_>) -> Option<Option<Closed>> {
         count => format!(", and {} more", count - 1),
     };
     let because = format!("{} differs from what is declared{note}{more}, and nobody heals it", told(first));
-    let opened_by = match Reach::of(&state.drift, None).is_empty() {
+    let opened_by = match HealScope::of(&state.drift, None).is_empty() {
         true => "a person who puts it right there, or a commit that declares it".to_owned(),
         false => format!(
             "`{}`, which gives the declared state back, or a commit that declares it",

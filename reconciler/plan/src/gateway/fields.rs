@@ -1,7 +1,7 @@
 //! Which fields of a document differ, with nothing in the text that could be a secret.
 
 use moorline_model::config::{Change, diff};
-use moorline_model::smell;
+use moorline_model::masking;
 use serde_json::Value;
 
 use crate::masked;
@@ -22,7 +22,7 @@ pub(super) fn fields(declared: &Value, live: &Value) -> Vec<Field> {
             Field {
                 declared: before.as_ref().map(text),
                 live: after.as_ref().map(text),
-                path: smell::masked(&path),
+                path: masking::masked(&path),
             }
         })
         .collect()

@@ -1,6 +1,6 @@
-//! What came of wishes, once the cycle that heeded them has taken its step.
+//! What came of intents, once the cycle that heeded them has taken its step.
 //!
-//! In: what was heard, the decision, and the state after it. Out: an outcome for each wish, which says what was done, and
+//! In: what was heard, the decision, and the state after it. Out: an outcome for each intent, which says what was done, and
 //! what follows from it or keeps it from following.
 
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ pub struct Step<'a> {
     pub situation: &'a Situation<'a>,
 }
 
-/// Says what came of each wish. `state` is the one after the step.
+/// Says what came of each intent. `state` is the one after the step.
 #[must_use]
 pub fn conclude(
     heard: Vec<Heard>,
@@ -70,7 +70,7 @@ fn begins(
     }
 }
 
-/// What follows from a wish that left it to the cycle to decide.
+/// What follows from an intent that left it to the cycle to decide.
 fn follows(did: &str, step: &Step<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
     let Some(rollout) = state.rollout_under_way() else { return at_rest(did, step, state, now) };
     let short = rollout.revision.commit.short();

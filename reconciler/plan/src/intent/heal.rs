@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use moorline_model::Revision;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::Intent;
-use moorline_model::intent::healing::Reach;
+use moorline_model::intent::healing::HealScope;
 use moorline_model::rollout::RolloutKind;
 
 use super::{Heard, Heeded};
@@ -17,7 +17,7 @@ pub(super) fn heal(heeded: &mut Heeded, intent: &Intent, only: Option<&str>) -> 
         return Heard::done("healed nothing: the gateways go back to what served before Moorline");
     }
     let state = &mut heeded.state;
-    let reach = Reach::of(&state.drift, only);
+    let reach = HealScope::of(&state.drift, only);
     let Some(applied) = state.applied.as_ref().filter(|_| !reach.is_empty()) else {
         return Heard::done("healed nothing: nothing differs from what is declared");
     };
@@ -30,7 +30,7 @@ pub(super) fn heal(heeded: &mut Heeded, intent: &Intent, only: Option<&str>) -> 
     let did = sentence(state, &reach, &revision, terraform.as_ref(), "gave");
     let begins = matches!(terraform, Some(Ok(()))).then(|| revision.commit.clone());
     if begins.is_some() {
-        let head = state.wanted.as_ref().map(|wanted| wanted.commit.clone());
+        let head = state.head.as_ref().map(|head| head.commit.clone());
         let (actor, reason) = (intent.actor.clone(), intent.reason.clone());
         let kind = RolloutKind::Heal { actor, reason, head };
         heeded.begin = Some(Decision::Begin { revision, kind });
@@ -48,7 +48,7 @@ pub(super) fn heal(heeded: &mut Heeded, intent: &Intent, only: Option<&str>) -> 
 /// What is done, and what cannot be.
 fn sentence(
     state: &EnvironmentState,
-    reach: &Reach,
+    reach: &HealScope,
     revision: &Revision,
     terraform: Option<&Result<(), String>>,
     gives: &str,

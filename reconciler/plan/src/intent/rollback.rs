@@ -31,7 +31,7 @@ pub(super) fn rollback(
         return Heard::done("asked to go back, but nothing is in force");
     };
     // The commit that is left, and the head if it is another one: else the next cycle would bring it in at once.
-    let head = state.wanted.as_ref().map(|wanted| wanted.commit.clone());
+    let head = state.head.as_ref().map(|head| head.commit.clone());
     let to = target.revision.commit.clone();
     for left in [Some(present.clone()), head].into_iter().flatten().filter(|left| *left != to) {
         let reason = because(intent, &format!("went back to {}", to.short()));

@@ -3,7 +3,7 @@ use super::*;
 mod heal;
 
 use moorline_model::plan::Action;
-use moorline_model::rollout::{Deployed, Phase, RolloutKind, Shown, Undo};
+use moorline_model::rollout::{ApprovalSubject, Deployed, Phase, RolloutKind, Undo};
 use serde_json::json;
 
 use crate::sample::{
@@ -14,8 +14,8 @@ fn said(heeded: &Heeded) -> Vec<&str> {
     heeded.events.iter().map(|event| event.message.as_str()).collect()
 }
 
-fn approves(plan: &str) -> Wish {
-    Wish::Approve(Shown { plan_sha256: Some(plan.to_owned()), digest: None })
+fn approves(plan: &str) -> Operation {
+    Operation::Approve(ApprovalSubject { plan_sha256: Some(plan.to_owned()), digest: None })
 }
 
 // Invariant 19.
@@ -23,13 +23,16 @@ fn approves(plan: &str) -> Wish {
 fn a_document_that_waits_alone_is_approved_by_its_digest_and_no_other() {
     let desired = declared("c2", &json!({"apply": {"approval": "required"}}));
     let state = rolling(&in_force("c1"), &desired, Phase::AwaitingApproval);
-    let seen = |name: &str| Shown { plan_sha256: None, digest: Some(crate::sample::document(name).digest()) };
-    let other = heed(state.clone(), &[intent(Wish::Approve(seen("c1")))], now());
+    let seen = |name: &str| ApprovalSubject {
+        plan_sha256: None,
+        digest: Some(crate::sample::document(name).digest()),
+    };
+    let other = heed(state.clone(), &[intent(Operation::Approve(seen("c1")))], now());
     assert!(said(&other)[0].contains("another change waits by now"), "{:?}", said(&other));
-    let with_a_plan = Shown { plan_sha256: Some("plan".to_owned()), ..seen("c2") };
-    let refused = heed(state.clone(), &[intent(Wish::Approve(with_a_plan))], now()).state;
+    let with_a_plan = ApprovalSubject { plan_sha256: Some("plan".to_owned()), ..seen("c2") };
+    let refused = heed(state.clone(), &[intent(Operation::Approve(with_a_plan))], now()).state;
     assert_eq!(refused.rollout.unwrap().approval, None);
-    let mut state = heed(state, &[intent(Wish::Approve(seen("c2")))], now()).state;
+    let mut state = heed(state, &[intent(Operation::Approve(seen("c2")))], now()).state;
     assert!(rollout(&mut state).approves_document());
     assert_eq!(rollout(&mut state).waits_for_approval(), None);
 }
@@ -37,7 +40,7 @@ fn a_document_that_waits_alone_is_approved_by_its_digest_and_no_other() {
 #[test]
 fn what_an_older_release_wrote_down_is_an_approval_still() {
     let old = json!({"wish": "approve", "plan_sha256": "abc"});
-    assert_eq!(serde_json::from_value::<Wish>(old).unwrap(), approves("abc"));
+    assert_eq!(serde_json::from_value::<Operation>(old).unwrap(), approves("abc"));
     let old = json!({"actor": "bob", "plan_sha256": "abc", "content": "c", "at": now()});
     assert_eq!(serde_json::from_value::<Approval>(old).unwrap().digest, None);
 }
@@ -53,8 +56,8 @@ fn an_approval_is_for_the_plan_that_was_seen_and_for_no_other() {
     assert!(said(&other)[0].contains("another change waits by now"), "{:?}", said(&other));
     let refused = |heard: &Heard| matches!(heard, Heard::Known(outcome) if outcome.exit_code() == 5);
     assert!(other.heard.iter().all(refused), "a gate refuses: {:?}", other.heard);
-    let wish = approves(&waiting.binding.plan_sha256);
-    let mut state = heed(state, &[intent(wish)], now()).state;
+    let operation = approves(&waiting.binding.plan_sha256);
+    let mut state = heed(state, &[intent(operation)], now()).state;
     assert!(rollout(&mut state).approves(&waiting));
     // Made anew with the same content it is approved; with another change it is not.
     let mut anew = waiting.clone();
@@ -79,8 +82,8 @@ impl PlanBindingOf {
 
 #[test]
 fn nothing_that_does_not_wait_is_approved() {
-    let wish = approves("");
-    let heeded = heed(in_force("c1"), &[intent(wish)], now());
+    let operation = approves("");
+    let heeded = heed(in_force("c1"), &[intent(operation)], now());
     assert_eq!(said(&heeded), ["bob asked to approve, but nothing waits for approval here (for a reason)"]);
 }
 
@@ -88,8 +91,8 @@ fn nothing_that_does_not_wait_is_approved() {
 fn going_back_holds_what_is_left_and_the_head() {
     let mut state = in_force("c2");
     state.verified_before = vec![deployed("c1"), deployed("c0")];
-    state.wanted = Some(crate::sample::revision("c3"));
-    let heeded = heed(state, &[intent(Wish::Rollback { commit: None })], now());
+    state.head = Some(crate::sample::revision("c3"));
+    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
     let Some(Decision::Begin { revision, kind }) = &heeded.begin else { panic!("{:?}", said(&heeded)) };
     assert_eq!(revision.commit, commit("c1"));
     assert!(
@@ -104,8 +107,8 @@ fn one_goes_back_only_to_what_verified_healthy_here() {
     let mut state = in_force("c2");
     state.verified_before = vec![deployed("c1"), deployed("c0")];
     let to = |name: &str| {
-        let wish = Wish::Rollback { commit: Some(commit(name)) };
-        heed(state.clone(), &[intent(wish)], now())
+        let operation = Operation::Rollback { commit: Some(commit(name)) };
+        heed(state.clone(), &[intent(operation)], now())
     };
     assert!(to("c0").begin.is_some());
     for (name, why) in [("c9", "never verified healthy here"), ("c2", "is in force")] {
@@ -121,11 +124,11 @@ fn going_back_passes_over_what_would_change_nothing() {
     let like_c2 = |name| Deployed { revision: deployed(name).revision, ..deployed("c2") };
     let mut state = in_force("c2");
     state.verified_before = vec![like_c2("c1"), deployed("c0")];
-    let heeded = heed(state.clone(), &[intent(Wish::Rollback { commit: None })], now());
+    let heeded = heed(state.clone(), &[intent(Operation::Rollback { commit: None })], now());
     let Some(Decision::Begin { revision, .. }) = &heeded.begin else { panic!("{:?}", said(&heeded)) };
     assert_eq!(revision.commit, commit("c0"));
     state.verified_before.pop();
-    let heeded = heed(state, &[intent(Wish::Rollback { commit: None })], now());
+    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
     assert_eq!(heeded.begin, None);
     assert!(said(&heeded)[0].contains("declares the same as c2"), "{:?}", said(&heeded));
 }
@@ -134,7 +137,7 @@ fn going_back_passes_over_what_would_change_nothing() {
 fn one_does_not_go_back_to_what_is_held() {
     let mut state = in_force("c2");
     state.verified_before = vec![deployed("c1")];
-    let wishes = [Wish::Hold { commit: Some(commit("c1")) }, Wish::Rollback { commit: None }];
+    let wishes = [Operation::Hold { commit: Some(commit("c1")) }, Operation::Rollback { commit: None }];
     let heeded = heed(state, &wishes.map(intent), now());
     assert_eq!(heeded.begin, None);
 }
@@ -143,7 +146,7 @@ fn one_does_not_go_back_to_what_is_held() {
 fn a_rollout_that_has_changed_something_is_stopped_and_held() {
     let desired = declared("c2", &json!({}));
     let state = rolling(&in_force("c1"), &desired, Phase::Baking);
-    let heeded = heed(state, &[intent(Wish::Rollback { commit: None })], now());
+    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
     assert_eq!(heeded.begin, None);
     assert_eq!(heeded.state.hold_on(&commit("c2")).unwrap().by, "bob");
     let mut promoted = heeded.state;
@@ -158,7 +161,7 @@ fn going_back_is_not_undone_by_asking_for_it_again() {
     let mut state = rolling(&in_force("c2"), &declared("c1", &json!({})), Phase::Staging);
     let (actor, reason) = ("ann".to_owned(), String::new());
     rollout(&mut state).kind = RolloutKind::Rollback { from: commit("c2"), actor, reason };
-    let heeded = heed(state.clone(), &[intent(Wish::Rollback { commit: None })], now());
+    let heeded = heed(state.clone(), &[intent(Operation::Rollback { commit: None })], now());
     assert!(said(&heeded)[0].contains("ann goes back to c100000000 already"), "{:?}", said(&heeded));
     assert_eq!(heeded.state.rollout, state.rollout);
     assert_eq!(heeded.state.holds, state.holds, "where it goes to is never held");
@@ -168,7 +171,7 @@ fn going_back_is_not_undone_by_asking_for_it_again() {
 fn what_is_being_undone_is_not_released() {
     let undoing = Phase::RollingBack { undo: Undo::Document };
     let state = rolling(&in_force("c1"), &declared("c2", &json!({})), undoing);
-    let heeded = heed(state, &[intent(Wish::Release)], now());
+    let heeded = heed(state, &[intent(Operation::Release)], now());
     assert!(said(&heeded)[0].contains("c200000000 is being undone"), "{:?}", said(&heeded));
     let refused = |heard: &Heard| matches!(heard, Heard::Known(outcome) if outcome.exit_code() == 5);
     assert!(heeded.heard.iter().all(refused), "a hold refuses: {:?}", heeded.heard);
@@ -179,9 +182,9 @@ fn a_rollout_that_merely_waits_makes_room() {
     let desired = declared("c3", &json!({}));
     let mut before = in_force("c2");
     before.verified_before = vec![deployed("c1")];
-    before.wanted = Some(desired.revision.clone());
+    before.head = Some(desired.revision.clone());
     let state = rolling(&before, &desired, Phase::Pending);
-    let heeded = heed(state, &[intent(Wish::Rollback { commit: None })], now());
+    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
     assert!(
         matches!(&heeded.begin, Some(Decision::Begin { revision, .. }) if revision.commit == commit("c1"))
     );
@@ -193,21 +196,21 @@ fn a_rollout_that_merely_waits_makes_room() {
 fn a_release_lifts_holds_and_freeze_and_tries_again() {
     let mut state = in_force("c1");
     state.frozen = Some("a reason".to_owned());
-    let state = heed(state, &[intent(Wish::Hold { commit: None })], now()).state;
-    let heeded = heed(state, &[intent(Wish::Release)], now());
+    let state = heed(state, &[intent(Operation::Hold { commit: None })], now()).state;
+    let heeded = heed(state, &[intent(Operation::Release)], now());
     assert_eq!((heeded.state.frozen, heeded.state.holds.len()), (None, 0));
     assert!(heeded.state.sync.is_some());
 }
 
 #[test]
 fn holding_twice_holds_once() {
-    let wish = || intent(Wish::Hold { commit: None });
-    assert_eq!(heed(in_force("c1"), &[wish(), wish()], now()).state.holds.len(), 1);
+    let operation = || intent(Operation::Hold { commit: None });
+    assert_eq!(heed(in_force("c1"), &[operation(), operation()], now()).state.holds.len(), 1);
 }
 
-/// Heeds a wish, takes the step of its cycle, and says what came of it.
-fn came_of(state: EnvironmentState, wish: Wish, situation: &crate::Situation<'_>) -> Outcome {
-    let heeded = heed(state, &[intent(wish)], now());
+/// Heeds an intent, takes the step of its cycle, and says what came of it.
+fn came_of(state: EnvironmentState, operation: Operation, situation: &crate::Situation<'_>) -> Outcome {
+    let heeded = heed(state, &[intent(operation)], now());
     let decision = heeded.begin.unwrap_or_else(|| crate::decide(&heeded.state, situation, now()));
     let desired = situation.head.and_then(Result::ok);
     let inputs = crate::Inputs { desired, ..inputs(situation.current.unwrap()) };
@@ -222,11 +225,11 @@ fn told(outcome: &Outcome) -> (&str, u8, bool) {
 
 #[test]
 fn a_hold_says_why_in_the_words_of_who_made_it_last() {
-    let state = heed(in_force("c1"), &[intent(Wish::Hold { commit: None })], now()).state;
+    let state = heed(in_force("c1"), &[intent(Operation::Hold { commit: None })], now()).state;
     let later = Intent {
         actor: "ann".to_owned(),
         reason: "a feast".to_owned(),
-        ..intent(Wish::Hold { commit: None })
+        ..intent(Operation::Hold { commit: None })
     };
     let again = heed(state, &[later], now());
     let [hold] = again.state.holds.as_slice() else { panic!("{:?}", again.state.holds) };
@@ -238,7 +241,7 @@ fn a_hold_says_why_in_the_words_of_who_made_it_last() {
     advance::hold(&mut state, Some(commit("c2")), "it is sick".to_owned(), "moorline".to_owned(), now());
     advance::hold(&mut state, Some(commit("c3")), "it is sick".to_owned(), "moorline".to_owned(), now());
     state.frozen = Some("the probe got 502".to_owned());
-    let released = heed(state, &[intent(Wish::Release)], now());
+    let released = heed(state, &[intent(Operation::Release)], now());
     assert_eq!(
         released.heard[0].said(),
         "lifted the freeze and the hold on everything and c200000000 and c300000000"
@@ -254,20 +257,20 @@ fn each_wish_is_told_what_came_of_it() {
     advance::hold(&mut held, Some(commit("c2")), "too dear".to_owned(), "ann".to_owned(), now());
     let mut held_twice = held.clone();
     advance::hold(&mut held_twice, Some(commit("c3")), "too dear".to_owned(), "ann".to_owned(), now());
-    let hold = || Wish::Hold { commit: None };
+    let hold = || Operation::Hold { commit: None };
     let cases = [
-        (in_force("c1"), Wish::Sync, &rests, ("looked; c100000000 is in force", 0, false)),
-        (in_force("c1"), Wish::Sync, &changes, ("looked; c200000000 begins", 0, true)),
-        (held.clone(), Wish::Release, &changes, ("lifted the hold; c200000000 begins", 0, true)),
+        (in_force("c1"), Operation::Sync, &rests, ("looked; c100000000 is in force", 0, false)),
+        (in_force("c1"), Operation::Sync, &changes, ("looked; c200000000 begins", 0, true)),
+        (held.clone(), Operation::Release, &changes, ("lifted the hold; c200000000 begins", 0, true)),
         (
             held_twice,
-            Wish::Release,
+            Operation::Release,
             &changes,
             ("lifted the hold on c200000000 and c300000000; c200000000 begins", 0, true),
         ),
         (
             held,
-            Wish::Sync,
+            Operation::Sync,
             &changes,
             (
                 "looked; c200000000 is held by ann: too dear (opened by a newer commit, or `moorline release prod`)",
@@ -278,19 +281,19 @@ fn each_wish_is_told_what_came_of_it() {
         (in_force("c1"), hold(), &rests, ("held everything", 0, false)),
         (
             in_force("c1"),
-            Wish::Release,
+            Operation::Release,
             &rests,
             ("released, but nothing was held; c100000000 is in force", 0, false),
         ),
         (
             in_force("c1"),
-            Wish::Rollback { commit: None },
+            Operation::Rollback { commit: None },
             &rests,
             ("no other commit verified healthy here before", 1, false),
         ),
     ];
-    for (state, wish, situation, expected) in cases {
-        let outcome = came_of(state, wish, situation);
+    for (state, operation, situation, expected) in cases {
+        let outcome = came_of(state, operation, situation);
         assert_eq!(told(&outcome), expected, "{outcome:?}");
     }
 }
@@ -299,7 +302,7 @@ fn each_wish_is_told_what_came_of_it() {
 fn what_a_gate_keeps_from_going_on_is_no_success() {
     let night = json!({"apply": {"windows": [{"allow": "Mon-Fri 08:00-18:00 UTC"}]}});
     let desired = declared("c2", &night);
-    let outcome = came_of(in_force("c1"), Wish::Sync, &situation(&desired, &[]));
+    let outcome = came_of(in_force("c1"), Operation::Sync, &situation(&desired, &[]));
     let (message, exit, has_rollout) = told(&outcome);
     assert_eq!((exit, has_rollout), (5, true), "{outcome:?}");
     assert!(message.ends_with("(opens at 2026-11-23T08:00:00Z)"), "{message}");
@@ -323,15 +326,15 @@ fn a_rollback_names_the_rollout_that_it_began_and_admits_when_it_began_none() {
     let mut state = in_force("c2");
     state.verified_before = vec![deployed("c1")];
     let (back, head) = (declared("c1", &json!({})), declared("c2", &json!({})));
-    let wish = || Wish::Rollback { commit: None };
-    let outcome = came_of(state.clone(), wish(), &situation(&back, &[]));
+    let operation = || Operation::Rollback { commit: None };
+    let outcome = came_of(state.clone(), operation(), &situation(&back, &[]));
     assert_eq!(told(&outcome), ("goes back from c200000000 to c100000000", 0, true));
     // What c1 declares cannot be read.
-    let outcome = came_of(state, wish(), &situation(&head, &[]));
+    let outcome = came_of(state, operation(), &situation(&head, &[]));
     assert_eq!(outcome.exit_code(), 1, "{outcome:?}");
 
     let state = rolling(&in_force("c1"), &head, Phase::Baking);
     let id = state.rollout.as_ref().unwrap().id;
-    let outcome = came_of(state, wish(), &situation(&head, &[]));
+    let outcome = came_of(state, operation(), &situation(&head, &[]));
     assert_eq!(outcome.rollout(), Some(id), "the one that is stopped: {outcome:?}");
 }

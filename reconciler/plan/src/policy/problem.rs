@@ -1,6 +1,6 @@
 //! Why policies could not be asked.
 
-use moorline_model::smell;
+use moorline_model::masking;
 
 /// Why policies could not be asked. Each of these refuses the change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,5 +72,5 @@ impl PolicyError {
 /// The engine's own sentence, without the picture of the source around it.
 pub(super) fn last_line(text: &str) -> String {
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("unknown");
-    smell::masked(line.strip_prefix("error: ").unwrap_or(line))
+    masking::masked(line.strip_prefix("error: ").unwrap_or(line))
 }

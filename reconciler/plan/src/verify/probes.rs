@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use moorline_model::masking;
 use moorline_model::rollout::Evidence;
-use moorline_model::smell;
 
 use super::{Found, Observation, ProbeOutcome, WRONG_PROBES_MAX};
 use crate::together::{grouped, named};
@@ -25,7 +25,7 @@ pub(super) fn judge(
     let told = probes.iter().map(|probe| ((&probe.model, &probe.outcome), probe.endpoint.as_str()));
     let mut wrong = Vec::new();
     for ((model, outcome), who) in grouped(told) {
-        let probe = format!("the probe of {} on {}", smell::masked(model), named(&who, replicas.len()));
+        let probe = format!("the probe of {} on {}", masking::masked(model), named(&who, replicas.len()));
         match outcome {
             ProbeOutcome::Right => {}
             ProbeOutcome::Wrong { status, expected, fault } => {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use moorline_model::declaration::Verify;
+use moorline_model::masking;
 use moorline_model::rollout::Phase;
-use moorline_model::smell;
 
 use super::{Found, Observation, Sample};
 
@@ -100,7 +100,7 @@ fn model_faults(verify: &Verify, observation: &Observation<'_>, found: &mut Foun
         });
         if excess(*faults, candidate.requests, stable_faults, stable_requests) > as_number(limit) {
             let beyond = if stable_faults > 0 { format!(", stable {stable_faults}") } else { String::new() };
-            let model = smell::masked(model);
+            let model = masking::masked(model);
             found.failures.push(format!("{model} failed {faults} times{beyond} (at most {limit})"));
         }
     }

@@ -8,7 +8,7 @@ use moorline_model::declaration::{Declaration, Rollback, RolloutPlan, RolloutStr
 use moorline_model::environment::{EnvironmentState, Hold};
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
 use moorline_model::rollout::{
-    ApprovalRules, Callers, Deployed, Evidence, Phase, Rollout, RolloutKind, Stop, Undo, Verdict,
+    ApprovalRules, Deployed, Evidence, Phase, RequestCounts, Rollout, RolloutKind, Stop, Undo, Verdict,
 };
 use moorline_model::{CommitId, Revision};
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
@@ -151,7 +151,7 @@ prop_compose! {
             rollback: Rollback { automatic },
             approval_rules: ApprovalRules::default(),
             terraform_tree: Some("tree-2".to_owned()),
-            asked: None,
+            requested_by: None,
             stop: is_stopped.then(|| Stop { actor: "ann".to_owned(), reason: String::new() }),
             terraform,
             terraform_applied,
@@ -161,7 +161,7 @@ prop_compose! {
             terraform_changes: None,
             generations: BTreeMap::new(),
             promoted,
-            callers_before: Callers::default(),
+            callers_before: RequestCounts::default(),
             share: None,
             evidence: evidence.map(|(phase, verdict)| Evidence {
                 phase,
@@ -177,8 +177,8 @@ prop_compose! {
             retry_at: retry.map(|seconds| now() + SignedDuration::from_secs(seconds)),
             stale_plans,
             person_asked_at: None,
-            told: false,
-            asks: false,
+            people_told: false,
+            awaits_person: false,
         }
     }
 }

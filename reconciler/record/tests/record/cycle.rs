@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moorline_model::config::Digest;
-use moorline_model::environment::KeptDocument;
+use moorline_model::environment::StoredDocument;
 use moorline_model::notification::Transition;
 use moorline_model::rollout::Phase;
 use moorline_record::{
@@ -205,7 +205,7 @@ async fn documents_needed_to_go_back_outlive_the_bound() {
     let (record, fence) = led().await;
     let kept = |n: usize| {
         let document = serde_json::json!({ "n": n });
-        KeptDocument { digest: Digest::of(&document), document, at: at(i64::try_from(n).unwrap()) }
+        StoredDocument { digest: Digest::of(&document), document, at: at(i64::try_from(n).unwrap()) }
     };
     let mut state = state();
     let mut rolling = rollout(1, &Phase::Baking);

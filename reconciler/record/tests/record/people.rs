@@ -1,9 +1,9 @@
-//! What people and Terraform bring: wishes, documents, and the audit of it all.
+//! What people and Terraform bring: intents, documents, and the audit of it all.
 
 use moorline_model::IncidentKey;
 use moorline_model::config::Digest;
-use moorline_model::environment::KeptDocument;
-use moorline_model::intent::{Intent, Outcome, Wish};
+use moorline_model::environment::StoredDocument;
+use moorline_model::intent::{Intent, Operation, Outcome};
 use moorline_record::{
     AuditError, Channel, HandOver, HandOverError, INTENTS_PENDING_MAX, IntentError, Record, Sequence,
     Version, Write,
@@ -12,10 +12,10 @@ use serde_json::json;
 
 use crate::sample::{at, audit, led, place, prod, state};
 
-fn wish(wish: Wish) -> Intent {
+fn wish(wish: Operation) -> Intent {
     Intent {
         environment: prod(),
-        wish,
+        operation: wish,
         actor: "operator".to_owned(),
         reason: "too slow".to_owned(),
         at: at(3),
@@ -25,9 +25,9 @@ fn wish(wish: Wish) -> Intent {
 #[tokio::test]
 async fn a_wish_waits_with_its_audit_until_a_commit_consumes_it() {
     let (record, fence) = led().await;
-    let hold = wish(Wish::Hold { commit: None });
+    let hold = wish(Operation::Hold { commit: None });
     let id = record.add_intent(&hold).await.unwrap();
-    record.add_intent(&wish(Wish::Sync)).await.unwrap();
+    record.add_intent(&wish(Operation::Sync)).await.unwrap();
     let waiting = record.pending_intents(&prod()).await.unwrap();
     assert_eq!(waiting[0], (id, hold));
 
@@ -43,7 +43,7 @@ async fn a_wish_waits_with_its_audit_until_a_commit_consumes_it() {
     let heeded = vec![(id, outcome.clone())];
     record.commit(fence, Write { heeded, ..Write::of(&state(), Version(0)) }).await.unwrap();
     let waiting = record.pending_intents(&prod()).await.unwrap();
-    assert_eq!((waiting.len(), &waiting[0].1.wish), (1, &Wish::Sync));
+    assert_eq!((waiting.len(), &waiting[0].1.operation), (1, &Operation::Sync));
     let asked = record.intent(&prod(), id).await.unwrap().unwrap();
     assert_eq!((asked.is_heeded, asked.outcome), (true, Some(outcome)));
     let last = record.asked(&prod(), 2).await.unwrap();
@@ -56,9 +56,9 @@ async fn a_wish_waits_with_its_audit_until_a_commit_consumes_it() {
 async fn wishes_that_wait_are_bounded() {
     let (record, _) = led().await;
     for _ in 0..INTENTS_PENDING_MAX {
-        record.add_intent(&wish(Wish::Sync)).await.unwrap();
+        record.add_intent(&wish(Operation::Sync)).await.unwrap();
     }
-    assert!(matches!(record.add_intent(&wish(Wish::Sync)).await, Err(IntentError::TooMany { .. })));
+    assert!(matches!(record.add_intent(&wish(Operation::Sync)).await, Err(IntentError::TooMany { .. })));
     assert_eq!(
         record.verify_audit().await.unwrap().entries,
         100,
@@ -66,9 +66,9 @@ async fn wishes_that_wait_are_bounded() {
     );
 }
 
-fn document(n: u32) -> KeptDocument {
+fn document(n: u32) -> StoredDocument {
     let document = json!({ "version": 1, "n": n });
-    KeptDocument { digest: Digest::of(&document), document, at: at(i64::from(n)) }
+    StoredDocument { digest: Digest::of(&document), document, at: at(i64::from(n)) }
 }
 
 #[tokio::test]

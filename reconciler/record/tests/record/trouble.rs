@@ -108,5 +108,5 @@ async fn wishes_that_the_release_before_heeded_are_still_readable() {
     let record = Record::open(&url).await.unwrap();
     let asked = record.intent(&prod(), IntentId(1)).await.unwrap().unwrap();
     assert_eq!((asked.is_heeded, asked.outcome), (true, None));
-    assert_eq!(asked.intent.wish.as_str(), "rollback");
+    assert_eq!(asked.intent.operation.as_str(), "rollback");
 }

@@ -1,6 +1,6 @@
 //! A whole state or value tree, redacted but with its shape kept, for those who compare it with what is live.
 
-use moorline_model::smell;
+use moorline_model::masking;
 use serde_json::{Map, Value};
 
 use super::mask::hidden;
@@ -152,7 +152,7 @@ fn redact_text(name: &str, text: &str, known: &Known) -> String {
     if text.is_empty() {
         return String::new();
     }
-    if smell::is_secret_name(name) || smell::is_secret_form(text) {
+    if masking::is_secret_name(name) || masking::is_secret_form(text) {
         return REDACTED.to_owned();
     }
     // A document inside a text: redacted by its own names, and written back.
@@ -161,5 +161,5 @@ fn redact_text(name: &str, text: &str, known: &Known) -> String {
     {
         return known.text(&redact_value(name, &document, Mask::Open, known).to_string());
     }
-    smell::masked_as(&known.text(text), REDACTED)
+    masking::masked_as(&known.text(text), REDACTED)
 }

@@ -12,8 +12,8 @@ use http::StatusCode;
 use moorline_model::CommitId;
 use moorline_model::config::Digest;
 use moorline_model::environment::EnvironmentState;
-use moorline_model::intent::{Intent, Outcome, Wish, needs_reason};
-use moorline_model::rollout::{Phase, Rollout, RolloutKind, Shown};
+use moorline_model::intent::{Intent, Operation, Outcome, needs_reason};
+use moorline_model::rollout::{ApprovalSubject, Phase, Rollout, RolloutKind};
 use moorline_record::{Asked as Recorded, IntentId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -33,27 +33,27 @@ pub(crate) struct Action {
     /// Its address.
     pub(crate) path: &'static str,
     /// The wish that a body means.
-    wish: fn(&Asked) -> Result<Wish, Problem>,
+    wish: fn(&Asked) -> Result<Operation, Problem>,
 }
 
 /// Everything that people may ask for.
 pub(crate) const ACTIONS: [Action; 7] = [
-    Action { path: "/api/v1/environments/{name}/sync", wish: |_| Ok(Wish::Sync) },
+    Action { path: "/api/v1/environments/{name}/sync", wish: |_| Ok(Operation::Sync) },
     Action { path: "/api/v1/environments/{name}/approve", wish: approval },
     Action {
         path: "/api/v1/environments/{name}/rollback",
-        wish: |asked| Ok(Wish::Rollback { commit: asked.commit.clone() }),
+        wish: |asked| Ok(Operation::Rollback { commit: asked.commit.clone() }),
     },
     Action {
         path: "/api/v1/environments/{name}/hold",
-        wish: |asked| Ok(Wish::Hold { commit: asked.commit.clone() }),
+        wish: |asked| Ok(Operation::Hold { commit: asked.commit.clone() }),
     },
     Action {
         path: "/api/v1/environments/{name}/heal",
-        wish: |asked| Ok(Wish::Heal { only: asked.only.clone() }),
+        wish: |asked| Ok(Operation::Heal { only: asked.only.clone() }),
     },
     Action { path: "/api/v1/environments/{name}/adopt", wish: adoption },
-    Action { path: "/api/v1/environments/{name}/release", wish: |_| Ok(Wish::Release) },
+    Action { path: "/api/v1/environments/{name}/release", wish: |_| Ok(Operation::Release) },
 ];
 
 /// The body of every action.
@@ -61,7 +61,7 @@ pub(crate) const ACTIONS: [Action; 7] = [
 #[serde(deny_unknown_fields, default)]
 struct Asked {
     /// It goes into the record, the log, the history and messages: without what smells of a secret.
-    #[serde(deserialize_with = "moorline_model::smell::deserialize")]
+    #[serde(deserialize_with = "moorline_model::masking::deserialize")]
     reason: String,
     commit: Option<CommitId>,
     plan_sha256: Option<String>,
@@ -71,23 +71,23 @@ struct Asked {
 }
 
 /// A plan is named by its SHA-256, a document that waits alone by its digest.
-fn approval(asked: &Asked) -> Result<Wish, Problem> {
+fn approval(asked: &Asked) -> Result<Operation, Problem> {
     let plan_sha256 = asked.plan_sha256.clone().filter(|seen| !seen.is_empty());
-    let seen = Shown { plan_sha256, digest: asked.digest };
-    if seen == Shown::default() {
+    let seen = ApprovalSubject { plan_sha256, digest: asked.digest };
+    if seen == ApprovalSubject::default() {
         let missing = "`plan_sha256` or `digest` says which plan or document was seen; both are missing";
         return Err(Problem::malformed(missing));
     }
-    Ok(Wish::Approve(seen))
+    Ok(Operation::Approve(seen))
 }
 
 /// What gateways served is named by its digest, each by its admin URL.
-fn adoption(asked: &Asked) -> Result<Wish, Problem> {
+fn adoption(asked: &Asked) -> Result<Operation, Problem> {
     if asked.found.is_empty() {
         let missing = "`found` says which documents were seen, as {admin URL: digest}; it is missing";
         return Err(Problem::malformed(missing));
     }
-    Ok(Wish::Adopt { seen: asked.found.clone() })
+    Ok(Operation::Adopt { seen: asked.found.clone() })
 }
 
 /// `POST …/{action}`
@@ -114,14 +114,15 @@ pub(crate) async fn ask(
     }
     let intent = Intent {
         environment: state.name,
-        wish,
+        operation: wish,
         actor,
         reason: asked.reason.trim().to_owned(),
         at: (app.web.clock)(),
     };
     let id = app.web.record.add_intent(&intent).await?;
     app.web.bell.ring(Some(&intent.environment));
-    let answer = json!({ "intent": id, "environment": intent.environment, "wish": intent.wish.as_str() });
+    let answer =
+        json!({ "intent": id, "environment": intent.environment, "wish": intent.operation.as_str() });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 
@@ -184,7 +185,7 @@ pub(crate) async fn intent(
     Path((name, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let state = state(&app, &name).await?;
-    let unknown = || Problem::not_found(format!("`{}` has no such wish", state.name));
+    let unknown = || Problem::not_found(format!("`{}` has no such intent", state.name));
     let id = IntentId(id.parse().map_err(|_| unknown())?);
     let Recorded { intent, is_heeded, outcome } =
         app.web.record.intent(&state.name, id).await?.ok_or_else(unknown)?;
@@ -199,7 +200,7 @@ pub(crate) async fn intent(
     let view = IntentView {
         intent: id,
         environment: state.name.as_str(),
-        wish: intent.wish.as_str(),
+        wish: intent.operation.as_str(),
         actor: &intent.actor,
         reason: &intent.reason,
         at: intent.at,

@@ -14,7 +14,7 @@ use http::HeaderMap;
 use http::header::{ETAG, IF_MATCH};
 use moorline_model::EnvironmentName;
 use moorline_model::config::{Config, Digest};
-use moorline_model::environment::KeptDocument;
+use moorline_model::environment::StoredDocument;
 use moorline_record::HandOver;
 use serde::Serialize;
 use serde_json::Value;
@@ -66,7 +66,7 @@ pub(crate) async fn write_document(
     let config = Config::from_value("document", &document)
         .map_err(|mistakes| Problem::invalid_document(mistakes.0))?;
     let kept =
-        KeptDocument { digest: config.digest(), document: config.value().clone(), at: (app.web.clock)() };
+        StoredDocument { digest: config.digest(), document: config.value().clone(), at: (app.web.clock)() };
     let if_match = match if_match {
         Match::Any => None,
         Match::Existing => Some(existing(&app, &name).await?),
@@ -78,7 +78,7 @@ pub(crate) async fn write_document(
     Ok(answer(kept, declared))
 }
 
-fn answer(kept: KeptDocument, declared: DeclaredDocument) -> Response {
+fn answer(kept: StoredDocument, declared: DeclaredDocument) -> Response {
     let tag = format!("\"{}\"", kept.digest);
     let body = EffectiveConfig {
         digest: kept.digest,

@@ -21,7 +21,7 @@ pub(crate) async fn drift(
     let state = state(&app, &name).await?;
     let said = moorline_model::comparison::drift(&state);
     let lanes = LaneView::all(&state, (app.web.clock)());
-    let answer = json!({ "said": said, "lanes": lanes, "drift": state.drift, "looked": state.looked });
+    let answer = json!({ "said": said, "lanes": lanes, "drift": state.drift, "looked": state.last_checked });
     Ok(Json(answer).into_response())
 }
 

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::Revision;
 use moorline_model::adoption::Found;
-use moorline_model::axis::{Axis, Reading, Standing};
 use moorline_model::callers::{Callers, callers};
 use moorline_model::comparison::{self, Answer, Comparison};
+use moorline_model::condition::{Condition, ConditionStatus, ConditionType};
 use moorline_model::drift::{DriftState, Lane};
 use moorline_model::environment::{EnvironmentState, Hold, Replica};
 use moorline_model::plan::PlanSummary;
-use moorline_model::rollout::{Deployed, Rollout, Shown};
+use moorline_model::rollout::{ApprovalSubject, Deployed, Rollout};
 use moorline_model::status;
 use serde::Serialize;
 
@@ -22,12 +22,12 @@ pub(crate) struct EnvironmentView<'a> {
     name: &'a EnvironmentName,
     status: StatusView,
     callers: Callers,
-    axes: BTreeMap<Axis, AxisView<'a>>,
+    axes: BTreeMap<ConditionType, AxisView<'a>>,
     wanted: Option<&'a Revision>,
     applied: Option<&'a Deployed>,
     verified: Option<&'a Deployed>,
     rollout: Option<&'a Rollout>,
-    waits_for_approval: Option<Shown>,
+    waits_for_approval: Option<ApprovalSubject>,
     replicas: &'a [Replica],
     drift: DriftCounts,
     holds: &'a [Hold],
@@ -51,7 +51,7 @@ struct StatusView {
 /// An axis with its ages; one never asked has neither reason nor age.
 #[derive(Serialize)]
 struct AxisView<'a> {
-    standing: Standing,
+    standing: ConditionStatus,
     because: Option<&'a str>,
     since: Option<Timestamp>,
     checked_at: Option<Timestamp>,
@@ -108,11 +108,11 @@ impl<'a> EnvironmentView<'a> {
                 exit_code: word.exit_code(),
             },
             callers: callers(state),
-            axes: Axis::ALL
+            axes: ConditionType::ALL
                 .into_iter()
-                .map(|axis| (axis, AxisView::of(state.axes.0.get(&axis), now)))
+                .map(|axis| (axis, AxisView::of(state.conditions.0.get(&axis), now)))
                 .collect(),
-            wanted: state.wanted.as_ref(),
+            wanted: state.head.as_ref(),
             applied: state.applied.as_ref(),
             verified: state.verified.as_ref(),
             rollout: state.rollout.as_ref(),
@@ -122,7 +122,7 @@ impl<'a> EnvironmentView<'a> {
             holds: &state.holds,
             frozen: state.frozen.as_deref(),
             plan: state.plan.as_ref().map(|plan| PlanView { headline: plan.headline(), plan }),
-            looked: &state.looked,
+            looked: &state.last_checked,
             lanes: LaneView::all(state, now),
             found: &state.found,
             now,
@@ -131,9 +131,9 @@ impl<'a> EnvironmentView<'a> {
 }
 
 impl<'a> AxisView<'a> {
-    fn of(reading: Option<&'a Reading>, now: Timestamp) -> Self {
+    fn of(reading: Option<&'a Condition>, now: Timestamp) -> Self {
         Self {
-            standing: reading.map_or(Standing::Unknown, |reading| reading.standing),
+            standing: reading.map_or(ConditionStatus::Unknown, |reading| reading.status),
             because: reading.map(|reading| reading.because.as_str()),
             since: reading.map(|reading| reading.since),
             checked_at: reading.map(|reading| reading.checked_at),

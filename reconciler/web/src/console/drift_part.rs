@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use moorline_model::axis::Axis;
 use moorline_model::comparison::{Answer, drift as known};
+use moorline_model::condition::ConditionType;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Severity};
 use moorline_model::environment::EnvironmentState;
-use moorline_model::intent::healing::{self, Reach};
+use moorline_model::intent::healing::{self, HealScope};
 
 use super::html::Html;
 use super::wording;
@@ -83,8 +83,8 @@ pub(super) fn page(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
 /// How the comparison stands, and how old it is.
 fn comparison(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
     html.raw("<p>");
-    wording::standing(html, state.axes.standing(Axis::Drift));
-    if let Some(reading) = state.axes.0.get(&Axis::Drift) {
+    wording::standing(html, state.conditions.status(ConditionType::Drift));
+    if let Some(reading) = state.conditions.0.get(&ConditionType::Drift) {
         html.raw(" ").text(&reading.because).raw(" <span class=\"age\">for ");
         wording::span(html, reading.since, now);
         html.raw(", last noted ");
@@ -202,7 +202,7 @@ fn restore(html: &mut Html, state: &EnvironmentState, open: &[&Drift]) {
         html.text(environment).raw("</code> says what that waits for.</p>");
     }
     let everywhere = healing::everywhere(environment);
-    let mut commands = Reach::of(&state.drift, None).commands(environment, addresses);
+    let mut commands = HealScope::of(&state.drift, None).commands(environment, addresses);
     if commands.is_empty() {
         return;
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use moorline_model::Revision;
-use moorline_model::axis::{Axis, Standing};
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::config::Digest;
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::status;
@@ -43,7 +43,7 @@ fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
             .text(&state.name)
             .raw("</code>.</p>");
     }
-    let wanted = state.wanted.as_ref().map(|wanted| &wanted.commit);
+    let wanted = state.head.as_ref().map(|head| &head.commit);
     let (here, past): (Vec<_>, Vec<_>) =
         state.holds.iter().partition(|hold| hold.commit.is_none() || hold.commit.as_ref() == wanted);
     for hold in here {
@@ -80,14 +80,14 @@ fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
 
 fn axes(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
     html.raw(
-        "<h3>Axes</h3><table><thead><tr><th scope=\"col\">Axis</th><th scope=\"col\">Standing</th>\
+        "<h3>Conditions</h3><table><thead><tr><th scope=\"col\">Condition</th><th scope=\"col\">Status</th>\
          <th scope=\"col\">Because</th><th scope=\"col\">Since</th><th scope=\"col\">Checked</th></tr></thead><tbody>",
     );
-    for axis in Axis::ALL {
-        html.raw("<tr><th scope=\"row\">").raw(axis.as_str()).raw("</th><td data-label=\"Standing\">");
-        match state.axes.0.get(&axis) {
+    for axis in ConditionType::ALL {
+        html.raw("<tr><th scope=\"row\">").raw(axis.as_str()).raw("</th><td data-label=\"Status\">");
+        match state.conditions.0.get(&axis) {
             Some(reading) => {
-                wording::standing(html, reading.standing);
+                wording::standing(html, reading.status);
                 html.raw("</td><td data-label=\"Because\">").text(&reading.because);
                 html.raw("</td><td data-label=\"Since\">");
                 wording::ago(html, reading.since, now);
@@ -96,7 +96,7 @@ fn axes(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
                 html.raw("</td></tr>");
             }
             None => {
-                wording::standing(html, Standing::Unknown);
+                wording::standing(html, ConditionStatus::Unknown);
                 html.raw("</td><td></td><td></td><td></td></tr>");
             }
         }
@@ -110,7 +110,7 @@ fn revisions(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
          <th scope=\"col\">Message</th><th scope=\"col\">Author</th><th scope=\"col\">Document</th>\
          <th scope=\"col\">Since</th></tr></thead><tbody>",
     );
-    let wanted = state.wanted.as_ref();
+    let wanted = state.head.as_ref();
     revision(html, "wanted", wanted.map(|wanted| (wanted, None, wanted.committed_at)), now);
     for (name, deployed) in [("applied", &state.applied), ("verified", &state.verified)] {
         let deployed = deployed.as_ref();
@@ -120,9 +120,9 @@ fn revisions(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
     html.raw("</tbody></table>");
 }
 
-type Shown<'a> = (&'a Revision, Option<Digest>, Timestamp);
+type ShownRevision<'a> = (&'a Revision, Option<Digest>, Timestamp);
 
-fn revision(html: &mut Html, name: &'static str, shown: Option<Shown<'_>>, now: Timestamp) {
+fn revision(html: &mut Html, name: &'static str, shown: Option<ShownRevision<'_>>, now: Timestamp) {
     html.raw("<tr><th scope=\"row\">").raw(name).raw("</th><td data-label=\"Commit\">");
     let Some((revision, digest, since)) = shown else {
         html.raw("<span class=\"none\">none</span></td><td></td><td></td><td></td><td></td></tr>");
@@ -165,7 +165,7 @@ fn one_replica(html: &mut Html, replica: &Replica, applied: Option<Digest>, now:
     html.raw("<tr><th scope=\"row\">").text(&replica.endpoint).raw("</th>");
     if let Some(error) = &replica.error {
         html.raw("<td colspan=\"4\" data-label=\"Document\">");
-        wording::standing(html, Standing::CannotCheck);
+        wording::standing(html, ConditionStatus::CannotCheck);
         html.raw(" ").text(error);
     } else {
         html.raw("<td data-label=\"Document\">");

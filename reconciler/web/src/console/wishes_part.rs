@@ -28,8 +28,8 @@ fn row(html: &mut Html, asked: &Asked, now: Timestamp) {
     html.raw("<tr><th scope=\"row\">");
     wording::ago(html, intent.at, now);
     html.raw("</th><td data-label=\"Who\">").text(&intent.actor);
-    html.raw("</td><td data-label=\"What\">").raw(intent.wish.as_str());
-    if let Some(commit) = intent.wish.commit() {
+    html.raw("</td><td data-label=\"What\">").raw(intent.operation.as_str());
+    if let Some(commit) = intent.operation.commit() {
         html.raw(" ");
         wording::commit(html, Some(commit.as_str()));
     }

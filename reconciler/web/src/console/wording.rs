@@ -1,21 +1,21 @@
 //! How words, ages and commits look: always a shape and a word, never a colour alone.
 
 use jiff::Timestamp;
-use moorline_model::axis::Standing;
-use moorline_model::status::Word;
+use moorline_model::condition::ConditionStatus;
+use moorline_model::status::StatusWord;
 
 use super::html::Html;
 
 /// The one word, with since when it holds.
-pub(super) fn word(html: &mut Html, word: Word, since: Option<Timestamp>, now: Timestamp) {
+pub(super) fn word(html: &mut Html, word: StatusWord, since: Option<Timestamp>, now: Timestamp) {
     let (class, shape) = match word {
-        Word::InSync => ("good", "●"),
-        Word::Drifted => ("attention", "◆"),
-        Word::Applying => ("busy", "▶"),
-        Word::Verifying => ("busy", "◐"),
-        Word::Held => ("attention", "■"),
-        Word::Failed => ("bad", "✖"),
-        Word::CannotCheck => ("unknown", "?"),
+        StatusWord::InSync => ("good", "●"),
+        StatusWord::Drifted => ("attention", "◆"),
+        StatusWord::Applying => ("busy", "▶"),
+        StatusWord::Verifying => ("busy", "◐"),
+        StatusWord::Held => ("attention", "■"),
+        StatusWord::Failed => ("bad", "✖"),
+        StatusWord::CannotCheck => ("unknown", "?"),
     };
     mark(html, class, shape, word.as_str());
     if let Some(since) = since {
@@ -26,14 +26,14 @@ pub(super) fn word(html: &mut Html, word: Word, since: Option<Timestamp>, now: T
 }
 
 /// An axis' standing.
-pub(super) fn standing(html: &mut Html, standing: Standing) {
+pub(super) fn standing(html: &mut Html, standing: ConditionStatus) {
     let (class, shape, word) = match standing {
-        Standing::Unknown => ("unknown", "○", "not asked yet"),
-        Standing::Good => ("good", "●", "good"),
-        Standing::Busy => ("busy", "▶", "under way"),
-        Standing::Attention => ("attention", "◆", "attention"),
-        Standing::Bad => ("bad", "✖", "bad"),
-        Standing::CannotCheck => ("unknown", "?", "cannot check"),
+        ConditionStatus::Unknown => ("unknown", "○", "not asked yet"),
+        ConditionStatus::Good => ("good", "●", "good"),
+        ConditionStatus::Busy => ("busy", "▶", "under way"),
+        ConditionStatus::Attention => ("attention", "◆", "attention"),
+        ConditionStatus::Bad => ("bad", "✖", "bad"),
+        ConditionStatus::CannotCheck => ("unknown", "?", "cannot check"),
     };
     mark(html, class, shape, word);
 }

@@ -1,8 +1,8 @@
 //! What people ask for through the API, and what they are told.
 
-use moorline_model::axis::{Axis, Standing};
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::environment::EnvironmentState;
-use moorline_model::intent::{Outcome, Wish};
+use moorline_model::intent::{Operation, Outcome};
 use moorline_record::IntentId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -19,14 +19,14 @@ async fn a_wish_is_audited_written_down_and_the_bell_is_rung() {
     state.verified = Some(deployed(COMMIT));
     rig.commit(&state, &[]).await;
     let wishes = [
-        ("sync", json!({}), Wish::Sync),
+        ("sync", json!({}), Operation::Sync),
         (
             "rollback",
             json!({ "reason": "slow", "commit": COMMIT }),
-            Wish::Rollback { commit: COMMIT.parse().ok() },
+            Operation::Rollback { commit: COMMIT.parse().ok() },
         ),
-        ("hold", json!({ "reason": "freeze" }), Wish::Hold { commit: None }),
-        ("release", json!({ "reason": "over" }), Wish::Release),
+        ("hold", json!({ "reason": "freeze" }), Operation::Hold { commit: None }),
+        ("release", json!({ "reason": "over" }), Operation::Release),
     ];
     for (number, (path, body, wish)) in (1..).zip(wishes) {
         let answer = rig.post(&format!("/api/v1/environments/prod/{path}"), "operator", &body).await;
@@ -35,7 +35,7 @@ async fn a_wish_is_audited_written_down_and_the_bell_is_rung() {
         let waiting = rig.record.pending_intents(&name("prod")).await.unwrap();
         let (id, intent) = waiting.last().unwrap();
         assert_eq!((told["intent"].as_u64(), told["wish"].as_str()), (Some(id.0), Some(path)));
-        assert_eq!((&intent.wish, intent.actor.as_str(), intent.at), (&wish, "operator", now()));
+        assert_eq!((&intent.operation, intent.actor.as_str(), intent.at), (&wish, "operator", now()));
         assert_eq!(rig.rings(), number);
         let audit = &rig.audit().await[0].entry;
         assert_eq!(
@@ -143,8 +143,8 @@ async fn a_replica_is_named_with_and_without_the_slash_at_the_end_of_its_url() {
         let answer = rig.post("/api/v1/environments/prod/heal", "operator", &body).await;
         assert_eq!(answer.status(), StatusCode::ACCEPTED, "{asked}");
         let wishes = rig.record.pending_intents(&name("prod")).await.unwrap();
-        let only = Wish::Heal { only: Some(meant.to_owned()) };
-        assert_eq!(wishes.last().unwrap().1.wish, only, "{asked}");
+        let only = Operation::Heal { only: Some(meant.to_owned()) };
+        assert_eq!(wishes.last().unwrap().1.operation, only, "{asked}");
     }
     let body = json!({ "only": "http://10.0.0.3:8788/" });
     let answer = rig.post("/api/v1/environments/prod/heal", "operator", &body).await;
@@ -259,7 +259,12 @@ async fn an_environment_is_told_with_its_word_axes_ages_and_rollout() {
     let rig = Rig::start().await;
     let mut state = EnvironmentState::new(name("prod"));
     let earlier = now() - jiff::SignedDuration::from_secs(90);
-    state.axes.note(Axis::Source, Standing::CannotCheck, "the repository is away", earlier);
+    state.conditions.note(
+        ConditionType::Source,
+        ConditionStatus::CannotCheck,
+        "the repository is away",
+        earlier,
+    );
     state.rollout = Some(waiting("abc"));
     rig.commit(&state, &["one", "two", "three"]).await;
 

@@ -1,6 +1,6 @@
 //! The console's pages and the metrics.
 
-use moorline_model::axis::{Axis, Standing};
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::environment::{EnvironmentState, Hold, Replica};
 use moorline_model::rollout::{Evidence, Phase, Verdict};
 use reqwest::{Method, StatusCode};
@@ -25,8 +25,8 @@ const PAYLOADS: [&str; 8] = [
 fn poisoned(payload: &str) -> EnvironmentState {
     let text = payload.to_owned();
     let mut state = EnvironmentState::new(name("prod"));
-    for axis in Axis::ALL {
-        state.axes.note(axis, Standing::Bad, payload, now());
+    for axis in ConditionType::ALL {
+        state.conditions.note(axis, ConditionStatus::Bad, payload, now());
     }
     let mut rollout = waiting(payload);
     rollout.revision.message.clone_from(&text);
@@ -48,7 +48,7 @@ fn poisoned(payload: &str) -> EnvironmentState {
         )
         .unwrap()
     });
-    state.wanted = Some(rollout.revision.clone());
+    state.head = Some(rollout.revision.clone());
     state.rollout = Some(rollout);
     state.frozen = Some(text.clone());
     state.holds = vec![Hold { commit: None, reason: text.clone(), by: text.clone(), since: now() }];
@@ -182,7 +182,7 @@ async fn of_a_commit_that_is_held_it_says_that_a_fix_is_the_way() {
     let hold =
         |commit| Hold { commit, reason: "it was bad".to_owned(), by: "moorline".to_owned(), since: now() };
     state.holds = vec![hold(Some(wanted.commit.clone()))];
-    state.wanted = Some(wanted);
+    state.head = Some(wanted);
     state.frozen = Some("undoing failed".to_owned());
     rig.commit(&state, &[]).await;
     let page = rig.page("/environments/prod").await;

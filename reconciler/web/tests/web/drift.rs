@@ -1,7 +1,7 @@
 //! The page of drift, where alerts lead.
 
-use moorline_model::axis::{Axis, Standing};
 use moorline_model::comparison::Comparison;
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::drift::Lane;
 use moorline_model::environment::EnvironmentState;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ fn replica(address: &str, kind: &str, state: &str) -> Value {
 async fn the_page_has_every_finding_and_how_to_restore() {
     let rig = Rig::start().await;
     let mut state = in_force();
-    state.axes.note(Axis::Drift, Standing::Attention, "61 differences", now());
+    state.conditions.note(ConditionType::Drift, ConditionStatus::Attention, "61 differences", now());
     state.lanes.insert(Lane::Aws, Comparison { compared_at: Some(now()), trouble: None });
     state
         .lanes

@@ -3,7 +3,7 @@
 
 use moorline_cycle::facilities::Store;
 use moorline_model::config::Digest;
-use moorline_model::environment::{EnvironmentState, KeptDocument};
+use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::AuditEntry;
 use moorline_model::intent::Intent;
 use moorline_model::{EnvironmentName, RolloutId};
@@ -48,7 +48,7 @@ impl Store for Around {
         Ok(self.world().intents.clone())
     }
 
-    async fn handed_over(&self, _name: &EnvironmentName) -> Result<Option<KeptDocument>, StoreError> {
+    async fn handed_over(&self, _name: &EnvironmentName) -> Result<Option<StoredDocument>, StoreError> {
         Ok(self.world().handed_over.clone())
     }
 
@@ -56,7 +56,7 @@ impl Store for Around {
         &self,
         _name: &EnvironmentName,
         digest: Digest,
-    ) -> Result<Option<KeptDocument>, StoreError> {
+    ) -> Result<Option<StoredDocument>, StoreError> {
         Ok(self.world().kept.get(&digest).cloned())
     }
 

@@ -3,7 +3,7 @@
 use moorline_cycle::facilities::{Run, RunFailed, TerraformRunner};
 use moorline_model::declaration::Terraform;
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
-use moorline_model::environment::KeptDocument;
+use moorline_model::environment::StoredDocument;
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
 use moorline_model::{CommitId, EnvironmentName};
 use moorline_plan::decide::PLAN_AGE_MAX;
@@ -117,7 +117,7 @@ impl World {
         self.drifts = None;
         if commit.options["gateway"]["document"].is_object() {
             let (digest, document) = (commit.document.digest(), commit.document.value().clone());
-            let kept = KeptDocument { digest, document, at: self.now };
+            let kept = StoredDocument { digest, document, at: self.now };
             self.kept.insert(digest, kept.clone());
             self.handed_over = Some(kept);
         }

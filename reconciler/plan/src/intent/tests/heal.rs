@@ -33,7 +33,7 @@ fn drifted() -> EnvironmentState {
 }
 
 fn heals(state: EnvironmentState, only: Option<&str>) -> Heeded {
-    heed(state, &[intent(Wish::Heal { only: only.map(str::to_owned) })], now())
+    heed(state, &[intent(Operation::Heal { only: only.map(str::to_owned) })], now())
 }
 
 fn refusal(heeded: &Heeded) -> (&str, u8) {
@@ -139,7 +139,7 @@ fn a_heal_does_not_try_the_head_again_that_failed_before_it() {
     let (old, failed) =
         (declared("c1", &json!({"terraform": {"directory": "infra"}})), declared("c2", &json!({})));
     let mut state = rolling(&drifted(), &failed, Phase::Failed);
-    state.wanted = Some(failed.revision.clone());
+    state.head = Some(failed.revision.clone());
     let heeded = heals(state, None);
     let begin = heeded.begin.unwrap();
     let mut state = crate::advance(&heeded.state, &begin, crate::Acted::Rested, &inputs(&old), now()).state;

@@ -1,12 +1,12 @@
-//! The six axes, noted after reading and comparing.
+//! The six conditions, noted after reading and comparing.
 //!
-//! In: what was looked at this cycle, and what came of it. Out: the axes in the state, and messages when an axis could
+//! In: what was looked at this cycle, and what came of it. Out: the conditions in the state, and messages when a condition could
 //! not be checked, or is wrong, twice in a row, and when that ends.
 
 use jiff::Timestamp;
-use moorline_model::axis::{Axis, Reading, Standing};
 use moorline_model::callers::callers;
 use moorline_model::comparison::{self, Answer};
+use moorline_model::condition::{Condition, ConditionStatus, ConditionType};
 use moorline_model::drift::Severity;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
@@ -50,7 +50,7 @@ pub enum Voice<'a> {
     Silent,
 }
 
-/// What was looked at this cycle; `None`: not this time, and the axis keeps its reading.
+/// What was looked at this cycle; `None`: not this time, and the condition keeps its reading.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Looked<'a> {
     /// The source.
@@ -63,58 +63,67 @@ pub struct Looked<'a> {
     pub replicas: Option<&'a [ReplicaReading]>,
 }
 
-/// Notes the source, plan, health, drift and hold axes. The apply axis is noted where a rollout moves; what was compared
+/// Notes the source, plan, health, drift and hold conditions. The apply condition is noted where a rollout moves; what was compared
 /// is noted by [`crate::lanes::note`] before.
-pub fn note_axes(state: &mut EnvironmentState, looked: &Looked<'_>, now: Timestamp) -> Told {
+pub fn note_conditions(state: &mut EnvironmentState, checks: &Looked<'_>, now: Timestamp) -> Told {
     let mut told = Told::default();
-    if let Some(source) = looked.source {
-        let (standing, because) = match source {
+    if let Some(source) = checks.source {
+        let (status, because) = match source {
             SourceReading::Valid(head) => {
-                (Standing::Good, format!("the head is {} by {}", head.commit.short(), head.author))
+                (ConditionStatus::Good, format!("the head is {} by {}", head.commit.short(), head.author))
             }
             SourceReading::Invalid { head, mistakes } => {
-                (Standing::Bad, format!("{} by {}: {mistakes}", head.commit.short(), head.author))
+                (ConditionStatus::Bad, format!("{} by {}: {mistakes}", head.commit.short(), head.author))
             }
-            SourceReading::Unreachable(error) => (Standing::CannotCheck, error.to_owned()),
+            SourceReading::Unreachable(error) => (ConditionStatus::CannotCheck, error.to_owned()),
         };
         let head = match source {
             SourceReading::Invalid { head, .. } => Some(head),
             SourceReading::Valid(_) | SourceReading::Unreachable(_) => None,
         };
-        let look = Look { axis: Axis::Source, standing, because: &because, head, voice: looked.voice };
+        let look =
+            Look { condition: ConditionType::Source, status, because: &because, head, voice: checks.voice };
         note_and_tell(state, &look, now, &mut told);
     }
-    if let Some(plan) = looked.plan {
-        let (standing, because) = match plan {
-            Ok(plan) if plan.is_empty() => (Standing::Good, "Terraform has nothing to change".to_owned()),
-            Ok(plan) => (Standing::Attention, plan.headline()),
-            Err(error) => (Standing::CannotCheck, error.to_owned()),
+    if let Some(plan) = checks.plan {
+        let (status, because) = match plan {
+            Ok(plan) if plan.is_empty() => {
+                (ConditionStatus::Good, "Terraform has nothing to change".to_owned())
+            }
+            Ok(plan) => (ConditionStatus::Attention, plan.headline()),
+            Err(error) => (ConditionStatus::CannotCheck, error.to_owned()),
         };
-        let look = Look { axis: Axis::Plan, standing, because: &because, head: None, voice: Voice::ItsOwn };
+        let look = Look {
+            condition: ConditionType::Plan,
+            status,
+            because: &because,
+            head: None,
+            voice: Voice::ItsOwn,
+        };
         note_and_tell(state, &look, now, &mut told);
     }
-    if let Some(replicas) = looked.replicas {
+    if let Some(replicas) = checks.replicas {
         // Replicas that cannot be read are findings of the gateway lane; those tell people.
-        let (standing, because) = health(state, replicas);
-        state.axes.note(Axis::Health, standing, because, now);
+        let (status, because) = health(state, replicas);
+        state.conditions.note(ConditionType::Health, status, because, now);
     }
     note_drift(state, now);
     note_hold(state, now);
     told
 }
 
-/// Notes the hold axis.
+/// Notes the hold condition.
 pub(crate) fn note_hold(state: &mut EnvironmentState, now: Timestamp) {
-    let wanted = state.wanted.as_ref().map(|wanted| &wanted.commit);
+    let head = state.head.as_ref().map(|head| &head.commit);
     let (here, past): (Vec<_>, Vec<_>) =
-        state.holds.iter().partition(|hold| hold.commit.is_none() || hold.commit.as_ref() == wanted);
-    let (standing, because) = match (here.as_slice(), past.len()) {
-        ([], 0) => (Standing::Good, "nothing is held".to_owned()),
+        state.holds.iter().partition(|hold| hold.commit.is_none() || hold.commit.as_ref() == head);
+    let (status, because) = match (here.as_slice(), past.len()) {
+        ([], 0) => (ConditionStatus::Good, "nothing is held".to_owned()),
         ([], _) => {
             let past: Vec<_> = past.iter().filter_map(|hold| hold.commit.as_ref()).collect();
             let commits: Vec<_> = past.into_iter().map(|commit| commit.short()).collect();
             (
-                Standing::Good,
+                ConditionStatus::Good,
                 format!(
                     "what is wanted is not held; {} {} held and not tried again",
                     commits.join(", "),
@@ -127,54 +136,57 @@ pub(crate) fn note_hold(state: &mut EnvironmentState, now: Timestamp) {
                 let what = hold.commit.as_ref().map_or("everything", |commit| commit.short());
                 format!("{what} by {}: {}", hold.by, hold.reason)
             });
-            (Standing::Attention, each.collect::<Vec<_>>().join("; "))
+            (ConditionStatus::Attention, each.collect::<Vec<_>>().join("; "))
         }
     };
-    state.axes.note(Axis::Hold, standing, because, now);
+    state.conditions.note(ConditionType::Hold, status, because, now);
 }
 
-fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (Standing, String) {
+fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (ConditionStatus, String) {
     let unread = replicas.iter().filter(|reading| reading.result.is_err()).count();
     let all = replicas.len();
     if all == 0 {
-        return (Standing::CannotCheck, "no replica was found".to_owned());
+        return (ConditionStatus::CannotCheck, "no replica was found".to_owned());
     }
     if unread > 0 {
         let unread = format!("{unread} of {all} replicas cannot be read");
-        return (Standing::CannotCheck, format!("{unread}. {}", callers(state).sentence));
+        return (ConditionStatus::CannotCheck, format!("{unread}. {}", callers(state).sentence));
     }
     if let Some(rollout) = &state.rollout {
         let short = rollout.revision.commit.short();
         let verdict = rollout.evidence.as_ref().map(|evidence| &evidence.verdict);
         if rollout.phase == Phase::Frozen && rollout.promoted {
             let sentence = callers(state).sentence;
-            return (Standing::Bad, format!("{short} serves, and is not healthy. {sentence}"));
+            return (ConditionStatus::Bad, format!("{short} serves, and is not healthy. {sentence}"));
         }
         if let (Some(Verdict::Failed { reasons }), false) = (verdict, rollout.phase.is_over()) {
-            return (Standing::Bad, format!("{}. {}", reasons.join("; "), callers(state).sentence));
+            return (ConditionStatus::Bad, format!("{}. {}", reasons.join("; "), callers(state).sentence));
         }
         let unadopted = state.unadopted().count();
         if unadopted > 0 && matches!(rollout.phase, Phase::Pending | Phase::Staging) {
-            return (Standing::Attention, waits_for_adoption(state, unadopted, replicas));
+            return (ConditionStatus::Attention, waits_for_adoption(state, unadopted, replicas));
         }
         if matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Promoting | Phase::Baking)
         {
-            return (Standing::Busy, format!("{short} is being verified"));
+            return (ConditionStatus::Busy, format!("{short} is being verified"));
         }
     }
     let Some(applied) = &state.applied else {
         return match state.found.as_slice() {
-            [] => (Standing::Attention, "nothing was brought into force yet".to_owned()),
-            _ => (Standing::Attention, format!("nothing of Git is in force. {}", callers(state).sentence)),
+            [] => (ConditionStatus::Attention, "nothing was brought into force yet".to_owned()),
+            _ => (
+                ConditionStatus::Attention,
+                format!("nothing of Git is in force. {}", callers(state).sentence),
+            ),
         };
     };
     let serving = replicas.iter().filter(|reading| reading.serves(applied.digest)).count();
     let short = applied.revision.commit.short();
     if serving == all {
-        return (Standing::Good, format!("{serving} of {all} replicas serve {short}"));
+        return (ConditionStatus::Good, format!("{serving} of {all} replicas serve {short}"));
     }
     let sentence = callers(state).sentence;
-    (Standing::Bad, format!("{serving} of {all} replicas serve {short}. {sentence}"))
+    (ConditionStatus::Bad, format!("{serving} of {all} replicas serve {short}. {sentence}"))
 }
 
 /// Nothing is verified while gateways keep what they served before Moorline; one that serves nothing waits with them.
@@ -207,61 +219,61 @@ fn note_drift(state: &mut EnvironmentState, now: Timestamp) {
     let differ =
         if known.open == 1 { "1 difference".to_owned() } else { format!("{} differences", known.open) };
     let not_checked = known.not_checked.join("; ");
-    let (standing, because) = match known.answer {
-        Answer::Nothing => (Standing::Good, "nothing differs".to_owned()),
-        Answer::Open if not_checked.is_empty() => (Standing::Attention, differ),
-        Answer::Open => (Standing::Attention, format!("{differ}; not checked: {not_checked}")),
-        Answer::NotChecked if state.applied.is_none() => (Standing::Unknown, not_checked),
-        Answer::NotChecked => (Standing::CannotCheck, not_checked),
+    let (status, because) = match known.answer {
+        Answer::Nothing => (ConditionStatus::Good, "nothing differs".to_owned()),
+        Answer::Open if not_checked.is_empty() => (ConditionStatus::Attention, differ),
+        Answer::Open => (ConditionStatus::Attention, format!("{differ}; not checked: {not_checked}")),
+        Answer::NotChecked if state.applied.is_none() => (ConditionStatus::Unknown, not_checked),
+        Answer::NotChecked => (ConditionStatus::CannotCheck, not_checked),
     };
-    state.axes.note(Axis::Drift, standing, because, now);
+    state.conditions.note(ConditionType::Drift, status, because, now);
     if let Some(oldest) = comparison::as_of(state).filter(|_| known.answer != Answer::NotChecked) {
-        state.axes.rests_on(Axis::Drift, oldest);
+        state.conditions.backdate(ConditionType::Drift, oldest);
     }
 }
 
-const fn is_trouble(standing: Standing) -> bool {
-    matches!(standing, Standing::Bad | Standing::CannotCheck)
+const fn is_trouble(status: ConditionStatus) -> bool {
+    matches!(status, ConditionStatus::Bad | ConditionStatus::CannotCheck)
 }
 
-/// What trouble with an axis is about, the same for each outage.
-fn about(state: &EnvironmentState, axis: Axis) -> String {
-    format!("check/{}/{axis}", state.name)
+/// What trouble with a condition is about, the same for each outage.
+fn about(state: &EnvironmentState, condition: ConditionType) -> String {
+    format!("check/{}/{condition}", state.name)
 }
 
 /// Whether messages say something of the source.
 #[must_use]
 pub fn tells_of_source(state: &EnvironmentState, told: &Told) -> bool {
-    let about = about(state, Axis::Source);
+    let about = about(state, ConditionType::Source);
     told.notifications.iter().any(|message| message.incident.0.starts_with(&about))
 }
 
-/// What a look at an axis came to.
+/// What a look at a condition came to.
 struct Look<'a> {
-    axis: Axis,
-    standing: Standing,
+    condition: ConditionType,
+    status: ConditionStatus,
     because: &'a str,
     /// The commit with the mistakes.
     head: Option<&'a Revision>,
     voice: Voice<'a>,
 }
 
-/// Notes an axis. One failed look is no news; the second in a row is, other mistakes than those told are, and so is the
+/// Notes a condition. One failed look is no news; the second in a row is, other mistakes than those told are, and so is the
 /// end of what was news.
 fn note_and_tell(state: &mut EnvironmentState, look: &Look<'_>, now: Timestamp, told: &mut Told) {
-    let Look { axis, standing, because, .. } = *look;
-    let before = state.axes.0.get(&axis).cloned();
-    state.axes.note(axis, standing, because, now);
+    let Look { condition, status, because, .. } = *look;
+    let before = state.conditions.0.get(&condition).cloned();
+    state.conditions.note(condition, status, because, now);
     let Some(before) = before else { return };
     // Earlier releases did not keep which troubles they had told.
-    let was_told = is_open(state, &about(state, axis))
-        || (is_trouble(before.standing) && before.checked_at > before.since);
-    let is_second = standing == before.standing && before.checked_at == before.since;
-    let is_other = standing == before.standing && before.because != because;
-    let transition = match standing {
-        Standing::CannotCheck => is_second.then_some(Transition::CannotCheck),
-        Standing::Bad if is_second && !was_told => Some(Transition::Opened),
-        Standing::Bad => (is_second || is_other).then_some(Transition::Changed),
+    let was_told = is_open(state, &about(state, condition))
+        || (is_trouble(before.status) && before.checked_at > before.since);
+    let is_second = status == before.status && before.checked_at == before.since;
+    let is_other = status == before.status && before.because != because;
+    let transition = match status {
+        ConditionStatus::CannotCheck => is_second.then_some(Transition::CannotCheck),
+        ConditionStatus::Bad if is_second && !was_told => Some(Transition::Opened),
+        ConditionStatus::Bad => (is_second || is_other).then_some(Transition::Changed),
         _ => was_told.then_some(Transition::Resolved),
     };
     if let Some(transition) = transition {
@@ -270,12 +282,12 @@ fn note_and_tell(state: &mut EnvironmentState, look: &Look<'_>, now: Timestamp, 
     }
 }
 
-/// What is told of an axis.
+/// What is told of a condition.
 struct News<'a> {
     look: &'a Look<'a>,
     transition: Transition,
     was_told: bool,
-    before: &'a Reading,
+    before: &'a Condition,
 }
 
 fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mut Told) {
@@ -293,11 +305,11 @@ fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mu
         commit: head.map(|head| head.commit.clone()),
         rollout: None,
     });
-    let axis = news.look.axis;
-    let key = about(state, axis);
+    let condition = news.look.condition;
+    let key = about(state, condition);
     // Of the source another one may have told people. Only who told of its trouble tells of its end.
-    let (was_told, speaks) = match axis {
-        Axis::Source => {
+    let (was_told, speaks) = match condition {
+        ConditionType::Source => {
             let is_open = is_open(state, &key);
             (is_open, if is_over { is_open } else { news.look.voice != Voice::Silent })
         }
@@ -307,7 +319,7 @@ fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mu
         return;
     }
     let turn = if is_over { Turn::Ends } else { Turn::Goes };
-    let incident = incident(state, &key, &format!("{axis} check"), was_told, turn, now);
+    let incident = incident(state, &key, &format!("{condition} check"), was_told, turn, now);
     told.notifications.push(Notification {
         incident: incident.key,
         topic: incident.topic,
@@ -342,24 +354,24 @@ fn whom(state: &EnvironmentState, voice: Voice<'_>) -> String {
 }
 
 fn headline(whom: &str, news: &News<'_>, now: Timestamp) -> String {
-    let News { look: Look { axis, .. }, transition, before, .. } = news;
+    let News { look: Look { condition, .. }, transition, before, .. } = news;
     let (age, lasting) = (age(before.since, now), lasting(before.since, now));
-    let (cannot, can, mistakes, right) = match axis {
-        Axis::Source => (
+    let (cannot, can, mistakes, right) = match condition {
+        ConditionType::Source => (
             "the repository cannot be read".to_owned(),
             "the repository can be read again, and what it declares is valid".to_owned(),
             "what the repository declares has mistakes".to_owned(),
             "what the repository declares is valid again".to_owned(),
         ),
         _ => (
-            format!("the {axis} cannot be checked"),
-            format!("the {axis} can be checked again and is well"),
-            format!("the {axis} has mistakes"),
-            format!("the {axis} is right again"),
+            format!("the {condition} cannot be checked"),
+            format!("the {condition} can be checked again and is well"),
+            format!("the {condition} has mistakes"),
+            format!("the {condition} is right again"),
         ),
     };
-    match (transition, before.standing) {
-        (Transition::Resolved, Standing::Bad) => format!("{whom}: {right}, after {age}"),
+    match (transition, before.status) {
+        (Transition::Resolved, ConditionStatus::Bad) => format!("{whom}: {right}, after {age}"),
         (Transition::Resolved, _) => format!("{whom}: {can}, after {age}"),
         (Transition::CannotCheck, _) => format!("{whom}: {cannot}{lasting}"),
         _ => format!("{whom}: {mistakes}{lasting}"),

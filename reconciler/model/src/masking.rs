@@ -1,4 +1,4 @@
-//! What smells of a secret: the second net below what is marked as one.
+//! What looks like a secret: the second net below what is marked as one.
 //!
 //! The one place that decides it, for values of documents and for what people write: titles of commits, reasons, names.
 //! What people write is cleaned where it comes in ([`masked`]), so that no place that shows it has to think of it. What
@@ -50,13 +50,13 @@ pub fn is_secret_form(text: &str) -> bool {
     text.contains("-----BEGIN") || word::is_credential(text) || text::is_authorization(text)
 }
 
-/// A text in which [`NOT_SHOWN`] stands for everything that smells of a secret.
+/// A text in which [`NOT_SHOWN`] stands for everything that looks like a secret.
 #[must_use]
 pub fn masked(text: &str) -> String {
     masked_as(text, NOT_SHOWN)
 }
 
-/// A text in which `mark` stands for everything that smells of a secret.
+/// A text in which `mark` stands for everything that looks like a secret.
 #[must_use]
 pub fn masked_as(text: &str, mark: &str) -> String {
     text::masked(text, mark)

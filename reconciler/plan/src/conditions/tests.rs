@@ -15,9 +15,9 @@ fn told(readings: &[Option<&str>]) -> Vec<Transition> {
     let mut all = Vec::new();
     for (index, error) in (0..).zip(readings) {
         let source = error.map_or(SourceReading::Valid(&head), SourceReading::Unreachable);
-        let looked = Looked { source: Some(source), ..Looked::default() };
+        let checks = Looked { source: Some(source), ..Looked::default() };
         let at = now() + SignedDuration::from_secs(30 * index);
-        all.extend(note_axes(&mut state, &looked, at).notifications);
+        all.extend(note_conditions(&mut state, &checks, at).notifications);
     }
     all.into_iter().map(|message| message.transition).collect()
 }
@@ -39,8 +39,8 @@ fn trouble_with_the_repository_is_told_by_one_environment_for_all() {
         let mut told = Told::default();
         let dark = || SourceReading::Unreachable("no answer");
         for (index, source) in (0..).zip([dark(), dark(), dark(), SourceReading::Valid(&head)]) {
-            let looked = Looked { source: Some(source), voice, ..Looked::default() };
-            let news = note_axes(&mut state, &looked, now() + SignedDuration::from_mins(index));
+            let checks = Looked { source: Some(source), voice, ..Looked::default() };
+            let news = note_conditions(&mut state, &checks, now() + SignedDuration::from_mins(index));
             told.events.extend(news.events);
             told.notifications.extend(news.notifications);
         }
@@ -72,8 +72,8 @@ fn other_mistakes_are_news_of_the_same_incident_and_a_second_outage_is_another()
     let good = SourceReading::Valid(&good);
     let mut told = Vec::new();
     for (index, source) in (0..).zip([good, bad, bad, bad, worse, worse, good, bad, bad]) {
-        let looked = Looked { source: Some(source), ..Looked::default() };
-        let news = note_axes(&mut state, &looked, now() + SignedDuration::from_mins(index));
+        let checks = Looked { source: Some(source), ..Looked::default() };
+        let news = note_conditions(&mut state, &checks, now() + SignedDuration::from_mins(index));
         assert!(
             news.events.iter().all(|event| event.severity == Severity::Warning || event.commit.is_none())
         );
@@ -99,8 +99,10 @@ fn trouble_that_turns_into_another_before_its_end_still_ends() {
     let bad = SourceReading::Invalid { head: &head, mistakes: "one" };
     let mut told = Vec::new();
     for (index, source) in (0..).zip([dark, dark, bad, SourceReading::Valid(&head)]) {
-        let looked = Looked { source: Some(source), ..Looked::default() };
-        told.extend(note_axes(&mut state, &looked, now() + SignedDuration::from_mins(index)).notifications);
+        let checks = Looked { source: Some(source), ..Looked::default() };
+        told.extend(
+            note_conditions(&mut state, &checks, now() + SignedDuration::from_mins(index)).notifications,
+        );
     }
     let transitions: Vec<_> = told.iter().map(|message| message.transition).collect();
     assert_eq!(transitions, [Transition::CannotCheck, Transition::Resolved]);
@@ -111,12 +113,12 @@ fn trouble_that_turns_into_another_before_its_end_still_ends() {
 fn an_axis_that_was_not_looked_at_keeps_its_reading_and_its_age() {
     let mut state = in_force("c1");
     let replicas = [replica("a", Some(document("c1").digest()), None)];
-    let looked = Looked { replicas: Some(&replicas), ..Looked::default() };
-    let _first = note_axes(&mut state, &looked, now());
+    let checks = Looked { replicas: Some(&replicas), ..Looked::default() };
+    let _first = note_conditions(&mut state, &checks, now());
     let later = now() + SignedDuration::from_mins(1);
-    let _second = note_axes(&mut state, &Looked::default(), later);
-    assert_eq!(state.axes.0[&Axis::Health].checked_at, now());
-    assert_eq!(state.axes.standing(Axis::Source), Standing::Unknown);
+    let _second = note_conditions(&mut state, &Looked::default(), later);
+    assert_eq!(state.conditions.0[&ConditionType::Health].checked_at, now());
+    assert_eq!(state.conditions.status(ConditionType::Source), ConditionStatus::Unknown);
 }
 
 // Invariant 9.
@@ -126,15 +128,15 @@ fn health_is_not_known_while_a_replica_cannot_be_read() {
     let mut dark = replica("b", None, None);
     dark.result = Err("no answer".to_owned());
     let well = replica("a", Some(document("c1").digest()), None);
-    let mut standing = |replicas: &[ReplicaReading]| {
-        let looked = Looked { replicas: Some(replicas), ..Looked::default() };
-        let _told = note_axes(&mut state, &looked, now());
-        state.axes.standing(Axis::Health)
+    let mut status = |replicas: &[ReplicaReading]| {
+        let checks = Looked { replicas: Some(replicas), ..Looked::default() };
+        let _told = note_conditions(&mut state, &checks, now());
+        state.conditions.status(ConditionType::Health)
     };
-    assert_eq!(standing(std::slice::from_ref(&well)), Standing::Good);
-    assert_eq!(standing(&[well, dark]), Standing::CannotCheck);
-    assert_eq!(standing(&[]), Standing::CannotCheck);
-    assert_eq!(standing(&[replica("a", Some(document("c2").digest()), None)]), Standing::Bad);
+    assert_eq!(status(std::slice::from_ref(&well)), ConditionStatus::Good);
+    assert_eq!(status(&[well, dark]), ConditionStatus::CannotCheck);
+    assert_eq!(status(&[]), ConditionStatus::CannotCheck);
+    assert_eq!(status(&[replica("a", Some(document("c2").digest()), None)]), ConditionStatus::Bad);
 }
 
 #[test]
@@ -148,11 +150,13 @@ fn a_hold_on_a_commit_that_nobody_wants_any_more_is_no_worry() {
         now(),
     );
     note_hold(&mut state, now());
-    assert_eq!(state.axes.standing(Axis::Hold), Standing::Good);
-    assert!(state.axes.0[&Axis::Hold].because.contains("c200000000 is held and not tried again"));
-    state.wanted = Some(crate::sample::revision("c2"));
+    assert_eq!(state.conditions.status(ConditionType::Hold), ConditionStatus::Good);
+    assert!(
+        state.conditions.0[&ConditionType::Hold].because.contains("c200000000 is held and not tried again")
+    );
+    state.head = Some(crate::sample::revision("c2"));
     note_hold(&mut state, now());
-    assert_eq!(state.axes.standing(Axis::Hold), Standing::Attention);
+    assert_eq!(state.conditions.status(ConditionType::Hold), ConditionStatus::Attention);
 }
 
 // Invariants 9 and 18.
@@ -162,28 +166,28 @@ fn drift_is_not_known_while_a_declared_lane_was_not_compared() {
     let mut look = |declared: &[Lane], looks: Vec<lanes::Look>, seconds: i64| {
         let at = now() + SignedDuration::from_secs(seconds);
         lanes::note(&mut state, Some(declared), looks, at);
-        let _told = note_axes(&mut state, &Looked::default(), at);
-        let reading = state.axes.0[&Axis::Drift].clone();
-        (reading.standing, reading.because, reading.checked_at.duration_since(now()).as_secs())
+        let _told = note_conditions(&mut state, &Looked::default(), at);
+        let reading = state.conditions.0[&ConditionType::Drift].clone();
+        (reading.status, reading.because, reading.checked_at.duration_since(now()).as_secs())
     };
     let both = [Lane::Gateway, Lane::Terraform];
     let none = (Lane::Gateway, lanes::replicas(&[]));
     let because = "gateway: no replica was found".to_owned();
-    assert_eq!(look(&both[..1], vec![none], 0), (Standing::CannotCheck, because, 0));
+    assert_eq!(look(&both[..1], vec![none], 0), (ConditionStatus::CannotCheck, because, 0));
     let because = "terraform was not compared yet".to_owned();
-    assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 10), (Standing::CannotCheck, because, 10));
+    assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 10), (ConditionStatus::CannotCheck, because, 10));
     let well = "nothing differs".to_owned();
-    assert_eq!(look(&both, vec![(Lane::Terraform, Ok(()))], 20), (Standing::Good, well.clone(), 10));
-    assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 30), (Standing::Good, well, 20));
+    assert_eq!(look(&both, vec![(Lane::Terraform, Ok(()))], 20), (ConditionStatus::Good, well.clone(), 10));
+    assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 30), (ConditionStatus::Good, well, 20));
     state.applied = None;
-    let _told = note_axes(&mut state, &Looked::default(), now());
-    assert_eq!(state.axes.standing(Axis::Drift), Standing::Unknown);
+    let _told = note_conditions(&mut state, &Looked::default(), now());
+    assert_eq!(state.conditions.status(ConditionType::Drift), ConditionStatus::Unknown);
 }
 
 // Invariant 9.
 #[test]
 fn what_cannot_be_read_is_neither_verifying_nor_in_sync() {
-    use moorline_model::status::{Word, word};
+    use moorline_model::status::{StatusWord, word};
     let dark =
         |name: &str| ReplicaReading { result: Err("no answer".to_owned()), ..replica(name, None, None) };
     let said = |mut state: EnvironmentState, replicas: &[ReplicaReading]| {
@@ -194,22 +198,22 @@ fn what_cannot_be_read_is_neither_verifying_nor_in_sync() {
             now(),
         );
         state.replicas = replicas.iter().map(|reading| remembered(reading, now())).collect();
-        let looked = Looked { replicas: Some(replicas), ..Looked::default() };
-        let _told = note_axes(&mut state, &looked, now());
+        let checks = Looked { replicas: Some(replicas), ..Looked::default() };
+        let _told = note_conditions(&mut state, &checks, now());
         word(&state).0
     };
     let desired = declared("c2", &json!({}));
     let well = replica("a", Some(document("c1").digest()), None);
-    assert_eq!(said(in_force("c1"), std::slice::from_ref(&well)), Word::InSync);
-    assert_eq!(said(in_force("c1"), &[well.clone(), dark("b")]), Word::CannotCheck);
+    assert_eq!(said(in_force("c1"), std::slice::from_ref(&well)), StatusWord::InSync);
+    assert_eq!(said(in_force("c1"), &[well.clone(), dark("b")]), StatusWord::CannotCheck);
     for phase in [Phase::Staging, Phase::Shifting { step: 0 }, Phase::Baking] {
         let rolling = || rolling(&in_force("c1"), &desired, phase.clone());
-        assert_eq!(said(rolling(), &[dark("a"), dark("b")]), Word::CannotCheck, "{phase}");
-        assert_eq!(said(rolling(), &[]), Word::CannotCheck, "{phase}");
-        assert_eq!(said(rolling(), &[well.clone(), dark("b")]), Word::Verifying, "{phase}");
+        assert_eq!(said(rolling(), &[dark("a"), dark("b")]), StatusWord::CannotCheck, "{phase}");
+        assert_eq!(said(rolling(), &[]), StatusWord::CannotCheck, "{phase}");
+        assert_eq!(said(rolling(), &[well.clone(), dark("b")]), StatusWord::Verifying, "{phase}");
         let mut outdated = rolling();
-        outdated.axes.note(Axis::Source, Standing::CannotCheck, "no answer", now());
-        assert_eq!(said(outdated, std::slice::from_ref(&well)), Word::CannotCheck, "{phase}");
+        outdated.conditions.note(ConditionType::Source, ConditionStatus::CannotCheck, "no answer", now());
+        assert_eq!(said(outdated, std::slice::from_ref(&well)), StatusWord::CannotCheck, "{phase}");
     }
 }
 
@@ -218,7 +222,7 @@ fn while_a_document_is_tried_health_is_busy() {
     let desired = declared("c2", &json!({}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
     let replicas = [replica("a", Some(document("c2").digest()), None)];
-    let looked = Looked { replicas: Some(&replicas), ..Looked::default() };
-    let _told = note_axes(&mut state, &looked, now());
-    assert_eq!(state.axes.standing(Axis::Health), Standing::Busy);
+    let checks = Looked { replicas: Some(&replicas), ..Looked::default() };
+    let _told = note_conditions(&mut state, &checks, now());
+    assert_eq!(state.conditions.status(ConditionType::Health), ConditionStatus::Busy);
 }

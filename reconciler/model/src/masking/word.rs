@@ -116,7 +116,7 @@ fn is_chance(word: &str) -> bool {
             _ => Kind::Sign,
         };
         letters += usize::from(kind != Kind::Sign);
-        // `Word` is one piece, `ABCd` two.
+        // `StatusWord` is one piece, `ABCd` two.
         let goes_on = kind == before.1
             || (before.1 == Kind::Capital && kind == Kind::Small && before.0 != Kind::Capital);
         pieces += usize::from(!goes_on && kind != Kind::Sign);

@@ -1,5 +1,5 @@
-//! The six axes of an environment. They are never folded into one; only [`crate::status`] takes the worst, for a
-//! headline.
+//! The six conditions of an environment. They are never folded into one; only [`crate::status`] takes the worst, for a
+//! headline. In JSON they are `axes`, and each status a `standing`, as earlier releases wrote them.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// One question that is asked of an environment again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Axis {
+pub enum ConditionType {
     /// Can the repository be read, and is what it says valid?
     Source,
     /// What would Terraform change?
@@ -24,11 +24,11 @@ pub enum Axis {
     Hold,
 }
 
-impl Axis {
+impl ConditionType {
     /// All six, in the order they are shown.
     pub const ALL: [Self; 6] = [Self::Source, Self::Plan, Self::Apply, Self::Health, Self::Drift, Self::Hold];
 
-    /// The axis as written in JSON, metrics and sentences.
+    /// Its name as written in JSON, metrics and sentences.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,16 +42,16 @@ impl Axis {
     }
 }
 
-impl fmt::Display for Axis {
+impl fmt::Display for ConditionType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
     }
 }
 
-/// The answer on one axis.
+/// The answer on one condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum ConditionStatus {
     /// Never asked yet.
     Unknown,
     /// As it should be.
@@ -66,11 +66,12 @@ pub enum Standing {
     CannotCheck,
 }
 
-/// An axis' answer, its reason and its age.
+/// A condition: its status, the reason for it and its age.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading {
+pub struct Condition {
     /// The answer.
-    pub standing: Standing,
+    #[serde(rename = "standing")]
+    pub status: ConditionStatus,
     /// Why, in one sentence.
     pub because: String,
     /// Since when the answer is this one.
@@ -79,39 +80,39 @@ pub struct Reading {
     pub checked_at: Timestamp,
 }
 
-/// The readings of the six axes; an axis never asked is absent.
+/// The six conditions; one that was never asked is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Axes(pub std::collections::BTreeMap<Axis, Reading>);
+pub struct Conditions(pub std::collections::BTreeMap<ConditionType, Condition>);
 
-impl Axes {
-    /// Notes an answer; `since` is kept while the standing stays the same. Returns the standing before.
+impl Conditions {
+    /// Notes an answer; `since` is kept while the status stays the same. Returns the status before.
     pub fn note(
         &mut self,
-        axis: Axis,
-        standing: Standing,
+        condition: ConditionType,
+        status: ConditionStatus,
         because: impl Into<String>,
         now: Timestamp,
-    ) -> Standing {
-        let before = self.standing(axis);
-        let since = match self.0.get(&axis) {
-            Some(reading) if reading.standing == standing => reading.since,
+    ) -> ConditionStatus {
+        let before = self.status(condition);
+        let since = match self.0.get(&condition) {
+            Some(reading) if reading.status == status => reading.since,
             _ => now,
         };
-        self.0.insert(axis, Reading { standing, because: because.into(), since, checked_at: now });
+        self.0.insert(condition, Condition { status, because: because.into(), since, checked_at: now });
         before
     }
 
     /// Notes that the answer rests on what was last read at this earlier moment.
-    pub fn rests_on(&mut self, axis: Axis, checked_at: Timestamp) {
-        if let Some(reading) = self.0.get_mut(&axis) {
+    pub fn backdate(&mut self, condition: ConditionType, checked_at: Timestamp) {
+        if let Some(reading) = self.0.get_mut(&condition) {
             reading.checked_at = checked_at;
         }
     }
 
-    /// The answer on an axis.
+    /// The status of a condition.
     #[must_use]
-    pub fn standing(&self, axis: Axis) -> Standing {
-        self.0.get(&axis).map_or(Standing::Unknown, |reading| reading.standing)
+    pub fn status(&self, condition: ConditionType) -> ConditionStatus {
+        self.0.get(&condition).map_or(ConditionStatus::Unknown, |reading| reading.status)
     }
 }
