@@ -12,7 +12,7 @@ use moorline_config::Config;
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::AuditEntry;
-use moorline_plan::advance::Acted;
+use moorline_plan::advance::StepOutcome;
 use moorline_plan::decide::Decision;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_record::{FencedError, JournalId};
@@ -26,7 +26,7 @@ use crate::failpoint;
 use crate::fleet::Replicas;
 
 /// What acting needs to know.
-pub(crate) struct Acting<'a, G> {
+pub(crate) struct StepContext<'a, G> {
     /// The environment.
     pub name: &'a EnvironmentName,
     /// What is remembered of it.
@@ -49,7 +49,7 @@ pub(crate) struct Acting<'a, G> {
 /// What came of a decision.
 pub(crate) struct Effect {
     /// What came of it.
-    pub acted: Acted,
+    pub acted: StepOutcome,
     /// The journal line and the effect's name in it; closed in the same transaction that records the outcome.
     pub journal: Option<(JournalId, &'static str)>,
 }
@@ -72,24 +72,24 @@ pub enum ActError {
 pub(crate) async fn act<W: Facilities>(
     world: &W,
     decision: &Decision,
-    acting: &Acting<'_, W::Gateway>,
+    context: &StepContext<'_, W::Gateway>,
 ) -> Result<Effect, ActError> {
     let Some((step, detail)) = effect(decision) else {
-        return Ok(Effect { acted: Acted::Rested, journal: None });
+        return Ok(Effect { acted: StepOutcome::NoEffect, journal: None });
     };
-    let rollout = acting.state.rollout_under_way();
-    let in_force = acting.state.applied.as_ref().map(|applied| &applied.revision.commit);
+    let rollout = context.state.rollout_under_way();
+    let in_force = context.state.applied.as_ref().map(|applied| &applied.revision.commit);
     let audit = AuditEntry {
         at: world.now(),
         actor: "moorline".to_owned(),
         action: step.to_owned(),
-        target: acting.name.to_string(),
+        target: context.name.to_string(),
         commit: rollout.map(|rollout| &rollout.revision.commit).or(in_force).cloned(),
         detail,
     };
-    let journal = world.journal_begin(acting.name, rollout.map(|rollout| rollout.id), step, audit).await?;
+    let journal = world.journal_begin(context.name, rollout.map(|rollout| rollout.id), step, audit).await?;
     failpoint::reach(step, "begun");
-    let acted = Box::pin(carry_out(world, decision, acting)).await?;
+    let acted = Box::pin(carry_out(world, decision, context)).await?;
     failpoint::reach(step, "done");
     Ok(Effect { acted, journal: Some((journal, step)) })
 }
@@ -109,13 +109,13 @@ fn effect(decision: &Decision) -> Option<(&'static str, String)> {
             ("gateway.undo", restore.map_or_else(String::new, |digest| format!("back to {}", digest.short())))
         }
         Decision::Heal { endpoints } => ("gateway.heal", endpoints.join(" ")),
-        Decision::Restore { documents, .. } => {
+        Decision::RestoreFound { documents, .. } => {
             ("gateway.restore", documents.keys().cloned().collect::<Vec<_>>().join(" "))
         }
-        Decision::Rest { .. }
-        | Decision::Watch
+        Decision::Wait { .. }
+        | Decision::Verify
         | Decision::Begin { .. }
-        | Decision::Move { .. }
+        | Decision::EnterPhase { .. }
         | Decision::Finish { .. } => return None,
     })
 }
@@ -123,18 +123,18 @@ fn effect(decision: &Decision) -> Option<(&'static str, String)> {
 async fn carry_out<W: Facilities>(
     world: &W,
     decision: &Decision,
-    acting: &Acting<'_, W::Gateway>,
-) -> Result<Acted, Interrupted> {
-    let rollout = acting.state.rollout_under_way();
-    let replicas = Targets { fleet: acting.fleet, readings: acting.readings, foreign: acting.foreign };
+    context: &StepContext<'_, W::Gateway>,
+) -> Result<StepOutcome, Interrupted> {
+    let rollout = context.state.rollout_under_way();
+    let replicas = Targets { fleet: context.fleet, readings: context.readings, foreign: context.foreign };
     Ok(match decision {
-        Decision::PlanTerraform => terraform::plan(world, acting.terraform).await?,
-        Decision::ApplyTerraform => terraform::apply(world, acting.terraform, rollout).await?,
-        Decision::UndoPlan => terraform::plan_back(world, acting.terraform).await?,
-        Decision::UndoApply => terraform::apply_back(world, acting.terraform, rollout).await?,
+        Decision::PlanTerraform => terraform::plan(world, context.terraform).await?,
+        Decision::ApplyTerraform => terraform::apply(world, context.terraform, rollout).await?,
+        Decision::UndoPlan => terraform::plan_back(world, context.terraform).await?,
+        Decision::UndoApply => terraform::apply_back(world, context.terraform, rollout).await?,
         Decision::Supersede { .. } => gateway::discard(replicas, rollout).await,
-        Decision::Restore { documents, actor, reason } => {
-            gateway::restore(replicas, documents, acting.found, actor, reason).await
+        Decision::RestoreFound { documents, actor, reason } => {
+            gateway::restore(replicas, documents, context.found, actor, reason).await
         }
         Decision::UndoDocument { restore: None } => gateway::undo(replicas, None, rollout).await,
         Decision::Stage
@@ -142,35 +142,37 @@ async fn carry_out<W: Facilities>(
         | Decision::Promote
         | Decision::UndoDocument { restore: Some(_) }
         | Decision::Heal { .. } => {
-            let Some(document) = acting.document else {
-                return Ok(Acted::ActFailed { reason: "the document is not known (any more)".to_owned() });
+            let Some(document) = context.document else {
+                return Ok(StepOutcome::ActFailed {
+                    reason: "the document is not known (any more)".to_owned(),
+                });
             };
-            with_document(decision, acting, replicas, document).await
+            with_document(decision, context, replicas, document).await
         }
-        Decision::Rest { .. }
-        | Decision::Watch
+        Decision::Wait { .. }
+        | Decision::Verify
         | Decision::Begin { .. }
-        | Decision::Move { .. }
-        | Decision::Finish { .. } => Acted::Rested,
+        | Decision::EnterPhase { .. }
+        | Decision::Finish { .. } => StepOutcome::NoEffect,
     })
 }
 
 async fn with_document<G: Gateway>(
     decision: &Decision,
-    acting: &Acting<'_, G>,
+    context: &StepContext<'_, G>,
     replicas: Targets<'_, G>,
     document: &Config,
-) -> Acted {
-    let rollout = acting.state.rollout_under_way();
+) -> StepOutcome {
+    let rollout = context.state.rollout_under_way();
     match decision {
         Decision::Stage => gateway::stage(replicas, document, rollout).await,
         Decision::Shift { weight } => gateway::shift(replicas, document.digest(), *weight).await,
         Decision::Promote => gateway::promote(replicas, document, rollout).await,
         Decision::UndoDocument { .. } => gateway::undo(replicas, Some(document), rollout).await,
         Decision::Heal { endpoints } => {
-            let in_force = acting.state.applied.as_ref().map(|applied| &applied.revision.commit);
+            let in_force = context.state.applied.as_ref().map(|applied| &applied.revision.commit);
             gateway::heal(replicas, document, in_force, endpoints).await
         }
-        _ => Acted::Rested,
+        _ => StepOutcome::NoEffect,
     }
 }

@@ -4,23 +4,23 @@
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::rollout::Evidence;
-use moorline_plan::advance::{Acted, Inputs, advance};
+use moorline_plan::advance::{Inputs, StepOutcome, advance};
 use moorline_plan::decide::{Decision, decide};
-use moorline_plan::gates::Read;
+use moorline_plan::gates::SituationSnapshot;
 use moorline_record::{CommitError, StoreError};
 use tokio::sync::watch;
 
-use crate::act::{ActError, Acting, Effect, act};
-use crate::commits::Commits;
-use crate::desired::Wanted;
+use crate::act::{ActError, Effect, StepContext, act};
+use crate::commit_cache::CommitCache;
+use crate::desired::Declared;
 use crate::facilities::Facilities;
-use crate::memory::Memory;
+use crate::log_once::LogOnce;
 use crate::missing::missing;
-use crate::observe::Live;
-use crate::report::Report;
-use crate::said::Said;
-use crate::speaker::Speaker;
-use crate::verify::{Asking, verify};
+use crate::observe::Observed;
+use crate::shared_alerts::SharedAlerts;
+use crate::source_status::SourceStatus;
+use crate::verify::{VerifyTrigger, verify};
+use crate::working_state::WorkingState;
 
 /// Why a cycle ended early. Nothing of it was recorded; the next one reads everything afresh.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +41,9 @@ pub enum CycleError {
 
 /// When the next cycle is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum Requeue {
     /// At once: something moved.
-    Again,
+    Now,
     /// At this moment, or when the bell is rung.
     At(Timestamp),
     /// The same, or when the repository was fetched: an intent waits for that.
@@ -52,13 +52,13 @@ pub enum Next {
 
 /// What is kept between cycles, in memory only.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct Cache {
     /// What commits declare.
-    pub commits: Commits,
+    pub commits: CommitCache,
     /// What the log has said already.
-    pub said: Said,
+    pub log_once: LogOnce,
     /// Who tells people of trouble with the repository.
-    pub speaker: Speaker,
+    pub shared_alerts: SharedAlerts,
 }
 
 /// A cycle to be run.
@@ -68,9 +68,9 @@ pub struct Cycle<'a, W> {
     /// The world around it.
     pub world: &'a W,
     /// What the repository says.
-    pub source: &'a watch::Receiver<Option<Report>>,
+    pub source: &'a watch::Receiver<Option<SourceStatus>>,
     /// What is kept between cycles.
-    pub kept: &'a Kept,
+    pub cache: &'a Cache,
 }
 
 impl<W: Facilities> Cycle<'_, W> {
@@ -78,101 +78,102 @@ impl<W: Facilities> Cycle<'_, W> {
     ///
     /// # Errors
     /// See [`CycleError`].
-    pub async fn run(&self) -> Result<Next, CycleError> {
+    pub async fn run(&self) -> Result<Requeue, CycleError> {
         let now = self.world.now();
-        let mut memory = self.remember(now).await?;
+        let mut working = self.load_state(now).await?;
         let source = self.source.borrow().clone();
-        let wanted = Box::pin(self.desired(&memory, source.as_ref())).await?;
-        let live = Box::pin(self.observe(&memory, &wanted, now)).await;
-        self.diff(&mut memory, &wanted, &live, source.as_ref(), now);
-        memory.meet(&wanted, &live, now);
-        let decision = self.decide(&mut memory, &wanted, &live, now);
-        let effect = Box::pin(self.act(&memory, &wanted, &live, &decision)).await?;
-        let acted = self.with_document(effect.acted, &wanted).await?;
-        memory.failure = acted.failure().map(str::to_owned);
+        let declared = Box::pin(self.desired(&working, source.as_ref())).await?;
+        let observed = Box::pin(self.observe(&working, &declared, now)).await;
+        self.diff(&mut working, &declared, &observed, source.as_ref(), now);
+        working.record_first_contact(&declared, &observed, now);
+        let decision = self.decide(&mut working, &declared, &observed, now);
+        let effect = Box::pin(self.act(&working, &declared, &observed, &decision)).await?;
+        let acted = self.with_document(effect.acted, &declared).await?;
+        working.failure = acted.failure().map(str::to_owned);
         let inputs = Inputs {
             id: self.world.rollout_id(),
-            desired: wanted.about(&decision),
-            in_force: wanted.in_force.as_ref(),
-            brought: wanted.brought.as_ref(),
+            desired: declared.desired_for(&decision),
+            in_force: declared.documents.in_force.as_ref(),
+            incoming: declared.documents.incoming.as_ref(),
         };
-        memory.take(advance(&memory.state, &decision, acted, &inputs, self.world.now()));
-        self.begin_asked(&mut memory, &wanted);
-        let evidence = Box::pin(self.verify(&memory, &wanted, &live, &decision)).await;
-        memory.witness(evidence, self.world.now());
-        self.record(memory, &wanted, &live, &decision, effect.journal).await
+        working.take(advance(&working.state, &decision, acted, &inputs, self.world.now()));
+        self.begin_asked(&mut working, &declared);
+        let evidence = Box::pin(self.verify(&working, &declared, &observed, &decision)).await;
+        working.record_evidence(evidence, self.world.now());
+        self.record(working, &declared, &observed, &decision, effect.journal).await
     }
 
     /// What a person asked for takes the place of this cycle's own decision: replicas are healed, or a rollout begins.
     fn decide(
         &self,
-        memory: &mut Memory,
-        wanted: &Wanted,
-        live: &Live<W::Gateway>,
+        working: &mut WorkingState,
+        declared: &Declared,
+        observed: &Observed<W::Gateway>,
         now: Timestamp,
     ) -> Decision {
-        let heal = std::mem::take(&mut memory.heal);
-        let asked = match (memory.restore.take(), heal.is_empty()) {
+        let heal = std::mem::take(&mut working.heal);
+        let asked = match (working.restore.take(), heal.is_empty()) {
             (Some(restore), _) => Some(restore),
             (None, false) => Some(Decision::Heal { endpoints: heal }),
-            (None, true) => memory.begin.take(),
+            (None, true) => working.begin.take(),
         };
-        let situation = wanted.situation(memory, live);
-        let missing = wanted.declared().map(|declared| missing(declared, self.world)).unwrap_or_default();
-        let read = Read::of(&situation, missing);
-        let decision = asked.unwrap_or_else(|| decide(&memory.state, &situation, now));
-        self.world.decided(self.name, &decision, read);
+        let situation = declared.situation(working, observed);
+        let missing = declared.effective().map(|desired| missing(desired, self.world)).unwrap_or_default();
+        let snapshot = SituationSnapshot::of(&situation, missing);
+        let decision = asked.unwrap_or_else(|| decide(&working.state, &situation, now));
+        self.world.decided(self.name, &decision, snapshot);
         decision
     }
 
     /// A rollout that a person asked for begins in the same cycle as the healing before it. Beginning has no effect.
-    fn begin_asked(&self, memory: &mut Memory, wanted: &Wanted) {
-        let Some(begin) = memory.begin.take() else { return };
+    fn begin_asked(&self, working: &mut WorkingState, declared: &Declared) {
+        let Some(begin) = working.begin.take() else { return };
         let inputs = Inputs {
             id: self.world.rollout_id(),
-            desired: wanted.about(&begin),
-            in_force: wanted.in_force.as_ref(),
-            brought: wanted.brought.as_ref(),
+            desired: declared.desired_for(&begin),
+            in_force: declared.documents.in_force.as_ref(),
+            incoming: declared.documents.incoming.as_ref(),
         };
-        memory.take(advance(&memory.state, &begin, Acted::Rested, &inputs, self.world.now()));
+        working.take(advance(&working.state, &begin, StepOutcome::NoEffect, &inputs, self.world.now()));
     }
 
     async fn act(
         &self,
-        memory: &Memory,
-        wanted: &Wanted,
-        live: &Live<W::Gateway>,
+        working: &WorkingState,
+        declared: &Declared,
+        observed: &Observed<W::Gateway>,
         decision: &Decision,
     ) -> Result<Effect, CycleError> {
-        let terraform = self.terraform_for(memory, wanted, decision).await;
-        let foreign = wanted.foreign(memory, live);
+        let terraform = self.terraform_for(working, declared, decision).await;
+        let foreign = declared.foreign(working, observed);
         let found = self.found(decision).await?;
-        let acting = Acting {
+        let context = StepContext {
             name: self.name,
-            state: &memory.state,
-            document: wanted.document_for(decision),
-            fleet: &live.fleet,
-            readings: &live.replicas,
+            state: &working.state,
+            document: declared.document_for(decision),
+            fleet: &observed.fleet,
+            readings: &observed.replicas,
             foreign: &foreign,
             found: &found,
             terraform: terraform.as_ref(),
         };
-        Ok(act(self.world, decision, &acting).await?)
+        Ok(act(self.world, decision, &context).await?)
     }
 
     async fn verify(
         &self,
-        memory: &Memory,
-        wanted: &Wanted,
-        live: &Live<W::Gateway>,
+        working: &WorkingState,
+        declared: &Declared,
+        observed: &Observed<W::Gateway>,
         decision: &Decision,
     ) -> Option<Evidence> {
-        let rollout = memory.state.rollout_under_way()?;
-        let document = wanted.brought.as_ref().filter(|document| Some(document.digest()) == rollout.digest);
-        let asking = match decision {
-            Decision::Watch | Decision::Rest { .. } => Asking::Again,
-            _ => Asking::AfterAStep,
+        let rollout = working.state.rollout_under_way()?;
+        let document =
+            declared.documents.incoming.as_ref().filter(|document| Some(document.digest()) == rollout.digest);
+        let trigger = match decision {
+            Decision::Verify | Decision::Wait { .. } => VerifyTrigger::Periodic,
+            _ => VerifyTrigger::AfterStep,
         };
-        verify(self.world, rollout, document, &live.fleet, asking).await
+        verify(self.world, rollout, document, &observed.fleet, trigger).await
     }
 }

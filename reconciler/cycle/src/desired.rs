@@ -9,96 +9,105 @@ use moorline_model::rollout::{Phase, Rollout};
 use moorline_model::{CommitId, Revision, masking};
 use moorline_plan::decide::{Decision, Situation, foreign};
 use moorline_plan::desired::{Desired, desired};
-use moorline_plan::fit::unfit;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::policy::Denial;
+use moorline_plan::preflight::rejection;
 use serde_json::Value;
 
 use crate::cycle::{Cycle, CycleError};
 use crate::facilities::Facilities;
-use crate::memory::Memory;
-use crate::observe::Live;
-use crate::report::Report;
+use crate::observe::Observed;
+use crate::source_status::SourceStatus;
+use crate::working_state::WorkingState;
 
 /// What the commits in question declare.
-pub(crate) struct Wanted {
+pub(crate) struct Declared {
     /// The branch's head.
     pub(crate) head: Option<Result<Desired, String>>,
     /// The commit of the rollout under way.
     pub(crate) current: Option<Desired>,
     /// The commit of a rollback that a person just asked for.
-    pub(crate) asked: Option<Desired>,
+    pub(crate) rollback_target: Option<Desired>,
     /// The commit in force, unless a rollout says what is declared: its Terraform is what the scheduled lanes look at,
     /// and a mistake in the head must not end the watch on what serves.
-    pub(crate) standing: Option<Desired>,
+    pub(crate) in_force: Option<Desired>,
     /// The commit that the rollout under way goes back to. Its gateways are asked too: the commit that is taken back may
     /// name none that answers.
     pub(crate) from: Option<Desired>,
-    /// The document that the rollout under way brings.
-    pub(crate) brought: Option<Config>,
-    /// The document in force.
-    pub(crate) in_force: Option<Config>,
-    /// The document that the rollout goes back to when it fails.
-    pub(crate) verified: Option<Config>,
+    pub(crate) documents: Documents,
     /// What the policies say of the rollout's commit, or why they could not be asked.
     pub(crate) denials: Result<Vec<Denial>, String>,
 }
 
-impl Wanted {
+/// The documents in question, as far as they are known.
+pub(crate) struct Documents {
+    /// What the rollout under way brings.
+    pub(crate) incoming: Option<Config>,
+    pub(crate) in_force: Option<Config>,
+    /// What the rollout goes back to when it fails.
+    pub(crate) verified: Option<Config>,
+}
+
+impl Declared {
     /// What the decision needs to see.
-    pub(crate) fn situation<'a, G>(&'a self, memory: &'a Memory, live: &'a Live<G>) -> Situation<'a> {
+    pub(crate) fn situation<'a, G>(
+        &'a self,
+        working: &'a WorkingState,
+        observed: &'a Observed<G>,
+    ) -> Situation<'a> {
         // While the head says nothing, what is in force says what is healed; a rollout is never judged by another commit.
-        let standing = self.standing.as_ref().filter(|_| memory.state.rollout_under_way().is_none());
+        let in_force = self.in_force.as_ref().filter(|_| working.state.rollout_under_way().is_none());
         Situation {
             head: self.head.as_ref().map(|head| head.as_ref().map_err(String::as_str)),
-            current: self.current.as_ref().or(standing),
-            replicas: &live.replicas,
+            current: self.current.as_ref().or(in_force),
+            replicas: &observed.replicas,
             denials: self.denials.as_ref().map(Vec::as_slice).map_err(String::as_str),
-            interrupted: memory.interrupted.as_deref(),
-            blocked: live.blocked.as_deref(),
+            interrupted: working.interrupted.as_deref(),
+            blocked: observed.blocked.as_deref(),
         }
     }
 
     /// Replicas that the rollout may not write over.
-    pub(crate) fn foreign<G>(&self, memory: &Memory, live: &Live<G>) -> Vec<String> {
-        let Some(rollout) = memory.state.rollout_under_way() else { return Vec::new() };
-        let situation = self.situation(memory, live);
+    pub(crate) fn foreign<G>(&self, working: &WorkingState, observed: &Observed<G>) -> Vec<String> {
+        let Some(rollout) = working.state.rollout_under_way() else { return Vec::new() };
+        let situation = self.situation(working, observed);
         let is_foreign =
-            |reading: &&ReplicaReading| foreign(&memory.state, rollout, &situation, reading).is_some();
-        live.replicas.iter().filter(is_foreign).map(|reading| reading.endpoint.clone()).collect()
+            |reading: &&ReplicaReading| foreign(&working.state, rollout, &situation, reading).is_some();
+        observed.replicas.iter().filter(is_foreign).map(|reading| reading.endpoint.clone()).collect()
     }
 
     /// The document that a decision is about.
     pub(crate) fn document_for(&self, decision: &Decision) -> Option<&Config> {
+        let documents = &self.documents;
         match decision {
-            Decision::Heal { .. } => self.in_force.as_ref(),
-            Decision::UndoDocument { restore: Some(digest) } => [&self.verified, &self.in_force]
+            Decision::Heal { .. } => documents.in_force.as_ref(),
+            Decision::UndoDocument { restore: Some(digest) } => [&documents.verified, &documents.in_force]
                 .into_iter()
                 .flatten()
                 .find(|document| document.digest() == *digest),
-            _ => self.brought.as_ref(),
+            _ => documents.incoming.as_ref(),
         }
     }
 
     /// What the commit declares that a decision is about: the one begun, or the rollout's.
-    pub(crate) fn about(&self, decision: &Decision) -> Option<&Desired> {
+    pub(crate) fn desired_for(&self, decision: &Decision) -> Option<&Desired> {
         let Decision::Begin { revision, .. } = decision else { return self.current.as_ref() };
-        self.at_hand(&revision.commit)
+        self.desired_at(&revision.commit)
     }
 
     /// What a commit declares, when it is one of those in question.
-    pub(crate) fn at_hand(&self, commit: &CommitId) -> Option<&Desired> {
+    pub(crate) fn desired_at(&self, commit: &CommitId) -> Option<&Desired> {
         let head = self.head.as_ref().and_then(|head| head.as_ref().ok());
-        [head, self.current.as_ref(), self.asked.as_ref(), self.standing.as_ref()]
+        [head, self.current.as_ref(), self.rollback_target.as_ref(), self.in_force.as_ref()]
             .into_iter()
             .flatten()
             .find(|desired| desired.revision.commit == *commit)
     }
 
     /// What the environment declares now: at the commit being brought, else at the head, else at the commit in force.
-    pub(crate) fn declared(&self) -> Option<&Desired> {
+    pub(crate) fn effective(&self) -> Option<&Desired> {
         let head = self.head.as_ref().and_then(|head| head.as_ref().ok());
-        self.current.as_ref().or(head).or(self.standing.as_ref())
+        self.current.as_ref().or(head).or(self.in_force.as_ref())
     }
 }
 
@@ -106,9 +115,9 @@ impl<W: Facilities> Cycle<'_, W> {
     /// Reads what the commits in question declare.
     pub(crate) async fn desired(
         &self,
-        memory: &Memory,
-        source: Option<&Report>,
-    ) -> Result<Wanted, CycleError> {
+        working: &WorkingState,
+        source: Option<&SourceStatus>,
+    ) -> Result<Declared, CycleError> {
         let handed_over = self.world.handed_over(self.name).await?;
         let head = source.and_then(|report| report.head.as_ref());
         let head = match head {
@@ -116,25 +125,26 @@ impl<W: Facilities> Cycle<'_, W> {
             Some(head) => Some(match &head.declaration {
                 Ok(declaration) => {
                     let declared = self.at(&head.revision, declaration, handed_over.as_ref()).await;
-                    let declared = declared.and_then(|declared| unfit(&declared).map_or(Ok(declared), Err));
+                    let declared =
+                        declared.and_then(|declared| rejection(&declared).map_or(Ok(declared), Err));
                     declared.inspect_err(|mistakes| self.name_mistakes(&head.revision, mistakes))
                 }
                 // The source named them.
                 Err(mistakes) => Err(mistakes.clone()),
             }),
         };
-        let rollout = memory.state.rollout_under_way();
+        let rollout = working.state.rollout_under_way();
         let current = match rollout {
             Some(rollout) => self.at_commit(&rollout.revision, head.as_ref(), handed_over.as_ref()).await,
             None => None,
         };
-        let asked = match &memory.begin {
+        let rollback_target = match &working.begin {
             Some(Decision::Begin { revision, .. }) => {
                 self.at_commit(revision, head.as_ref(), handed_over.as_ref()).await
             }
             _ => None,
         };
-        let standing = match (&current, &memory.state.applied) {
+        let in_force = match (&current, &working.state.applied) {
             (None, Some(applied)) => {
                 self.at_commit(&applied.revision, head.as_ref(), handed_over.as_ref()).await
             }
@@ -146,22 +156,17 @@ impl<W: Facilities> Cycle<'_, W> {
             }
             _ => None,
         };
-        let brought = self.brought(rollout, current.as_ref()).await?;
-        let in_force = memory.state.applied.as_ref().map(|applied| applied.digest);
+        let incoming = self.incoming(rollout, current.as_ref()).await?;
+        let denials = self.denials(rollout, current.as_ref(), incoming.as_ref()).await;
+        let applied = working.state.applied.as_ref().map(|applied| applied.digest);
         let verified = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| from.digest);
-        let denials = self.denials(rollout, current.as_ref(), brought.as_ref()).await;
-        let declared = standing.as_ref().and_then(|standing| standing.document.config());
-        Ok(Wanted {
-            in_force: self.kept(in_force, &[brought.as_ref(), declared]).await?,
-            verified: self.kept(verified, &[brought.as_ref()]).await?,
-            head,
-            current,
-            asked,
-            standing,
-            from,
-            brought,
-            denials,
-        })
+        let known = in_force.as_ref().and_then(|in_force| in_force.document.config());
+        let documents = Documents {
+            in_force: self.document(applied, &[incoming.as_ref(), known]).await?,
+            verified: self.document(verified, &[incoming.as_ref()]).await?,
+            incoming,
+        };
+        Ok(Declared { head, current, rollback_target, in_force, from, documents, denials })
     }
 
     /// What a commit that is not the head declares. `None` when it cannot be read.
@@ -186,7 +191,7 @@ impl<W: Facilities> Cycle<'_, W> {
     /// Mistakes stay in a commit, and each cycle meets them: the log names them once.
     fn name_mistakes(&self, revision: &Revision, mistakes: &str) {
         let Revision { commit, author, .. } = revision;
-        if self.kept.said.is_news(&format!("{} {commit}", self.name), mistakes) {
+        if self.cache.log_once.is_new(&format!("{} {commit}", self.name), mistakes) {
             tracing::warn!(
                 environment = %self.name, commit = commit.short(), author, mistakes,
                 "what the commit declares here has mistakes and is not rolled out"
@@ -196,13 +201,13 @@ impl<W: Facilities> Cycle<'_, W> {
 
     /// The declaration at a commit, or every mistake in it.
     pub(crate) async fn declaration(&self, commit: &CommitId) -> Result<Arc<Declaration>, String> {
-        if let Some(known) = self.kept.commits.declaration(commit) {
+        if let Some(known) = self.cache.commits.declaration(commit) {
             return Ok(known);
         }
         let path = self.world.declaration_path();
         let bytes = self.world.file(commit, path).await.map_err(|error| crate::chain::of(&error))?;
         let declaration = declaration(path, commit, bytes)?;
-        self.kept.commits.keep_declaration(commit, &declaration);
+        self.cache.commits.keep_declaration(commit, &declaration);
         Ok(declaration)
     }
 
@@ -214,7 +219,7 @@ impl<W: Facilities> Cycle<'_, W> {
         handed_over: Option<&StoredDocument>,
     ) -> Result<Desired, String> {
         let place = (self.name.clone(), revision.commit.clone(), handed_over.map(|kept| kept.digest));
-        if let Some(known) = self.kept.commits.desired(&place) {
+        if let Some(known) = self.cache.commits.desired(&place) {
             return Ok(known);
         }
         let environment = declaration.environment(self.name);
@@ -236,22 +241,22 @@ impl<W: Facilities> Cycle<'_, W> {
         let handed_over = handed_over.map(|kept| &kept.document);
         let desired = desired(revision.clone(), self.name, declaration, &files, handed_over, tree)
             .map_err(|error| masking::masked(&crate::chain::of(&error)))?;
-        self.kept.commits.keep_desired(place, &desired);
+        self.cache.commits.keep_desired(place, &desired);
         Ok(desired)
     }
 
     /// The document that the rollout under way brings, once its digest is known.
-    async fn brought(
+    async fn incoming(
         &self,
         rollout: Option<&Rollout>,
         current: Option<&Desired>,
     ) -> Result<Option<Config>, CycleError> {
         let Some(digest) = rollout.and_then(|rollout| rollout.digest) else { return Ok(None) };
-        self.kept(Some(digest), &[current.and_then(|current| current.document.config())]).await
+        self.document(Some(digest), &[current.and_then(|current| current.document.config())]).await
     }
 
-    /// The document with this digest: one of those at hand, or the one that was kept.
-    async fn kept(
+    /// The document with this digest: one of those at hand, or the one in the record.
+    async fn document(
         &self,
         digest: Option<Digest>,
         at_hand: &[Option<&Config>],
@@ -260,7 +265,7 @@ impl<W: Facilities> Cycle<'_, W> {
         if let Some(config) = at_hand.iter().flatten().find(|config| config.digest() == digest) {
             return Ok(Some((*config).clone()));
         }
-        if let Some(known) = self.kept.commits.document(digest) {
+        if let Some(known) = self.cache.commits.document(digest) {
             return Ok(Some(known));
         }
         let kept = self.world.document(self.name, digest).await?;
@@ -287,11 +292,11 @@ impl<W: Facilities> Cycle<'_, W> {
         let parsed = Config::from_value("kept document", document);
         let named = parsed.inspect_err(|mistakes| {
             let mistakes = masking::masked(&mistakes.to_string());
-            if self.kept.said.is_news(&format!("{} {digest}", self.name), &mistakes) {
+            if self.cache.log_once.is_new(&format!("{} {digest}", self.name), &mistakes) {
                 tracing::error!(environment = %self.name, %digest, mistakes, "a document that was valid when it was kept is not valid in this release");
             }
         });
-        named.ok().inspect(|document| self.kept.commits.keep_document(document))
+        named.ok().inspect(|document| self.cache.commits.keep_document(document))
     }
 }
 

@@ -18,7 +18,7 @@ use moorline_model::intent::Intent;
 use moorline_model::plan::{PlanBinding, PlanSummary};
 use moorline_model::{CommitId, EnvironmentName, RolloutId};
 use moorline_plan::decide::Decision;
-use moorline_plan::gates::Read;
+use moorline_plan::gates::SituationSnapshot;
 use moorline_record::{CommitError, FencedError, IntentId, JournalId, OpenStep, StoreError, Version, Write};
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ pub trait Fleet {
     ///
     /// # Errors
     /// A sentence that begins with the address: no answer came.
-    fn probe(&self, question: Question<'_>) -> impl Future<Output = Result<Answered, String>> + Send;
+    fn probe(&self, request: ProbeRequest<'_>) -> impl Future<Output = Result<ProbeResponse, String>> + Send;
 }
 
 /// Why the replicas cannot even be asked.
@@ -177,7 +177,7 @@ pub trait Gateway: Clone + Send + Sync {
 
 /// A probe to be sent.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct ProbeRequest<'a> {
     /// Where the gateway's callers go, as it says itself.
     pub address: &'a str,
     /// What is asked, as a chat completion.
@@ -190,7 +190,7 @@ pub struct Question<'a> {
 
 /// An answer to a probe.
 #[derive(Debug, Clone)]
-pub struct Answered {
+pub struct ProbeResponse {
     /// Its HTTP status.
     pub status: u16,
     /// By which the gateway knows the request.
@@ -301,7 +301,7 @@ pub trait Store {
 /// Who follows cycles as they happen.
 pub trait Listener {
     /// What was decided, from what was read.
-    fn decided(&self, name: &EnvironmentName, decision: &Decision, read: Read);
+    fn decided(&self, name: &EnvironmentName, decision: &Decision, read: SituationSnapshot);
     /// A message waits in the outbox.
-    fn mail_waits(&self);
+    fn notification_queued(&self);
 }

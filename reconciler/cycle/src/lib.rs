@@ -10,7 +10,6 @@ mod client;
 mod desired;
 mod failpoint;
 mod fleet;
-mod memory;
 mod missing;
 mod observe;
 mod policies;
@@ -18,19 +17,20 @@ mod record;
 mod schedule;
 mod terraform;
 mod verify;
+mod working_state;
 
-pub mod commits;
+pub mod commit_cache;
 pub mod cycle;
 pub mod facilities;
-pub mod report;
-pub mod said;
-pub mod speaker;
+pub mod log_once;
+pub mod shared_alerts;
+pub mod source_status;
 pub mod touched;
 
 pub(crate) use moorline_config::chain;
 
 pub use act::{ActError, Interrupted};
-pub use cycle::{Cycle, CycleError, Kept, Next};
+pub use cycle::{Cache, Cycle, CycleError, Requeue};
 pub use desired::declaration;
 pub use record::channels;
-pub use report::{Head, Report};
+pub use source_status::{Head, SourceStatus};

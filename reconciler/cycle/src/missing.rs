@@ -3,15 +3,15 @@
 
 use moorline_config::Reference;
 use moorline_plan::desired::Desired;
-use moorline_plan::gates::Missing;
+use moorline_plan::gates::MissingSecret;
 
 use crate::facilities::Secrets;
 
 /// Those that have no value, by where the declaration names them.
-pub(crate) fn missing(declared: &Desired, secrets: &impl Secrets) -> Vec<Missing> {
+pub(crate) fn missing(declared: &Desired, secrets: &impl Secrets) -> Vec<MissingSecret> {
     let unresolved = |(path, reference): (String, &Reference)| {
         let error = secrets.secret(reference).err()?;
-        Some(Missing { path, why: crate::chain::of(&error) })
+        Some(MissingSecret { path, why: crate::chain::of(&error) })
     };
     declared.environment.references().into_iter().filter_map(unresolved).collect()
 }

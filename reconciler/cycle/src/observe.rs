@@ -16,25 +16,25 @@ use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::RequestCounts;
-use moorline_plan::advance::{Followed, follow, saw_head};
-use moorline_plan::announce::{self, Told};
-use moorline_plan::conditions::{Looked, SourceReading, Voice, note_conditions, tells_of_source};
-use moorline_plan::drift::settle;
+use moorline_plan::advance::{FastForwarded, fast_forward, record_head};
+use moorline_plan::announce::{self, Messages};
+use moorline_plan::conditions::{AlertScope, Checks, SourceCheck, alerts_on_source, note_conditions};
+use moorline_plan::drift::track;
 use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings, remembered};
-use moorline_plan::lanes::{self, Look};
+use moorline_plan::lanes::{self, LaneCheck};
 
 use crate::aws;
 use crate::cycle::Cycle;
-use crate::desired::Wanted;
+use crate::desired::Declared;
 use crate::facilities::{Facilities, RunFailed};
 use crate::fleet::Replicas;
-use crate::memory::Memory;
 use crate::record::channels;
-use crate::report::Report;
 use crate::schedule;
+use crate::source_status::SourceStatus;
+use crate::working_state::WorkingState;
 
 /// What is live.
-pub(crate) struct Live<G> {
+pub(crate) struct Observed<G> {
     /// The replicas' admin APIs.
     pub(crate) fleet: Replicas<G>,
     /// What they attest, in the same order.
@@ -51,36 +51,43 @@ pub(crate) struct Live<G> {
 
 impl<W: Facilities> Cycle<'_, W> {
     /// Reads what is live.
-    pub(crate) async fn observe(&self, memory: &Memory, wanted: &Wanted, now: Timestamp) -> Live<W::Gateway> {
-        let expected = expectation(&memory.state).map(|expectation| expectation.stable);
-        let (fleet, replicas) = self.read_replicas(wanted, expected).await;
-        let recent = match memory.state.rollout_under_way() {
+    pub(crate) async fn observe(
+        &self,
+        working: &WorkingState,
+        declared: &Declared,
+        now: Timestamp,
+    ) -> Observed<W::Gateway> {
+        let expected = expectation(&working.state).map(|expectation| expectation.stable);
+        let (fleet, replicas) = self.read_replicas(declared, expected).await;
+        let recent = match working.state.rollout_under_way() {
             Some(_) => BTreeMap::new(),
             None => fleet.recent(&replicas, now).await,
         };
-        let blocked = self.blocked(wanted);
+        let blocked = self.blocked(declared);
         let plan = match &blocked {
-            None if Self::is_due(memory, wanted, Lane::Terraform, now) => self.scheduled_plan(wanted).await,
+            None if Self::is_due(working, declared, Lane::Terraform, now) => {
+                self.scheduled_plan(declared).await
+            }
             _ => None,
         };
-        let aws = match Self::is_due(memory, wanted, Lane::Aws, now) {
-            true => self.read_aws(wanted).await,
+        let aws = match Self::is_due(working, declared, Lane::Aws, now) {
+            true => self.read_aws(declared).await,
             false => None,
         };
-        Live { fleet, replicas, recent, plan, aws, blocked }
+        Observed { fleet, replicas, recent, plan, aws, blocked }
     }
 
     /// Reads the gateways that are declared, and those of the commit that a rollout goes back to. Where only the other
     /// commit's token opens a gateway, that one is taken.
     async fn read_replicas(
         &self,
-        wanted: &Wanted,
+        declared: &Declared,
         expected: Option<Digest>,
     ) -> (Replicas<W::Gateway>, Vec<ReplicaReading>) {
         let (mut fleet, mut again, mut unasked) = (Replicas::none(), Replicas::none(), Vec::new());
-        for declared in wanted.declared().into_iter().chain(&wanted.from) {
-            let token = Some(declared.environment.gateway.admin_token.clone());
-            match self.world.gateways(&declared.environment) {
+        for desired in declared.effective().into_iter().chain(&declared.from) {
+            let token = Some(desired.environment.gateway.admin_token.clone());
+            match self.world.gateways(&desired.environment) {
                 Ok(found) => {
                     let is_known =
                         |endpoint: &String| fleet.replicas.iter().any(|(known, _)| known == endpoint);
@@ -92,7 +99,7 @@ impl<W: Facilities> Cycle<'_, W> {
                 }
                 Err(error) => {
                     let because = format!("cannot be asked: {}", crate::chain::of(&error));
-                    unasked.extend(unreadable(&declared.environment, &because));
+                    unasked.extend(unreadable(&desired.environment, &because));
                 }
             }
         }
@@ -137,120 +144,126 @@ impl<W: Facilities> Cycle<'_, W> {
     }
 
     /// Whether a lane with a schedule is to be read now.
-    fn is_due(memory: &Memory, wanted: &Wanted, lane: Lane, now: Timestamp) -> bool {
-        let in_force = wanted.standing.as_ref().filter(|_| memory.begin.is_none());
+    fn is_due(working: &WorkingState, declared: &Declared, lane: Lane, now: Timestamp) -> bool {
+        let in_force = declared.in_force.as_ref().filter(|_| working.begin.is_none());
         in_force
-            .and_then(|in_force| schedule::lane(&memory.state, &in_force.environment, lane))
+            .and_then(|in_force| schedule::lane(&working.state, &in_force.environment, lane))
             .is_some_and(|due| due <= now)
     }
 
     /// Plans what is in force, to see whether live has moved away from it.
-    async fn scheduled_plan(&self, wanted: &Wanted) -> Option<Result<PlanSummary, String>> {
-        let in_force = wanted.standing.as_ref()?;
+    async fn scheduled_plan(&self, declared: &Declared) -> Option<Result<PlanSummary, String>> {
+        let in_force = declared.in_force.as_ref()?;
         let run = self.run_of(&in_force.environment, &in_force.revision, "scheduled".to_owned())?;
         let planned = self.world.plan(&run).await;
         self.world.tidy(&run);
-        looked(planned)
+        completed(planned)
     }
 
     /// Compares AWS with Terraform's state.
-    async fn read_aws(&self, wanted: &Wanted) -> Option<Vec<Finding>> {
-        let in_force = wanted.standing.as_ref()?;
-        let declared = in_force.environment.aws.as_ref()?;
+    async fn read_aws(&self, declared: &Declared) -> Option<Vec<Finding>> {
+        let in_force = declared.in_force.as_ref()?;
+        let aws = in_force.environment.aws.as_ref()?;
         let run = self.run_of(&in_force.environment, &in_force.revision, "state".to_owned())?;
         let state = self.world.state(&run).await;
         self.world.tidy(&run);
-        Some(aws::findings(self.world, declared, looked(state)?).await)
+        Some(aws::findings(self.world, aws, completed(state)?).await)
     }
 
     /// Why Terraform must not run: a state that could not be written after an apply waits for a person.
-    fn blocked(&self, wanted: &Wanted) -> Option<String> {
-        let declared = wanted.declared().and_then(|declared| declared.environment.terraform.as_ref());
-        self.world.blocked(self.name, declared)
+    fn blocked(&self, declared: &Declared) -> Option<String> {
+        let terraform = declared.effective().and_then(|declared| declared.environment.terraform.as_ref());
+        self.world.blocked(self.name, terraform)
     }
 
     /// Remembers the head. One that declares what is in force takes its place at once.
-    fn see_head(&self, memory: &mut Memory, wanted: &Wanted, source: Option<&Report>, now: Timestamp) {
-        let Some(head) = source.and_then(|report| report.head.as_ref()) else { return };
-        let declared = wanted.head.as_ref().and_then(|head| head.as_ref().ok());
-        if declared.is_some() {
-            memory.state.undeclared_since = None;
+    fn see_head(
+        &self,
+        working: &mut WorkingState,
+        declared: &Declared,
+        source: Option<&SourceStatus>,
+        now: Timestamp,
+    ) {
+        let Some(head) = source.and_then(|source| source.head.as_ref()) else { return };
+        let desired = declared.head.as_ref().and_then(|head| head.as_ref().ok());
+        if desired.is_some() {
+            working.state.undeclared_since = None;
         }
-        let followed = match (declared, &wanted.standing) {
-            (Some(declared), Some(in_force)) => follow(&mut memory.state, declared, in_force, now),
+        let followed = match (desired, &declared.in_force) {
+            (Some(desired), Some(in_force)) => fast_forward(&mut working.state, desired, in_force, now),
             _ => None,
         };
         let event = match followed {
-            Some(Followed(event)) => event,
-            None => saw_head(&mut memory.state, &head.revision, now),
+            Some(FastForwarded(event)) => event,
+            None => record_head(&mut working.state, &head.revision, now),
         };
-        memory.events.extend(event);
+        working.events.extend(event);
     }
 
     /// Compares what is live with what is declared, and works the differences into the state.
     pub(crate) fn diff(
         &self,
-        memory: &mut Memory,
-        wanted: &Wanted,
-        live: &Live<W::Gateway>,
-        source: Option<&Report>,
+        working: &mut WorkingState,
+        declared: &Declared,
+        observed: &Observed<W::Gateway>,
+        source: Option<&SourceStatus>,
         now: Timestamp,
     ) {
-        self.see_head(memory, wanted, source, now);
-        let found = find(&mut memory.state, wanted, live, now);
-        let declared = declared_lanes(&memory.state, wanted);
-        lanes::note(&mut memory.state, declared.as_deref(), found.looks, now);
-        let policy = wanted.declared().map(|declared| &declared.environment.drift);
+        self.see_head(working, declared, source, now);
+        let found = find(&mut working.state, declared, observed, now);
+        let lanes = declared_lanes(&working.state, declared);
+        lanes::note(&mut working.state, lanes.as_deref(), found.checks, now);
+        let policy = declared.effective().map(|desired| &desired.environment.drift);
         let ignore = policy.map_or(&[][..], |policy| &policy.ignore);
         let today = now.to_zoned(TimeZone::UTC).date();
-        let settled = settle(&memory.state.drift, &found.lanes, found.findings, ignore, today, now);
+        let tracked = track(&working.state.drift, &found.lanes, found.findings, ignore, today, now);
         let heal = policy.map_or(&[][..], |policy| &policy.heal);
         let as_read = |reading: &ReplicaReading| Replica {
-            recent: live.recent.get(&reading.endpoint).copied(),
+            recent: observed.recent.get(&reading.endpoint).copied(),
             ..remembered(reading, self.world.now())
         };
-        memory.state.replicas = live.replicas.iter().map(as_read).collect();
-        let told = announce::drift(&mut memory.state, settled, heal, now);
-        memory.tell(told);
-        let mut floor = self.kept.speaker.floor();
-        let (trouble, everybody) = (source.and_then(|report| report.trouble_since), floor.everybody());
-        let reading = source.and_then(|report| source_reading(&memory.state, report, wanted));
+        working.state.replicas = observed.replicas.iter().map(as_read).collect();
+        let messages = announce::drift(&mut working.state, tracked, heal, now);
+        working.notify(messages);
+        let mut alerts = self.cache.shared_alerts.lock();
+        let (trouble, environments) = (source.and_then(|source| source.trouble_since), alerts.environments());
+        let reading = source.and_then(|source| source_reading(&working.state, source, declared));
         // Mistakes in an environment's own document, while the repository is well.
-        let is_its_own = trouble.is_none() && matches!(reading, Some(SourceReading::Invalid { .. }));
-        let looked = Looked {
+        let is_its_own = trouble.is_none() && matches!(reading, Some(SourceCheck::Invalid { .. }));
+        let checks = Checks {
             source: reading,
-            voice: if is_its_own { Voice::ItsOwn } else { floor.voice(self.name, trouble, &everybody) },
-            plan: live.plan.as_ref().map(|plan| plan.as_ref().map_err(String::as_str)),
-            replicas: Some(&live.replicas),
+            scope: if is_its_own { AlertScope::Own } else { alerts.scope(self.name, trouble, &environments) },
+            plan: observed.plan.as_ref().map(|plan| plan.as_ref().map_err(String::as_str)),
+            replicas: Some(&observed.replicas),
         };
-        if wanted.declared().is_some_and(|declared| declared.environment.terraform.is_none()) {
-            memory.state.conditions.note(
+        if declared.effective().is_some_and(|desired| desired.environment.terraform.is_none()) {
+            working.state.conditions.note(
                 ConditionType::Plan,
                 ConditionStatus::Good,
                 "no Terraform is declared",
                 now,
             );
         }
-        let told = note_conditions(&mut memory.state, &looked, now);
+        let messages = note_conditions(&mut working.state, &checks, now);
         let can_tell =
-            wanted.declared().is_some_and(|declared| !channels(&declared.notifications).is_empty());
-        if can_tell && tells_of_source(&memory.state, &told) {
-            floor.spoke(self.name, trouble);
+            declared.effective().is_some_and(|desired| !channels(&desired.notifications).is_empty());
+        if can_tell && alerts_on_source(&working.state, &messages) {
+            alerts.sent(self.name, trouble);
         }
-        drop(floor);
-        memory.tell(told);
+        drop(alerts);
+        working.notify(messages);
     }
 }
 
-impl Memory {
-    fn tell(&mut self, told: Told) {
-        self.events.extend(told.events);
-        self.notifications.extend(told.notifications);
+impl WorkingState {
+    fn notify(&mut self, messages: Messages) {
+        self.events.extend(messages.events);
+        self.notifications.extend(messages.notifications);
     }
 }
 
 /// What a look came to. One that the daemon's stop cut short was none.
-fn looked<T>(result: Result<T, RunFailed>) -> Option<Result<T, String>> {
+fn completed<T>(result: Result<T, RunFailed>) -> Option<Result<T, String>> {
     match result {
         Err(RunFailed::Interrupted) => None,
         other => Some(other.map_err(|error| error.to_string())),
@@ -260,25 +273,30 @@ fn looked<T>(result: Result<T, RunFailed>) -> Option<Result<T, String>> {
 /// What this cycle's looks found, and which lanes may now be said not to have what they do not find any more.
 struct Found {
     lanes: Vec<Lane>,
-    looks: Vec<Look>,
+    checks: Vec<LaneCheck>,
     findings: Vec<Finding>,
 }
 
-fn find<G>(state: &mut EnvironmentState, wanted: &Wanted, live: &Live<G>, now: Timestamp) -> Found {
-    let mut found = Found { lanes: Vec::new(), looks: Vec::new(), findings: Vec::new() };
+fn find<G>(
+    state: &mut EnvironmentState,
+    declared: &Declared,
+    observed: &Observed<G>,
+    now: Timestamp,
+) -> Found {
+    let mut found = Found { lanes: Vec::new(), checks: Vec::new(), findings: Vec::new() };
     if let Some(expected) = expectation(state) {
-        match wanted.in_force.as_ref().filter(|document| document.digest() == expected.stable) {
+        match declared.documents.in_force.as_ref().filter(|document| document.digest() == expected.stable) {
             Some(document) => {
-                let findings = gateway_findings(document, expected.candidate, &live.replicas);
-                found.add(Lane::Gateway, lanes::replicas(&live.replicas), findings);
+                let findings = gateway_findings(document, expected.candidate, &observed.replicas);
+                found.add(Lane::Gateway, lanes::replicas(&observed.replicas), findings);
             }
             None => {
                 let why = "the record does not have the document in force".to_owned();
-                found.looks.push((Lane::Gateway, Err(why)));
+                found.checks.push((Lane::Gateway, Err(why)));
             }
         }
     }
-    match (&live.plan, &live.blocked) {
+    match (&observed.plan, &observed.blocked) {
         (Some(Ok(plan)), _) => {
             state.last_checked.insert(Lane::Terraform, now);
             found.add(Lane::Terraform, Ok(()), plan.findings.clone());
@@ -286,12 +304,12 @@ fn find<G>(state: &mut EnvironmentState, wanted: &Wanted, live: &Live<G>, now: T
         }
         (Some(Err(error)), _) => {
             state.last_checked.insert(Lane::Terraform, now);
-            found.looks.push((Lane::Terraform, Err(error.clone())));
+            found.checks.push((Lane::Terraform, Err(error.clone())));
         }
-        (None, Some(blocked)) => found.looks.push((Lane::Terraform, Err(blocked.clone()))),
+        (None, Some(blocked)) => found.checks.push((Lane::Terraform, Err(blocked.clone()))),
         (None, None) => {}
     }
-    if let Some(aws) = &live.aws {
+    if let Some(aws) = &observed.aws {
         state.last_checked.insert(Lane::Aws, now);
         found.add(Lane::Aws, lanes::findings(aws), aws.clone());
         if aws::state_was_unread(aws) {
@@ -303,39 +321,39 @@ fn find<G>(state: &mut EnvironmentState, wanted: &Wanted, live: &Live<G>, now: T
 }
 
 impl Found {
-    fn add(&mut self, lane: Lane, look: Result<(), String>, findings: Vec<Finding>) {
+    fn add(&mut self, lane: Lane, check: Result<(), String>, findings: Vec<Finding>) {
         self.lanes.push(lane);
-        self.looks.push((lane, look));
+        self.checks.push((lane, check));
         self.findings.extend(findings);
     }
 }
 
 /// The lanes that are declared for what is in force. While a rollout brings something else they stay as they are.
-fn declared_lanes(state: &EnvironmentState, wanted: &Wanted) -> Option<Vec<Lane>> {
-    let declared = match state.rollout_under_way() {
+fn declared_lanes(state: &EnvironmentState, declared: &Declared) -> Option<Vec<Lane>> {
+    let desired = match state.rollout_under_way() {
         Some(_) if !state.lanes.is_empty() => None,
-        _ => wanted.standing.as_ref().or(wanted.declared()),
+        _ => declared.in_force.as_ref().or(declared.effective()),
     };
-    declared.map(|declared| lanes::declared(&declared.environment))
+    desired.map(|desired| lanes::declared(&desired.environment))
 }
 
 /// What the last fetch came to; `None` when that was noted before: many cycles may read one fetch, and the condition's age is
 /// the fetch's.
 fn source_reading<'a>(
     state: &EnvironmentState,
-    report: &'a Report,
-    wanted: &'a Wanted,
-) -> Option<SourceReading<'a>> {
+    source: &'a SourceStatus,
+    declared: &'a Declared,
+) -> Option<SourceCheck<'a>> {
     let noted = state.conditions.0.get(&ConditionType::Source);
-    let is_new = noted.is_none_or(|reading| reading.checked_at < report.checked_at);
-    if let Some(error) = &report.error {
-        return is_new.then_some(SourceReading::Unreachable(error));
+    let is_new = noted.is_none_or(|reading| reading.checked_at < source.checked_at);
+    if let Some(error) = &source.error {
+        return is_new.then_some(SourceCheck::Unreachable(error));
     }
-    let head = report.head.as_ref()?;
-    match wanted.head.as_ref()? {
-        Ok(_) => is_new.then_some(SourceReading::Valid(&head.revision)),
+    let head = source.head.as_ref()?;
+    match declared.head.as_ref()? {
+        Ok(_) => is_new.then_some(SourceCheck::Valid(&head.revision)),
         // A mistake does not go away by looking again: the second reading of it may follow at once.
-        Err(mistakes) => Some(SourceReading::Invalid { head: &head.revision, mistakes }),
+        Err(mistakes) => Some(SourceCheck::Invalid { head: &head.revision, mistakes }),
     }
 }
 
@@ -352,14 +370,14 @@ fn unreadable(environment: &Environment, error: &str) -> Vec<ReplicaReading> {
 }
 
 /// When something is looked at again, as far as schedules say.
-pub(crate) fn next_look(
+pub(crate) fn next_check(
     state: &EnvironmentState,
-    wanted: &Wanted,
+    declared: &Declared,
     is_blocked: bool,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let replicas = schedule::replicas(state, &wanted.declared()?.environment, now);
-    let lane = |lane| schedule::lane(state, &wanted.standing.as_ref()?.environment, lane);
+    let replicas = schedule::replicas(state, &declared.effective()?.environment, now);
+    let lane = |lane| schedule::lane(state, &declared.in_force.as_ref()?.environment, lane);
     let plan = lane(Lane::Terraform).filter(|_| !is_blocked);
     [replicas, plan, lane(Lane::Aws)].into_iter().flatten().min()
 }

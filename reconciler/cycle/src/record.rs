@@ -7,15 +7,15 @@ use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::intent::Outcome;
 use moorline_plan::decide::Decision;
-use moorline_plan::intent::{Step, conclude};
+use moorline_plan::intent::{StepTaken, conclude};
 use moorline_record::{Addressed, Channel, IntentId, JournalId, Write};
 
-use crate::cycle::{Cycle, CycleError, Next};
-use crate::desired::Wanted;
+use crate::cycle::{Cycle, CycleError, Requeue};
+use crate::desired::Declared;
 use crate::facilities::Facilities;
 use crate::failpoint;
-use crate::memory::Memory;
-use crate::observe::{Live, next_look};
+use crate::observe::{Observed, next_check};
+use crate::working_state::WorkingState;
 
 /// The pause between two cycles while a rollout is verified.
 const VERIFY_EVERY: SignedDuration = SignedDuration::from_millis(500);
@@ -24,49 +24,49 @@ impl<W: Facilities> Cycle<'_, W> {
     /// Records the cycle: state, history, messages, intents and the journal line's end, all or nothing.
     pub(crate) async fn record(
         &self,
-        memory: Memory,
-        wanted: &Wanted,
-        live: &Live<W::Gateway>,
+        working: WorkingState,
+        declared: &Declared,
+        observed: &Observed<W::Gateway>,
         decision: &Decision,
         journal: Option<(JournalId, &'static str)>,
-    ) -> Result<Next, CycleError> {
+    ) -> Result<Requeue, CycleError> {
         let now = self.world.now();
-        let heeded = outcomes(&memory, wanted, live, decision, now);
+        let answered = outcomes(&working, declared, observed, decision, now);
         let channels =
-            wanted.declared().map(|declared| channels(&declared.notifications)).unwrap_or_default();
-        let notifications: Vec<Addressed> = memory
+            declared.effective().map(|desired| channels(&desired.notifications)).unwrap_or_default();
+        let notifications: Vec<Addressed> = working
             .notifications
             .iter()
             .map(|notification| Addressed { notification: notification.clone(), channels: channels.clone() })
             .collect();
-        memory.events.iter().for_each(log);
-        let awaits_fetch = memory.awaits_fetch;
-        let has_mail = !notifications.is_empty() && !channels.is_empty();
+        working.events.iter().for_each(log);
+        let awaits_fetch = working.awaits_fetch;
+        let has_notifications = !notifications.is_empty() && !channels.is_empty();
         let has_ended =
-            memory.state.rollout_under_way().is_none() && !matches!(decision, Decision::Rest { .. });
+            working.state.rollout_under_way().is_none() && !matches!(decision, Decision::Wait { .. });
         let write = Write {
-            state: &memory.state,
-            expected: memory.version,
-            events: memory.events,
+            state: &working.state,
+            expected: working.version,
+            events: working.events,
             notifications,
             audit: Vec::new(),
-            heeded,
+            heeded: answered,
             journal_end: journal.map(|(id, _)| id),
-            interrupted: memory.left_open,
-            documents: memory.documents.into_iter().chain(documents(wanted, decision, now)).collect(),
+            interrupted: working.left_open,
+            documents: working.documents.into_iter().chain(documents(declared, decision, now)).collect(),
         };
         self.world.commit(write).await?;
         if let Some((_, step)) = journal {
             failpoint::reach(step, "recorded");
         }
-        if has_mail {
-            self.world.mail_waits();
+        if has_notifications {
+            self.world.notification_queued();
         }
         if has_ended {
-            self.tidy_runs(wanted);
+            self.tidy_runs(declared);
         }
-        Ok(match next(&memory.state, wanted, live, decision, now) {
-            Next::At(at) if awaits_fetch => Next::AtFetch(at),
+        Ok(match next(&working.state, declared, observed, decision, now) {
+            Requeue::At(at) if awaits_fetch => Requeue::AtFetch(at),
             next => next,
         })
     }
@@ -79,23 +79,23 @@ pub fn channels(told: &Notifications) -> Vec<Channel> {
     slack.into_iter().chain(told.email.is_some().then_some(Channel::Email)).collect()
 }
 
-/// What came of the intents that this cycle heeded.
+/// What came of the intents that this cycle applied.
 fn outcomes<G>(
-    memory: &Memory,
-    wanted: &Wanted,
-    live: &Live<G>,
+    working: &WorkingState,
+    declared: &Declared,
+    observed: &Observed<G>,
     decision: &Decision,
     now: Timestamp,
 ) -> Vec<(IntentId, Outcome)> {
-    let (ids, heard): (Vec<_>, Vec<_>) = memory.heard.iter().cloned().unzip();
-    let under_way = memory.state.rollout_under_way().map(|rollout| &rollout.revision.commit);
-    let step = Step {
+    let (ids, effects): (Vec<_>, Vec<_>) = working.effects.iter().cloned().unzip();
+    let under_way = working.state.rollout_under_way().map(|rollout| &rollout.revision.commit);
+    let taken = StepTaken {
         decision,
-        failure: memory.failure.as_deref(),
-        begun: under_way.and_then(|commit| wanted.at_hand(commit)),
-        situation: &wanted.situation(memory, live),
+        failure: working.failure.as_deref(),
+        begun: under_way.and_then(|commit| declared.desired_at(commit)),
+        situation: &declared.situation(working, observed),
     };
-    ids.into_iter().zip(conclude(heard, &step, &memory.state, now)).collect()
+    ids.into_iter().zip(conclude(effects, &taken, &working.state, now)).collect()
 }
 
 /// Writes a line of history into the log, at the level of what happened.
@@ -114,31 +114,31 @@ fn log(event: &Event) {
 
 fn next<G>(
     state: &EnvironmentState,
-    wanted: &Wanted,
-    live: &Live<G>,
+    declared: &Declared,
+    observed: &Observed<G>,
     decision: &Decision,
     now: Timestamp,
-) -> Next {
+) -> Requeue {
     let after = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
-    let look = next_look(state, wanted, live.blocked.is_some(), now);
-    let mut at = look.unwrap_or_else(|| after(SignedDuration::from_secs(30)));
+    let check = next_check(state, declared, observed.blocked.is_some(), now);
+    let mut at = check.unwrap_or_else(|| after(SignedDuration::from_secs(30)));
     match decision {
-        Decision::Rest { until, .. } => at = until.map_or(at, |until| at.min(until)),
-        Decision::Watch => at = at.min(after(VERIFY_EVERY)),
+        Decision::Wait { until, .. } => at = until.map_or(at, |until| at.min(until)),
+        Decision::Verify => at = at.min(after(VERIFY_EVERY)),
         // A step that failed is tried again when the rollout says so, and not at once.
         _ => match state.rollout_under_way().and_then(|rollout| rollout.retry_at) {
             Some(retry_at) if retry_at > now => at = at.min(retry_at),
-            _ => return Next::Again,
+            _ => return Requeue::Now,
         },
     }
-    Next::At(at)
+    Requeue::At(at)
 }
 
 /// The document that a rollout brings is kept with each of its steps, so that drift is found against it and a later
 /// rollback finds it. Staging alone would not do: an earlier life may have staged it and not recorded that, and replicas may
 /// serve it already.
-fn documents(wanted: &Wanted, decision: &Decision, now: Timestamp) -> Option<StoredDocument> {
-    let is_step = !matches!(decision, Decision::Rest { .. } | Decision::Watch);
-    let document = wanted.brought.as_ref().filter(|_| is_step)?;
+fn documents(declared: &Declared, decision: &Decision, now: Timestamp) -> Option<StoredDocument> {
+    let is_step = !matches!(decision, Decision::Wait { .. } | Decision::Verify);
+    let document = declared.documents.incoming.as_ref().filter(|_| is_step)?;
     Some(StoredDocument { digest: document.digest(), document: document.value().clone(), at: now })
 }

@@ -60,7 +60,7 @@ mod tests {
     use moorline_model::drift::{Drift, DriftKind, Finding, Severity};
     use moorline_model::rollout::{Deployed, RolloutKind};
     use moorline_model::{Revision, condition::ConditionStatus};
-    use moorline_plan::advance::{Acted, Inputs, advance};
+    use moorline_plan::advance::{Inputs, StepOutcome, advance};
     use moorline_plan::decide::Decision;
     use moorline_plan::desired::desired;
 
@@ -120,9 +120,9 @@ mod tests {
             id: "00000000-0000-7000-8000-000000000001".parse().unwrap(),
             desired: Some(&desired),
             in_force: None,
-            brought: None,
+            incoming: None,
         };
-        let state = advance(&state, &begin, Acted::Rested, &inputs, at(1)).state;
+        let state = advance(&state, &begin, StepOutcome::NoEffect, &inputs, at(1)).state;
         assert!(state.rollout_under_way().is_some());
         assert_eq!(lane(&state, environment, Lane::Terraform), None);
     }

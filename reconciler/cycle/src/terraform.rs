@@ -2,21 +2,21 @@
 
 use moorline_model::Revision;
 use moorline_model::declaration::{Document, Environment};
-use moorline_plan::advance::Acted;
+use moorline_plan::advance::StepOutcome;
 use moorline_plan::decide::Decision;
 use moorline_plan::desired::Desired;
 
 use crate::cycle::{Cycle, CycleError};
-use crate::desired::Wanted;
+use crate::desired::Declared;
 use crate::facilities::{Facilities, Run};
-use crate::memory::Memory;
+use crate::working_state::WorkingState;
 
 impl<W: Facilities> Cycle<'_, W> {
     /// The Terraform that a decision is about: at the rollout's commit, or where it goes back to.
     pub(crate) async fn terraform_for(
         &self,
-        memory: &Memory,
-        wanted: &Wanted,
+        working: &WorkingState,
+        declared: &Declared,
         decision: &Decision,
     ) -> Option<Run<'_>> {
         let is_undo = match decision {
@@ -24,14 +24,14 @@ impl<W: Facilities> Cycle<'_, W> {
             Decision::UndoPlan | Decision::UndoApply => true,
             _ => return None,
         };
-        let rollout = memory.state.rollout_under_way()?;
+        let rollout = working.state.rollout_under_way()?;
         if !is_undo {
-            let current = wanted.current.as_ref()?;
+            let current = declared.current.as_ref()?;
             return self.run_of(&current.environment, &rollout.revision, rollout.id.to_string());
         }
         let from = &rollout.from.as_ref()?.revision;
-        let declared = self.declaration(&from.commit).await.ok()?;
-        self.run_of(declared.environment(self.name)?, from, format!("{}-back", rollout.id))
+        let declaration = self.declaration(&from.commit).await.ok()?;
+        self.run_of(declaration.environment(self.name)?, from, format!("{}-back", rollout.id))
     }
 
     /// The environment's Terraform at a commit; `None` when it declares none. `id` tells its run from others.
@@ -47,22 +47,26 @@ impl<W: Facilities> Cycle<'_, W> {
 
     /// Adds to a successful apply the document that it brings: the one that Terraform handed over meanwhile, or the
     /// one in the repository.
-    pub(crate) async fn with_document(&self, acted: Acted, wanted: &Wanted) -> Result<Acted, CycleError> {
-        if !matches!(acted, Acted::Applied { .. }) {
+    pub(crate) async fn with_document(
+        &self,
+        acted: StepOutcome,
+        declared: &Declared,
+    ) -> Result<StepOutcome, CycleError> {
+        if !matches!(acted, StepOutcome::Applied { .. }) {
             return Ok(acted);
         }
-        let digest = match wanted.current.as_ref().map(|current| &current.environment.gateway.document) {
+        let digest = match declared.current.as_ref().map(|current| &current.environment.gateway.document) {
             Some(Document::Terraform { .. }) => {
                 self.world.handed_over(self.name).await?.map(|kept| kept.digest)
             }
-            _ => wanted.current.as_ref().and_then(document_digest),
+            _ => declared.current.as_ref().and_then(document_digest),
         };
-        Ok(Acted::Applied { digest })
+        Ok(StepOutcome::Applied { digest })
     }
 
     /// Removes the folders of runs that no rollout needs any more.
-    pub(crate) fn tidy_runs(&self, wanted: &Wanted) {
-        let terraform = wanted.declared().and_then(|declared| declared.environment.terraform.as_ref());
+    pub(crate) fn tidy_runs(&self, declared: &Declared) {
+        let terraform = declared.effective().and_then(|desired| desired.environment.terraform.as_ref());
         if let Some(terraform) = terraform {
             self.world.tidy_all(self.name, terraform);
         }

@@ -10,7 +10,7 @@ use moorline_model::EnvironmentName;
 use moorline_model::declaration::{Declaration, Document};
 
 use crate::facilities::Source;
-use crate::report::Head;
+use crate::source_status::Head;
 
 /// Whether a new head touches an environment. Where that cannot be told, it does.
 pub async fn touched(source: &impl Source, name: &EnvironmentName, before: &Head, after: &Head) -> bool {

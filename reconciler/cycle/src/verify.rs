@@ -24,11 +24,11 @@ const SPACING_MAX: SignedDuration = SignedDuration::from_secs(10);
 
 /// Why it is asked now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asking {
+pub(crate) enum VerifyTrigger {
     /// A step was just taken: what was seen before it is worth nothing.
-    AfterAStep,
+    AfterStep,
     /// Nothing moved since.
-    Again,
+    Periodic,
 }
 
 /// Asks whether the rollout's present phase is healthy. `None` for phases that are not verified, and when it was asked
@@ -38,7 +38,7 @@ pub(crate) async fn verify<W: Facilities>(
     rollout: &Rollout,
     document: Option<&Config>,
     fleet: &Replicas<W::Gateway>,
-    asking: Asking,
+    trigger: VerifyTrigger,
 ) -> Option<Evidence> {
     let now = world.now();
     if !matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Baking) {
@@ -46,7 +46,7 @@ pub(crate) async fn verify<W: Facilities>(
     }
     let last = rollout.evidence.as_ref().filter(|evidence| evidence.phase == rollout.phase);
     let is_recent = |last: &Evidence| now.duration_since(last.at) < spacing(time_of_verdict(rollout));
-    if asking == Asking::Again && last.is_some_and(is_recent) {
+    if trigger == VerifyTrigger::Periodic && last.is_some_and(is_recent) {
         return None;
     }
     let document = document?;
@@ -61,8 +61,8 @@ pub(crate) async fn verify<W: Facilities>(
         Phase::Staging => (Sample::default(), None),
         _ => {
             let (since, compares) = (rollout.phase_since, rollout.phase != Phase::Baking);
-            let question = sample::Question { expected: document.digest(), since, compares };
-            sample::take(question, fleet, &mut attested).await
+            let query = sample::SampleQuery { expected: document.digest(), since, compares };
+            sample::take(query, fleet, &mut attested).await
         }
     };
     let hold = match rollout.phase {

@@ -10,13 +10,13 @@ use moorline_model::declaration::Declaration;
 
 use crate::chain;
 use crate::secrets::Secrets;
-use moorline_cycle::said::Said;
+use moorline_cycle::log_once::LogOnce;
 
 /// How the log's memory calls these warnings, before the reference.
 const ABOUT: &str = "the value of ";
 
 /// Looks for a value of everything that is named.
-pub(crate) fn tell(declaration: &Declaration, secrets: &Secrets, said: &Said) {
+pub(crate) fn tell(declaration: &Declaration, secrets: &Secrets, said: &LogOnce) {
     let mut absent = BTreeSet::new();
     for named in declaration.references() {
         let about = format!("{ABOUT}{}", named.reference);
@@ -29,7 +29,7 @@ pub(crate) fn tell(declaration: &Declaration, secrets: &Secrets, said: &Said) {
             Ok(_) => continue,
         };
         // One that several places name is one secret.
-        if absent.insert(about.clone()) && said.is_news(&about, &problem) {
+        if absent.insert(about.clone()) && said.is_new(&about, &problem) {
             let environment = named.environment.map(ToString::to_string);
             tracing::warn!(
                 environment,
@@ -38,7 +38,7 @@ pub(crate) fn tell(declaration: &Declaration, secrets: &Secrets, said: &Said) {
             );
         }
     }
-    said.only_left(ABOUT, &absent);
+    said.retain(ABOUT, &absent);
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
             file.display()
         );
         let declaration = Declaration::parse("moorline.yaml", &text).unwrap();
-        let (said, secrets) = (Said::default(), Secrets::default());
+        let (said, secrets) = (LogOnce::default(), Secrets::default());
         let about = format!("{ABOUT}file:{}", file.display());
         let told = || {
             tell(&declaration, &secrets, &said);

@@ -7,14 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
-use moorline_plan::gates::Read;
+use moorline_plan::gates::SituationSnapshot;
 use serde_json::Value;
 
 /// What was read of every environment last, and what the daemon waits for while there is none.
 #[derive(Debug, Default)]
 pub struct Explanations {
     waits_for: Mutex<Option<String>>,
-    read: Mutex<BTreeMap<EnvironmentName, Read>>,
+    read: Mutex<BTreeMap<EnvironmentName, SituationSnapshot>>,
 }
 
 impl Explanations {
@@ -24,7 +24,7 @@ impl Explanations {
     }
 
     /// Notes what a cycle read of an environment.
-    pub fn note(&self, name: &EnvironmentName, read: Read) {
+    pub fn note(&self, name: &EnvironmentName, read: SituationSnapshot) {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), read);
     }
 }

@@ -15,7 +15,7 @@ use moorline_model::declaration::Aws;
 use moorline_model::drift::Finding;
 use moorline_model::{EnvironmentName, RolloutId};
 use moorline_plan::decide::Decision;
-use moorline_plan::gates::Read;
+use moorline_plan::gates::SituationSnapshot;
 use serde_json::Value;
 
 pub use fleet::Connections;
@@ -48,11 +48,11 @@ impl AwsReads for Shared {
 }
 
 impl Listener for Shared {
-    fn decided(&self, name: &EnvironmentName, _decision: &Decision, read: Read) {
+    fn decided(&self, name: &EnvironmentName, _decision: &Decision, read: SituationSnapshot) {
         self.explanations.note(name, read);
     }
 
-    fn mail_waits(&self) {
+    fn notification_queued(&self) {
         self.outbox.notify_one();
     }
 }

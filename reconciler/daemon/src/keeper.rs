@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use moorline_cycle::touched::touched;
-use moorline_cycle::{ActError, Cycle, CycleError, Next, Report};
+use moorline_cycle::{ActError, Cycle, CycleError, Requeue, SourceStatus};
 use moorline_model::EnvironmentName;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,7 @@ pub struct Keeper {
     /// Rung when something may have changed.
     pub bell: Arc<Notify>,
     /// What the repository says.
-    pub source: watch::Receiver<Option<Report>>,
+    pub source: watch::Receiver<Option<SourceStatus>>,
     /// Held while it runs: an environment that goes and comes back has one keeper at a time.
     pub turn: Arc<Mutex<()>>,
 }
@@ -55,8 +55,8 @@ impl Keeper {
         while !cancel.is_cancelled() {
             let began = clock::now();
             seen.clone_from(&self.source.borrow_and_update());
-            let (world, kept) = (&*self.shared, &self.shared.kept);
-            let cycle = Cycle { name: &self.name, world, source: &self.source, kept };
+            let (world, cache) = (&*self.shared, &self.shared.cache);
+            let cycle = Cycle { name: &self.name, world, source: &self.source, cache };
             // A panic of a dependency ends its cycle, as any error does, and not the watch on the environment.
             let result = AssertUnwindSafe(Box::pin(cycle.run())).catch_unwind().await;
             let result = result.unwrap_or(Err(CycleError::Panicked));
@@ -65,10 +65,10 @@ impl Keeper {
                 Ok(next) => {
                     pause = PAUSE_MIN;
                     match next {
-                        Next::Again => {}
-                        Next::At(time) => self.wait(until(time), seen.take(), &cancel).await,
+                        Requeue::Now => {}
+                        Requeue::At(time) => self.wait(until(time), seen.take(), &cancel).await,
                         // Any fetch will do: what was seen before counts for nothing.
-                        Next::AtFetch(time) => self.wait(until(time), None, &cancel).await,
+                        Requeue::AtFetch(time) => self.wait(until(time), None, &cancel).await,
                     }
                 }
                 Err(CycleError::Act(ActError::Interrupted(interrupted))) => {
@@ -86,7 +86,7 @@ impl Keeper {
     }
 
     /// Waits for the bell, the next check, or a report of the repository that says something new for this environment.
-    async fn wait(&mut self, sleep: Duration, mut seen: Option<Report>, cancel: &CancellationToken) {
+    async fn wait(&mut self, sleep: Duration, mut seen: Option<SourceStatus>, cancel: &CancellationToken) {
         let mut sleep = std::pin::pin!(tokio::time::sleep(sleep));
         loop {
             tokio::select! {
@@ -109,7 +109,7 @@ impl Keeper {
     }
 
     /// Whether a report says something new for this environment. The next poll of the same head says nothing.
-    async fn is_news(&self, seen: Option<&Report>, report: Option<&Report>) -> bool {
+    async fn is_news(&self, seen: Option<&SourceStatus>, report: Option<&SourceStatus>) -> bool {
         let (Some(seen), Some(report)) = (seen, report) else { return true };
         if seen.error != report.error {
             return true;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use moorline_cycle::Report;
+use moorline_cycle::SourceStatus;
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::{Declaration, Document};
 use moorline_model::intent::Intent;
@@ -27,7 +27,7 @@ pub(crate) struct Manager {
     /// Their bells.
     pub(crate) bells: Bells,
     /// What the repository says.
-    pub(crate) source: watch::Receiver<Option<Report>>,
+    pub(crate) source: watch::Receiver<Option<SourceStatus>>,
     /// What the web needs to know of documents.
     pub(crate) documents: watch::Sender<Option<Documents>>,
     /// Where keepers run.
@@ -54,7 +54,7 @@ impl Manager {
         loop {
             let declaration = self.declaration();
             if let Some(declaration) = declaration {
-                absent::tell(&declaration, &self.shared.secrets, &self.shared.kept.said);
+                absent::tell(&declaration, &self.shared.secrets, &self.shared.cache.log_once);
                 self.documents.send_replace(Some(self.documents_of(&declaration)));
                 let names: BTreeSet<_> =
                     declaration.environments.iter().map(|found| found.name.clone()).collect();
@@ -67,7 +67,7 @@ impl Manager {
                         );
                         keeper.cancel();
                         self.bells.forget(name);
-                        self.shared.kept.speaker.floor().leaves(name);
+                        self.shared.cache.shared_alerts.lock().leave(name);
                         self.retire(name, keepers.turns.get(name).cloned().unwrap_or_default());
                     }
                     is_declared
@@ -94,7 +94,7 @@ impl Manager {
         if keepers.running.contains_key(&name) {
             return;
         }
-        self.shared.kept.speaker.floor().joins(&name);
+        self.shared.cache.shared_alerts.lock().join(&name);
         let token = cancel.child_token();
         let keeper = Keeper {
             name: name.clone(),
@@ -149,7 +149,7 @@ async fn retired(shared: &Shared, name: &EnvironmentName) -> Result<(), CommitEr
 }
 
 /// Why no declaration is known; `None` when one is.
-fn waits_for(report: Option<&Report>) -> Option<String> {
+fn waits_for(report: Option<&SourceStatus>) -> Option<String> {
     let Some(report) = report else { return Some("The repository is being fetched.".to_owned()) };
     match (&report.head, &report.error) {
         (Some(head), _) => head.declaration.as_ref().err().map(|mistakes| {

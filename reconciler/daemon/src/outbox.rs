@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_cycle::Report;
+use moorline_cycle::SourceStatus;
 use moorline_cycle::facilities::ResolveError;
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::Notifications;
@@ -40,7 +40,7 @@ pub struct Outbox {
     /// Who resolves references.
     pub secrets: Secrets,
     /// Says, in the head's declaration, where people are told.
-    pub source: watch::Receiver<Option<Report>>,
+    pub source: watch::Receiver<Option<SourceStatus>>,
     /// Says the same at the commit in force, while the head is not valid.
     pub repository: Repository,
     /// The declaration's path in it.

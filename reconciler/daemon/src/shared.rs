@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use moorline_cycle::Kept;
+use moorline_cycle::Cache;
 use moorline_record::{Fence, Record};
 use moorline_source::Repository;
 use moorline_terraform::Runner;
@@ -41,8 +41,8 @@ pub struct Shared {
     pub identities: Identities,
     /// Why changes are not applied, for people who ask.
     pub explanations: Arc<Explanations>,
-    /// What is kept between cycles, in memory only.
-    pub kept: Kept,
+    /// What is cached between cycles, in memory only.
+    pub cache: Cache,
     /// Rung when a message waits in the outbox.
     pub outbox: Arc<Notify>,
     /// Set when the daemon stops: then a Terraform that runs is interrupted.

@@ -1,13 +1,13 @@
 //! The source stage: what does the repository say now?
 //!
-//! One task fetches for all environments, when its bell is rung or a poll is due, and publishes a [`Report`]. A cycle
+//! One task fetches for all environments, when its bell is rung or a poll is due, and publishes a [`SourceStatus`]. A cycle
 //! reads the latest report and never fetches itself, so that ten environments cost one fetch.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use moorline_cycle::{Head, Report};
+use moorline_cycle::{Head, SourceStatus};
 use moorline_model::declaration::Declaration;
 use moorline_model::{CommitId, Revision};
 use moorline_source::Repository;
@@ -41,7 +41,7 @@ pub struct Watcher {
     /// How often to look without being rung.
     pub poll: std::time::Duration,
     /// Where reports go.
-    pub reports: watch::Sender<Option<Report>>,
+    pub reports: watch::Sender<Option<SourceStatus>>,
 }
 
 impl Watcher {
@@ -71,7 +71,7 @@ impl Watcher {
         }
     }
 
-    async fn succeeded(&self, revision: Revision) -> Report {
+    async fn succeeded(&self, revision: Revision) -> SourceStatus {
         let known = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
         let head = match known {
             // The same commit says the same; but what could not be read may be readable now.
@@ -87,7 +87,7 @@ impl Watcher {
             tracing::info!("the repository can be fetched again");
         }
         let trouble_since = head.declaration.is_err().then(|| self.trouble_since());
-        Report { head: Some(head), error: None, trouble_since, checked_at: clock::now() }
+        SourceStatus { head: Some(head), error: None, trouble_since, checked_at: clock::now() }
     }
 
     /// Since when there is trouble, when there is some now.
@@ -95,14 +95,14 @@ impl Watcher {
         self.reports.borrow().as_ref().and_then(|report| report.trouble_since).unwrap_or_else(clock::now)
     }
 
-    fn failed(&self, error: &str) -> Report {
+    fn failed(&self, error: &str) -> SourceStatus {
         // Each poll meets it again; the condition keeps its age.
         if self.reports.borrow().as_ref().and_then(|report| report.error.as_deref()) != Some(error) {
             tracing::warn!(error, "the repository cannot be fetched; what is in force serves on");
         }
         let head = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
         let trouble_since = Some(self.trouble_since());
-        Report { head, error: Some(error.to_owned()), trouble_since, checked_at: clock::now() }
+        SourceStatus { head, error: Some(error.to_owned()), trouble_since, checked_at: clock::now() }
     }
 }
 
@@ -156,7 +156,8 @@ mod tests {
             crate::sample::repository(folder.path(), &[("moorline.yaml", text)]).await;
         let unread = Head { revision: revision.clone(), declaration: Err("the disk was slow".to_owned()) };
         let now = clock::now();
-        let report = Report { head: Some(unread), error: None, trouble_since: Some(now), checked_at: now };
+        let report =
+            SourceStatus { head: Some(unread), error: None, trouble_since: Some(now), checked_at: now };
         let watcher = Watcher {
             repository,
             path: "moorline.yaml".to_owned(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moorline_config::Secret;
-use moorline_cycle::{Kept, Report};
+use moorline_cycle::{Cache, SourceStatus};
 use moorline_model::bootstrap::{Bootstrap, Repository as RepositorySettings, Tokens};
 use moorline_record::Record;
 use moorline_source::{
@@ -117,7 +117,7 @@ pub(crate) async fn start(
     tracing::info!(%fence, "this daemon leads");
     leading.tasks.spawn(lease::keep(record.clone(), lease, cancel.clone(), leading.drained.clone()));
 
-    let (reports, source) = watch::channel::<Option<Report>>(None);
+    let (reports, source) = watch::channel::<Option<SourceStatus>>(None);
     let outbox_bell = Arc::new(Notify::new());
     let known = record.environments().await?.into_iter();
     let known = known.filter(|state| state.undeclared_since.is_none()).map(|state| state.name).collect();
@@ -134,7 +134,7 @@ pub(crate) async fn start(
         metrics,
         identities: Identities::default(),
         explanations,
-        kept: Kept::default(),
+        cache: Cache::default(),
         outbox: Arc::clone(&outbox_bell),
         stopping: cancel.clone(),
     });
@@ -160,7 +160,7 @@ fn watch_repository(
     repository: Repository,
     settings: &RepositorySettings,
     bells: &Bells,
-    reports: watch::Sender<Option<Report>>,
+    reports: watch::Sender<Option<SourceStatus>>,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
 ) {

@@ -1,7 +1,7 @@
 //! What a person asks for. Written to the record; the next cycle reads it there. A cycle takes no other input.
 //!
 //! [`Operation::refused`] says what makes no sense as things stand, before an intent is written down and again when it is
-//! heeded; [`Outcome`] is what came of it.
+//! applied; [`Outcome`] is what came of it.
 
 mod outcome;
 mod refusal;

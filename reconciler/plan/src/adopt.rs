@@ -19,30 +19,30 @@ use crate::decide::Situation;
 use crate::gateway::{ReplicaReading, Serving, gateway_findings};
 
 /// Who owns what a rollout writes.
-const OURS: &str = "git";
+const OUR_ORIGIN: &str = "git";
 /// Who adopts where `gateway: {adopt: true}` says so.
 const DECLARED: &str = "moorline.yaml";
 
 /// What was met for the first time.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Met {
+pub struct FirstContact {
     /// Lines of history.
     pub events: Vec<Event>,
     /// Documents to keep.
     pub documents: Vec<StoredDocument>,
 }
 
-/// Remembers what replicas serve that nobody has brought them through Moorline. `may`: the environment declares that it
+/// Remembers what replicas serve that nobody has brought them through Moorline. `may_replace`: the environment declares that it
 /// may be replaced.
-pub fn meet(
+pub fn record_first_contact(
     state: &mut EnvironmentState,
-    brought: Option<&Config>,
-    may: bool,
+    incoming: Option<&Config>,
+    may_replace: bool,
     readings: &[ReplicaReading],
     now: Timestamp,
-) -> Met {
-    let mut met = Met::default();
-    let Some(brought) = brought.filter(|_| is_first_contact(state)) else { return met };
+) -> FirstContact {
+    let mut contact = FirstContact::default();
+    let Some(incoming) = incoming.filter(|_| is_first_contact(state)) else { return contact };
     // What its owner took away before anybody adopted it is no more.
     let serves = |found: &Found| {
         let reading = readings.iter().find(|reading| reading.endpoint == found.endpoint);
@@ -50,11 +50,11 @@ pub fn meet(
     };
     state.found.retain(|found| found.adopted.is_some() || serves(found));
     for reading in readings {
-        let Some(serving) = strange(state, reading).filter(|serving| serving.digest != brought.digest())
+        let Some(serving) = unmanaged(state, reading).filter(|serving| serving.digest != incoming.digest())
         else {
             continue;
         };
-        let adopted = may.then(|| RequestedBy { actor: DECLARED.to_owned(), at: now });
+        let adopted = may_replace.then(|| RequestedBy { actor: DECLARED.to_owned(), at: now });
         let is_known =
             |found: &&mut Found| found.endpoint == reading.endpoint && found.digest == serving.digest;
         if let Some(known) = state.found.iter_mut().find(is_known) {
@@ -62,8 +62,8 @@ pub fn meet(
             continue;
         }
         let Some(document) = document(reading, serving) else { continue };
-        let found = Found { adopted, ..found(reading, serving, brought) };
-        met.events.push(Event {
+        let found = Found { adopted, ..found(reading, serving, incoming) };
+        contact.events.push(Event {
             at: now,
             environment: state.name.clone(),
             kind: EventKind::Check,
@@ -72,11 +72,11 @@ pub fn meet(
             commit: None,
             rollout: state.rollout_under_way().map(|rollout| rollout.id),
         });
-        met.documents.push(StoredDocument { digest: serving.digest, document, at: now });
+        contact.documents.push(StoredDocument { digest: serving.digest, document, at: now });
         state.found.retain(|known| known.endpoint != found.endpoint);
         state.found.push(found);
     }
-    met
+    contact
 }
 
 /// Nothing has verified there yet.
@@ -85,8 +85,8 @@ const fn is_first_contact(state: &EnvironmentState) -> bool {
 }
 
 /// What a replica serves that is neither Git's nor what was brought into force.
-fn strange<'a>(state: &EnvironmentState, reading: &'a ReplicaReading) -> Option<&'a Serving> {
-    let serving = reading.stable().filter(|serving| serving.origin != OURS)?;
+fn unmanaged<'a>(state: &EnvironmentState, reading: &'a ReplicaReading) -> Option<&'a Serving> {
+    let serving = reading.stable().filter(|serving| serving.origin != OUR_ORIGIN)?;
     let is_in_force = state.applied.as_ref().is_some_and(|applied| applied.digest == serving.digest);
     (!is_in_force).then_some(serving)
 }
@@ -98,7 +98,7 @@ fn document(reading: &ReplicaReading, serving: &Serving) -> Option<Value> {
     (config.digest() == serving.digest).then(|| config.value().clone())
 }
 
-fn found(reading: &ReplicaReading, serving: &Serving, brought: &Config) -> Found {
+fn found(reading: &ReplicaReading, serving: &Serving, incoming: &Config) -> Found {
     Found {
         endpoint: reading.endpoint.clone(),
         digest: serving.digest,
@@ -106,19 +106,19 @@ fn found(reading: &ReplicaReading, serving: &Serving, brought: &Config) -> Found
         actor: serving.actor.clone(),
         reason: serving.reason.clone(),
         since: serving.since,
-        differs: gateway_findings(brought, None, std::slice::from_ref(reading)),
+        differs: gateway_findings(incoming, None, std::slice::from_ref(reading)),
         adopted: None,
     }
 }
 
 /// The replicas that may not be replaced before somebody adopts them.
 pub(crate) fn unadopted<'a>(state: &EnvironmentState, situation: &Situation<'a>) -> Vec<&'a ReplicaReading> {
-    let may = situation.current.is_some_and(|desired| desired.environment.gateway.adopt);
-    let Some(rollout) = state.rollout_under_way().filter(|_| is_first_contact(state) && !may) else {
+    let may_replace = situation.current.is_some_and(|desired| desired.environment.gateway.adopt);
+    let Some(rollout) = state.rollout_under_way().filter(|_| is_first_contact(state) && !may_replace) else {
         return Vec::new();
     };
     let waits = |reading: &&ReplicaReading| {
-        strange(state, reading).is_some_and(|serving| {
+        unmanaged(state, reading).is_some_and(|serving| {
             let is_adopted = |found: &Found| {
                 found.endpoint == reading.endpoint
                     && found.digest == serving.digest

@@ -5,9 +5,9 @@
 
 mod begin;
 mod found;
-mod ledger;
+mod notify;
+mod recorder;
 mod step;
-mod tell;
 
 use std::collections::BTreeMap;
 
@@ -21,15 +21,15 @@ use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Evidence, Phase};
 use moorline_model::{Revision, RolloutId};
 
-use self::ledger::Ledger;
-pub(crate) use self::ledger::hold;
-pub(crate) use self::tell::{made_room, released};
+pub(crate) use self::notify::{released, superseded_by_person};
+use self::recorder::Recorder;
+pub(crate) use self::recorder::hold;
 use crate::decide::Decision;
 use crate::desired::Desired;
 
-/// What came of a decision. Decisions without an effect come to [`Acted::Rested`].
+/// What came of a decision. Decisions without an effect come to [`StepOutcome::NoEffect`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum Acted {
+pub enum StepOutcome {
     /// Terraform planned.
     Planned(PlanSummary),
     /// Terraform could not plan.
@@ -81,10 +81,10 @@ pub enum Acted {
     /// What replicas served when they were first met serves again.
     Restored,
     /// There was nothing to do.
-    Rested,
+    NoEffect,
 }
 
-impl Acted {
+impl StepOutcome {
     /// Why it could not be done, when it could not.
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
@@ -105,7 +105,7 @@ pub struct Inputs<'a> {
     /// The document in force, when it is known.
     pub in_force: Option<&'a Config>,
     /// The document that the rollout under way brings, when it is known.
-    pub brought: Option<&'a Config>,
+    pub incoming: Option<&'a Config>,
 }
 
 /// What is to be written.
@@ -124,35 +124,35 @@ pub struct Advance {
 pub fn advance(
     state: &EnvironmentState,
     decision: &Decision,
-    acted: Acted,
+    acted: StepOutcome,
     inputs: &Inputs<'_>,
     now: Timestamp,
 ) -> Advance {
-    let mut ledger = Ledger::new(state, now);
-    begin::know_changes(&mut ledger, inputs);
+    let mut recorder = Recorder::new(state, now);
+    begin::record_changes(&mut recorder, inputs);
     match decision {
         // A sync that found nothing to do is answered; it must not start some later commit.
-        Decision::Rest { .. } if state.rollout_under_way().is_none() => ledger.state.sync = None,
-        Decision::Rest { because, until } => ledger.note_waiting(because, *until),
-        Decision::Watch => {}
-        Decision::Begin { revision, kind } => begin::begin(&mut ledger, revision, kind, inputs),
-        Decision::Move { phase, because } => {
+        Decision::Wait { .. } if state.rollout_under_way().is_none() => recorder.state.sync = None,
+        Decision::Wait { because, until } => recorder.note_waiting(because, *until),
+        Decision::Verify => {}
+        Decision::Begin { revision, kind } => begin::begin(&mut recorder, revision, kind, inputs),
+        Decision::EnterPhase { phase, because } => {
             // What waits for approval is what goes on to Staging.
             if matches!(phase, Phase::Staging | Phase::AwaitingApproval) {
-                begin::know_document(&mut ledger, inputs);
+                begin::record_document(&mut recorder, inputs);
             }
-            ledger.enter(phase, because);
+            recorder.enter(phase, because);
         }
-        Decision::Finish { phase, because } => ledger.finish(phase, because.as_deref()),
-        Decision::Heal { endpoints } => healed(&mut ledger, endpoints, &acted),
-        Decision::Restore { actor, reason, .. } if acted == Acted::Restored => {
-            found::restored(&mut ledger, actor, reason);
+        Decision::Finish { phase, because } => recorder.finish(phase, because.as_deref()),
+        Decision::Heal { endpoints } => healed(&mut recorder, endpoints, &acted),
+        Decision::RestoreFound { actor, reason, .. } if acted == StepOutcome::Restored => {
+            found::restored(&mut recorder, actor, reason);
         }
-        Decision::Restore { .. } => {
+        Decision::RestoreFound { .. } => {
             let failure = acted.failure().unwrap_or("it is not known how it ended");
-            ledger.note(EventKind::Rollout, format!("what served before could not be put back: {failure}"));
+            recorder.note(EventKind::Rollout, format!("what served before could not be put back: {failure}"));
         }
-        Decision::Supersede { by } => step::supersede(&mut ledger, by, &acted),
+        Decision::Supersede { by } => step::supersede(&mut recorder, by, &acted),
         Decision::PlanTerraform
         | Decision::ApplyTerraform
         | Decision::Stage
@@ -160,23 +160,25 @@ pub fn advance(
         | Decision::Promote
         | Decision::UndoDocument { .. }
         | Decision::UndoPlan
-        | Decision::UndoApply => step::took(&mut ledger, decision, acted),
+        | Decision::UndoApply => step::record_outcome(&mut recorder, decision, acted),
     }
     let has_drift = |drift: &Drift| drift.finding.lane == Lane::Gateway && drift.state != DriftState::Ignored;
-    if !matches!(decision, Decision::Heal { .. }) && !ledger.state.drift.iter().any(has_drift) {
-        ledger.state.healing = None;
+    if !matches!(decision, Decision::Heal { .. }) && !recorder.state.drift.iter().any(has_drift) {
+        recorder.state.healing = None;
     }
-    ledger.into_advance()
+    recorder.into_advance()
 }
 
-fn healed(ledger: &mut Ledger, endpoints: &[String], acted: &Acted) {
-    let tries = ledger.state.healing.map_or(0, |healing| healing.tries).saturating_add(1);
-    ledger.state.healing = Some(Healing { at: ledger.now, tries });
+fn healed(recorder: &mut Recorder, endpoints: &[String], acted: &StepOutcome) {
+    let tries = recorder.state.healing.map_or(0, |healing| healing.tries).saturating_add(1);
+    recorder.state.healing = Some(Healing { at: recorder.now, tries });
     let which = endpoints.join(", ");
     match acted {
-        Acted::Healed => ledger.note(EventKind::Drift, format!("gave the document in force back to {which}")),
-        Acted::ActFailed { reason } => {
-            ledger.warn(
+        StepOutcome::Healed => {
+            recorder.note(EventKind::Drift, format!("gave the document in force back to {which}"))
+        }
+        StepOutcome::ActFailed { reason } => {
+            recorder.warn(
                 EventKind::Drift,
                 format!("could not give the document in force back to {which}: {reason}"),
             );
@@ -187,18 +189,18 @@ fn healed(ledger: &mut Ledger, endpoints: &[String], acted: &Acted) {
 
 /// Remembers what verification said, after the step. Evidence about another phase than the present one is dropped.
 #[must_use]
-pub fn witness(state: &EnvironmentState, evidence: Evidence, now: Timestamp) -> Advance {
-    let mut ledger = Ledger::new(state, now);
-    if let Some(rollout) = ledger.rollout().filter(|rollout| rollout.phase == evidence.phase) {
+pub fn record_evidence(state: &EnvironmentState, evidence: Evidence, now: Timestamp) -> Advance {
+    let mut recorder = Recorder::new(state, now);
+    if let Some(rollout) = recorder.rollout().filter(|rollout| rollout.phase == evidence.phase) {
         rollout.record_evidence(evidence);
-        tell::ask_a_person(&mut ledger);
+        notify::ask_a_person(&mut recorder);
     }
-    ledger.into_advance()
+    recorder.into_advance()
 }
 
 /// Remembers the branch's head; says so when it is a new one.
 #[must_use]
-pub fn saw_head(state: &mut EnvironmentState, head: &Revision, now: Timestamp) -> Option<Event> {
+pub fn record_head(state: &mut EnvironmentState, head: &Revision, now: Timestamp) -> Option<Event> {
     let is_new = state.head.as_ref().is_none_or(|before| before.commit != head.commit);
     state.head = Some(head.clone());
     is_new.then(|| Event {
@@ -216,12 +218,12 @@ pub fn saw_head(state: &mut EnvironmentState, head: &Revision, now: Timestamp) -
 /// is what the commit in force declares. A commit that is held, or that is not in force as it was verified, moves nothing.
 /// Says so where something else was wanted before: else it is no news.
 #[must_use]
-pub fn follow(
+pub fn fast_forward(
     state: &mut EnvironmentState,
     head: &Desired,
     in_force: &Desired,
     now: Timestamp,
-) -> Option<Followed> {
+) -> Option<FastForwarded> {
     let (applied, verified) = (state.applied.as_ref()?, state.verified.as_ref()?);
     let before = applied.revision.commit.clone();
     let may = head.revision.commit != before
@@ -242,7 +244,7 @@ pub fn follow(
     }
     state.head = Some(head.revision.clone());
     let (new, old) = (head.revision.commit.short(), before.short());
-    Some(Followed((!was_wanted).then(|| Event {
+    Some(FastForwarded((!was_wanted).then(|| Event {
         at: now,
         environment: state.name.clone(),
         kind: EventKind::Commit,
@@ -258,7 +260,7 @@ pub fn follow(
 
 /// The revision moved; perhaps with a line of history.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Followed(pub Option<Event>);
+pub struct FastForwarded(pub Option<Event>);
 
 #[cfg(test)]
 mod tests;

@@ -13,12 +13,12 @@ use moorline_model::intent::healing::HealScope;
 use moorline_model::notification::{Notification, Transition};
 use moorline_model::page::Page;
 
-use crate::drift::Settled;
-use crate::incident::{Turn, incident};
+use crate::drift::Tracked;
+use crate::incident::{IncidentStatus, incident};
 
 /// Lines of history and messages to people.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Told {
+pub struct Messages {
     /// Lines of history.
     pub events: Vec<Event>,
     /// Messages to people.
@@ -27,14 +27,14 @@ pub struct Told {
 
 /// What one incident is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum About {
+enum Subject {
     /// The gateway's replicas, all of them.
     Replicas,
     /// One address of another lane.
     Address(Lane, String),
 }
 
-impl About {
+impl Subject {
     fn of(drift: &Drift) -> Self {
         match drift.finding.lane {
             Lane::Gateway => Self::Replicas,
@@ -59,7 +59,7 @@ impl About {
         }
     }
 
-    fn thing(&self) -> String {
+    fn title(&self) -> String {
         match self {
             Self::Replicas => "gateway replicas: drift".to_owned(),
             Self::Address(_, address) => format!("{address}: drift"),
@@ -70,20 +70,21 @@ impl About {
 /// Works a reading into the state, and puts its news into words. `heal` are the lanes that are healed. The replicas as read
 /// are in the state already: an address that is none of theirs is declared no more.
 #[must_use]
-pub fn drift(state: &mut EnvironmentState, settled: Settled, heal: &[Lane], now: Timestamp) -> Told {
-    let news: Vec<_> = [&settled.opened, &settled.changed, &settled.resolved].into_iter().flatten().collect();
-    let about: BTreeSet<_> = news.iter().map(|drift| About::of(drift)).collect();
+pub fn drift(state: &mut EnvironmentState, tracked: Tracked, heal: &[Lane], now: Timestamp) -> Messages {
+    let changes: Vec<_> =
+        [&tracked.opened, &tracked.changed, &tracked.resolved].into_iter().flatten().collect();
+    let about: BTreeSet<_> = changes.iter().map(|drift| Subject::of(drift)).collect();
     let before = std::mem::take(&mut state.drift);
-    let mut told = Told::default();
+    let mut messages = Messages::default();
     for about in about {
-        let is_open = |drift: &&Drift| drift.state == DriftState::Open && About::of(drift) == about;
-        let open: Vec<_> = settled.drift.iter().filter(is_open).collect();
+        let is_open = |drift: &&Drift| drift.state == DriftState::Open && Subject::of(drift) == about;
+        let open: Vec<_> = tracked.drift.iter().filter(is_open).collect();
         let was: Vec<_> = before.iter().filter(is_open).collect();
         let severity = if open.is_empty() { Severity::Info } else { worst(&open) };
         let transition = transition(&was, &open);
         let shown = if open.is_empty() { &was } else { &open };
         let headline = wording::headline(state, transition, shown, now);
-        told.events.push(Event {
+        messages.events.push(Event {
             at: now,
             environment: state.name.clone(),
             kind: EventKind::Drift,
@@ -94,23 +95,23 @@ pub fn drift(state: &mut EnvironmentState, settled: Settled, heal: &[Lane], now:
         });
         // What is only for information wakes nobody, and hides nothing that is not.
         let is_loud = |drift: &&&Drift| drift.finding.severity != Severity::Info;
-        if !news.iter().filter(is_loud).any(|drift| About::of(drift) == about) {
+        if !changes.iter().filter(is_loud).any(|drift| Subject::of(drift) == about) {
             continue;
         }
         let open: Vec<_> = open.iter().filter(is_loud).copied().collect();
         let was: Vec<_> = was.iter().filter(is_loud).copied().collect();
-        let reach = HealScope::of(&settled.drift, None);
+        let reach = HealScope::of(&tracked.drift, None);
         let heals = heal.contains(&about.lane());
         let notification = message(state, &about, &was, &open, (&reach, heals), now);
-        told.notifications.push(notification);
+        messages.notifications.push(notification);
     }
-    state.drift = settled.drift;
-    told
+    state.drift = tracked.drift;
+    messages
 }
 
 fn message(
     state: &mut EnvironmentState,
-    about: &About,
+    about: &Subject,
     was: &[&Drift],
     open: &[&Drift],
     (reach, heals): (&HealScope, bool),
@@ -118,9 +119,10 @@ fn message(
 ) -> Notification {
     let transition = transition(was, open);
     let shown = if open.is_empty() { was } else { open };
-    let turn = if transition == Transition::Resolved { Turn::Ends } else { Turn::Goes };
+    let status =
+        if transition == Transition::Resolved { IncidentStatus::Resolved } else { IncidentStatus::Firing };
     let key = about.key(state);
-    let incident = incident(state, &key, &about.thing(), !was.is_empty(), turn, now);
+    let incident = incident(state, &key, &about.title(), !was.is_empty(), status, now);
     let environment = state.name.clone();
     Notification {
         incident: incident.key,

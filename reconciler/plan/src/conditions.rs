@@ -17,13 +17,13 @@ use moorline_model::rollout::{Phase, Verdict};
 use moorline_model::{EnvironmentName, Revision};
 
 use crate::age::{age, lasting};
-use crate::announce::Told;
+use crate::announce::Messages;
 use crate::gateway::ReplicaReading;
-use crate::incident::{Turn, incident, is_open};
+use crate::incident::{IncidentStatus, incident, is_open};
 
 /// What reading the source came to.
 #[derive(Debug, Clone, Copy)]
-pub enum SourceReading<'a> {
+pub enum SourceCheck<'a> {
     /// The head was read, and what it declares is valid.
     Valid(&'a Revision),
     /// The head was read, and what it declares has mistakes.
@@ -40,23 +40,23 @@ pub enum SourceReading<'a> {
 /// For whom an environment speaks of trouble with the source. What goes wrong with the repository goes wrong for all its
 /// environments, and is one incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Voice<'a> {
+pub enum AlertScope<'a> {
     /// Of what is its own.
     #[default]
-    ItsOwn,
+    Own,
     /// For all of these: the trouble is the repository's.
-    All(&'a [EnvironmentName]),
+    Shared(&'a [EnvironmentName]),
     /// Not at all: another one told people.
-    Silent,
+    Suppressed,
 }
 
 /// What was looked at this cycle; `None`: not this time, and the condition keeps its reading.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Looked<'a> {
+pub struct Checks<'a> {
     /// The source.
-    pub source: Option<SourceReading<'a>>,
+    pub source: Option<SourceCheck<'a>>,
     /// For whom it speaks of that.
-    pub voice: Voice<'a>,
+    pub scope: AlertScope<'a>,
     /// The scheduled Terraform plan.
     pub plan: Option<Result<&'a PlanSummary, &'a str>>,
     /// The gateway replicas.
@@ -65,25 +65,25 @@ pub struct Looked<'a> {
 
 /// Notes the source, plan, health, drift and hold conditions. The apply condition is noted where a rollout moves; what was compared
 /// is noted by [`crate::lanes::note`] before.
-pub fn note_conditions(state: &mut EnvironmentState, checks: &Looked<'_>, now: Timestamp) -> Told {
-    let mut told = Told::default();
+pub fn note_conditions(state: &mut EnvironmentState, checks: &Checks<'_>, now: Timestamp) -> Messages {
+    let mut messages = Messages::default();
     if let Some(source) = checks.source {
         let (status, because) = match source {
-            SourceReading::Valid(head) => {
+            SourceCheck::Valid(head) => {
                 (ConditionStatus::Good, format!("the head is {} by {}", head.commit.short(), head.author))
             }
-            SourceReading::Invalid { head, mistakes } => {
+            SourceCheck::Invalid { head, mistakes } => {
                 (ConditionStatus::Bad, format!("{} by {}: {mistakes}", head.commit.short(), head.author))
             }
-            SourceReading::Unreachable(error) => (ConditionStatus::CannotCheck, error.to_owned()),
+            SourceCheck::Unreachable(error) => (ConditionStatus::CannotCheck, error.to_owned()),
         };
         let head = match source {
-            SourceReading::Invalid { head, .. } => Some(head),
-            SourceReading::Valid(_) | SourceReading::Unreachable(_) => None,
+            SourceCheck::Invalid { head, .. } => Some(head),
+            SourceCheck::Valid(_) | SourceCheck::Unreachable(_) => None,
         };
-        let look =
-            Look { condition: ConditionType::Source, status, because: &because, head, voice: checks.voice };
-        note_and_tell(state, &look, now, &mut told);
+        let check =
+            Check { condition: ConditionType::Source, status, because: &because, head, scope: checks.scope };
+        note_and_alert(state, &check, now, &mut messages);
     }
     if let Some(plan) = checks.plan {
         let (status, because) = match plan {
@@ -93,14 +93,14 @@ pub fn note_conditions(state: &mut EnvironmentState, checks: &Looked<'_>, now: T
             Ok(plan) => (ConditionStatus::Attention, plan.headline()),
             Err(error) => (ConditionStatus::CannotCheck, error.to_owned()),
         };
-        let look = Look {
+        let check = Check {
             condition: ConditionType::Plan,
             status,
             because: &because,
             head: None,
-            voice: Voice::ItsOwn,
+            scope: AlertScope::Own,
         };
-        note_and_tell(state, &look, now, &mut told);
+        note_and_alert(state, &check, now, &mut messages);
     }
     if let Some(replicas) = checks.replicas {
         // Replicas that cannot be read are findings of the gateway lane; those tell people.
@@ -109,7 +109,7 @@ pub fn note_conditions(state: &mut EnvironmentState, checks: &Looked<'_>, now: T
     }
     note_drift(state, now);
     note_hold(state, now);
-    told
+    messages
 }
 
 /// Notes the hold condition.
@@ -243,25 +243,25 @@ fn about(state: &EnvironmentState, condition: ConditionType) -> String {
 
 /// Whether messages say something of the source.
 #[must_use]
-pub fn tells_of_source(state: &EnvironmentState, told: &Told) -> bool {
+pub fn alerts_on_source(state: &EnvironmentState, messages: &Messages) -> bool {
     let about = about(state, ConditionType::Source);
-    told.notifications.iter().any(|message| message.incident.0.starts_with(&about))
+    messages.notifications.iter().any(|message| message.incident.0.starts_with(&about))
 }
 
 /// What a look at a condition came to.
-struct Look<'a> {
+struct Check<'a> {
     condition: ConditionType,
     status: ConditionStatus,
     because: &'a str,
     /// The commit with the mistakes.
     head: Option<&'a Revision>,
-    voice: Voice<'a>,
+    scope: AlertScope<'a>,
 }
 
 /// Notes a condition. One failed look is no news; the second in a row is, other mistakes than those told are, and so is the
 /// end of what was news.
-fn note_and_tell(state: &mut EnvironmentState, look: &Look<'_>, now: Timestamp, told: &mut Told) {
-    let Look { condition, status, because, .. } = *look;
+fn note_and_alert(state: &mut EnvironmentState, check: &Check<'_>, now: Timestamp, messages: &mut Messages) {
+    let Check { condition, status, because, .. } = *check;
     let before = state.conditions.0.get(&condition).cloned();
     state.conditions.note(condition, status, because, now);
     let Some(before) = before else { return };
@@ -277,26 +277,31 @@ fn note_and_tell(state: &mut EnvironmentState, look: &Look<'_>, now: Timestamp, 
         _ => was_told.then_some(Transition::Resolved),
     };
     if let Some(transition) = transition {
-        let news = News { look, transition, was_told, before: &before };
-        tell(state, &news, now, told);
+        let change = ConditionChange { check, transition, was_told, before: &before };
+        alert(state, &change, now, messages);
     }
 }
 
 /// What is told of a condition.
-struct News<'a> {
-    look: &'a Look<'a>,
+struct ConditionChange<'a> {
+    check: &'a Check<'a>,
     transition: Transition,
     was_told: bool,
     before: &'a Condition,
 }
 
-fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mut Told) {
-    let News { look: Look { because, head, .. }, transition, was_told, .. } = *news;
+fn alert(
+    state: &mut EnvironmentState,
+    change: &ConditionChange<'_>,
+    now: Timestamp,
+    messages: &mut Messages,
+) {
+    let ConditionChange { check: Check { because, head, .. }, transition, was_told, .. } = *change;
     let is_over = transition == Transition::Resolved;
     let severity = if is_over { Severity::Info } else { Severity::Warning };
     // The history is the environment's own, whoever told people.
-    let message = headline(state.name.as_str(), news, now);
-    told.events.push(Event {
+    let message = headline(state.name.as_str(), change, now);
+    messages.events.push(Event {
         at: now,
         environment: state.name.clone(),
         kind: EventKind::Check,
@@ -305,22 +310,22 @@ fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mu
         commit: head.map(|head| head.commit.clone()),
         rollout: None,
     });
-    let condition = news.look.condition;
+    let condition = change.check.condition;
     let key = about(state, condition);
     // Of the source another one may have told people. Only who told of its trouble tells of its end.
     let (was_told, speaks) = match condition {
         ConditionType::Source => {
             let is_open = is_open(state, &key);
-            (is_open, if is_over { is_open } else { news.look.voice != Voice::Silent })
+            (is_open, if is_over { is_open } else { change.check.scope != AlertScope::Suppressed })
         }
         _ => (was_told, true),
     };
     if !speaks {
         return;
     }
-    let turn = if is_over { Turn::Ends } else { Turn::Goes };
-    let incident = incident(state, &key, &format!("{condition} check"), was_told, turn, now);
-    told.notifications.push(Notification {
+    let status = if is_over { IncidentStatus::Resolved } else { IncidentStatus::Firing };
+    let incident = incident(state, &key, &format!("{condition} check"), was_told, status, now);
+    messages.notifications.push(Notification {
         incident: incident.key,
         topic: incident.topic,
         transition: match transition {
@@ -328,7 +333,7 @@ fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mu
             other => other,
         },
         severity,
-        headline: headline(&whom(state, news.look.voice), news, now),
+        headline: headline(&whom(state, change.check.scope), change, now),
         details: because.lines().take(20).map(str::to_owned).collect(),
         next: match (is_over, head) {
             (true, _) => "Nothing is left to do.",
@@ -344,17 +349,17 @@ fn tell(state: &mut EnvironmentState, news: &News<'_>, now: Timestamp, told: &mu
 }
 
 /// Whom it concerns.
-fn whom(state: &EnvironmentState, voice: Voice<'_>) -> String {
-    match voice {
-        Voice::All(all) if all.len() > 1 => {
+fn whom(state: &EnvironmentState, scope: AlertScope<'_>) -> String {
+    match scope {
+        AlertScope::Shared(all) if all.len() > 1 => {
             all.iter().map(EnvironmentName::as_str).collect::<Vec<_>>().join(", ")
         }
         _ => state.name.to_string(),
     }
 }
 
-fn headline(whom: &str, news: &News<'_>, now: Timestamp) -> String {
-    let News { look: Look { condition, .. }, transition, before, .. } = news;
+fn headline(whom: &str, change: &ConditionChange<'_>, now: Timestamp) -> String {
+    let ConditionChange { check: Check { condition, .. }, transition, before, .. } = change;
     let (age, lasting) = (age(before.since, now), lasting(before.since, now));
     let (cannot, can, mistakes, right) = match condition {
         ConditionType::Source => (

@@ -55,7 +55,7 @@ pub struct Situation<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// Nothing is to be done.
-    Rest {
+    Wait {
         /// Why, in one sentence.
         because: String,
         /// When it may be otherwise by itself.
@@ -69,7 +69,7 @@ pub enum Decision {
         kind: RolloutKind,
     },
     /// The rollout goes to another phase. No effect.
-    Move {
+    EnterPhase {
         /// The phase.
         phase: Phase,
         /// Why.
@@ -95,7 +95,7 @@ pub enum Decision {
     /// Make the candidate stable wherever it is not.
     Promote,
     /// Nothing to do but to verify again.
-    Watch,
+    Verify,
     /// Drop the candidate everywhere, and put a kept document back as stable on every replica that serves another.
     UndoDocument {
         /// The document to put back; `None`: stable was never touched, only the candidate goes.
@@ -112,7 +112,7 @@ pub enum Decision {
         endpoints: Vec<String>,
     },
     /// A person goes back to what replicas served when they were first met: each gets its own document.
-    Restore {
+    RestoreFound {
         /// Digest by admin URL.
         documents: BTreeMap<String, Digest>,
         /// Who asked.
@@ -138,16 +138,16 @@ pub fn decide(state: &EnvironmentState, situation: &Situation<'_>, now: Timestam
     }
 }
 
-fn go(phase: Phase, because: impl Into<String>) -> Decision {
-    Decision::Move { phase, because: because.into() }
+fn enter_phase(phase: Phase, because: impl Into<String>) -> Decision {
+    Decision::EnterPhase { phase, because: because.into() }
 }
 
-fn rest(because: impl Into<String>) -> Decision {
-    Decision::Rest { because: because.into(), until: None }
+fn wait(because: impl Into<String>) -> Decision {
+    Decision::Wait { because: because.into(), until: None }
 }
 
-fn rest_until(because: impl Into<String>, until: Timestamp) -> Decision {
-    Decision::Rest { because: because.into(), until: Some(until) }
+fn wait_until(because: impl Into<String>, until: Timestamp) -> Decision {
+    Decision::Wait { because: because.into(), until: Some(until) }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use moorline_model::drift::{Drift, DriftKind, DriftState, Finding, Fingerprint, 
 
 /// What is known after a reading, and what is new about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settled {
+pub struct Tracked {
     /// All findings: suspected, open and ignored.
     pub drift: Vec<Drift>,
     /// Those that opened.
@@ -36,14 +36,14 @@ fn key(finding: &Finding) -> Key {
 /// A finding opens when it is read a second time. It is resolved when its lane (`lanes`: those read this time) does
 /// not find it any more; other lanes keep theirs, and so does an address that could not be read.
 #[must_use]
-pub fn settle(
+pub fn track(
     known: &[Drift],
     lanes: &[Lane],
     findings: Vec<Finding>,
     ignore: &[Ignore],
     today: Date,
     now: Timestamp,
-) -> Settled {
+) -> Tracked {
     let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
     for finding in findings {
         found.entry(key(&finding)).or_insert(finding);
@@ -58,15 +58,15 @@ pub fn settle(
             && (finding.kind == DriftKind::Unverifiable
                 || !unread.iter().any(|(lane, address)| *lane == finding.lane && *address == finding.address))
     };
-    let mut settled = Settled::default();
+    let mut tracked = Tracked::default();
     for before in known {
         match found.remove(&key(&before.finding)) {
-            Some(finding) => again(&mut settled, before, finding, ignore, today, now),
-            None if is_read(&before.finding) => gone(&mut settled, before),
-            None => settled.drift.push(before.clone()),
+            Some(finding) => again(&mut tracked, before, finding, ignore, today, now),
+            None if is_read(&before.finding) => gone(&mut tracked, before),
+            None => tracked.drift.push(before.clone()),
         }
     }
-    settled.drift.extend(found.into_values().map(|finding| {
+    tracked.drift.extend(found.into_values().map(|finding| {
         let is_ignored = is_ignored(&finding, ignore, today);
         Drift {
             fingerprint: finding.fingerprint(),
@@ -76,11 +76,11 @@ pub fn settle(
             finding,
         }
     }));
-    settled
+    tracked
 }
 
 fn again(
-    settled: &mut Settled,
+    tracked: &mut Tracked,
     before: &Drift,
     finding: Finding,
     ignore: &[Ignore],
@@ -97,12 +97,12 @@ fn again(
         finding,
     };
     match (before.state, drift.state) {
-        (DriftState::Open, DriftState::Open) if is_other => settled.changed.push(drift.clone()),
-        (DriftState::Suspected | DriftState::Ignored, DriftState::Open) => settled.opened.push(drift.clone()),
-        (DriftState::Open, DriftState::Ignored) => settled.resolved.push(drift.clone()),
+        (DriftState::Open, DriftState::Open) if is_other => tracked.changed.push(drift.clone()),
+        (DriftState::Suspected | DriftState::Ignored, DriftState::Open) => tracked.opened.push(drift.clone()),
+        (DriftState::Open, DriftState::Ignored) => tracked.resolved.push(drift.clone()),
         _ => {}
     }
-    settled.drift.push(drift);
+    tracked.drift.push(drift);
 }
 
 /// Whether people would want to know. A note alone is no news: the text of an error changes with every try.
@@ -110,9 +110,9 @@ fn says_something_else(before: &Finding, after: &Finding) -> bool {
     before.kind != after.kind || before.live != after.live || before.declared != after.declared
 }
 
-fn gone(settled: &mut Settled, before: &Drift) {
+fn gone(tracked: &mut Tracked, before: &Drift) {
     if before.state == DriftState::Open {
-        settled.resolved.push(before.clone());
+        tracked.resolved.push(before.clone());
     }
 }
 

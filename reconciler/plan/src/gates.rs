@@ -6,7 +6,7 @@
 
 mod change;
 mod delivery;
-mod read;
+mod snapshot;
 mod table;
 mod terraform;
 mod watch;
@@ -25,7 +25,7 @@ use crate::desired::Desired;
 pub use self::change::begin_gates;
 pub(crate) use self::change::{first_closed, window_gate};
 pub(crate) use self::delivery::{adopt_gate, owner_gate, policy_gate};
-pub use self::read::Read;
+pub use self::snapshot::SituationSnapshot;
 pub use self::table::Gate;
 pub use self::terraform::plan_gates;
 
@@ -90,7 +90,7 @@ impl Closed {
 /// One gate as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum GateReading {
+pub enum GateStatus {
     /// It lets the change through.
     Open {
         /// The gate.
@@ -100,7 +100,7 @@ pub enum GateReading {
     Closed(Closed),
 }
 
-impl GateReading {
+impl GateStatus {
     /// Why it is closed, if it is.
     #[must_use]
     pub const fn closed(&self) -> Option<&Closed> {
@@ -117,7 +117,7 @@ impl GateReading {
 
 /// A secret that the declaration names and that has no value where the daemon runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingSecret {
     /// Where the declaration names it: `gateway.admin_token`.
     pub path: String,
     /// Why it has no value, with the reference in it.
@@ -126,18 +126,18 @@ pub struct Missing {
 
 /// The answer to "why?".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Why {
+pub struct Explanation {
     /// Who must do what, from what was read where; or that nothing waits.
     pub sentence: String,
     /// Every gate that was asked, the closed ones first.
-    pub gates: Vec<GateReading>,
+    pub gates: Vec<GateStatus>,
 }
 
 /// All that a gate may ask about.
-struct Asked<'a> {
+struct GateInput<'a> {
     state: &'a EnvironmentState,
     situation: &'a Situation<'a>,
-    missing: &'a [Missing],
+    missing: &'a [MissingSecret],
     rollout: Option<&'a Rollout>,
     /// What is declared: by the rollout's commit, else by the head.
     desired: Option<&'a Desired>,
@@ -148,13 +148,18 @@ struct Asked<'a> {
 
 /// Every gate as it stands, and the sentence: why nothing happens, or that nothing waits.
 #[must_use]
-pub fn why(state: &EnvironmentState, situation: &Situation<'_>, missing: &[Missing], now: Timestamp) -> Why {
+pub fn why(
+    state: &EnvironmentState,
+    situation: &Situation<'_>,
+    missing: &[MissingSecret],
+    now: Timestamp,
+) -> Explanation {
     let rollout = state.rollout_under_way();
     let head = situation.head.and_then(Result::ok);
     let desired = situation.current.filter(|_| rollout.is_some()).or(head);
     let change = desired.filter(|desired| rollout.is_some() || !is_in_force(state, desired));
-    let asked = Asked { state, situation, missing, rollout, desired, change, now };
-    let mut gates: Vec<_> = table::ROWS.iter().filter_map(|row| row.read(&asked)).collect();
+    let input = GateInput { state, situation, missing, rollout, desired, change, now };
+    let mut gates: Vec<_> = table::ROWS.iter().filter_map(|row| row.snapshot(&input)).collect();
     // A stable sort: within closed and open the order of the table stays. What the environment's word says comes first,
     // so that word, exit code and sentence are about the same thing.
     let word = word(state).0;
@@ -163,7 +168,7 @@ pub fn why(state: &EnvironmentState, situation: &Situation<'_>, missing: &[Missi
         Some(_) => 1,
         None => 2,
     });
-    let sentence = match gates.first().and_then(GateReading::closed) {
+    let sentence = match gates.first().and_then(GateStatus::closed) {
         // What is in force is verified: a gate that is closed then keeps nothing of it from working, and stands before what
         // comes next. So the word is right, and `why` ends with its exit.
         Some(closed) if word == StatusWord::InSync => {
@@ -172,7 +177,7 @@ pub fn why(state: &EnvironmentState, situation: &Situation<'_>, missing: &[Missi
         Some(closed) => format!("{} {}", state.name, waits_for(state, closed)),
         None => nothing_waits(state, word, now),
     };
-    Why { sentence, gates }
+    Explanation { sentence, gates }
 }
 
 /// The end of a sentence: for whom or what, and what opens it.

@@ -9,11 +9,11 @@ use moorline_model::environment::EnvironmentState;
 
 /// What a message does to its incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum IncidentStatus {
     /// It is about trouble, which may have been told before.
-    Goes,
+    Firing,
     /// The trouble is over.
-    Ends,
+    Resolved,
 }
 
 /// An incident, as a message is to name it.
@@ -37,18 +37,18 @@ pub(crate) fn incident(
     about: &str,
     thing: &str,
     was_told: bool,
-    turn: Turn,
+    status: IncidentStatus,
     now: Timestamp,
 ) -> Incident {
     let opened = state.incidents.get(about).copied();
-    match turn {
-        Turn::Ends => {
+    match status {
+        IncidentStatus::Resolved => {
             state.incidents.remove(about);
         }
-        Turn::Goes if !was_told => {
+        IncidentStatus::Firing if !was_told => {
             state.incidents.entry(about.to_owned()).or_insert(now);
         }
-        Turn::Goes => {}
+        IncidentStatus::Firing => {}
     }
     match opened.or((!was_told).then_some(now)) {
         Some(opened) => Incident {
@@ -70,22 +70,23 @@ mod tests {
     #[test]
     fn an_incident_keeps_its_key_until_it_ends_and_the_next_one_has_another() {
         let mut state = EnvironmentState::new("prod".parse().unwrap());
-        let mut at = |was_told, turn, minutes| {
+        let mut at = |was_told, status, minutes| {
             let now = now() + SignedDuration::from_mins(minutes);
-            incident(&mut state, "check/prod/source", "source", was_told, turn, now)
+            incident(&mut state, "check/prod/source", "source", was_told, status, now)
         };
-        let first = at(false, Turn::Goes, 0);
+        let first = at(false, IncidentStatus::Firing, 0);
         assert_eq!(first.topic, "source since 2026-11-21 12:00 UTC");
-        assert_eq!(at(true, Turn::Goes, 1), first);
-        assert_eq!(at(true, Turn::Ends, 2), first);
-        let second = at(false, Turn::Goes, 3);
+        assert_eq!(at(true, IncidentStatus::Firing, 1), first);
+        assert_eq!(at(true, IncidentStatus::Resolved, 2), first);
+        let second = at(false, IncidentStatus::Firing, 3);
         assert_ne!(second.key, first.key);
     }
 
     #[test]
     fn what_an_earlier_release_opened_ends_in_its_own_thread() {
         let mut state = EnvironmentState::new("prod".parse().unwrap());
-        let ended = incident(&mut state, "check/prod/source", "source", true, Turn::Ends, now());
+        let ended =
+            incident(&mut state, "check/prod/source", "source", true, IncidentStatus::Resolved, now());
         assert_eq!(ended.key, IncidentKey("check/prod/source".to_owned()));
         assert_eq!(state.incidents.len(), 0);
     }

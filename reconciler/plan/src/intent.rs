@@ -20,35 +20,35 @@ use moorline_model::intent::{Intent, Operation, Outcome, Refusal};
 use moorline_model::notification::Notification;
 use moorline_model::rollout::{Approval, Phase};
 
-pub use self::conclude::{Step, conclude};
+pub use self::conclude::{StepTaken, conclude};
 use crate::advance;
 use crate::decide::Decision;
 
-/// What heeding came to.
+/// What applying came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heeded {
+pub struct AppliedIntents {
     /// The state.
     pub state: EnvironmentState,
-    /// Lines of history: each intent has one, also one that could not be heeded.
+    /// Lines of history: each intent has one, also one that could not be applied.
     pub events: Vec<Event>,
     /// The [`Decision::Begin`] of a rollback that was asked for. It takes the place of this cycle's own decision; what
     /// its commit declares is read like any other's.
     pub begin: Option<Decision>,
     /// The replicas that are given the document in force back: this comes before everything else that the cycle does.
     pub heal: Vec<String>,
-    /// The [`Decision::Restore`] that takes the place of this cycle's own decision.
+    /// The [`Decision::RestoreFound`] that takes the place of this cycle's own decision.
     pub restore: Option<Decision>,
     /// What was heard of each intent, in their order.
-    pub heard: Vec<Heard>,
+    pub effects: Vec<IntentEffect>,
     /// Messages to people: what they were told before, and is over by their own word.
     pub notifications: Vec<Notification>,
 }
 
 /// What an intent came to before the cycle took its step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum IntentEffect {
     /// Its outcome is known.
-    Known(Outcome),
+    Answered(Outcome),
     /// It changed something, and the cycle's own decision says what follows.
     Follows {
         /// What was done.
@@ -72,14 +72,14 @@ pub enum Heard {
     },
 }
 
-impl Heard {
+impl IntentEffect {
     fn done(message: impl Into<String>) -> Self {
-        Self::Known(Outcome::Done { message: message.into() })
+        Self::Answered(Outcome::Done { message: message.into() })
     }
 
-    fn said(&self) -> &str {
+    fn message(&self) -> &str {
         match self {
-            Self::Known(outcome) => outcome.message(),
+            Self::Answered(outcome) => outcome.message(),
             Self::Follows { did } | Self::Begins { did, .. } => did,
             Self::Heals { does, .. } => does,
         }
@@ -88,60 +88,60 @@ impl Heard {
 
 /// Works intents into the state, in the order they were asked.
 #[must_use]
-pub fn heed(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> Heeded {
-    let mut heeded = Heeded {
+pub fn apply_intents(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> AppliedIntents {
+    let mut after = AppliedIntents {
         state,
         events: Vec::new(),
         begin: None,
         heal: Vec::new(),
         restore: None,
-        heard: Vec::new(),
+        effects: Vec::new(),
         notifications: Vec::new(),
     };
     for intent in intents {
-        let before = heeded.state.clone();
-        let (heard, message) = match intent.operation.refused(&heeded.state) {
+        let before = after.state.clone();
+        let (effect, message) = match intent.operation.refused(&after.state) {
             Some(refusal) => refused(intent, refusal),
             None => {
-                let heard = work_in(&mut heeded, intent, now);
+                let effect = apply(&mut after, intent, now);
                 let message = match intent.operation {
                     Operation::Sync => "asked to look and act now".to_owned(),
-                    _ => heard.said().to_owned(),
+                    _ => effect.message().to_owned(),
                 };
-                (heard, message)
+                (effect, message)
             }
         };
-        heeded.notifications.extend(is_over(&before, &heeded.state, intent, now));
-        heeded.note(intent, &message, now);
-        heeded.heard.push(heard);
+        after.notifications.extend(closing_notification(&before, &after.state, intent, now));
+        after.note(intent, &message, now);
+        after.effects.push(effect);
     }
-    crate::conditions::note_hold(&mut heeded.state, now);
-    heeded
+    crate::conditions::note_hold(&mut after.state, now);
+    after
 }
 
-fn work_in(heeded: &mut Heeded, intent: &Intent, now: Timestamp) -> Heard {
-    let state = &mut heeded.state;
+fn apply(after: &mut AppliedIntents, intent: &Intent, now: Timestamp) -> IntentEffect {
+    let state = &mut after.state;
     match &intent.operation {
         Operation::Sync => sync(state, intent),
         Operation::Approve(_) => approve(state, intent),
         Operation::Hold { commit } => hold(state, intent, commit.as_ref(), now),
         Operation::Release => release(state, intent),
         Operation::Adopt { seen } => adopt(state, seen, intent),
-        Operation::Heal { only } => heal::heal(heeded, intent, only.as_deref()),
-        Operation::Rollback { commit } => rollback::rollback(heeded, intent, commit.as_ref(), now),
+        Operation::Heal { only } => heal::heal(after, intent, only.as_deref()),
+        Operation::Rollback { commit } => rollback::rollback(after, intent, commit.as_ref(), now),
     }
 }
 
-fn refused(intent: &Intent, refusal: Refusal) -> (Heard, String) {
+fn refused(intent: &Intent, refusal: Refusal) -> (IntentEffect, String) {
     let what = match intent.operation.as_str() {
         "rollback" => "go back",
         other => other,
     };
     let message = format!("asked to {what}, but {}", refusal.message);
-    (Heard::Known(refusal.into()), message)
+    (IntentEffect::Answered(refusal.into()), message)
 }
 
-impl Heeded {
+impl AppliedIntents {
     fn note(&mut self, intent: &Intent, message: &str, now: Timestamp) {
         let reason = if intent.reason.is_empty() { String::new() } else { format!(" ({})", intent.reason) };
         let is_hold = matches!(intent.operation, Operation::Hold { .. } | Operation::Release);
@@ -159,7 +159,7 @@ impl Heeded {
 }
 
 /// What people were told of a rollout that an intent has taken the place of, or released.
-fn is_over(
+fn closing_notification(
     before: &EnvironmentState,
     after: &EnvironmentState,
     intent: &Intent,
@@ -170,31 +170,31 @@ fn is_over(
     let has_made_room = !rollout.phase.is_over()
         && after.rollout.as_ref().is_some_and(|rollout| rollout.phase == Phase::Superseded);
     if has_made_room {
-        return advance::made_room(&after.name, after.rollout.as_ref()?, now);
+        return advance::superseded_by_person(&after.name, after.rollout.as_ref()?, now);
     }
     is_released.then(|| advance::released(&after.name, rollout, &intent.actor, now)).flatten()
 }
 
-fn ask(intent: &Intent) -> RequestedBy {
+fn requested_by(intent: &Intent) -> RequestedBy {
     RequestedBy { actor: intent.actor.clone(), at: intent.at }
 }
 
-fn sync(state: &mut EnvironmentState, intent: &Intent) -> Heard {
-    state.sync = Some(ask(intent));
+fn sync(state: &mut EnvironmentState, intent: &Intent) -> IntentEffect {
+    state.sync = Some(requested_by(intent));
     if let Some(rollout) = state.rollout.as_mut().filter(|rollout| !rollout.phase.is_over()) {
         rollout.retry_at = None;
-        rollout.requested_by.get_or_insert_with(|| ask(intent));
+        rollout.requested_by.get_or_insert_with(|| requested_by(intent));
     }
-    Heard::Follows { did: "looked".to_owned() }
+    IntentEffect::Follows { did: "looked".to_owned() }
 }
 
-fn approve(state: &mut EnvironmentState, intent: &Intent) -> Heard {
+fn approve(state: &mut EnvironmentState, intent: &Intent) -> IntentEffect {
     let rollout = state.rollout.as_mut();
     let Some((rollout, waiting)) = rollout.and_then(|rollout| {
         let waiting = rollout.waits_for_approval()?;
         Some((rollout, waiting))
     }) else {
-        return Heard::done("approved a change, but none waits for approval");
+        return IntentEffect::done("approved a change, but none waits for approval");
     };
     let plan = rollout.changing_plan();
     let did = match plan {
@@ -208,31 +208,36 @@ fn approve(state: &mut EnvironmentState, intent: &Intent) -> Heard {
         digest: waiting.digest,
         at: intent.at,
     });
-    Heard::Follows { did }
+    IntentEffect::Follows { did }
 }
 
-fn hold(state: &mut EnvironmentState, intent: &Intent, commit: Option<&CommitId>, now: Timestamp) -> Heard {
+fn hold(
+    state: &mut EnvironmentState,
+    intent: &Intent,
+    commit: Option<&CommitId>,
+    now: Timestamp,
+) -> IntentEffect {
     let what = what(commit);
     let reason = if intent.reason.is_empty() { "no reason given" } else { &intent.reason };
     // Who holds it last says why it is held: that is what is read from then on.
     if let Some(held) = state.holds.iter_mut().find(|hold| hold.commit.as_ref() == commit) {
         let did = format!("held {what}, which was held already by {}: {}", held.by, held.reason);
         (held.reason, held.by) = (reason.to_owned(), intent.actor.clone());
-        return Heard::done(did);
+        return IntentEffect::done(did);
     }
     advance::hold(state, commit.cloned(), reason.to_owned(), intent.actor.clone(), now);
-    Heard::done(format!("held {what}"))
+    IntentEffect::done(format!("held {what}"))
 }
 
 fn what(held: Option<&CommitId>) -> &str {
     held.map_or("everything", |commit| commit.short())
 }
 
-fn release(state: &mut EnvironmentState, intent: &Intent) -> Heard {
+fn release(state: &mut EnvironmentState, intent: &Intent) -> IntentEffect {
     let holds = std::mem::take(&mut state.holds);
     let frozen = state.frozen.take();
     // What was held or frozen may be tried again now.
-    state.sync = Some(ask(intent));
+    state.sync = Some(requested_by(intent));
     // A rollback holds more than one commit: whoever releases it sees which.
     let held: Vec<_> = holds.iter().map(|hold| what(hold.commit.as_ref())).collect();
     let did = match (held.as_slice(), frozen) {
@@ -242,20 +247,20 @@ fn release(state: &mut EnvironmentState, intent: &Intent) -> Heard {
         (_, None) => format!("lifted the hold on {}", held.join(" and ")),
         (_, Some(_)) => format!("lifted the freeze and the hold on {}", held.join(" and ")),
     };
-    Heard::Follows { did }
+    IntentEffect::Follows { did }
 }
 
 /// An adoption is of what was met and seen, and of nothing that is served later.
-fn adopt(state: &mut EnvironmentState, seen: &BTreeMap<String, Digest>, intent: &Intent) -> Heard {
+fn adopt(state: &mut EnvironmentState, seen: &BTreeMap<String, Digest>, intent: &Intent) -> IntentEffect {
     let mut which = Vec::new();
     for found in state.found.iter_mut().filter(|found| found.adopted.is_none()) {
         if seen.get(&found.endpoint) == Some(&found.digest) {
-            found.adopted = Some(ask(intent));
+            found.adopted = Some(requested_by(intent));
             which.push(format!("{} at {}", found.digest.short(), found.endpoint));
         }
     }
     let (which, name) = (which.join(", "), &state.name);
-    Heard::Follows {
+    IntentEffect::Follows {
         did: format!(
             "adopted {which}, which is kept: `moorline rollback {name} --reason \"…\"` goes back to it"
         ),

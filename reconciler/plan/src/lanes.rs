@@ -12,7 +12,7 @@ use moorline_model::environment::EnvironmentState;
 use crate::gateway::ReplicaReading;
 
 /// What a look at a lane came to: all of it was compared, or why not.
-pub type Look = (Lane, Result<(), String>);
+pub type LaneCheck = (Lane, Result<(), String>);
 
 /// The lanes that an environment declares.
 #[must_use]
@@ -28,16 +28,16 @@ pub fn declared(environment: &Environment) -> Vec<Lane> {
 }
 
 /// Notes what was compared. `declared` is `None` while it is not known what is declared; then the lanes stay.
-pub fn note(state: &mut EnvironmentState, declared: Option<&[Lane]>, looks: Vec<Look>, now: Timestamp) {
+pub fn note(state: &mut EnvironmentState, declared: Option<&[Lane]>, checks: Vec<LaneCheck>, now: Timestamp) {
     if let Some(declared) = declared {
         state.lanes.retain(|lane, _| declared.contains(lane));
         for lane in declared {
             state.lanes.entry(*lane).or_default();
         }
     }
-    for (lane, look) in looks {
+    for (lane, check) in checks {
         let Some(known) = state.lanes.get_mut(&lane) else { continue };
-        *known = match look {
+        *known = match check {
             Ok(()) => Comparison { compared_at: Some(now), trouble: None },
             Err(trouble) => Comparison { trouble: Some(trouble), ..known.clone() },
         };

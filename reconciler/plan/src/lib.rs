@@ -1,12 +1,12 @@
 //! Deciding: everything between what was read and what is done. Pure: no I/O, no clock, no async; `now` and ids are
 //! arguments.
 //!
-//! Reading order, which is the order of a cycle: [`intent`] heeds what people asked for; [`desired`] is what a commit
+//! Reading order, which is the order of a cycle: [`intent`] applies what people asked for; [`desired`] is what a commit
 //! declares and [`changes`](mod@changes) what that changes; [`gateway`] compares it with what replicas attest and [`drift`] gives the differences a history;
 //! [`adopt`] remembers what gateways served when they were first met;
 //! [`gates`] and [`policy`] say what keeps a change from beginning; [`decide`](mod@decide) names the one next step and
 //! [`advance`](mod@advance) what is remembered once it was taken; [`verify`] judges what is being tried; [`announce`]
-//! and [`conditions`] tell people what changed, with [`together`] for what replicas share. [`fit`] stands apart: what files tell before anything happens.
+//! and [`conditions`] tell people what changed, with [`replica_groups`] for what replicas share. [`preflight`] stands apart: what files tell before anything happens.
 
 pub mod adopt;
 pub mod advance;
@@ -17,7 +17,6 @@ pub mod conditions;
 pub mod decide;
 pub mod desired;
 pub mod drift;
-pub mod fit;
 pub mod gates;
 pub mod gateway;
 mod incident;
@@ -25,12 +24,13 @@ pub mod intent;
 pub mod lanes;
 mod masked;
 pub mod policy;
+pub mod preflight;
+pub mod replica_groups;
 pub mod retire;
 #[cfg(test)]
 mod sample;
-pub mod together;
 pub mod verify;
 
-pub use advance::{Acted, Advance, Inputs, advance};
+pub use advance::{Advance, Inputs, StepOutcome, advance};
 pub use decide::{Decision, Situation, decide};
 pub use desired::{Desired, DesiredDocument, desired};

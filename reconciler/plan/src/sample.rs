@@ -69,7 +69,7 @@ pub(crate) fn in_force(name: &str) -> EnvironmentState {
 /// The environment with a rollout of what `desired` declares in a phase.
 pub(crate) fn rolling(state: &EnvironmentState, desired: &Desired, phase: Phase) -> EnvironmentState {
     let decision = Decision::Begin { revision: desired.revision.clone(), kind: RolloutKind::Deploy };
-    let mut state = advance(state, &decision, crate::Acted::Rested, &inputs(desired), now()).state;
+    let mut state = advance(state, &decision, crate::StepOutcome::NoEffect, &inputs(desired), now()).state;
     rollout(&mut state).phase = phase;
     state
 }
@@ -83,7 +83,7 @@ pub(crate) fn inputs(desired: &Desired) -> Inputs<'_> {
         id: "00000000-0000-7000-8000-000000000001".parse().unwrap(),
         desired: Some(desired),
         in_force: None,
-        brought: None,
+        incoming: None,
     }
 }
 

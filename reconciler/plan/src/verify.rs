@@ -96,8 +96,8 @@ const WRONG_PROBES_MAX: u32 = 2;
 
 /// What one side of the judging found.
 #[derive(Debug, Default)]
-struct Found {
-    /// What speaks against the document.
+struct Findings {
+    /// Why the document fails.
     failures: Vec<String>,
     /// What could not be asked.
     errors: Vec<String>,
@@ -120,18 +120,18 @@ pub fn judge(
     now: Timestamp,
 ) -> Evidence {
     let previous = previous.filter(|previous| previous.phase == *observation.phase);
-    let mut found = Found::default();
+    let mut findings = Findings::default();
     let mut facts = BTreeMap::new();
-    found.failures.extend(observation.aws.iter().cloned());
-    let wrong_probes_in_a_row = probes::judge(observation, previous, &mut found, &mut facts);
-    attest::judge(observation, &mut found, &mut facts);
+    findings.failures.extend(observation.aws.iter().cloned());
+    let wrong_probes_in_a_row = probes::judge(observation, previous, &mut findings, &mut facts);
+    attest::judge(observation, &mut findings, &mut facts);
     if *observation.phase != Phase::Staging {
-        traffic::judge(verify, step_hold, observation, &mut found, &mut facts);
+        traffic::judge(verify, step_hold, observation, &mut findings, &mut facts);
     }
-    let (errors_in_a_row, at) = errors(&found, previous, now);
+    let (errors_in_a_row, at) = errors(&findings, previous, now);
     Evidence {
         phase: observation.phase.clone(),
-        verdict: verdict(found, errors_in_a_row),
+        verdict: verdict(findings, errors_in_a_row),
         facts,
         at,
         callers: (*observation.phase != Phase::Staging).then_some(RequestCounts {
@@ -143,16 +143,16 @@ pub fn judge(
     }
 }
 
-/// What speaks against it outweighs what could not be asked, and that outweighs what is missing.
-fn verdict(mut found: Found, errors_in_a_row: u32) -> Verdict {
-    let suspicions = std::mem::take(&mut found.suspicions);
-    if !found.failures.is_empty() {
-        found.failures.extend(suspicions);
-        return Verdict::Failed { reasons: found.failures };
+/// A failure outweighs what could not be asked, and that outweighs what is missing.
+fn verdict(mut findings: Findings, errors_in_a_row: u32) -> Verdict {
+    let suspicions = std::mem::take(&mut findings.suspicions);
+    if !findings.failures.is_empty() {
+        findings.failures.extend(suspicions);
+        return Verdict::Failed { reasons: findings.failures };
     }
-    found.missing.extend(suspicions);
-    if !found.errors.is_empty() {
-        let because = found.errors.join("; ");
+    findings.missing.extend(suspicions);
+    if !findings.errors.is_empty() {
+        let because = findings.errors.join("; ");
         if errors_in_a_row >= VERIFY_ERRORS_MAX {
             return Verdict::Failed {
                 reasons: vec![format!("could not be verified {errors_in_a_row} times in a row: {because}")],
@@ -160,16 +160,16 @@ fn verdict(mut found: Found, errors_in_a_row: u32) -> Verdict {
         }
         return Verdict::Error { because };
     }
-    if found.missing.is_empty() {
+    if findings.missing.is_empty() {
         Verdict::Passed
     } else {
-        Verdict::Inconclusive { because: found.missing.join("; ") }
+        Verdict::Inconclusive { because: findings.missing.join("; ") }
     }
 }
 
 /// How many errors in a row there are, and when the last that counted was.
-fn errors(found: &Found, previous: Option<&Evidence>, now: Timestamp) -> (u32, Timestamp) {
-    if found.errors.is_empty() {
+fn errors(findings: &Findings, previous: Option<&Evidence>, now: Timestamp) -> (u32, Timestamp) {
+    if findings.errors.is_empty() {
         return (0, now);
     }
     match previous.filter(|previous| previous.errors_in_a_row > 0) {

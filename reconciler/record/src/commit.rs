@@ -30,7 +30,7 @@ pub struct Write<'a> {
     pub notifications: Vec<Addressed>,
     /// Audit entries that belong to no journal step.
     pub audit: Vec<AuditEntry>,
-    /// Intents that were heeded, and what came of each.
+    /// Intents that were applied, and what came of each.
     pub heeded: Vec<(IntentId, Outcome)>,
     /// The journal step whose result the state holds.
     pub journal_end: Option<JournalId>,

@@ -1,4 +1,4 @@
-//! What people asked for: written down here with its audit entry, heeded by the next cycle, which adds what came of it.
+//! What people asked for: written down here with its audit entry, applied by the next cycle, which adds what came of it.
 
 use moorline_model::EnvironmentName;
 use moorline_model::event::AuditEntry;
@@ -18,9 +18,9 @@ pub const INTENTS_PENDING_MAX: usize = 100;
 pub struct Asked {
     /// The intent.
     pub intent: Intent,
-    /// Whether a cycle has heeded it.
+    /// Whether a cycle has applied it.
     pub is_heeded: bool,
-    /// What came of it; absent while it waits, and for intents that an earlier release heeded.
+    /// What came of it; absent while it waits, and for intents that an earlier release applied.
     pub outcome: Option<Outcome>,
 }
 
@@ -93,7 +93,7 @@ impl Record {
         found.into_iter().map(asked).collect::<Result<_, _>>().map_err(self.store.failed(attempt))
     }
 
-    /// An environment's intents that no commit has heeded, oldest first.
+    /// An environment's intents that no commit has applied, oldest first.
     ///
     /// # Errors
     /// The store could not be read.
@@ -137,7 +137,7 @@ fn entry(intent: &Intent) -> AuditEntry {
     }
 }
 
-/// Notes that a commit heeded an intent, and what came of it.
+/// Notes that a commit applied an intent, and what came of it.
 pub(crate) async fn heed(
     connection: &mut Connection,
     id: IntentId,

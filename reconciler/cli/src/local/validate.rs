@@ -11,7 +11,7 @@ use moorline_cycle::facilities::ResolveError;
 use moorline_daemon::secrets::Secrets;
 use moorline_model::bootstrap::Bootstrap;
 use moorline_model::declaration::Environment;
-use moorline_plan::fit;
+use moorline_plan::preflight;
 use moorline_source::RemoteUrl;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -163,11 +163,11 @@ impl Findings {
             checkout.locate(problems.into_iter().map(below).collect())
         };
         if let Some(document) = document {
-            self.add(&placed(fit::misfits(environment, document)));
+            self.add(&placed(preflight::errors(environment, document)));
         }
         let document = document.map(|document| &**document);
-        let doubts = placed(fit::doubts(environment, document, settings, &sha256_of));
-        self.warnings.extend(doubts.0.iter().map(ToString::to_string));
+        let warnings = placed(preflight::warnings(environment, document, settings, &sha256_of));
+        self.warnings.extend(warnings.0.iter().map(ToString::to_string));
     }
 }
 

@@ -9,9 +9,9 @@ use moorline_admin::{AdminError, Origin, WriteOptions};
 use moorline_config::{Config, Digest, Percent};
 use moorline_model::CommitId;
 use moorline_model::rollout::Rollout;
-use moorline_plan::advance::Acted;
+use moorline_plan::advance::StepOutcome;
 use moorline_plan::gateway::ReplicaReading;
-use moorline_plan::together;
+use moorline_plan::replica_groups;
 
 use crate::facilities::Gateway;
 use crate::fleet::Replicas;
@@ -31,7 +31,7 @@ pub(super) async fn stage<G: Gateway>(
     replicas: Targets<'_, G>,
     document: &Config,
     rollout: Option<&Rollout>,
-) -> Acted {
+) -> StepOutcome {
     let digest = document.digest();
     let staged = replicas.each(|client, reading| async move {
         let candidate = reading.candidate().filter(|candidate| candidate.digest == digest);
@@ -46,13 +46,17 @@ pub(super) async fn stage<G: Gateway>(
         Ok(staged.candidate.attestation.generation.0)
     });
     match staged.await {
-        Ok(generations) => Acted::Staged { generations },
-        Err(reason) => Acted::ActFailed { reason },
+        Ok(generations) => StepOutcome::Staged { generations },
+        Err(reason) => StepOutcome::ActFailed { reason },
     }
 }
 
 /// Gives the candidate a share of requests, wherever there is a candidate.
-pub(super) async fn shift<G: Gateway>(replicas: Targets<'_, G>, candidate: Digest, weight: Percent) -> Acted {
+pub(super) async fn shift<G: Gateway>(
+    replicas: Targets<'_, G>,
+    candidate: Digest,
+    weight: Percent,
+) -> StepOutcome {
     let shifted = replicas.each(|client, reading| async move {
         match reading.candidate() {
             Some(found) if found.digest != candidate || found.weight != weight => {
@@ -61,7 +65,7 @@ pub(super) async fn shift<G: Gateway>(replicas: Targets<'_, G>, candidate: Diges
             _ => Ok(()),
         }
     });
-    shifted.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Shifted)
+    shifted.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Shifted)
 }
 
 /// Makes the document stable wherever it is not. A replica that lost its candidate (it restarted) is given the
@@ -70,7 +74,7 @@ pub(super) async fn promote<G: Gateway>(
     replicas: Targets<'_, G>,
     document: &Config,
     rollout: Option<&Rollout>,
-) -> Acted {
+) -> StepOutcome {
     let digest = document.digest();
     let promoted = replicas.each(|client, reading| async move {
         if reading.stable().is_some_and(|stable| stable.digest == digest) && reading.candidate().is_none() {
@@ -84,18 +88,18 @@ pub(super) async fn promote<G: Gateway>(
             other => other.map(drop),
         }
     });
-    promoted.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Promoted)
+    promoted.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Promoted)
 }
 
 /// Drops the candidate wherever there is one.
-pub(super) async fn discard<G: Gateway>(replicas: Targets<'_, G>, rollout: Option<&Rollout>) -> Acted {
+pub(super) async fn discard<G: Gateway>(replicas: Targets<'_, G>, rollout: Option<&Rollout>) -> StepOutcome {
     let discarded = replicas.each(|client, reading| async move {
         if was_never_reached(rollout, &reading) {
             return Ok(());
         }
         client.discard().await.map(drop)
     });
-    discarded.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Superseded)
+    discarded.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Superseded)
 }
 
 /// Takes a failed rollout's document back: drops the candidate, and puts `restore` back as stable where another
@@ -104,7 +108,7 @@ pub(super) async fn undo<G: Gateway>(
     replicas: Targets<'_, G>,
     restore: Option<&Config>,
     rollout: Option<&Rollout>,
-) -> Acted {
+) -> StepOutcome {
     let from = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| &from.revision.commit);
     let options = &written_by(from);
     let undone = replicas.each(|client, reading| async move {
@@ -119,7 +123,7 @@ pub(super) async fn undo<G: Gateway>(
             _ => Ok(()),
         }
     });
-    undone.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Undone)
+    undone.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Undone)
 }
 
 /// Whether nothing is to be undone there.
@@ -133,7 +137,7 @@ pub(super) async fn heal<G: Gateway>(
     document: &Config,
     commit: Option<&CommitId>,
     endpoints: &[String],
-) -> Acted {
+) -> StepOutcome {
     let options = &written_by(commit);
     let healed = replicas.each(|client, reading| async move {
         if !endpoints.contains(&reading.endpoint) {
@@ -142,7 +146,7 @@ pub(super) async fn heal<G: Gateway>(
         client.discard().await?;
         client.put_config(document.value(), options).await.map(drop)
     });
-    healed.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Healed)
+    healed.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Healed)
 }
 
 /// Puts back what each replica served when it was first met: by hand, in the name of the person who asked.
@@ -152,9 +156,11 @@ pub(super) async fn restore<G: Gateway>(
     found: &BTreeMap<String, Config>,
     actor: &str,
     reason: &str,
-) -> Acted {
+) -> StepOutcome {
     if let Some(lost) = documents.keys().find(|endpoint| !found.contains_key(*endpoint)) {
-        return Acted::ActFailed { reason: format!("the document that {lost} served is not kept any more") };
+        return StepOutcome::ActFailed {
+            reason: format!("the document that {lost} served is not kept any more"),
+        };
     }
     let options = &WriteOptions {
         origin: Some(Origin::Manual),
@@ -174,7 +180,7 @@ pub(super) async fn restore<G: Gateway>(
             _ => Ok(()),
         }
     });
-    restored.await.map_or_else(|reason| Acted::ActFailed { reason }, |_| Acted::Restored)
+    restored.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Restored)
 }
 
 /// What a rollout's writes say of themselves. Staging the same document again says the same again.
@@ -231,6 +237,6 @@ impl<G: Gateway> Targets<'_, G> {
         if errors.is_empty() {
             return Ok(results);
         }
-        Err(together::alike(errors, self.fleet.replicas.len()).join("; "))
+        Err(replica_groups::merged(errors, self.fleet.replicas.len()).join("; "))
     }
 }

@@ -1,7 +1,7 @@
 //! Effects of Terraform, and what their outcomes mean for the rollout.
 
 use moorline_model::rollout::Rollout;
-use moorline_plan::advance::Acted;
+use moorline_plan::advance::StepOutcome;
 
 use crate::facilities::{Run, RunFailed, TerraformRunner};
 
@@ -12,12 +12,15 @@ use crate::facilities::{Run, RunFailed, TerraformRunner};
 pub struct Interrupted;
 
 /// Plans for a rollout.
-pub(super) async fn plan(runner: &impl TerraformRunner, run: Option<&Run<'_>>) -> Result<Acted, Interrupted> {
+pub(super) async fn plan(
+    runner: &impl TerraformRunner,
+    run: Option<&Run<'_>>,
+) -> Result<StepOutcome, Interrupted> {
     let Some(run) = run else { return Ok(no_terraform()) };
     match runner.plan(run).await {
-        Ok(summary) => Ok(Acted::Planned(summary)),
+        Ok(summary) => Ok(StepOutcome::Planned(summary)),
         Err(RunFailed::Interrupted) => Err(Interrupted),
-        Err(error) => Ok(Acted::PlanFailed {
+        Err(error) => Ok(StepOutcome::PlanFailed {
             reason: error.to_string(),
             transient: matches!(error, RunFailed::Unchanged { is_transient: true, .. }),
         }),
@@ -29,16 +32,16 @@ pub(super) async fn apply(
     runner: &impl TerraformRunner,
     run: Option<&Run<'_>>,
     rollout: Option<&Rollout>,
-) -> Result<Acted, Interrupted> {
+) -> Result<StepOutcome, Interrupted> {
     let Some(run) = run else { return Ok(no_terraform()) };
     let Some(plan) = rollout.and_then(|rollout| rollout.terraform.as_ref()) else {
-        return Ok(Acted::PlanStale { reason: "there is no plan".to_owned() });
+        return Ok(StepOutcome::PlanStale { reason: "there is no plan".to_owned() });
     };
     match runner.apply(run, &plan.binding).await {
-        Ok(()) => Ok(Acted::Applied { digest: None }),
+        Ok(()) => Ok(StepOutcome::Applied { digest: None }),
         Err(RunFailed::Interrupted) => Err(Interrupted),
-        Err(RunFailed::Changed(reason)) => Ok(Acted::ApplyFailed { reason }),
-        Err(RunFailed::Unchanged { because, .. }) => Ok(Acted::PlanStale { reason: because }),
+        Err(RunFailed::Changed(reason)) => Ok(StepOutcome::ApplyFailed { reason }),
+        Err(RunFailed::Unchanged { because, .. }) => Ok(StepOutcome::PlanStale { reason: because }),
     }
 }
 
@@ -46,12 +49,12 @@ pub(super) async fn apply(
 pub(super) async fn plan_back(
     runner: &impl TerraformRunner,
     run: Option<&Run<'_>>,
-) -> Result<Acted, Interrupted> {
+) -> Result<StepOutcome, Interrupted> {
     let Some(run) = run else { return Ok(no_terraform()) };
     match runner.plan(run).await {
-        Ok(summary) => Ok(Acted::UndoPlanned(summary)),
+        Ok(summary) => Ok(StepOutcome::UndoPlanned(summary)),
         Err(RunFailed::Interrupted) => Err(Interrupted),
-        Err(error) => Ok(Acted::ActFailed { reason: error.to_string() }),
+        Err(error) => Ok(StepOutcome::ActFailed { reason: error.to_string() }),
     }
 }
 
@@ -60,13 +63,13 @@ pub(super) async fn apply_back(
     runner: &impl TerraformRunner,
     run: Option<&Run<'_>>,
     rollout: Option<&Rollout>,
-) -> Result<Acted, Interrupted> {
+) -> Result<StepOutcome, Interrupted> {
     match apply(runner, run, rollout).await? {
-        Acted::Applied { .. } => Ok(Acted::UndoApplied),
+        StepOutcome::Applied { .. } => Ok(StepOutcome::UndoApplied),
         other => Ok(other),
     }
 }
 
-fn no_terraform() -> Acted {
-    Acted::ActFailed { reason: "the environment declares no Terraform at this commit".to_owned() }
+fn no_terraform() -> StepOutcome {
+    StepOutcome::ActFailed { reason: "the environment declares no Terraform at this commit".to_owned() }
 }

@@ -11,7 +11,7 @@ use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::verify::{ProbeOutcome, ProbeResult};
 
 use crate::act::staged_by;
-use crate::facilities::{Answered, Facilities, Gateway, Question};
+use crate::facilities::{Facilities, Gateway, ProbeRequest, ProbeResponse};
 use crate::fleet::Replicas;
 
 /// Longest wait for why an answer was wrong.
@@ -63,7 +63,7 @@ async fn replica<W: Facilities>(
         };
         let outcome = match sent {
             Ok(answered) if answered.status == probe.expect_status => ProbeOutcome::Right,
-            Ok(Answered { status, request }) => {
+            Ok(ProbeResponse { status, request }) => {
                 let fault = fault(probe, client, status, &request).await;
                 ProbeOutcome::Wrong { status, expected: probe.expect_status, fault }
             }
@@ -99,7 +99,7 @@ async fn send<W: Facilities>(
     probe: &Probe,
     address: &str,
     pin: Option<&Secret>,
-) -> Result<Answered, String> {
+) -> Result<ProbeResponse, String> {
     let body = serde_json::json!({
         "model": probe.model,
         "messages": [{"role": "user", "content": probe.prompt}],
@@ -107,7 +107,7 @@ async fn send<W: Facilities>(
     });
     let key = probe.key.as_ref().map(|key| world.secret(key)).transpose();
     let key = key.map_err(|error| crate::chain::of(&error))?;
-    world.probe(Question { address, body: &body, key: key.as_ref(), pin }).await
+    world.probe(ProbeRequest { address, body: &body, key: key.as_ref(), pin }).await
 }
 
 /// What is wrong, as far as the gateway says. An older one says nothing, and the status has to do.

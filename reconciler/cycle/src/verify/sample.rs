@@ -14,7 +14,7 @@ use crate::fleet::Replicas;
 
 /// What is asked of the replicas.
 #[derive(Clone, Copy)]
-pub(super) struct Question {
+pub(super) struct SampleQuery {
     /// The rollout's document.
     pub(super) expected: Digest,
     /// Since when is counted.
@@ -27,11 +27,11 @@ pub(super) struct Question {
 /// Reads what candidate and stable counted since the phase began. A replica that does not say counts as one that cannot
 /// be read: what it served is not known to be well.
 pub(super) async fn take<G: Gateway>(
-    question: Question,
+    query: SampleQuery,
     fleet: &Replicas<G>,
     attested: &mut [ReplicaReading],
 ) -> (Sample, Option<Sample>) {
-    let Question { expected, since, compares } = question;
+    let SampleQuery { expected, since, compares } = query;
     let reads = fleet.replicas.iter().zip(&*attested).map(|((_, client), reading)| {
         let serving = reading.stable().map(|stable| (stable.digest, stable.generation));
         let tried = reading.candidate().map(|candidate| (candidate.digest, candidate.generation));
@@ -144,7 +144,7 @@ mod tests {
         let stable = Some(Serving { digest: expected, commit, generation: 1, origin, actor, reason, since });
         let status = ReplicaStatus { instance: "a".to_owned(), stable, candidate: None, document: None };
         let mut attested = [ReplicaReading { endpoint, result: Ok(status) }];
-        take(Question { expected, since, compares: false }, &fleet, &mut attested).await;
+        take(SampleQuery { expected, since, compares: false }, &fleet, &mut attested).await;
         assert!(attested[0].result.is_err());
     }
 }

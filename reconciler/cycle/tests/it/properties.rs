@@ -172,8 +172,8 @@ fn run_to_rest(world: &mut World) -> Vec<Decision> {
     for _ in 0..CYCLES_TO_REST_MAX {
         let Cycle::Took(decision) = world.cycle() else { unreachable!("nothing crashes any more") };
         match &decision {
-            Decision::Rest { until: Some(until), .. } => world.now = (*until).max(world.now),
-            Decision::Rest { .. } => {
+            Decision::Wait { until: Some(until), .. } => world.now = (*until).max(world.now),
+            Decision::Wait { .. } => {
                 // Drift needs a second look, and healing its time.
                 rests += 1;
                 if rests > 5 {
@@ -182,7 +182,7 @@ fn run_to_rest(world: &mut World) -> Vec<Decision> {
                 world.now += SignedDuration::from_secs(600);
                 continue;
             }
-            Decision::Watch => world.now += SignedDuration::from_secs(6),
+            Decision::Verify => world.now += SignedDuration::from_secs(6),
             _ => world.now += SignedDuration::from_secs(1),
         }
         rests = 0;
@@ -192,7 +192,7 @@ fn run_to_rest(world: &mut World) -> Vec<Decision> {
 }
 
 fn steps(taken: &[Decision]) -> usize {
-    taken.iter().filter(|decision| !matches!(decision, Decision::Watch | Decision::Rest { .. })).count()
+    taken.iter().filter(|decision| !matches!(decision, Decision::Verify | Decision::Wait { .. })).count()
 }
 
 proptest! {

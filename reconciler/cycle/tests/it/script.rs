@@ -168,7 +168,7 @@ fn run(world: &mut World, count: Option<u32>, out: &mut String) {
         let told = world.told.len();
         let at = world.now;
         let cycle = world.cycle();
-        if cycle == Cycle::Took(Decision::Watch) {
+        if cycle == Cycle::Took(Decision::Verify) {
             watched += 1;
         } else {
             if watched > 0 {
@@ -186,7 +186,7 @@ fn run(world: &mut World, count: Option<u32>, out: &mut String) {
             .unwrap();
         }
         match &cycle {
-            Cycle::Took(Decision::Watch) => {
+            Cycle::Took(Decision::Verify) => {
                 world.now += WATCH_EVERY;
                 // Nobody waits for ever for traffic that does not come.
                 if watched == 100 {
@@ -194,16 +194,16 @@ fn run(world: &mut World, count: Option<u32>, out: &mut String) {
                     return;
                 }
             }
-            Cycle::Took(Decision::Rest { until: Some(until), .. })
+            Cycle::Took(Decision::Wait { until: Some(until), .. })
                 if until.duration_since(world.now) < SKIP_MAX =>
             {
                 world.now = *until;
             }
             // A finding is read twice before it counts.
-            Cycle::Took(Decision::Rest { .. }) if has_suspicion(world) => {
+            Cycle::Took(Decision::Wait { .. }) if has_suspicion(world) => {
                 world.now += SignedDuration::from_secs(30);
             }
-            Cycle::Took(Decision::Rest { .. }) if count.is_none() => return,
+            Cycle::Took(Decision::Wait { .. }) if count.is_none() => return,
             _ => world.now += SignedDuration::from_secs(1),
         }
     }
@@ -240,16 +240,16 @@ fn sentence(cycle: &Cycle) -> String {
 
 fn decided(decision: &Decision) -> String {
     match decision {
-        Decision::Rest { because, .. } => format!("rest: {because}"),
+        Decision::Wait { because, .. } => format!("rest: {because}"),
         Decision::Begin { revision, .. } => format!("begin {}", revision.commit.short()),
-        Decision::Move { phase, because } => format!("go on to {phase}: {because}"),
+        Decision::EnterPhase { phase, because } => format!("go on to {phase}: {because}"),
         Decision::Supersede { by } => format!("make room for {}", by.commit.short()),
         Decision::PlanTerraform => "terraform plan".to_owned(),
         Decision::ApplyTerraform => "terraform apply".to_owned(),
         Decision::Stage => "stage the candidate".to_owned(),
         Decision::Shift { weight } => format!("give the candidate {weight}"),
         Decision::Promote => "promote the candidate".to_owned(),
-        Decision::Watch => "watch".to_owned(),
+        Decision::Verify => "watch".to_owned(),
         Decision::UndoDocument { restore: None } => "drop the candidate".to_owned(),
         Decision::UndoDocument { restore: Some(digest) } => {
             format!("drop the candidate, put back {}", digest.short())
@@ -257,7 +257,7 @@ fn decided(decision: &Decision) -> String {
         Decision::UndoPlan => "terraform plan, for the way back".to_owned(),
         Decision::UndoApply => "terraform apply, for the way back".to_owned(),
         Decision::Heal { endpoints } => format!("heal {}", endpoints.join(", ")),
-        Decision::Restore { documents, .. } => {
+        Decision::RestoreFound { documents, .. } => {
             let each = documents.iter().map(|(endpoint, digest)| format!("{} on {endpoint}", digest.short()));
             format!("put back {}", each.collect::<Vec<_>>().join(", "))
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use moorline_cycle::{Cycle as Shipped, Head, Kept, Report};
+use moorline_cycle::{Cache, Cycle as Shipped, Head, SourceStatus};
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::declaration::Declaration;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
@@ -109,7 +109,7 @@ pub(crate) struct World {
     plans: u64,
     rollouts: u64,
     kept_plan: Option<PlanSummary>,
-    daemon: Arc<Kept>,
+    daemon: Arc<Cache>,
     runtime: Arc<tokio::runtime::Runtime>,
 }
 
@@ -259,7 +259,7 @@ impl World {
             (self.state.name.clone(), Arc::clone(&self.daemon), Arc::clone(&self.runtime));
         let (_reports, source) = watch::channel(self.report());
         let around = Around(Arc::new(Mutex::new(std::mem::replace(self, Self::new()))));
-        let cycle = Shipped { name: &name, world: &around, source: &source, kept: &daemon };
+        let cycle = Shipped { name: &name, world: &around, source: &source, cache: &daemon };
         let ran = runtime.block_on(cycle.run());
         let inside = Arc::into_inner(around.0).unwrap();
         *self = inside.into_inner().unwrap();
@@ -276,11 +276,11 @@ impl World {
     }
 
     /// What the repository says, fetched just now.
-    fn report(&self) -> Option<Report> {
+    fn report(&self) -> Option<SourceStatus> {
         let commit = &self.commits[self.head.as_ref()?];
         let declaration = Declaration::parse("moorline.yaml", &commit.declaration()).unwrap();
         let head = Head { revision: commit.revision.clone(), declaration: Ok(Arc::new(declaration)) };
-        Some(Report { head: Some(head), error: None, trouble_since: None, checked_at: self.now })
+        Some(SourceStatus { head: Some(head), error: None, trouble_since: None, checked_at: self.now })
     }
 
     fn at(&self, commit: &CommitId) -> Option<&Commit> {

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use moorline_admin::{Client, ClientTls, ConnectionFault, Http};
-use moorline_cycle::facilities::{Answered, Fleet, FleetError, Question};
+use moorline_cycle::facilities::{Fleet, FleetError, ProbeRequest, ProbeResponse};
 use moorline_model::declaration::{Endpoints, Environment};
 
 use crate::chain;
@@ -59,24 +59,24 @@ impl Fleet for Shared {
         urls.iter().map(replica).collect::<Result<_, _>>().map_err(FleetError::Endpoint)
     }
 
-    async fn probe(&self, question: Question<'_>) -> Result<Answered, String> {
+    async fn probe(&self, probe: ProbeRequest<'_>) -> Result<ProbeResponse, String> {
         let http = self.connections.probes()?;
         let sent = format!("probe-{}", uuid::Uuid::now_v7());
         let mut request = http
-            .post(format!("{}/v1/chat/completions", question.address.trim_end_matches('/')))
+            .post(format!("{}/v1/chat/completions", probe.address.trim_end_matches('/')))
             .header(REQUEST_ID, &sent)
-            .header("x-moorline-probe", question.pin.map_or("unpinned", |pin| pin.expose()))
-            .json(question.body);
-        if let Some(key) = question.key {
+            .header("x-moorline-probe", probe.pin.map_or("unpinned", |pin| pin.expose()))
+            .json(probe.body);
+        if let Some(key) = probe.key {
             request = request.bearer_auth(key.expose());
         }
         let answer = request.send().await.map_err(|error| {
             let fault = ConnectionFault::of(&error);
-            let told = format!("{}, where its callers go, {fault}: {}", question.address, fault.next_step());
+            let told = format!("{}, where its callers go, {fault}: {}", probe.address, fault.next_step());
             chain::after(&told, &error)
         })?;
         // Whoever stands between may have given it another.
         let named = answer.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
-        Ok(Answered { status: answer.status().as_u16(), request: named.map_or(sent, str::to_owned) })
+        Ok(ProbeResponse { status: answer.status().as_u16(), request: named.map_or(sent, str::to_owned) })
     }
 }

@@ -50,7 +50,7 @@ impl HealScope {
         self.left.insert(format!("{address} ({because})"));
     }
 
-    /// The commands that give these addresses back, each of which is heeded as things stand: what Terraform owns comes back
+    /// The commands that give these addresses back, each of which is applied as things stand: what Terraform owns comes back
     /// all at once, so that one of several addresses has no command of its own; and what cannot be given back has none.
     #[must_use]
     pub fn commands<'a>(

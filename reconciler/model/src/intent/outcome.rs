@@ -1,4 +1,4 @@
-//! What came of an intent, as the cycle that heeded it saw it.
+//! What came of an intent, as the cycle that applied it saw it.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
-//! What cannot be heeded as things stand.
+//! What cannot be applied as things stand.
 //!
 //! In: what is remembered, and an intent. Out: why not. Asked where the intent comes in, so that nothing is written down that
-//! could only be refused, and once more by the cycle that heeds it, for things may have moved on.
+//! could only be refused, and once more by the cycle that applies it, for things may have moved on.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::adoption::Found;
 use crate::environment::EnvironmentState;
 use crate::rollout::{ApprovalSubject, Deployed, Phase, Rollout};
 
-/// Why an intent is not heeded.
+/// Why an intent is not applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What kind of refusal, for scripts: the last word of the API's problem type.
@@ -36,7 +36,7 @@ impl Refusal {
 }
 
 impl Operation {
-    /// Why it cannot be heeded as things stand; `None`: it can.
+    /// Why it cannot be applied as things stand; `None`: it can.
     #[must_use]
     pub fn refused(&self, state: &EnvironmentState) -> Option<Refusal> {
         if state.undeclared_since.is_some() {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::gates::adopt_gate;
-use crate::intent::heed;
+use crate::intent::apply_intents;
 use crate::sample::{declared, document, in_force, intent, now, replica, rolling, rollout, situation};
 
 /// A replica that serves this document, put there by somebody.
@@ -40,7 +40,7 @@ fn each_replica_is_shown_with_its_owner_and_its_difference_and_its_document_kept
         replica("d", Some(document("lost").digest()), None),
         strange_replica("e", "c1", "terraform"),
     ];
-    let met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
+    let met = record_first_contact(&mut state, Some(&document("c1")), false, &replicas, now());
     let kept: Vec<_> = met.documents.iter().map(|kept| kept.digest).collect();
     assert_eq!(kept, [document("old").digest(), document("edited").digest()]);
     let found: Vec<_> =
@@ -58,7 +58,7 @@ fn each_replica_is_shown_with_its_owner_and_its_difference_and_its_document_kept
     let empty = "http://c:1 serves nothing until that is adopted, and answers callers with 503";
     assert!(closed.because.ends_with(empty), "{}", closed.because);
     let checks =
-        crate::conditions::Looked { replicas: Some(&replicas), ..crate::conditions::Looked::default() };
+        crate::conditions::Checks { replicas: Some(&replicas), ..crate::conditions::Checks::default() };
     let _told = crate::conditions::note_conditions(&mut state, &checks, now());
     let health = &state.conditions.0[&moorline_model::condition::ConditionType::Health];
     assert_eq!(
@@ -72,46 +72,49 @@ fn each_replica_is_shown_with_its_owner_and_its_difference_and_its_document_kept
         )
     );
     // Once is enough.
-    assert_eq!(meet(&mut state, Some(&document("c1")), false, &replicas, now()), Met::default());
+    assert_eq!(
+        record_first_contact(&mut state, Some(&document("c1")), false, &replicas, now()),
+        FirstContact::default()
+    );
 }
 
 #[test]
 fn nothing_is_replaced_before_somebody_adopts_it_and_then_only_what_was_met() {
     let (mut state, desired) = never_met(Phase::Staging, &json!({}));
     let mut replicas = vec![strange_replica("a", "old", "file")];
-    let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
+    let _met = record_first_contact(&mut state, Some(&document("c1")), false, &replicas, now());
     // A sync opens what apply.auto closes, and not this.
-    let state = heed(state, &[intent(Operation::Sync)], now()).state;
+    let state = apply_intents(state, &[intent(Operation::Sync)], now()).state;
     let next = crate::decide(&state, &situation(&desired, &replicas), now());
-    assert!(matches!(next, crate::Decision::Rest { .. }), "{next:?}");
-    let state = heed(state.clone(), &[intent(adoption(&state))], now()).state;
+    assert!(matches!(next, crate::Decision::Wait { .. }), "{next:?}");
+    let state = apply_intents(state.clone(), &[intent(adoption(&state))], now()).state;
     let next = crate::decide(&state, &situation(&desired, &replicas), now());
     assert_eq!(next, crate::Decision::Stage);
     // What somebody puts there afterwards was not seen by whoever adopted.
     replicas[0] = strange_replica("a", "edited", "manual");
     let next = crate::decide(&state, &situation(&desired, &replicas), now());
-    assert!(matches!(next, crate::Decision::Rest { .. }), "{next:?}");
+    assert!(matches!(next, crate::Decision::Wait { .. }), "{next:?}");
 }
 
 #[test]
 fn an_adoption_is_of_what_was_seen_and_of_nothing_else() {
     let (mut state, _) = never_met(Phase::Staging, &json!({}));
     let replicas = [strange_replica("a", "old", "file"), strange_replica("b", "older", "file")];
-    let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
+    let _met = record_first_contact(&mut state, Some(&document("c1")), false, &replicas, now());
     let saw = adoption(&state);
     // Somebody edits one of them between the look and the word.
     let replicas = [strange_replica("a", "old", "file"), strange_replica("b", "edited", "manual")];
-    let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
+    let _met = record_first_contact(&mut state, Some(&document("c1")), false, &replicas, now());
     for operation in [saw, Operation::Adopt { seen: std::collections::BTreeMap::new() }] {
         let refusal = operation.refused(&state).unwrap();
         assert_eq!((refusal.kind, refusal.gate), ("not-seen", Some("adopt")));
         assert!(refusal.message.contains("was not seen"), "{refusal:?}");
-        let heeded = heed(state.clone(), &[intent(operation)], now());
+        let heeded = apply_intents(state.clone(), &[intent(operation)], now());
         assert!(heeded.state.found.iter().all(|found| found.adopted.is_none()));
     }
     assert_eq!(adoption(&state).refused(&state), None);
-    // The way back is a command that is heeded as it is printed.
-    let heeded = heed(state.clone(), &[intent(adoption(&state))], now());
+    // The way back is a command that is applied as it is printed.
+    let heeded = apply_intents(state.clone(), &[intent(adoption(&state))], now());
     assert!(
         heeded.events[0].message.contains("`moorline rollback prod --reason \"…\"`"),
         "{:?}",
@@ -124,12 +127,12 @@ fn where_it_is_declared_nobody_is_asked_and_the_documents_are_kept_all_the_same(
     let adopt = json!({"gateway": {"document": ["g"], "endpoints": ["http://a:1"], "admin_token": "env:T", "adopt": true}});
     let (mut state, desired) = never_met(Phase::Staging, &adopt);
     let replicas = [strange_replica("a", "old", "file")];
-    let met = meet(&mut state, Some(&document("c1")), true, &replicas, now());
+    let met = record_first_contact(&mut state, Some(&document("c1")), true, &replicas, now());
     assert_eq!((met.documents.len(), state.found.len()), (1, 1));
     assert_eq!(crate::decide(&state, &situation(&desired, &replicas), now()), crate::Decision::Stage);
     // Once it is replaced it is known still.
     let replicas = [replica("a", Some(document("c1").digest()), None)];
-    let _met = meet(&mut state, Some(&document("c1")), true, &replicas, now());
+    let _met = record_first_contact(&mut state, Some(&document("c1")), true, &replicas, now());
     assert_eq!(state.found.len(), 1);
 }
 
@@ -138,12 +141,18 @@ fn recovery_is_never_blocked() {
     let (mut state, desired) = never_met(Phase::Staging, &json!({}));
     // The record was lost; the gateways serve what Git brought them.
     let replicas = [replica("a", Some(document("lost").digest()), None), replica("b", None, None)];
-    assert_eq!(meet(&mut state, Some(&document("c1")), false, &replicas, now()), Met::default());
+    assert_eq!(
+        record_first_contact(&mut state, Some(&document("c1")), false, &replicas, now()),
+        FirstContact::default()
+    );
     assert_eq!(adopt_gate(&state, &situation(&desired, &replicas)), None);
     // Where something has verified, what somebody else put there is drift.
     let mut state = rolling(&in_force("c0"), &desired, Phase::Staging);
     let replicas = [strange_replica("a", "edited", "manual")];
-    assert_eq!(meet(&mut state, Some(&document("c1")), false, &replicas, now()), Met::default());
+    assert_eq!(
+        record_first_contact(&mut state, Some(&document("c1")), false, &replicas, now()),
+        FirstContact::default()
+    );
     assert_eq!(adopt_gate(&state, &situation(&desired, &replicas)), None);
 }
 
@@ -151,32 +160,32 @@ fn recovery_is_never_blocked() {
 fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
     let (mut state, desired) = never_met(Phase::Baking, &json!({}));
     let replicas = [strange_replica("a", "old", "file"), strange_replica("b", "older", "file")];
-    let _met = meet(&mut state, Some(&document("c1")), false, &replicas, now());
-    let mut state = heed(state.clone(), &[intent(adoption(&state))], now()).state;
+    let _met = record_first_contact(&mut state, Some(&document("c1")), false, &replicas, now());
+    let mut state = apply_intents(state.clone(), &[intent(adoption(&state))], now()).state;
     rollout(&mut state).promoted = true;
-    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
-    let Some(decision @ crate::Decision::Restore { documents, .. }) = &heeded.restore else {
-        panic!("{:?}", heeded.heard)
+    let heeded = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
+    let Some(decision @ crate::Decision::RestoreFound { documents, .. }) = &heeded.restore else {
+        panic!("{:?}", heeded.effects)
     };
     assert_eq!(documents["http://a:1"], document("old").digest());
     assert_eq!(documents["http://b:1"], document("older").digest());
     let inputs = crate::sample::inputs(&desired);
     // A replica that does not answer: nothing is remembered as done, and one asks again.
-    let failed = crate::Acted::ActFailed { reason: "no answer".to_owned() };
+    let failed = crate::StepOutcome::ActFailed { reason: "no answer".to_owned() };
     let after = crate::advance(&heeded.state, decision, failed, &inputs, now()).state;
     assert!(after.rollout_under_way().is_some());
-    let after = crate::advance(&heeded.state, decision, crate::Acted::Restored, &inputs, now()).state;
+    let after = crate::advance(&heeded.state, decision, crate::StepOutcome::Restored, &inputs, now()).state;
     assert_eq!(after.rollout.as_ref().unwrap().phase, Phase::RolledBack);
     assert_eq!((&after.applied, &after.verified), (&None, &None));
     let apply = &after.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains("bob went back to what served before Moorline"), "{apply:?}");
     assert_eq!(after.hold_on(&desired.revision.commit).unwrap().by, "bob");
     assert!(after.found.iter().all(|found| found.adopted.is_none()));
-    let heeded = heed(after, &[intent(Operation::Rollback { commit: None })], now());
+    let heeded = apply_intents(after, &[intent(Operation::Rollback { commit: None })], now());
     assert!(
-        matches!(&heeded.heard[0], crate::intent::Heard::Known(Outcome::Refused { .. })),
+        matches!(&heeded.effects[0], crate::intent::IntentEffect::Answered(Outcome::Refused { .. })),
         "they serve already: {:?}",
-        heeded.heard
+        heeded.effects
     );
 }
 
@@ -184,17 +193,20 @@ fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
 fn a_replica_that_served_nothing_before_is_named_when_one_goes_back() {
     let (mut state, desired) = never_met(Phase::Baking, &json!({}));
     let replicas = [strange_replica("a", "old", "file"), replica("b", None, None)];
-    let _met = meet(&mut state, Some(&document("c1")), true, &replicas, now());
+    let _met = record_first_contact(&mut state, Some(&document("c1")), true, &replicas, now());
     rollout(&mut state).promoted = true;
     let serves_c1 = |name| replica(name, Some(document("c1").digest()), None);
     state.replicas =
         [serves_c1("a"), serves_c1("b")].iter().map(|read| crate::gateway::remembered(read, now())).collect();
-    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
+    let heeded = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
     let named = "http://b:1 served nothing before, and goes on with";
-    assert!(matches!(&heeded.heard[0], crate::intent::Heard::Heals { did, .. } if did.contains(named)));
+    assert!(
+        matches!(&heeded.effects[0], crate::intent::IntentEffect::Heals { did, .. } if did.contains(named))
+    );
     let decision = heeded.restore.unwrap();
     let inputs = crate::sample::inputs(&desired);
-    let mut after = crate::advance(&heeded.state, &decision, crate::Acted::Restored, &inputs, now()).state;
+    let mut after =
+        crate::advance(&heeded.state, &decision, crate::StepOutcome::Restored, &inputs, now()).state;
     let apply = &after.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains(named), "{apply:?}");
     after.replicas[0].digest = Some(document("old").digest());

@@ -8,27 +8,28 @@ use moorline_model::rollout::{
     Approval, ApprovalRules, Deployed, Phase, RequestCounts, Rollout, RolloutKind,
 };
 
-use super::ledger::Ledger;
-use super::{Inputs, tell};
+use super::recorder::Recorder;
+use super::{Inputs, notify};
 use crate::changes::changes;
 use crate::desired::Desired;
 
-pub(super) fn begin(ledger: &mut Ledger, revision: &Revision, kind: &RolloutKind, inputs: &Inputs<'_>) {
+pub(super) fn begin(recorder: &mut Recorder, revision: &Revision, kind: &RolloutKind, inputs: &Inputs<'_>) {
     let short = revision.commit.short();
     let Some(desired) = inputs.desired.filter(|desired| desired.revision.commit == revision.commit) else {
-        ledger.note(EventKind::Rollout, format!("{short} cannot be begun: what it declares cannot be read"));
+        recorder
+            .note(EventKind::Rollout, format!("{short} cannot be begun: what it declares cannot be read"));
         return;
     };
-    let rollout = rollout(&ledger.state, revision, kind, desired, inputs, ledger.now);
-    ledger.state.sync = None;
-    if let Some(reason) = ledger.state.frozen.take() {
+    let rollout = rollout(&recorder.state, revision, kind, desired, inputs, recorder.now);
+    recorder.state.sync = None;
+    if let Some(reason) = recorder.state.frozen.take() {
         let message = format!(
             "the freeze ended: {short} declares something else, and no caller saw what froze ({reason})"
         );
-        ledger.note(EventKind::Hold, message);
+        recorder.note(EventKind::Hold, message);
     }
-    ledger.state.rollout = Some(rollout);
-    let what = compare(&mut ledger.state, inputs).unwrap_or_default();
+    recorder.state.rollout = Some(rollout);
+    let what = compare(&mut recorder.state, inputs).unwrap_or_default();
     let message = match kind {
         RolloutKind::Deploy => format!("{short} by {} begins: {}{what}", revision.author, revision.message),
         RolloutKind::Rollback { from, actor, reason } => {
@@ -36,13 +37,13 @@ pub(super) fn begin(ledger: &mut Ledger, revision: &Revision, kind: &RolloutKind
         }
         RolloutKind::Heal { actor, reason, .. } => {
             // What drifted from the tree in force is planned anew, though the tree is the same.
-            ledger.forget_tree();
+            recorder.forget_tree();
             format!("{actor} has Terraform give back what {short} declares: {}", or_none(reason))
         }
     };
-    ledger.note(EventKind::Rollout, message);
-    ledger.note_apply_condition();
-    tell::began(ledger);
+    recorder.note(EventKind::Rollout, message);
+    recorder.note_apply_condition();
+    notify::began(recorder);
 }
 
 fn or_none(reason: &str) -> &str {
@@ -61,7 +62,7 @@ fn rollout(
         id: inputs.id,
         kind: kind.clone(),
         revision: revision.clone(),
-        from: way_back(state, revision),
+        from: rollback_target(state, revision),
         phase: Phase::Pending,
         started_at: now,
         phase_since: now,
@@ -146,12 +147,12 @@ fn digest(
 
 /// Notes what the rollout under way changes, where that could not be said when it began: Terraform hands its document over
 /// later.
-pub(super) fn know_changes(ledger: &mut Ledger, inputs: &Inputs<'_>) {
-    if let Some(what) = compare(&mut ledger.state, inputs)
-        && let Some(rollout) = ledger.rollout()
+pub(super) fn record_changes(recorder: &mut Recorder, inputs: &Inputs<'_>) {
+    if let Some(what) = compare(&mut recorder.state, inputs)
+        && let Some(rollout) = recorder.rollout()
     {
         let message = format!("{} is known in full{what}", rollout.revision.commit.short());
-        ledger.note(EventKind::Rollout, message);
+        recorder.note(EventKind::Rollout, message);
     }
 }
 
@@ -165,19 +166,20 @@ fn compare(state: &mut EnvironmentState, inputs: &Inputs<'_>) -> Option<String> 
         return None;
     }
     let declared = inputs.desired.and_then(|desired| desired.document.config());
-    let brought = [inputs.brought, declared].into_iter().flatten().find(|found| found.digest() == digest)?;
+    let incoming =
+        [inputs.incoming, declared].into_iter().flatten().find(|found| found.digest() == digest)?;
     let before = inputs.in_force.filter(|document| Some(document.digest()) == in_force);
     if in_force.is_some() && before.is_none() {
         return None;
     }
-    rollout.changes = Some(changes(before.map(Config::value), brought.value(), digest));
+    rollout.changes = Some(changes(before.map(Config::value), incoming.value(), digest));
     Some(format!(" ({})", rollout.what_changes()))
 }
 
 /// On the way to Staging: which document the commit declares by now. Terraform may have handed it over since the rollout
 /// began, also in an apply whose end an earlier life of the daemon did not see.
-pub(super) fn know_document(ledger: &mut Ledger, inputs: &Inputs<'_>) {
-    let Some(rollout) = ledger.rollout() else { return };
+pub(super) fn record_document(recorder: &mut Recorder, inputs: &Inputs<'_>) {
+    let Some(rollout) = recorder.rollout() else { return };
     let desired = inputs.desired.filter(|desired| desired.revision.commit == rollout.revision.commit);
     let Some(config) = desired.and_then(|desired| desired.document.config()) else { return };
     let is_known = match rollout.phase {
@@ -194,7 +196,7 @@ pub(super) fn know_document(ledger: &mut Ledger, inputs: &Inputs<'_>) {
 }
 
 /// What was verified last, unless it is the very commit that begins, or one that a person does not want.
-fn way_back(state: &EnvironmentState, revision: &Revision) -> Option<Deployed> {
+fn rollback_target(state: &EnvironmentState, revision: &Revision) -> Option<Deployed> {
     let verified = state.verified.as_ref()?;
     let commit = &verified.revision.commit;
     let is_held = state.holds.iter().any(|hold| hold.commit.as_ref() == Some(commit));

@@ -5,22 +5,23 @@ use moorline_model::drift::Lane;
 use moorline_model::event::EventKind;
 use moorline_model::rollout::{Phase, Stop};
 
-use super::ledger::{Ledger, hold};
+use super::recorder::{Recorder, hold};
 
 /// What was left is held, else the next cycle would bring it in at once; nothing is in force any more.
-pub(super) fn restored(ledger: &mut Ledger, actor: &str, reason: &str) {
-    if let Some(rollout) = ledger.rollout() {
+pub(super) fn restored(recorder: &mut Recorder, actor: &str, reason: &str) {
+    if let Some(rollout) = recorder.rollout() {
         rollout.stop = Some(Stop { actor: actor.to_owned(), reason: reason.to_owned() });
-        ledger.finish(&Phase::RolledBack, Some(&format!("{actor} went back to what served before Moorline")));
+        recorder
+            .finish(&Phase::RolledBack, Some(&format!("{actor} went back to what served before Moorline")));
     }
-    let now = ledger.now;
-    let left = ledger.state.applied.take().map(|applied| applied.revision.commit);
-    let head = ledger.state.head.as_ref().map(|head| head.commit.clone());
-    for commit in [left, head].into_iter().flatten() {
+    let now = recorder.now;
+    let holds_after_rollback = recorder.state.applied.take().map(|applied| applied.revision.commit);
+    let head = recorder.state.head.as_ref().map(|head| head.commit.clone());
+    for commit in [holds_after_rollback, head].into_iter().flatten() {
         let because = format!("{actor} went back to what served before Moorline");
-        hold(&mut ledger.state, Some(commit), because, actor.to_owned(), now);
+        hold(&mut recorder.state, Some(commit), because, actor.to_owned(), now);
     }
-    let state = &mut ledger.state;
+    let state = &mut recorder.state;
     // Nothing is in force that could have verified: whoever brings something in again is asked again.
     state.verified = None;
     state.verified_before.clear();
@@ -37,5 +38,5 @@ pub(super) fn restored(ledger: &mut Ledger, actor: &str, reason: &str) {
     let because = format!("{actor} went back to what served before Moorline{why}{stays}");
     state.conditions.note(ConditionType::Apply, ConditionStatus::Attention, because, now);
     let message = format!("what served before Moorline serves again, as {actor} asked{why}{stays}");
-    ledger.note(EventKind::Rollout, message);
+    recorder.note(EventKind::Rollout, message);
 }

@@ -9,8 +9,8 @@ use moorline_model::event::EventKind;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Undo};
 
-use super::Acted;
-use super::ledger::{Ledger, tried};
+use super::StepOutcome;
+use super::recorder::{Recorder, tried};
 use crate::decide::{self, Decision};
 
 /// Tries after a plan that failed for a reason that may pass.
@@ -26,142 +26,144 @@ const ACT_RETRY_WAIT: Duration = Duration::from_secs(2);
 /// Longest wait between two tries at reaching the gateways.
 const ACT_RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
 
-pub(super) fn took(ledger: &mut Ledger, decision: &Decision, acted: Acted) {
+pub(super) fn record_outcome(recorder: &mut Recorder, decision: &Decision, acted: StepOutcome) {
     match (decision, acted) {
-        (Decision::PlanTerraform, Acted::Planned(plan)) => planned(ledger, plan),
-        (Decision::PlanTerraform | Decision::UndoPlan, Acted::PlanFailed { reason, transient }) => {
-            plan_failed(ledger, &reason, transient);
+        (Decision::PlanTerraform, StepOutcome::Planned(plan)) => planned(recorder, plan),
+        (Decision::PlanTerraform | Decision::UndoPlan, StepOutcome::PlanFailed { reason, transient }) => {
+            plan_failed(recorder, &reason, transient);
         }
-        (Decision::ApplyTerraform, Acted::Applied { digest }) => {
-            if let Some(rollout) = ledger.rollout() {
+        (Decision::ApplyTerraform, StepOutcome::Applied { digest }) => {
+            if let Some(rollout) = recorder.rollout() {
                 rollout.terraform_applied = true;
                 rollout.digest = digest.or(rollout.digest);
                 let tree = rollout.terraform_tree.clone();
-                if let Some(applied) = &mut ledger.state.applied {
+                if let Some(applied) = &mut recorder.state.applied {
                     applied.terraform_tree = tree;
                 }
-                ledger.enter(&Phase::Staging, "Terraform applied");
+                recorder.enter(&Phase::Staging, "Terraform applied");
             }
         }
-        (Decision::ApplyTerraform, Acted::ApplyFailed { reason }) => {
-            if let Some(rollout) = ledger.rollout() {
+        (Decision::ApplyTerraform, StepOutcome::ApplyFailed { reason }) => {
+            if let Some(rollout) = recorder.rollout() {
                 rollout.terraform_applied = true;
             }
-            ledger.forget_tree();
-            ledger.go_back(&format!("terraform apply failed: {reason}"));
+            recorder.forget_tree();
+            recorder.go_back(&format!("terraform apply failed: {reason}"));
         }
-        (Decision::ApplyTerraform | Decision::UndoApply, Acted::PlanStale { reason }) => {
-            stale(ledger, &reason);
+        (Decision::ApplyTerraform | Decision::UndoApply, StepOutcome::PlanStale { reason }) => {
+            stale(recorder, &reason);
         }
-        (Decision::Stage, Acted::Staged { generations }) => {
-            if let Some(rollout) = ledger.rollout() {
+        (Decision::Stage, StepOutcome::Staged { generations }) => {
+            if let Some(rollout) = recorder.rollout() {
                 rollout.generations.extend(generations);
                 tried(rollout);
             }
-            ledger.note_apply_condition();
+            recorder.note_apply_condition();
         }
-        (Decision::Shift { weight }, Acted::Shifted) => {
-            if let Some(rollout) = ledger.rollout() {
+        (Decision::Shift { weight }, StepOutcome::Shifted) => {
+            if let Some(rollout) = recorder.rollout() {
                 tried(rollout);
                 let short = rollout.revision.commit.short().to_owned();
-                ledger.note(EventKind::Rollout, format!("{short} gets {weight} of requests"));
+                recorder.note(EventKind::Rollout, format!("{short} gets {weight} of requests"));
             }
         }
-        (Decision::Promote, Acted::Promoted) => ledger.enter(&Phase::Baking, "every replica serves it"),
-        (Decision::UndoDocument { .. }, Acted::Undone) => undone(ledger),
-        (Decision::UndoPlan, Acted::UndoPlanned(plan)) => undo_planned(ledger, plan),
-        (Decision::UndoApply, Acted::UndoApplied) => undo_applied(ledger),
-        (Decision::UndoApply, Acted::ApplyFailed { reason }) => {
-            ledger.forget_tree();
-            ledger.finish(&Phase::Frozen, Some(&format!("undoing failed: terraform apply: {reason}")));
+        (Decision::Promote, StepOutcome::Promoted) => {
+            recorder.enter(&Phase::Baking, "every replica serves it")
         }
-        (_, Acted::ActFailed { reason }) => act_failed(ledger, &reason),
+        (Decision::UndoDocument { .. }, StepOutcome::Undone) => undone(recorder),
+        (Decision::UndoPlan, StepOutcome::UndoPlanned(plan)) => undo_planned(recorder, plan),
+        (Decision::UndoApply, StepOutcome::UndoApplied) => undo_applied(recorder),
+        (Decision::UndoApply, StepOutcome::ApplyFailed { reason }) => {
+            recorder.forget_tree();
+            recorder.finish(&Phase::Frozen, Some(&format!("undoing failed: terraform apply: {reason}")));
+        }
+        (_, StepOutcome::ActFailed { reason }) => act_failed(recorder, &reason),
         // An outcome that does not belong to the decision says nothing; the next cycle decides anew.
         _ => {}
     }
 }
 
-pub(super) fn supersede(ledger: &mut Ledger, by: &Revision, acted: &Acted) {
+pub(super) fn supersede(recorder: &mut Recorder, by: &Revision, acted: &StepOutcome) {
     let short = by.commit.short();
     match acted {
-        Acted::Superseded => {}
+        StepOutcome::Superseded => {}
         // The newer commit's own candidate replaces what could not be dropped.
-        Acted::ActFailed { .. }
-            if ledger.rollout().is_some_and(|rollout| rollout.attempts >= ACT_ATTEMPTS_MAX) => {}
-        Acted::ActFailed { reason } => return act_failed(ledger, reason),
+        StepOutcome::ActFailed { .. }
+            if recorder.rollout().is_some_and(|rollout| rollout.attempts >= ACT_ATTEMPTS_MAX) => {}
+        StepOutcome::ActFailed { reason } => return act_failed(recorder, reason),
         _ => return,
     }
-    let asked = ledger.rollout().and_then(|rollout| rollout.requested_by.take());
-    ledger.state.sync = ledger.state.sync.take().or(asked);
-    ledger.finish(&Phase::Superseded, Some(&format!("{short} is newer")));
+    let asked = recorder.rollout().and_then(|rollout| rollout.requested_by.take());
+    recorder.state.sync = recorder.state.sync.take().or(asked);
+    recorder.finish(&Phase::Superseded, Some(&format!("{short} is newer")));
 }
 
-fn planned(ledger: &mut Ledger, plan: PlanSummary) {
-    if let Some(rollout) = ledger.rollout() {
+fn planned(recorder: &mut Recorder, plan: PlanSummary) {
+    if let Some(rollout) = recorder.rollout() {
         let message = format!("{}: plan made, {}", rollout.revision.commit.short(), plan.headline());
         rollout.terraform_changes = Some(PlanChanges::from(&plan));
         rollout.terraform = Some(plan);
         tried(rollout);
-        ledger.note(EventKind::Plan, message);
+        recorder.note(EventKind::Plan, message);
     }
 }
 
-fn plan_failed(ledger: &mut Ledger, reason: &str, transient: bool) {
-    let now = ledger.now;
-    let Some(rollout) = ledger.rollout() else { return };
+fn plan_failed(recorder: &mut Recorder, reason: &str, transient: bool) {
+    let now = recorder.now;
+    let Some(rollout) = recorder.rollout() else { return };
     let is_undo = matches!(rollout.phase, Phase::RollingBack { .. });
     let because = format!("terraform plan failed: {reason}");
     if transient && rollout.attempts < PLAN_RETRIES_MAX {
         rollout.attempts += 1;
         rollout.retry_at = Some(after(now, PLAN_RETRY_WAIT, rollout.attempts, Duration::MAX));
-        ledger.warn(EventKind::Plan, because);
+        recorder.warn(EventKind::Plan, because);
     } else if is_undo {
-        ledger.finish(&Phase::Frozen, Some(&format!("undoing failed: {because}")));
+        recorder.finish(&Phase::Frozen, Some(&format!("undoing failed: {because}")));
     } else {
-        ledger.go_back(&because);
+        recorder.go_back(&because);
     }
 }
 
-fn stale(ledger: &mut Ledger, reason: &str) {
-    ledger.plan_is_stale();
-    let Some(rollout) = ledger.rollout() else { return };
+fn stale(recorder: &mut Recorder, reason: &str) {
+    recorder.plan_is_stale();
+    let Some(rollout) = recorder.rollout() else { return };
     let is_undo = matches!(rollout.phase, Phase::RollingBack { .. });
     if is_undo && rollout.stale_plans > decide::STALE_PLANS_MAX {
         let because = format!("undoing failed: its plan turned out stale {} times", rollout.stale_plans);
-        return ledger.finish(&Phase::Frozen, Some(&because));
+        return recorder.finish(&Phase::Frozen, Some(&because));
     }
     let because = format!("nothing was applied: {reason}");
     if is_undo {
-        ledger.enter(&Phase::RollingBack { undo: Undo::Plan }, &because);
+        recorder.enter(&Phase::RollingBack { undo: Undo::Plan }, &because);
     } else {
         // Nothing was applied: this is not the way back from an interrupted apply.
-        ledger.replan(&because);
+        recorder.replan(&because);
     }
 }
 
-fn undone(ledger: &mut Ledger) {
-    let now = ledger.now;
-    let Some(rollout) = ledger.state.rollout_under_way().cloned() else { return };
+fn undone(recorder: &mut Recorder) {
+    let now = recorder.now;
+    let Some(rollout) = recorder.state.rollout_under_way().cloned() else { return };
     match rollout.phase {
         Phase::RollingBack { undo: Undo::Document } => {
             if rollout.from.is_none() && !rollout.promoted && !rollout.terraform_applied {
                 // A first document that failed as a candidate: with it gone, all is as it was.
-                ledger.finish(&Phase::Failed, None);
-            } else if let Some(obstacle) = decide::obstacle(&ledger.state, &rollout) {
+                recorder.finish(&Phase::Failed, None);
+            } else if let Some(obstacle) = decide::obstacle(&recorder.state, &rollout) {
                 let because = format!("not rolled back: {obstacle}");
-                ledger.finish(&Phase::Frozen, Some(&because));
-            } else if decide::terraform_is_to_be_undone(&ledger.state, &rollout) {
-                ledger.enter(&Phase::RollingBack { undo: Undo::Plan }, "Terraform is next");
+                recorder.finish(&Phase::Frozen, Some(&because));
+            } else if decide::terraform_is_to_be_undone(&recorder.state, &rollout) {
+                recorder.enter(&Phase::RollingBack { undo: Undo::Plan }, "Terraform is next");
             } else {
-                ledger.enter(&Phase::RollingBack { undo: Undo::Attest }, "");
+                recorder.enter(&Phase::RollingBack { undo: Undo::Attest }, "");
             }
         }
         // Somebody else writes there, or a replica started anew: put back again, but not for ever.
         Phase::RollingBack { undo: Undo::Attest } if rollout.attempts >= UNDO_ATTEMPTS_MAX => {
-            ledger.finish(&Phase::Frozen, Some("replicas do not keep the document that was put back"));
+            recorder.finish(&Phase::Frozen, Some("replicas do not keep the document that was put back"));
         }
         _ => {
-            if let Some(rollout) = ledger.rollout() {
+            if let Some(rollout) = recorder.rollout() {
                 rollout.attempts += 1;
                 rollout.retry_at = Some(after(now, ACT_RETRY_WAIT, rollout.attempts, ACT_RETRY_WAIT_MAX));
             }
@@ -169,48 +171,48 @@ fn undone(ledger: &mut Ledger) {
     }
 }
 
-fn undo_planned(ledger: &mut Ledger, plan: PlanSummary) {
+fn undo_planned(recorder: &mut Recorder, plan: PlanSummary) {
     let lost: Vec<_> = plan.destructive().map(|change| change.address.as_str()).collect();
     if !lost.is_empty() {
         let because = format!("undoing would destroy or replace {}", lost.join(", "));
-        return ledger.finish(&Phase::Frozen, Some(&because));
+        return recorder.finish(&Phase::Frozen, Some(&because));
     }
     if plan.is_empty() {
-        return undo_applied(ledger);
+        return undo_applied(recorder);
     }
     let because = plan.headline();
-    if let Some(rollout) = ledger.rollout() {
+    if let Some(rollout) = recorder.rollout() {
         rollout.terraform = Some(plan);
     }
-    ledger.enter(&Phase::RollingBack { undo: Undo::Apply }, &because);
+    recorder.enter(&Phase::RollingBack { undo: Undo::Apply }, &because);
 }
 
-fn undo_applied(ledger: &mut Ledger) {
-    let Some(rollout) = ledger.rollout() else { return };
+fn undo_applied(recorder: &mut Recorder) {
+    let Some(rollout) = recorder.rollout() else { return };
     let tree = rollout.from.as_ref().and_then(|from| from.terraform_tree.clone());
-    if let Some(applied) = &mut ledger.state.applied {
+    if let Some(applied) = &mut recorder.state.applied {
         applied.terraform_tree = tree;
     }
-    ledger.enter(&Phase::RollingBack { undo: Undo::Attest }, "Terraform is back");
+    recorder.enter(&Phase::RollingBack { undo: Undo::Attest }, "Terraform is back");
 }
 
-fn act_failed(ledger: &mut Ledger, reason: &str) {
-    let now = ledger.now;
-    let Some(rollout) = ledger.rollout() else { return };
+fn act_failed(recorder: &mut Recorder, reason: &str) {
+    let now = recorder.now;
+    let Some(rollout) = recorder.rollout() else { return };
     rollout.attempts = rollout.attempts.saturating_add(1);
     let is_undo = matches!(rollout.phase, Phase::RollingBack { .. });
     let most = if is_undo { UNDO_ATTEMPTS_MAX } else { ACT_ATTEMPTS_MAX };
     if rollout.attempts <= most || rollout.phase == Phase::Baking {
         rollout.retry_at = Some(after(now, ACT_RETRY_WAIT, rollout.attempts, ACT_RETRY_WAIT_MAX));
         let message = format!("{}, try {}: {reason}", rollout.phase, rollout.attempts);
-        ledger.warn(EventKind::Rollout, message);
+        recorder.warn(EventKind::Rollout, message);
         return;
     }
     let because = format!("given up after {} tries: {reason}", rollout.attempts);
     if is_undo {
-        ledger.finish(&Phase::Frozen, Some(&format!("undoing failed: {because}")));
+        recorder.finish(&Phase::Frozen, Some(&format!("undoing failed: {because}")));
     } else {
-        ledger.go_back(&because);
+        recorder.go_back(&because);
     }
 }
 

@@ -26,7 +26,7 @@ fn a_person_is_asked_once_when_there_is_no_verdict_for_too_long() {
     let mut told = Vec::new();
     for minutes in [29, 31, 40] {
         let at = now() + SignedDuration::from_mins(minutes);
-        let next = witness(&state, inconclusive(&state, at), at);
+        let next = record_evidence(&state, inconclusive(&state, at), at);
         state = next.state;
         told.extend(next.notifications.into_iter().map(|message| (minutes, message.transition)));
     }
@@ -39,7 +39,7 @@ fn evidence_of_a_phase_that_is_over_is_dropped() {
     let staging = rolling(&in_force("c1"), &desired, Phase::Staging);
     let evidence = inconclusive(&staging, now());
     let baking = rolling(&in_force("c1"), &desired, Phase::Baking);
-    assert_eq!(witness(&baking, evidence, now()).state, baking);
+    assert_eq!(record_evidence(&baking, evidence, now()).state, baking);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn success_moves_what_was_verified_to_what_was_verified_before() {
     let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
     rollout(&mut state).promoted = true;
     let decision = Decision::Finish { phase: Phase::Succeeded, because: None };
-    let next = advance(&state, &decision, Acted::Rested, &inputs(&desired), now());
+    let next = advance(&state, &decision, StepOutcome::NoEffect, &inputs(&desired), now());
     let commits = |deployed: &[moorline_model::rollout::Deployed]| {
         deployed.iter().map(|deployed| deployed.revision.commit.clone()).collect::<Vec<_>>()
     };
@@ -66,7 +66,7 @@ fn a_plan_that_fails_for_a_passing_reason_is_tried_four_times_in_all() {
     let mut waits = Vec::new();
     let mut told = 0;
     for _ in 0..4 {
-        let acted = Acted::PlanFailed { reason: "state is locked".to_owned(), transient: true };
+        let acted = StepOutcome::PlanFailed { reason: "state is locked".to_owned(), transient: true };
         let next = advance(&state, &Decision::PlanTerraform, acted, &inputs(&desired), now());
         state = next.state;
         told += next.notifications.len();
@@ -84,7 +84,7 @@ fn a_failed_apply_is_undone_and_its_tree_forgotten() {
     let mut before = in_force("c1");
     before.applied.as_mut().unwrap().terraform_tree = Some("tree-c1".to_owned());
     let state = rolling(&before, &desired, Phase::Applying);
-    let acted = Acted::ApplyFailed { reason: "quota".to_owned() };
+    let acted = StepOutcome::ApplyFailed { reason: "quota".to_owned() };
     let mut next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
     assert_eq!(rollout(&mut next.state).phase, Phase::RollingBack { undo: Undo::Plan });
     assert!(rollout(&mut next.state).terraform_applied);
@@ -98,7 +98,7 @@ fn a_rollback_that_is_not_automatic_freezes() {
     let sections = json!({"terraform": {"directory": "infra"}, "rollback": {"automatic": false}});
     let desired = declared("c2", &sections);
     let state = rolling(&in_force("c1"), &desired, Phase::Applying);
-    let acted = Acted::ApplyFailed { reason: "quota".to_owned() };
+    let acted = StepOutcome::ApplyFailed { reason: "quota".to_owned() };
     let next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
     assert!(next.state.frozen.as_ref().unwrap().contains("rollback.automatic is false"));
     assert_eq!(next.notifications[0].transition, Transition::Frozen);
@@ -110,7 +110,7 @@ fn a_stale_plan_is_forgotten_and_nothing_counts_as_applied() {
     let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::Applying);
     rollout(&mut state).terraform = Some(crate::sample::plan("c2", &[]));
-    let acted = Acted::PlanStale { reason: "the state's serial is 8 and not 7".to_owned() };
+    let acted = StepOutcome::PlanStale { reason: "the state's serial is 8 and not 7".to_owned() };
     let mut next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
     let rollout = rollout(&mut next.state);
     assert_eq!((&rollout.phase, rollout.stale_plans), (&Phase::Planning, 1));
@@ -121,8 +121,8 @@ fn a_stale_plan_is_forgotten_and_nothing_counts_as_applied() {
 fn a_promotion_is_remembered_before_it_is_tried() {
     let desired = declared("c2", &json!({}));
     let state = rolling(&in_force("c1"), &desired, Phase::Staging);
-    let decision = Decision::Move { phase: Phase::Promoting, because: String::new() };
-    let mut next = advance(&state, &decision, Acted::Rested, &inputs(&desired), now());
+    let decision = Decision::EnterPhase { phase: Phase::Promoting, because: String::new() };
+    let mut next = advance(&state, &decision, StepOutcome::NoEffect, &inputs(&desired), now());
     assert!(rollout(&mut next.state).promoted);
 }
 
@@ -130,7 +130,7 @@ fn a_promotion_is_remembered_before_it_is_tried() {
 fn an_outcome_that_does_not_belong_to_the_decision_changes_nothing() {
     let desired = declared("c2", &json!({}));
     let state = rolling(&in_force("c1"), &desired, Phase::Staging);
-    let next = advance(&state, &Decision::Stage, Acted::Promoted, &inputs(&desired), now());
+    let next = advance(&state, &Decision::Stage, StepOutcome::Promoted, &inputs(&desired), now());
     assert_eq!((next.state, next.events.len()), (state, 0));
 }
 
@@ -138,9 +138,9 @@ fn an_outcome_that_does_not_belong_to_the_decision_changes_nothing() {
 fn a_new_head_is_history_once() {
     let mut state = in_force("c1");
     let head = crate::sample::revision("c2");
-    let event = saw_head(&mut state, &head, now()).unwrap();
+    let event = record_head(&mut state, &head, now()).unwrap();
     assert_eq!(event.message, "c200000000 by ann: change c2");
-    assert_eq!(saw_head(&mut state, &head, now()), None);
+    assert_eq!(record_head(&mut state, &head, now()), None);
 }
 
 #[test]
@@ -150,8 +150,8 @@ fn an_interrupted_apply_counts_as_applied_and_its_plan_and_tree_are_forgotten() 
     before.applied.as_mut().unwrap().terraform_tree = Some("tree-c1".to_owned());
     let mut state = rolling(&before, &desired, Phase::Applying);
     rollout(&mut state).terraform = Some(crate::sample::plan("c2", &[]));
-    let decision = Decision::Move { phase: Phase::Planning, because: "interrupted".to_owned() };
-    let mut next = advance(&state, &decision, Acted::Rested, &inputs(&desired), now());
+    let decision = Decision::EnterPhase { phase: Phase::Planning, because: "interrupted".to_owned() };
+    let mut next = advance(&state, &decision, StepOutcome::NoEffect, &inputs(&desired), now());
     // Also where the next rollout declares the old tree again: what Terraform made of the world is not known.
     assert_eq!(next.state.applied.as_ref().unwrap().terraform_tree, None);
     let rollout = rollout(&mut next.state);
@@ -166,10 +166,10 @@ fn a_rollout_does_not_go_back_to_what_a_person_left() {
     let mut state = in_force("c1");
     state.verified_before = vec![crate::sample::deployed("c0")];
     let operation: Intent = crate::sample::intent(Operation::Rollback { commit: None });
-    let heeded = crate::intent::heed(state, &[operation], now());
+    let heeded = crate::intent::apply_intents(state, &[operation], now());
     let desired = declared("c0", &json!({}));
     let begin = heeded.begin.unwrap();
-    let mut next = advance(&heeded.state, &begin, Acted::Rested, &inputs(&desired), now());
+    let mut next = advance(&heeded.state, &begin, StepOutcome::NoEffect, &inputs(&desired), now());
     assert_eq!(rollout(&mut next.state).from, None);
 }
 
@@ -179,7 +179,7 @@ fn a_rollout_behind_a_closed_gate_is_held_and_says_by_what() {
     let state = rolling(&in_force("c1"), &desired, Phase::Pending);
     assert_eq!(moorline_model::status::word(&state).0.as_str(), "applying");
     let decision = crate::decide(&state, &crate::sample::situation(&desired, &[]), now());
-    let state = advance(&state, &decision, Acted::Rested, &inputs(&desired), now()).state;
+    let state = advance(&state, &decision, StepOutcome::NoEffect, &inputs(&desired), now()).state;
     assert_eq!(moorline_model::status::word(&state).0.as_str(), "held");
     let apply = &state.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains("c200000000 waits: apply.auto is false"), "{}", apply.because);
@@ -190,7 +190,7 @@ fn begun(before: &EnvironmentState, desired: &Desired, in_force: Option<&Config>
     use moorline_model::rollout::RolloutKind;
     let decision = Decision::Begin { revision: desired.revision.clone(), kind: RolloutKind::Deploy };
     let inputs = Inputs { in_force, ..inputs(desired) };
-    advance(before, &decision, Acted::Rested, &inputs, now())
+    advance(before, &decision, StepOutcome::NoEffect, &inputs, now())
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_rollout_says_from_its_beginning_what_it_changes() {
     rollout(&mut next.state).promoted = true;
     rollout(&mut next.state).changes = None;
     let inputs = Inputs { in_force: desired.document.config(), ..inputs(&desired) };
-    let mut later = advance(&next.state, &Decision::Watch, Acted::Rested, &inputs, now());
+    let mut later = advance(&next.state, &Decision::Verify, StepOutcome::NoEffect, &inputs, now());
     assert_eq!(rollout(&mut later.state).changes, None);
 }
 
@@ -230,14 +230,14 @@ fn a_document_that_terraform_hands_over_is_compared_once_it_is_there() {
     assert_eq!(rollout(&mut state).what_changes(), "what it changes is not known");
     let (old, new) = (crate::sample::document("c1"), crate::sample::document("c2"));
     rollout(&mut state).digest = Some(new.digest());
-    let inputs = Inputs { in_force: Some(&old), brought: Some(&new), ..inputs(&desired) };
-    let next = advance(&state, &Decision::Watch, Acted::Rested, &inputs, now());
+    let inputs = Inputs { in_force: Some(&old), incoming: Some(&new), ..inputs(&desired) };
+    let next = advance(&state, &Decision::Verify, StepOutcome::NoEffect, &inputs, now());
     let told: Vec<_> = next.events.iter().map(|event| event.message.as_str()).collect();
     assert_eq!(
         told,
         ["c200000000 is known in full (the tags.Document of the gateway changes from c1 to c2)"]
     );
-    let again = advance(&next.state, &Decision::Watch, Acted::Rested, &inputs, now());
+    let again = advance(&next.state, &Decision::Verify, StepOutcome::NoEffect, &inputs, now());
     assert_eq!(again.events, []);
 }
 
@@ -251,17 +251,19 @@ fn following() -> (EnvironmentState, Desired, Desired) {
 #[test]
 fn a_head_that_declares_what_is_in_force_takes_its_place_without_a_rollout_and_without_news() {
     let (mut state, head, in_effect) = following();
-    assert_eq!(follow(&mut state, &head, &in_effect, now()), Some(Followed(None)));
+    assert_eq!(fast_forward(&mut state, &head, &in_effect, now()), Some(FastForwarded(None)));
     for deployed in [&state.applied, &state.verified] {
         assert_eq!(deployed.as_ref().unwrap().revision, head.revision);
     }
     assert_eq!(state.head.as_ref(), Some(&head.revision));
     assert_eq!(state.rollout, None);
-    assert_eq!(follow(&mut state, &head, &head, now()), None, "it is in force already");
+    assert_eq!(fast_forward(&mut state, &head, &head, now()), None, "it is in force already");
     // After something else was wanted, that it is not any more is news.
     let (mut state, head, in_effect) = following();
     state.head = Some(crate::sample::revision("c3"));
-    let Some(Followed(Some(event))) = follow(&mut state, &head, &in_effect, now()) else { panic!() };
+    let Some(FastForwarded(Some(event))) = fast_forward(&mut state, &head, &in_effect, now()) else {
+        panic!()
+    };
     assert!(event.message.contains("declares the same here as c1"), "{}", event.message);
 }
 
@@ -286,7 +288,7 @@ fn nothing_follows_what_differs_is_held_or_is_not_as_it_was_verified() {
         let (mut state, mut head, in_effect) = following();
         change(&mut state, &mut head);
         let before = state.clone();
-        assert_eq!(follow(&mut state, &head, &in_effect, now()), None, "{what}");
+        assert_eq!(fast_forward(&mut state, &head, &in_effect, now()), None, "{what}");
         assert_eq!(state, before, "{what}");
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 
 use moorline_model::drift::Finding;
 
-use crate::drift::settle;
+use crate::drift::track;
 use crate::gateway::ReplicaReading;
 use crate::sample::{now, replica};
 
@@ -25,8 +25,8 @@ fn messages(readings: &[Vec<Finding>]) -> Vec<Notification> {
     let mut all = Vec::new();
     for findings in readings {
         let today = "2026-11-21".parse().unwrap();
-        let settled = settle(&state.drift, &[Lane::Gateway], findings.clone(), &[], today, now());
-        let told = drift(&mut state, settled, &[], now());
+        let tracked = track(&state.drift, &[Lane::Gateway], findings.clone(), &[], today, now());
+        let told = drift(&mut state, tracked, &[], now());
         all.extend(told.notifications);
     }
     all
@@ -37,9 +37,8 @@ fn lines(findings: &dyn Fn() -> Vec<Finding>) -> Vec<String> {
     let mut state = EnvironmentState::new("prod".parse().unwrap());
     let mut all = Vec::new();
     for found in [findings(), findings(), Vec::new()] {
-        let settled =
-            settle(&state.drift, &[Lane::Gateway], found, &[], "2026-11-21".parse().unwrap(), now());
-        all.extend(drift(&mut state, settled, &[], now()).events);
+        let tracked = track(&state.drift, &[Lane::Gateway], found, &[], "2026-11-21".parse().unwrap(), now());
+        all.extend(drift(&mut state, tracked, &[], now()).events);
     }
     all.into_iter().map(|event| event.message).collect()
 }
@@ -95,8 +94,8 @@ fn an_address_that_was_corrected_is_declared_no_more_and_not_read_again() {
             let names = if findings.is_empty() { declared } else { &["http://a", "http://typo"] };
             state.replicas = names.iter().map(|name| crate::gateway::remembered(&at(name), now())).collect();
             let today = "2026-11-21".parse().unwrap();
-            let settled = settle(&state.drift, &[Lane::Gateway], findings.to_vec(), &[], today, now());
-            for event in drift(&mut state, settled, &[], now()).events {
+            let tracked = track(&state.drift, &[Lane::Gateway], findings.to_vec(), &[], today, now());
+            for event in drift(&mut state, tracked, &[], now()).events {
                 last = event.message;
             }
         }
@@ -175,8 +174,8 @@ fn an_alert_names_the_command_that_gives_the_declared_state_back_where_people_mu
         let mut last = None;
         for _ in 0..2 {
             let lanes = [Lane::Gateway, Lane::Terraform, Lane::Aws];
-            let settled = settle(&state.drift, &lanes, finding(), &[], "2026-11-21".parse().unwrap(), now());
-            last = drift(&mut state, settled, heal, now()).notifications.pop();
+            let tracked = track(&state.drift, &lanes, finding(), &[], "2026-11-21".parse().unwrap(), now());
+            last = drift(&mut state, tracked, heal, now()).notifications.pop();
         }
         last.unwrap().action.unwrap()
     };

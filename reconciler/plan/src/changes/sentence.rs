@@ -47,13 +47,13 @@ pub(super) fn first(changes: &[Worded]) -> String {
 fn groups(changes: &[Worded]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for change in changes {
-        let alike = |group: &&mut Group<'_>| {
+        let merged = |group: &&mut Group<'_>| {
             let Worded { kind, field, before, after, unit, .. } = group.first;
             (kind, field, before, after, unit)
                 == (&change.kind, &change.field, &change.before, &change.after, &change.unit)
                 && group.first.name != change.name
         };
-        match groups.iter_mut().find(alike) {
+        match groups.iter_mut().find(merged) {
             Some(group) => group.count += 1,
             None => groups.push(Group { first: change, count: 1 }),
         }

@@ -9,13 +9,13 @@ use crate::lanes;
 use crate::sample::{declared, document, in_force, now, replica, rolling};
 
 /// What is told when the source is read like this, twice a minute.
-fn told(readings: &[Option<&str>]) -> Vec<Transition> {
+fn messages(readings: &[Option<&str>]) -> Vec<Transition> {
     let mut state = in_force("c1");
     let head = crate::sample::revision("c1");
     let mut all = Vec::new();
     for (index, error) in (0..).zip(readings) {
-        let source = error.map_or(SourceReading::Valid(&head), SourceReading::Unreachable);
-        let checks = Looked { source: Some(source), ..Looked::default() };
+        let source = error.map_or(SourceCheck::Valid(&head), SourceCheck::Unreachable);
+        let checks = Checks { source: Some(source), ..Checks::default() };
         let at = now() + SignedDuration::from_secs(30 * index);
         all.extend(note_conditions(&mut state, &checks, at).notifications);
     }
@@ -25,29 +25,29 @@ fn told(readings: &[Option<&str>]) -> Vec<Transition> {
 #[test]
 fn one_failed_look_is_no_news_the_second_is_and_so_is_the_end() {
     let dark = Some("connection refused");
-    assert_eq!(told(&[None, dark, None]), []);
-    assert_eq!(told(&[None, dark, dark, dark, None]), [Transition::CannotCheck, Transition::Resolved]);
-    assert_eq!(told(&[dark, dark]), [Transition::CannotCheck]);
+    assert_eq!(messages(&[None, dark, None]), []);
+    assert_eq!(messages(&[None, dark, dark, dark, None]), [Transition::CannotCheck, Transition::Resolved]);
+    assert_eq!(messages(&[dark, dark]), [Transition::CannotCheck]);
 }
 
 #[test]
 fn trouble_with_the_repository_is_told_by_one_environment_for_all() {
     let names = ["dev", "prod"].map(|name| name.parse().unwrap());
     let head = crate::sample::revision("c1");
-    let tell = |voice: Voice<'_>| {
+    let tell = |scope: AlertScope<'_>| {
         let mut state = in_force("c1");
-        let mut told = Told::default();
-        let dark = || SourceReading::Unreachable("no answer");
-        for (index, source) in (0..).zip([dark(), dark(), dark(), SourceReading::Valid(&head)]) {
-            let checks = Looked { source: Some(source), voice, ..Looked::default() };
-            let news = note_conditions(&mut state, &checks, now() + SignedDuration::from_mins(index));
-            told.events.extend(news.events);
-            told.notifications.extend(news.notifications);
+        let mut messages = Messages::default();
+        let dark = || SourceCheck::Unreachable("no answer");
+        for (index, source) in (0..).zip([dark(), dark(), dark(), SourceCheck::Valid(&head)]) {
+            let checks = Checks { source: Some(source), scope, ..Checks::default() };
+            let changes = note_conditions(&mut state, &checks, now() + SignedDuration::from_mins(index));
+            messages.events.extend(changes.events);
+            messages.notifications.extend(changes.notifications);
         }
         assert!(state.incidents.is_empty());
-        told
+        messages
     };
-    let (all, silent) = (tell(Voice::All(&names)), tell(Voice::Silent));
+    let (all, silent) = (tell(AlertScope::Shared(&names)), tell(AlertScope::Suppressed));
     let headlines: Vec<_> = all.notifications.iter().map(|message| message.headline.as_str()).collect();
     assert_eq!(
         headlines,
@@ -67,56 +67,56 @@ fn other_mistakes_are_news_of_the_same_incident_and_a_second_outage_is_another()
     let mut state = in_force("c1");
     let (bad, worse) = (crate::sample::revision("c2"), crate::sample::revision("c3"));
     let good = crate::sample::revision("c4");
-    let bad = SourceReading::Invalid { head: &bad, mistakes: "a.yaml:1: one" };
-    let worse = SourceReading::Invalid { head: &worse, mistakes: "a.yaml:1: two" };
-    let good = SourceReading::Valid(&good);
-    let mut told = Vec::new();
+    let bad = SourceCheck::Invalid { head: &bad, mistakes: "a.yaml:1: one" };
+    let worse = SourceCheck::Invalid { head: &worse, mistakes: "a.yaml:1: two" };
+    let good = SourceCheck::Valid(&good);
+    let mut messages = Vec::new();
     for (index, source) in (0..).zip([good, bad, bad, bad, worse, worse, good, bad, bad]) {
-        let checks = Looked { source: Some(source), ..Looked::default() };
-        let news = note_conditions(&mut state, &checks, now() + SignedDuration::from_mins(index));
+        let checks = Checks { source: Some(source), ..Checks::default() };
+        let changes = note_conditions(&mut state, &checks, now() + SignedDuration::from_mins(index));
         assert!(
-            news.events.iter().all(|event| event.severity == Severity::Warning || event.commit.is_none())
+            changes.events.iter().all(|event| event.severity == Severity::Warning || event.commit.is_none())
         );
-        told.extend(news.notifications);
+        messages.extend(changes.notifications);
     }
-    let transitions: Vec<_> = told.iter().map(|message| message.transition).collect();
+    let transitions: Vec<_> = messages.iter().map(|message| message.transition).collect();
     assert_eq!(
         transitions,
         [Transition::Opened, Transition::Changed, Transition::Resolved, Transition::Opened]
     );
-    assert_eq!(told[0].details, ["c200000000 by ann: a.yaml:1: one"]);
-    assert_eq!(told[1].details, ["c300000000 by ann: a.yaml:1: two"]);
-    assert!(told[..3].iter().all(|message| message.incident == told[0].incident));
-    assert_ne!(told[3].incident, told[0].incident);
-    assert_eq!(told[0].topic, "source check since 2026-11-21 12:02 UTC");
+    assert_eq!(messages[0].details, ["c200000000 by ann: a.yaml:1: one"]);
+    assert_eq!(messages[1].details, ["c300000000 by ann: a.yaml:1: two"]);
+    assert!(messages[..3].iter().all(|message| message.incident == messages[0].incident));
+    assert_ne!(messages[3].incident, messages[0].incident);
+    assert_eq!(messages[0].topic, "source check since 2026-11-21 12:02 UTC");
 }
 
 #[test]
 fn trouble_that_turns_into_another_before_its_end_still_ends() {
     let mut state = in_force("c1");
     let head = crate::sample::revision("c2");
-    let dark = SourceReading::Unreachable("no answer");
-    let bad = SourceReading::Invalid { head: &head, mistakes: "one" };
-    let mut told = Vec::new();
-    for (index, source) in (0..).zip([dark, dark, bad, SourceReading::Valid(&head)]) {
-        let checks = Looked { source: Some(source), ..Looked::default() };
-        told.extend(
+    let dark = SourceCheck::Unreachable("no answer");
+    let bad = SourceCheck::Invalid { head: &head, mistakes: "one" };
+    let mut messages = Vec::new();
+    for (index, source) in (0..).zip([dark, dark, bad, SourceCheck::Valid(&head)]) {
+        let checks = Checks { source: Some(source), ..Checks::default() };
+        messages.extend(
             note_conditions(&mut state, &checks, now() + SignedDuration::from_mins(index)).notifications,
         );
     }
-    let transitions: Vec<_> = told.iter().map(|message| message.transition).collect();
+    let transitions: Vec<_> = messages.iter().map(|message| message.transition).collect();
     assert_eq!(transitions, [Transition::CannotCheck, Transition::Resolved]);
-    assert_eq!(told[0].incident, told[1].incident);
+    assert_eq!(messages[0].incident, messages[1].incident);
 }
 
 #[test]
 fn an_axis_that_was_not_looked_at_keeps_its_reading_and_its_age() {
     let mut state = in_force("c1");
     let replicas = [replica("a", Some(document("c1").digest()), None)];
-    let checks = Looked { replicas: Some(&replicas), ..Looked::default() };
+    let checks = Checks { replicas: Some(&replicas), ..Checks::default() };
     let _first = note_conditions(&mut state, &checks, now());
     let later = now() + SignedDuration::from_mins(1);
-    let _second = note_conditions(&mut state, &Looked::default(), later);
+    let _second = note_conditions(&mut state, &Checks::default(), later);
     assert_eq!(state.conditions.0[&ConditionType::Health].checked_at, now());
     assert_eq!(state.conditions.status(ConditionType::Source), ConditionStatus::Unknown);
 }
@@ -129,7 +129,7 @@ fn health_is_not_known_while_a_replica_cannot_be_read() {
     dark.result = Err("no answer".to_owned());
     let well = replica("a", Some(document("c1").digest()), None);
     let mut status = |replicas: &[ReplicaReading]| {
-        let checks = Looked { replicas: Some(replicas), ..Looked::default() };
+        let checks = Checks { replicas: Some(replicas), ..Checks::default() };
         let _told = note_conditions(&mut state, &checks, now());
         state.conditions.status(ConditionType::Health)
     };
@@ -163,10 +163,10 @@ fn a_hold_on_a_commit_that_nobody_wants_any_more_is_no_worry() {
 #[test]
 fn drift_is_not_known_while_a_declared_lane_was_not_compared() {
     let mut state = in_force("c1");
-    let mut look = |declared: &[Lane], looks: Vec<lanes::Look>, seconds: i64| {
+    let mut look = |declared: &[Lane], looks: Vec<lanes::LaneCheck>, seconds: i64| {
         let at = now() + SignedDuration::from_secs(seconds);
         lanes::note(&mut state, Some(declared), looks, at);
-        let _told = note_conditions(&mut state, &Looked::default(), at);
+        let _told = note_conditions(&mut state, &Checks::default(), at);
         let reading = state.conditions.0[&ConditionType::Drift].clone();
         (reading.status, reading.because, reading.checked_at.duration_since(now()).as_secs())
     };
@@ -180,7 +180,7 @@ fn drift_is_not_known_while_a_declared_lane_was_not_compared() {
     assert_eq!(look(&both, vec![(Lane::Terraform, Ok(()))], 20), (ConditionStatus::Good, well.clone(), 10));
     assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 30), (ConditionStatus::Good, well, 20));
     state.applied = None;
-    let _told = note_conditions(&mut state, &Looked::default(), now());
+    let _told = note_conditions(&mut state, &Checks::default(), now());
     assert_eq!(state.conditions.status(ConditionType::Drift), ConditionStatus::Unknown);
 }
 
@@ -198,7 +198,7 @@ fn what_cannot_be_read_is_neither_verifying_nor_in_sync() {
             now(),
         );
         state.replicas = replicas.iter().map(|reading| remembered(reading, now())).collect();
-        let checks = Looked { replicas: Some(replicas), ..Looked::default() };
+        let checks = Checks { replicas: Some(replicas), ..Checks::default() };
         let _told = note_conditions(&mut state, &checks, now());
         word(&state).0
     };
@@ -222,7 +222,7 @@ fn while_a_document_is_tried_health_is_busy() {
     let desired = declared("c2", &json!({}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
     let replicas = [replica("a", Some(document("c2").digest()), None)];
-    let checks = Looked { replicas: Some(&replicas), ..Looked::default() };
+    let checks = Checks { replicas: Some(&replicas), ..Checks::default() };
     let _told = note_conditions(&mut state, &checks, now());
     assert_eq!(state.conditions.status(ConditionType::Health), ConditionStatus::Busy);
 }

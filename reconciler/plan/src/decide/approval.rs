@@ -10,7 +10,7 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind};
 
-use super::{Decision, Situation, deliver, go, heal, rest};
+use super::{Decision, Situation, deliver, enter_phase, heal, wait};
 use crate::desired::Desired;
 use crate::gates;
 
@@ -28,10 +28,10 @@ pub(super) fn to_staging(
     because: &str,
 ) -> Decision {
     if !document_waits(state, rollout, current, situation) {
-        return go(Phase::Staging, because);
+        return enter_phase(Phase::Staging, because);
     }
     let and = if rollout.approval_rules.are_loosened() { " and it asks for fewer approvals" } else { "" };
-    go(Phase::AwaitingApproval, format!("{because}{and}; a person must approve that"))
+    enter_phase(Phase::AwaitingApproval, format!("{because}{and}; a person must approve that"))
 }
 
 /// Whether the document must be approved, or the looser rule that its commit brings: nobody approved it yet, and it is not
@@ -61,10 +61,10 @@ pub(super) fn awaiting(
     now: Timestamp,
 ) -> Decision {
     let Some(current) = situation.current else {
-        return rest(format!("{} cannot be read", rollout.revision.commit.short()));
+        return wait(format!("{} cannot be read", rollout.revision.commit.short()));
     };
     if rollout.terraform.is_none() && super::rollout::needs_plan(state, current) {
-        return go(Phase::Planning, "there is no plan to approve");
+        return enter_phase(Phase::Planning, "there is no plan to approve");
     }
     if rollout.waits_for_approval().is_some() {
         let what = match rollout.changing_plan() {
@@ -72,13 +72,13 @@ pub(super) fn awaiting(
             None => rollout.what_changes(),
         };
         return heal::drift(state, situation, now)
-            .unwrap_or_else(|| rest(format!("{what}: waiting for a person's approval")));
+            .unwrap_or_else(|| wait(format!("{what}: waiting for a person's approval")));
     }
     if let Some(hold) = state.hold_on(&rollout.revision.commit) {
-        return rest(format!("approved, but held by {}: {}", hold.by, hold.reason));
+        return wait(format!("approved, but held by {}: {}", hold.by, hold.reason));
     }
     if rollout.changing_plan().is_some() {
-        return go(Phase::Applying, "approved");
+        return enter_phase(Phase::Applying, "approved");
     }
     if rollout.digest.is_some_and(|digest| deliver::is_live(state, digest, situation)) {
         let because = Some("approved, and no gateway has anything to change".to_owned());
@@ -86,7 +86,7 @@ pub(super) fn awaiting(
     }
     // An apply asks for its window itself; a document that was approved in the night waits here for the morning.
     match gates::window_gate(Some(rollout), current, now) {
-        Some(closed) => Decision::Rest { because: closed.because, until: closed.opens_at },
-        None => go(Phase::Staging, "approved"),
+        Some(closed) => Decision::Wait { because: closed.because, until: closed.opens_at },
+        None => enter_phase(Phase::Staging, "approved"),
     }
 }

@@ -6,29 +6,29 @@ use moorline_model::config::Percent;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, RolloutKind};
 
-use super::{Decision, Situation, heal, rest, terraform_is_to_be_undone};
+use super::{Decision, Situation, heal, terraform_is_to_be_undone, wait};
 use crate::desired::Desired;
 
 pub(super) fn next(state: &EnvironmentState, situation: &Situation<'_>, now: Timestamp) -> Decision {
     if let Some(reason) = &state.frozen {
         return match situation.head {
             Some(Ok(head))
-                if freeze_may_end(state) && differs_from_frozen(state, head) && wants(state, head) =>
+                if freeze_may_end(state) && differs_from_frozen(state, head) && should_begin(state, head) =>
             {
                 Decision::Begin { revision: head.revision.clone(), kind: RolloutKind::Deploy }
             }
-            _ => rest(format!("frozen: {reason}")),
+            _ => wait(format!("frozen: {reason}")),
         };
     }
     if let Some(Ok(head)) = situation.head
-        && wants(state, head)
+        && should_begin(state, head)
     {
         return Decision::Begin { revision: head.revision.clone(), kind: RolloutKind::Deploy };
     }
     if let Some(decision) = heal::drift(state, situation, now) {
         return decision;
     }
-    rest(why_not(state, situation))
+    wait(wait_reason(state, situation))
 }
 
 /// Whether a freeze ends by itself with a newer, different content: what froze is a candidate that never had a share of
@@ -53,7 +53,7 @@ fn differs_from_frozen(state: &EnvironmentState, head: &Desired) -> bool {
 
 /// Whether a head is to be brought into force: it is not yet, it is not held, and it was not tried before. A person
 /// who asks has it tried again, or verified again where it is in force and was found wanting.
-fn wants(state: &EnvironmentState, head: &Desired) -> bool {
+fn should_begin(state: &EnvironmentState, head: &Desired) -> bool {
     let commit = &head.revision.commit;
     if state.hold_on(commit).is_some() {
         return false;
@@ -86,7 +86,7 @@ pub(crate) fn was_tried(state: &EnvironmentState, commit: &CommitId) -> bool {
     })
 }
 
-fn why_not(state: &EnvironmentState, situation: &Situation<'_>) -> String {
+fn wait_reason(state: &EnvironmentState, situation: &Situation<'_>) -> String {
     let head = match situation.head {
         None => return "the repository was not read".to_owned(),
         Some(Err(reason)) => return format!("the head cannot be brought in: {reason}"),

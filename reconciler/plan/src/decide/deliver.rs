@@ -6,7 +6,7 @@ use moorline_model::declaration::RolloutStrategy;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind, Verdict};
 
-use super::{Decision, Situation, back, go, heal, rest};
+use super::{Decision, Situation, back, enter_phase, heal, wait};
 use crate::gates;
 use crate::gateway::ReplicaReading;
 
@@ -25,7 +25,7 @@ pub(super) fn staging(
         return back(state, rollout, &closed.because);
     }
     if is_held(state, rollout) {
-        return Decision::Watch;
+        return Decision::Verify;
     }
     if all_serve(digest, situation) {
         // Nothing to try: only Terraform changed, or an earlier life got further than the record knows.
@@ -33,27 +33,27 @@ pub(super) fn staging(
             let because = Some("it changes nothing here".to_owned());
             return Decision::Finish { phase: Phase::Succeeded, because };
         }
-        return go(Phase::Baking, "every replica serves the document already");
+        return enter_phase(Phase::Baking, "every replica serves the document already");
     }
     if let Some(decision) = heal::empty(state, situation, now) {
         return decision;
     }
     if situation.replicas.is_empty() {
-        return rest("no replica was found to put the document on");
+        return wait("no replica was found to put the document on");
     }
     if let Some(closed) = gates::adopt_gate(state, situation).or_else(|| gates::owner_gate(state, situation))
     {
-        return rest(closed.because);
+        return wait(closed.because);
     }
     if situation.replicas.iter().any(|reading| !reading.holds(digest)) {
         return Decision::Stage;
     }
     match rollout.verdict() {
         Some(Verdict::Passed) if is_canary(rollout, situation) => {
-            go(Phase::Shifting { step: 0 }, "the candidate answers its probes")
+            enter_phase(Phase::Shifting { step: 0 }, "the candidate answers its probes")
         }
-        Some(Verdict::Passed) => go(Phase::Promoting, "the candidate answers its probes"),
-        _ => Decision::Watch,
+        Some(Verdict::Passed) => enter_phase(Phase::Promoting, "the candidate answers its probes"),
+        _ => Decision::Verify,
     }
 }
 
@@ -78,18 +78,18 @@ pub(super) fn shifting(
     now: Timestamp,
 ) -> Decision {
     let (Some(digest), Some(present)) = (rollout.digest, rollout.plan.steps.get(step)) else {
-        return go(Phase::Staging, "the rollout has no such step");
+        return enter_phase(Phase::Staging, "the rollout has no such step");
     };
     // A hold stops it where it is: it is watched, and still undone when it fails, but goes no further.
     if is_held(state, rollout) {
-        return Decision::Watch;
+        return Decision::Verify;
     }
     if let Some(decision) = heal::empty(state, situation, now) {
         return decision;
     }
     // What has a share of requests is judged all the same, and as often; `why` names the gate.
     if gates::adopt_gate(state, situation).or_else(|| gates::owner_gate(state, situation)).is_some() {
-        return Decision::Watch;
+        return Decision::Verify;
     }
     let read = || situation.replicas.iter().filter(|reading| reading.result.is_ok());
     if read().any(|reading| !reading.holds(digest)) {
@@ -104,12 +104,12 @@ pub(super) fn shifting(
         return Decision::Shift { weight: present.weight };
     }
     if rollout.verdict() != Some(&Verdict::Passed) {
-        return Decision::Watch;
+        return Decision::Verify;
     }
     if rollout.plan.steps.len() > step + 1 {
-        go(Phase::Shifting { step: step + 1 }, format!("healthy at {}", present.weight))
+        enter_phase(Phase::Shifting { step: step + 1 }, format!("healthy at {}", present.weight))
     } else {
-        go(Phase::Promoting, format!("healthy at {}", present.weight))
+        enter_phase(Phase::Promoting, format!("healthy at {}", present.weight))
     }
 }
 
@@ -119,10 +119,10 @@ pub(super) fn promoting(state: &EnvironmentState, rollout: &Rollout, situation: 
         return back(state, rollout, "it is not known which document to promote");
     };
     if all_serve(digest, situation) {
-        return go(Phase::Baking, "every replica serves it");
+        return enter_phase(Phase::Baking, "every replica serves it");
     }
     if situation.replicas.is_empty() {
-        return rest("no replica was found to promote the document on");
+        return wait("no replica was found to promote the document on");
     }
     let lacks = |reading: &ReplicaReading| reading.result.is_ok() && !reading.holds(digest);
     if situation.replicas.iter().any(lacks) { Decision::Stage } else { Decision::Promote }
@@ -143,7 +143,7 @@ pub(super) fn baking(
     if rollout.verdict() == Some(&Verdict::Passed) && all_serve(digest, situation) {
         return Decision::Finish { phase: Phase::Succeeded, because: None };
     }
-    Decision::Watch
+    Decision::Verify
 }
 
 /// Whether this document is in force, verified, and attested by every replica.

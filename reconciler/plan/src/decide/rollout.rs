@@ -5,7 +5,7 @@ use moorline_model::Revision;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind, Undo, Verdict};
 
-use super::{Decision, Situation, approval, deliver, go, heal, rest, rest_until, terraform, undo};
+use super::{Decision, Situation, approval, deliver, enter_phase, heal, terraform, undo, wait, wait_until};
 use crate::desired::{Desired, DesiredDocument};
 use crate::gates;
 
@@ -19,7 +19,7 @@ pub(super) fn next(
     if situation.interrupted.is_some()
         && let Some(phase) = planned_anew(&rollout.phase)
     {
-        return go(phase, "the apply was interrupted; planning again");
+        return enter_phase(phase, "the apply was interrupted; planning again");
     }
     if let Phase::RollingBack { undo } = rollout.phase {
         return waiting(rollout, now).unwrap_or_else(|| undo::next(state, rollout, undo, situation, now));
@@ -47,7 +47,7 @@ pub(super) fn next(
         | Phase::RolledBack
         | Phase::Frozen
         | Phase::Failed
-        | Phase::Superseded => rest("the rollout is over"),
+        | Phase::Superseded => wait("the rollout is over"),
     }
 }
 
@@ -64,7 +64,7 @@ const fn planned_anew(phase: &Phase) -> Option<Phase> {
 fn waiting(rollout: &Rollout, now: Timestamp) -> Option<Decision> {
     let retry_at = rollout.retry_at.filter(|at| *at > now)?;
     let because = format!("{}: try {} failed, and it is tried again", rollout.phase, rollout.attempts);
-    Some(rest_until(because, retry_at))
+    Some(wait_until(because, retry_at))
 }
 
 /// A person stopped it, or verification says that it is not healthy.
@@ -103,16 +103,16 @@ pub(crate) fn back(state: &EnvironmentState, rollout: &Rollout, reason: &str) ->
     match undo::obstacle(state, rollout) {
         // A candidate that failed leaves traffic in any case: that takes nothing back which was in force.
         Some(_) if has_candidate => {
-            Decision::Move { phase: Phase::RollingBack { undo: Undo::Document }, because }
+            Decision::EnterPhase { phase: Phase::RollingBack { undo: Undo::Document }, because }
         }
         Some(obstacle) => Decision::Finish {
             phase: Phase::Frozen,
             because: Some(format!("{reason}; not rolled back: {obstacle}")),
         },
         None if has_document => {
-            Decision::Move { phase: Phase::RollingBack { undo: Undo::Document }, because }
+            Decision::EnterPhase { phase: Phase::RollingBack { undo: Undo::Document }, because }
         }
-        None => Decision::Move { phase: Phase::RollingBack { undo: Undo::Plan }, because },
+        None => Decision::EnterPhase { phase: Phase::RollingBack { undo: Undo::Plan }, because },
     }
 }
 
@@ -123,15 +123,15 @@ fn pending(
     now: Timestamp,
 ) -> Decision {
     let Some(current) = situation.current else {
-        return rest(format!("{} cannot be read", rollout.revision.commit.short()));
+        return wait(format!("{} cannot be read", rollout.revision.commit.short()));
     };
     let needs_plan = needs_plan(state, current);
     if let Some(closed) = gates::first_closed(state, current, situation.blocked.filter(|_| needs_plan), now) {
         return heal::drift(state, situation, now)
-            .unwrap_or(Decision::Rest { because: closed.because, until: closed.opens_at });
+            .unwrap_or(Decision::Wait { because: closed.because, until: closed.opens_at });
     }
     if needs_plan {
-        return go(Phase::Planning, "Terraform has something to look at");
+        return enter_phase(Phase::Planning, "Terraform has something to look at");
     }
     if let Some(closed) = gates::policy_gate(situation.denials) {
         return back(state, rollout, &closed.because);

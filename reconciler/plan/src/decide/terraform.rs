@@ -5,7 +5,7 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Rollout};
 
-use super::{Decision, Situation, approval, back, go, rest};
+use super::{Decision, Situation, approval, back, enter_phase, wait};
 use crate::gates;
 
 /// Oldest plan that is applied; the world may have moved on under an older one.
@@ -20,16 +20,16 @@ pub(super) fn planning(
     now: Timestamp,
 ) -> Decision {
     if let Some(reason) = situation.blocked {
-        return rest(format!("Terraform is blocked: {reason}"));
+        return wait(format!("Terraform is blocked: {reason}"));
     }
     if let Some(hold) = state.hold_on(&rollout.revision.commit) {
-        return rest(format!("held by {}: {}", hold.by, hold.reason));
+        return wait(format!("held by {}: {}", hold.by, hold.reason));
     }
     if rollout.stale_plans > STALE_PLANS_MAX {
         return back(state, rollout, &format!("its plan turned out stale {} times", rollout.stale_plans));
     }
     let Some(current) = situation.current else {
-        return rest(format!("{} cannot be read", rollout.revision.commit.short()));
+        return wait(format!("{} cannot be read", rollout.revision.commit.short()));
     };
     let Some(plan) = rollout.terraform.as_ref().filter(|plan| is_fresh(plan, rollout, now)) else {
         return Decision::PlanTerraform;
@@ -44,9 +44,12 @@ pub(super) fn planning(
         return approval::to_staging(state, rollout, current, situation, "Terraform has nothing to change");
     }
     if approval::plan_waits(rollout, plan) {
-        return go(Phase::AwaitingApproval, format!("{}; a person must approve it", plan.headline()));
+        return enter_phase(
+            Phase::AwaitingApproval,
+            format!("{}; a person must approve it", plan.headline()),
+        );
     }
-    go(Phase::Applying, plan.headline())
+    enter_phase(Phase::Applying, plan.headline())
 }
 
 fn is_fresh(plan: &PlanSummary, rollout: &Rollout, now: Timestamp) -> bool {
@@ -60,21 +63,21 @@ pub(super) fn applying(
     now: Timestamp,
 ) -> Decision {
     if let Some(reason) = situation.blocked {
-        return rest(format!("Terraform is blocked: {reason}"));
+        return wait(format!("Terraform is blocked: {reason}"));
     }
     if let Some(hold) = state.hold_on(&rollout.revision.commit) {
-        return rest(format!("held by {}: {}", hold.by, hold.reason));
+        return wait(format!("held by {}: {}", hold.by, hold.reason));
     }
     let Some(current) = situation.current else {
-        return rest(format!("{} cannot be read", rollout.revision.commit.short()));
+        return wait(format!("{} cannot be read", rollout.revision.commit.short()));
     };
     if let Some(closed) = gates::window_gate(Some(rollout), current, now) {
-        return Decision::Rest { because: closed.because, until: closed.opens_at };
+        return Decision::Wait { because: closed.because, until: closed.opens_at };
     }
     // That the plan is not stale is asked where it is applied, under the state's lock and not here.
     if rollout.terraform.is_some() {
         Decision::ApplyTerraform
     } else {
-        go(Phase::Planning, "there is no plan to apply")
+        enter_phase(Phase::Planning, "there is no plan to apply")
     }
 }

@@ -36,7 +36,7 @@ fn a_passed_verdict_on_another_step_is_worth_nothing() {
     rollout(&mut state).phase = Phase::Shifting { step: 1 };
     let digest = document("c2").digest();
     let replicas = [replica("a", Some(document("c1").digest()), Some((digest, 50)))];
-    assert_eq!(decide(&state, &situation(&desired, &replicas), now()), Decision::Watch);
+    assert_eq!(decide(&state, &situation(&desired, &replicas), now()), Decision::Verify);
 }
 
 #[test]
@@ -63,11 +63,11 @@ fn no_replica_at_all_is_no_success() {
     let desired = declared("c2", &json!({}));
     for phase in [Phase::Staging, Phase::Promoting] {
         let state = rolling(&in_force("c1"), &desired, phase);
-        assert!(matches!(decide(&state, &situation(&desired, &[]), now()), Decision::Rest { .. }));
+        assert!(matches!(decide(&state, &situation(&desired, &[]), now()), Decision::Wait { .. }));
     }
     let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
     verdict(&mut state, Verdict::Passed);
-    assert_eq!(decide(&state, &situation(&desired, &[]), now()), Decision::Watch);
+    assert_eq!(decide(&state, &situation(&desired, &[]), now()), Decision::Verify);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_failed_verdict_outweighs_a_newer_commit() {
     verdict(&mut state, Verdict::Failed { reasons: vec!["sick".to_owned()] });
     let situation = Situation { head: Some(Ok(&newer)), ..situation(&desired, &[]) };
     let undo = Phase::RollingBack { undo: Undo::Document };
-    assert!(matches!(decide(&state, &situation, now()), Decision::Move { phase, .. } if phase == undo));
+    assert!(matches!(decide(&state, &situation, now()), Decision::EnterPhase { phase, .. } if phase == undo));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn open_drift_is_healed_where_declared_and_ever_more_slowly_when_it_comes_back()
     let mut state = in_force("c1");
     state.drift = vec![open("http://a:1")];
     let healed = Decision::Heal { endpoints: vec!["http://a:1".to_owned()] };
-    assert!(matches!(decide(&state, &situation(&alert, &replicas), now()), Decision::Rest { .. }));
+    assert!(matches!(decide(&state, &situation(&alert, &replicas), now()), Decision::Wait { .. }));
     let mut at = now();
     let mut waits = Vec::new();
     for _ in 0..4 {
@@ -148,7 +148,7 @@ fn open_drift_is_healed_where_declared_and_ever_more_slowly_when_it_comes_back()
         }
         waits.push(at.duration_since(since).as_secs());
         let inputs = crate::sample::inputs(&heal);
-        state = crate::advance(&state, &healed, crate::Acted::Healed, &inputs, at).state;
+        state = crate::advance(&state, &healed, crate::StepOutcome::Healed, &inputs, at).state;
     }
     assert_eq!(waits, [0, 10, 20, 40]);
 }
@@ -161,7 +161,7 @@ fn what_is_held_is_not_healed_either() {
     state.drift = vec![open("http://a:1")];
     crate::advance::hold(&mut state, None, String::new(), "bob".to_owned(), now());
     let replicas = [replica("a", None, None)];
-    assert!(matches!(decide(&state, &situation(&heal, &replicas), now()), Decision::Rest { .. }));
+    assert!(matches!(decide(&state, &situation(&heal, &replicas), now()), Decision::Wait { .. }));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn drift_is_healed_while_the_head_has_a_mistake() {
 fn a_head_that_cannot_be_read_leaves_everything_as_it_is() {
     let desired = declared("c2", &json!({}));
     let invalid = Situation { head: Some(Err("gateway.yaml:3: unknown field")), ..situation(&desired, &[]) };
-    let Decision::Rest { because, .. } = decide(&in_force("c1"), &invalid, now()) else { panic!() };
+    let Decision::Wait { because, .. } = decide(&in_force("c1"), &invalid, now()) else { panic!() };
     assert!(because.contains("gateway.yaml:3"), "{because}");
 }
 
@@ -196,15 +196,15 @@ fn a_rollout_waits_before_it_writes_over_what_a_person_wrote() {
     let desired = declared("c2", &json!({}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::Staging);
     let replicas = [replica("a", Some(document("c1").digest()), None), edited("b")];
-    let Decision::Rest { because, .. } = decide(&state, &situation(&desired, &replicas), now()) else {
+    let Decision::Wait { because, .. } = decide(&state, &situation(&desired, &replicas), now()) else {
         panic!()
     };
     assert!(because.contains("http://b:1") && because.contains("by hand (jane)"), "{because}");
     let decision = decide(&state, &situation(&desired, &replicas), now());
     let inputs = crate::sample::inputs(&desired);
-    let waiting = crate::advance(&state, &decision, crate::Acted::Rested, &inputs, now()).state;
+    let waiting = crate::advance(&state, &decision, crate::StepOutcome::NoEffect, &inputs, now()).state;
     assert_eq!(moorline_model::status::word(&waiting).0.as_str(), "held");
-    let staged = crate::Acted::Staged { generations: Default::default() };
+    let staged = crate::StepOutcome::Staged { generations: Default::default() };
     let going = crate::advance(&waiting, &Decision::Stage, staged, &inputs, now()).state;
     assert_eq!(moorline_model::status::word(&going).0.as_str(), "verifying");
     let healed = declared("c2", &json!({"drift": {"heal": ["gateway"]}}));
@@ -243,7 +243,7 @@ fn a_rollback_does_not_wait_for_an_address_that_it_never_reached() {
     assert_eq!(decide(&state, &situation(&desired, &replicas), now()), end);
     // Nothing that answers is no proof.
     let waits = |state: &EnvironmentState, replicas: &[ReplicaReading]| {
-        matches!(decide(state, &situation(&desired, replicas), now()), Decision::Rest { .. })
+        matches!(decide(state, &situation(&desired, replicas), now()), Decision::Wait { .. })
     };
     assert!(waits(&state, &[dark("mistyped")]));
     // It may serve what an earlier rollout left, or has had the candidate.
@@ -269,6 +269,6 @@ fn an_interrupted_apply_is_planned_anew_even_while_something_else_makes_it_wait(
             ..situation(&desired, &[])
         };
         let decision = decide(&state, &situation, now());
-        assert!(matches!(&decision, Decision::Move { phase, .. } if *phase == plan), "{decision:?}");
+        assert!(matches!(&decision, Decision::EnterPhase { phase, .. } if *phase == plan), "{decision:?}");
     }
 }

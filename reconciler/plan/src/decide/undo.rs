@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Deployed, Phase, Rollout, Undo};
 
-use super::{Decision, Situation, foreign, rest, rest_until};
+use super::{Decision, Situation, foreign, wait, wait_until};
 use crate::gateway::ReplicaReading;
 
 /// Longest wait for every replica to attest the document that was put back. Then people are called: a replica that
@@ -25,7 +25,7 @@ pub(super) fn next(
     match undo {
         Undo::Document => Decision::UndoDocument { restore: restore(state, rollout).map(|from| from.digest) },
         Undo::Plan | Undo::Apply if situation.blocked.is_some() => {
-            rest(format!("Terraform is blocked: {}", situation.blocked.unwrap_or_default()))
+            wait(format!("Terraform is blocked: {}", situation.blocked.unwrap_or_default()))
         }
         Undo::Plan => Decision::UndoPlan,
         Undo::Apply => Decision::UndoApply,
@@ -65,7 +65,7 @@ fn attest(
         return frozen(&format!("it cannot be read what every replica serves: {which}"));
     }
     let again = now.checked_add(ATTEST_AGAIN).unwrap_or(now);
-    rest_until(format!("waiting until every replica can be read: {which}"), again)
+    wait_until(format!("waiting until every replica can be read: {which}"), again)
 }
 
 fn frozen(because: &str) -> Decision {

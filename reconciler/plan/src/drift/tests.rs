@@ -39,12 +39,12 @@ fn ignore(path: Option<&str>, expires: &str) -> Ignore {
     }
 }
 
-fn read(known: &[Drift], findings: Vec<Finding>, rules: &[Ignore]) -> Settled {
-    settle(known, &[Lane::Gateway], findings, rules, "2026-11-21".parse().unwrap(), now())
+fn read(known: &[Drift], findings: Vec<Finding>, rules: &[Ignore]) -> Tracked {
+    track(known, &[Lane::Gateway], findings, rules, "2026-11-21".parse().unwrap(), now())
 }
 
-fn states(settled: &Settled) -> Vec<DriftState> {
-    settled.drift.iter().map(|drift| drift.state).collect()
+fn states(tracked: &Tracked) -> Vec<DriftState> {
+    tracked.drift.iter().map(|drift| drift.state).collect()
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_finding_opens_on_the_second_reading_and_not_on_the_first() {
 #[test]
 fn what_was_only_suspected_goes_without_a_word() {
     let first = read(&[], vec![changed("2")], &[]);
-    assert_eq!(read(&first.drift, vec![], &[]), Settled::default());
+    assert_eq!(read(&first.drift, vec![], &[]), Tracked::default());
 }
 
 fn open(findings: Vec<Finding>) -> Vec<Drift> {
@@ -75,8 +75,8 @@ fn what_was_open_is_resolved_once_its_lane_does_not_find_it() {
 #[test]
 fn a_lane_that_was_not_read_keeps_its_findings() {
     let known = open(vec![changed("2")]);
-    let settled = settle(&known, &[Lane::Aws], vec![], &[], "2026-11-21".parse().unwrap(), now());
-    assert_eq!((settled.drift, settled.resolved.len()), (known, 0));
+    let tracked = track(&known, &[Lane::Aws], vec![], &[], "2026-11-21".parse().unwrap(), now());
+    assert_eq!((tracked.drift, tracked.resolved.len()), (known, 0));
 }
 
 #[test]
@@ -123,8 +123,8 @@ fn a_rule_for_another_field_does_not_match_and_one_without_a_field_does() {
 
 #[test]
 fn a_new_rule_ends_the_incident_of_what_was_open() {
-    let settled = read(&open(vec![changed("2")]), vec![changed("2")], &[ignore(None, "2027-01-01")]);
-    assert_eq!((states(&settled), settled.resolved.len()), (vec![DriftState::Ignored], 1));
+    let tracked = read(&open(vec![changed("2")]), vec![changed("2")], &[ignore(None, "2027-01-01")]);
+    assert_eq!((states(&tracked), tracked.resolved.len()), (vec![DriftState::Ignored], 1));
 }
 
 fn any_finding() -> impl Strategy<Value = Finding> {
@@ -145,15 +145,15 @@ proptest! {
         let rules = [Ignore { address: "b".to_owned(), ..ignore(Some("x"), "2027-01-01") }];
         let read = |known: &[Drift], findings: &[Finding], minutes: i64| {
             let at = now() + SignedDuration::from_mins(minutes);
-            settle(known, &lanes, findings.to_vec(), &rules, today, at)
+            track(known, &lanes, findings.to_vec(), &rules, today, at)
         };
         let known = read(&[], &before, 0).drift;
         let known = read(&known, &findings, 1).drift;
         let second = read(&known, &findings, 2);
         let third = read(&second.drift, &findings, 3);
         prop_assert_eq!(third.opened.len() + third.changed.len() + third.resolved.len(), 0);
-        let told = |settled: &Settled| {
-            settled.drift.iter().map(|drift| (drift.finding.clone(), drift.state, drift.first_seen)).collect::<Vec<_>>()
+        let told = |tracked: &Tracked| {
+            tracked.drift.iter().map(|drift| (drift.finding.clone(), drift.state, drift.first_seen)).collect::<Vec<_>>()
         };
         prop_assert_eq!(told(&second), told(&third));
     }

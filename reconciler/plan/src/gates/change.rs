@@ -5,20 +5,20 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Rollout, RolloutKind};
 
 use super::terraform::blocked_gate;
-use super::{Asked, Closed, Gate, GateReading, WaitsFor};
+use super::{Closed, Gate, GateInput, GateStatus, WaitsFor};
 use crate::decide::{freeze_may_end, was_tried};
 use crate::desired::Desired;
 
 /// The gates in front of a rollout that waits to begin: freeze, hold, auto and window.
 #[must_use]
-pub fn begin_gates(state: &EnvironmentState, desired: &Desired, now: Timestamp) -> Vec<GateReading> {
+pub fn begin_gates(state: &EnvironmentState, desired: &Desired, now: Timestamp) -> Vec<GateStatus> {
     let rollout =
         state.rollout_under_way().filter(|rollout| rollout.revision.commit == desired.revision.commit);
     vec![
-        GateReading::of(Gate::Frozen, frozen_gate(state)),
-        GateReading::of(Gate::Hold, hold_gate(state, desired)),
-        GateReading::of(Gate::Auto, auto_gate(state, rollout, desired)),
-        GateReading::of(Gate::Window, window_gate(rollout, desired, now)),
+        GateStatus::of(Gate::Frozen, frozen_gate(state)),
+        GateStatus::of(Gate::Hold, hold_gate(state, desired)),
+        GateStatus::of(Gate::Auto, auto_gate(state, rollout, desired)),
+        GateStatus::of(Gate::Window, window_gate(rollout, desired, now)),
     ]
 }
 
@@ -32,32 +32,32 @@ pub(crate) fn first_closed(
     begin_gates(state, desired, now)
         .into_iter()
         .find_map(|reading| match reading {
-            GateReading::Open { .. } => None,
-            GateReading::Closed(closed) => Some(closed),
+            GateStatus::Open { .. } => None,
+            GateStatus::Closed(closed) => Some(closed),
         })
         .or_else(|| blocked_gate(blocked))
 }
 
-pub(super) fn frozen(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    Some(frozen_gate(asked.state))
+pub(super) fn frozen(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    Some(frozen_gate(input.state))
 }
 
-pub(super) fn hold(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    Some(hold_gate(asked.state, asked.desired?))
+pub(super) fn hold(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    Some(hold_gate(input.state, input.desired?))
 }
 
-pub(super) fn auto(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    Some(auto_gate(asked.state, asked.rollout, asked.change?))
+pub(super) fn auto(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    Some(auto_gate(input.state, input.rollout, input.change?))
 }
 
-pub(super) fn window(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    Some(window_gate(asked.rollout, asked.change?, asked.now))
+pub(super) fn window(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    Some(window_gate(input.rollout, input.change?, input.now))
 }
 
 /// What failed before is not tried again by itself.
-pub(super) fn tried(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let (state, change) = (asked.state, asked.change?);
-    let rollout = state.rollout.as_ref().filter(|_| asked.rollout.is_none())?;
+pub(super) fn tried(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    let (state, change) = (input.state, input.change?);
+    let rollout = state.rollout.as_ref().filter(|_| input.rollout.is_none())?;
     let short = change.revision.commit.short();
     let may_begin = state.sync.is_some() || state.frozen.is_some();
     Some((was_tried(state, &change.revision.commit) && !may_begin).then(|| {

@@ -3,26 +3,26 @@
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, Rollout, Verdict};
 
-use super::{Asked, Closed, Gate, WaitsFor};
+use super::{Closed, Gate, GateInput, WaitsFor};
 use crate::adopt::unadopted;
 use crate::age::age;
 use crate::conditions::empty;
 use crate::decide::{Situation, first_foreign};
 use crate::policy::Denial;
 
-pub(super) fn policy(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    asked.rollout?;
-    Some(policy_gate(asked.situation.denials))
+pub(super) fn policy(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    input.rollout?;
+    Some(policy_gate(input.situation.denials))
 }
 
-pub(super) fn owner(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    asked.rollout?;
-    Some(owner_gate(asked.state, asked.situation))
+pub(super) fn owner(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    input.rollout?;
+    Some(owner_gate(input.state, input.situation))
 }
 
-pub(super) fn adopt(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    asked.rollout?;
-    Some(adopt_gate(asked.state, asked.situation))
+pub(super) fn adopt(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    input.rollout?;
+    Some(adopt_gate(input.state, input.situation))
 }
 
 /// What gateways served before Moorline met them is replaced only when somebody says so.
@@ -73,8 +73,8 @@ pub(crate) fn policy_gate(denials: Result<&[Denial], &str>) -> Option<Closed> {
     Some(Closed::new(Gate::Policy, WaitsFor::Commit, because, "a commit that follows the policies"))
 }
 
-pub(super) fn approval(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let rollout = asked.rollout?;
+pub(super) fn approval(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    let rollout = input.rollout?;
     Some(rollout.waits_for_approval().map(|_| {
         let short = rollout.revision.commit.short();
         let what = match (rollout.changing_plan(), rollout.approval_rules.are_loosened()) {
@@ -83,24 +83,24 @@ pub(super) fn approval(asked: &Asked<'_>) -> Option<Option<Closed>> {
             (None, false) => format!("the document of {short}"),
         };
         let because = format!("a person must approve {what}");
-        let opened_by = format!("`moorline approve {}`, which shows it first", asked.state.name);
+        let opened_by = format!("`moorline approve {}`, which shows it first", input.state.name);
         Closed::new(Gate::Approval, WaitsFor::You, because, opened_by)
     }))
 }
 
-pub(super) fn retry(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let rollout = asked.rollout?;
-    let at = rollout.retry_at.filter(|at| *at > asked.now);
+pub(super) fn retry(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    let rollout = input.rollout?;
+    let at = rollout.retry_at.filter(|at| *at > input.now);
     Some(at.map(|at| {
         let because = format!("{}: try {} failed, and it is tried again", rollout.phase, rollout.attempts);
-        let opened_by = format!("itself, or at once by `moorline sync {}`", asked.state.name);
+        let opened_by = format!("itself, or at once by `moorline sync {}`", input.state.name);
         Closed { opens_at: Some(at), ..Closed::new(Gate::Retry, WaitsFor::Time, because, opened_by) }
     }))
 }
 
 /// What is tried goes on when the verdict on it is in.
-pub(super) fn evidence(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let rollout = asked.rollout?;
+pub(super) fn evidence(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    let rollout = input.rollout?;
     if !matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Baking) {
         return None;
     }
@@ -113,20 +113,20 @@ pub(super) fn evidence(asked: &Asked<'_>) -> Option<Option<Closed>> {
     let short = rollout.revision.commit.short();
     let because = format!("{short} is {}: {because}", rollout.phase);
     if rollout.person_asked_at.is_some() {
-        let age = age(rollout.phase_since, asked.now);
+        let age = age(rollout.phase_since, input.now);
         let opened_by = format!(
             "{}, a commit with a smaller verify.min_requests or a probe, or `moorline rollback {} --reason \"…\"`",
-            missing(asked, rollout),
-            asked.state.name
+            missing(input, rollout),
+            input.state.name
         );
         let because = format!("{because}; no verdict for {age}");
         return Some(Some(Closed::new(Gate::Evidence, WaitsFor::You, because, opened_by)));
     }
-    Some(Some(Closed::new(Gate::Evidence, WaitsFor::Evidence, because, missing(asked, rollout))))
+    Some(Some(Closed::new(Gate::Evidence, WaitsFor::Evidence, because, missing(input, rollout))))
 }
 
 /// What a verdict still needs, as far as it can be counted.
-fn missing(asked: &Asked<'_>, rollout: &Rollout) -> String {
+fn missing(input: &GateInput<'_>, rollout: &Rollout) -> String {
     let seen = rollout.evidence.as_ref().map_or(0, |evidence| evidence.callers.unwrap_or_default().requests);
     let is_counted = rollout.phase != Phase::Staging;
     let requests = rollout.verify.min_requests.saturating_sub(seen);
@@ -135,9 +135,9 @@ fn missing(asked: &Asked<'_>, rollout: &Rollout) -> String {
         Phase::Baking => Some(rollout.verify.window.get()),
         _ => None,
     };
-    let until = hold.and_then(|hold| rollout.phase_since.checked_add(hold).ok()).filter(|at| *at > asked.now);
+    let until = hold.and_then(|hold| rollout.phase_since.checked_add(hold).ok()).filter(|at| *at > input.now);
     let requests = (is_counted && requests > 0).then(|| format!("{requests} more requests of callers"));
-    let time = until.map(|until| format!("{} more of watching", age(asked.now, until)));
+    let time = until.map(|until| format!("{} more of watching", age(input.now, until)));
     match (requests, time) {
         (Some(requests), Some(time)) => format!("{requests} and {time}"),
         (Some(one), None) | (None, Some(one)) => one,

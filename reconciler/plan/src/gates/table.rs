@@ -3,7 +3,7 @@
 use moorline_model::status::StatusWord;
 use serde::Serialize;
 
-use super::{Asked, Closed, GateReading, change, delivery, terraform, watch};
+use super::{Closed, GateInput, GateStatus, change, delivery, terraform, watch};
 
 /// A gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -50,7 +50,7 @@ pub enum Gate {
 }
 
 /// A gate's question. `None`: there is nothing to ask just now.
-type Question = fn(&Asked<'_>) -> Option<Option<Closed>>;
+type Question = fn(&GateInput<'_>) -> Option<Option<Closed>>;
 
 /// A row of the table.
 #[derive(Clone, Copy)]
@@ -70,8 +70,8 @@ impl Row {
         self.gate
     }
 
-    pub(super) fn read(&self, asked: &Asked<'_>) -> Option<GateReading> {
-        (self.ask)(asked).map(|closed| GateReading::of(self.gate, closed))
+    pub(super) fn snapshot(&self, input: &GateInput<'_>) -> Option<GateStatus> {
+        (self.ask)(input).map(|closed| GateStatus::of(self.gate, closed))
     }
 }
 

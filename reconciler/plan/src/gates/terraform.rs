@@ -3,7 +3,7 @@
 use moorline_model::declaration;
 use moorline_model::plan::{PlanSummary, ResourceChange};
 
-use super::{Asked, Closed, Gate, WaitsFor, policy_gate};
+use super::{Closed, Gate, GateInput, WaitsFor, policy_gate};
 use crate::policy::Denial;
 
 /// The gates in front of an apply: policies, protected resources, the share of deletions.
@@ -21,22 +21,22 @@ pub fn plan_gates(
     closed.map_or(Ok(()), Err)
 }
 
-pub(super) fn blocked(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    Some(blocked_gate(asked.situation.blocked))
+pub(super) fn blocked(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    Some(blocked_gate(input.situation.blocked))
 }
 
-pub(super) fn protected(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let (plan, terraform) = plan_of(asked)?;
+pub(super) fn protected(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    let (plan, terraform) = plan_of(input)?;
     Some(protected_gate(plan, terraform))
 }
 
-pub(super) fn deletions(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let (plan, terraform) = plan_of(asked)?;
+pub(super) fn deletions(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    let (plan, terraform) = plan_of(input)?;
     Some(deletion_share_gate(plan, terraform))
 }
 
-fn plan_of<'a>(asked: &Asked<'a>) -> Option<(&'a PlanSummary, &'a declaration::Terraform)> {
-    Some((asked.rollout?.terraform.as_ref()?, asked.desired?.environment.terraform.as_ref()?))
+fn plan_of<'a>(input: &GateInput<'a>) -> Option<(&'a PlanSummary, &'a declaration::Terraform)> {
+    Some((input.rollout?.terraform.as_ref()?, input.desired?.environment.terraform.as_ref()?))
 }
 
 pub(super) fn blocked_gate(blocked: Option<&str>) -> Option<Closed> {

@@ -11,7 +11,7 @@ use moorline_model::rollout::{Evidence, Phase, RequestCounts, Verdict};
 use serde_json::json;
 
 use crate::gateway::{ReplicaReading, remembered};
-use crate::intent::heed;
+use crate::intent::apply_intents;
 use crate::sample::{
     commit, declared, document, in_force, intent, now, plan, replica, rolling, rollout, situation,
 };
@@ -20,8 +20,8 @@ fn terraform(settings: &serde_json::Value) -> declaration::Terraform {
     serde_json::from_value(settings.clone()).unwrap()
 }
 
-fn closed(readings: &[GateReading]) -> Vec<Gate> {
-    readings.iter().filter_map(GateReading::closed).map(|closed| closed.gate).collect()
+fn closed(readings: &[GateStatus]) -> Vec<Gate> {
+    readings.iter().filter_map(GateStatus::closed).map(|closed| closed.gate).collect()
 }
 
 #[test]
@@ -34,9 +34,9 @@ fn nothing_stands_in_the_way_of_a_plain_change() {
 fn a_held_commit_is_named_with_who_and_what_opens_it() {
     let desired = declared("c2", &json!({}));
     let operation = Operation::Hold { commit: Some(commit("c2")) };
-    let state = heed(in_force("c1"), &[intent(operation)], now()).state;
+    let state = apply_intents(in_force("c1"), &[intent(operation)], now()).state;
     let readings = begin_gates(&state, &desired, now());
-    let hold = readings.iter().find_map(GateReading::closed).unwrap();
+    let hold = readings.iter().find_map(GateStatus::closed).unwrap();
     assert_eq!(hold.because, "c200000000 is held by bob: for a reason");
     assert_eq!(hold.opened_by, "a newer commit, or `moorline release prod`");
 }
@@ -46,7 +46,7 @@ fn a_window_says_when_it_opens() {
     let windows = json!({"apply": {"windows": [{"allow": "Mon-Fri 08:00-18:00 UTC"}]}});
     let desired = declared("c2", &windows);
     let readings = begin_gates(&in_force("c1"), &desired, now());
-    let window = readings.iter().find_map(GateReading::closed).unwrap();
+    let window = readings.iter().find_map(GateStatus::closed).unwrap();
     assert_eq!(window.gate, Gate::Window);
     assert_eq!(window.opens_at, "2026-11-23T08:00:00Z".parse().ok());
     let monday = "2026-11-23T08:00:00Z".parse().unwrap();
@@ -58,10 +58,10 @@ fn without_auto_a_person_starts_each_change_and_only_that_one() {
     let desired = declared("c2", &json!({"apply": {"auto": false}}));
     let state = in_force("c1");
     assert_eq!(closed(&begin_gates(&state, &desired, now())), [Gate::Auto]);
-    let asked = heed(state, &[intent(Operation::Sync)], now()).state;
-    assert_eq!(closed(&begin_gates(&asked, &desired, now())), []);
+    let input = apply_intents(state, &[intent(Operation::Sync)], now()).state;
+    assert_eq!(closed(&begin_gates(&input, &desired, now())), []);
     // The intent went into the rollout that it began; the next head waits again.
-    let begun = rolling(&asked, &desired, Phase::Pending);
+    let begun = rolling(&input, &desired, Phase::Pending);
     assert_eq!(closed(&begin_gates(&begun, &desired, now())), []);
     let next = declared("c3", &json!({"apply": {"auto": false}}));
     assert_eq!(closed(&begin_gates(&begun, &next, now())), [Gate::Auto]);
@@ -111,7 +111,7 @@ struct Scenario {
     sections: serde_json::Value,
     replicas: Vec<ReplicaReading>,
     head: Option<&'static str>,
-    missing: Vec<Missing>,
+    missing: Vec<MissingSecret>,
     blocked: Option<&'static str>,
     first_line: &'static str,
 }
@@ -149,16 +149,16 @@ impl Scenario {
     }
 
     /// The state as a cycle leaves it before it decides, and the answer.
-    fn why(&self) -> (EnvironmentState, Why) {
+    fn why(&self) -> (EnvironmentState, Explanation) {
         let desired = declared(self.head.unwrap_or("c1"), &self.sections);
         let mut state = self.state.clone();
         let lanes = crate::lanes::declared(&desired.environment);
         let looks = vec![(Lane::Gateway, crate::lanes::replicas(&self.replicas))];
         crate::lanes::note(&mut state, Some(&lanes), looks, now());
         state.replicas = self.replicas.iter().map(|reading| remembered(reading, now())).collect();
-        let checks = crate::conditions::Looked {
+        let checks = crate::conditions::Checks {
             replicas: Some(&self.replicas),
-            ..crate::conditions::Looked::default()
+            ..crate::conditions::Checks::default()
         };
         let _told = crate::conditions::note_conditions(&mut state, &checks, now());
         let current = state.rollout_under_way().is_some().then_some(&desired);
@@ -275,7 +275,7 @@ fn waiting_for_a_person() -> Vec<Scenario> {
 }
 
 fn waiting_for_what_is_read() -> Vec<Scenario> {
-    let missing = Missing {
+    let missing = MissingSecret {
         path: "gateway.admin_token".to_owned(),
         why: "env:GATEWAY_ADMIN_TOKEN is not set in the daemon's environment".to_owned(),
     };
@@ -311,7 +311,7 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
         })
         .dark("does not answer within 3 s"),
         Scenario {
-            missing: vec![Missing { path: "terraform.environment.TOKEN".to_owned(), ..missing.clone() }],
+            missing: vec![MissingSecret { path: "terraform.environment.TOKEN".to_owned(), ..missing.clone() }],
             ..scenario(
                 "a variable that what is in force does not need",
                 "c1",
@@ -399,8 +399,8 @@ fn the_sentence_is_about_what_the_word_is_about() {
         let (state, why) = scenario.why();
         let word = moorline_model::status::word(&state).0;
         let explained =
-            why.gates.iter().filter_map(GateReading::closed).any(|closed| closed.gate.explains(word));
-        let first = why.gates.first().and_then(GateReading::closed);
+            why.gates.iter().filter_map(GateStatus::closed).any(|closed| closed.gate.explains(word));
+        let first = why.gates.first().and_then(GateStatus::closed);
         assert!(
             !explained || first.is_some_and(|closed| closed.gate.explains(word)),
             "{}: {word}",
@@ -417,15 +417,15 @@ fn what_was_read_is_answered_for_the_moment_and_the_state_of_the_question() {
     let well = [replica("a", Some(document("c1").digest()), None)];
     let mut state = in_force("c1");
     state.head = Some(crate::sample::revision("c1"));
-    let read = Read::of(&situation(&desired, &well), Vec::new());
+    let snapshot = SituationSnapshot::of(&situation(&desired, &well), Vec::new());
     let after = |seconds| now() + jiff::SignedDuration::from_secs(seconds);
-    let said = read.why(&state, after(4)).sentence;
-    assert!(said.contains("verified 4s ago"), "{said}");
-    let said = read.why(&state, after(250)).sentence;
-    assert!(said.contains("verified 4m 10s ago"), "{said}");
-    let held = heed(state, &[intent(Operation::Hold { commit: None })], now()).state;
-    let said = read.why(&held, after(5)).sentence;
-    assert!(said.starts_with("prod waits for you: everything is held by bob"), "{said}");
+    let message = snapshot.why(&state, after(4)).sentence;
+    assert!(message.contains("verified 4s ago"), "{message}");
+    let message = snapshot.why(&state, after(250)).sentence;
+    assert!(message.contains("verified 4m 10s ago"), "{message}");
+    let held = apply_intents(state, &[intent(Operation::Hold { commit: None })], now()).state;
+    let message = snapshot.why(&held, after(5)).sentence;
+    assert!(message.starts_with("prod waits for you: everything is held by bob"), "{message}");
 }
 
 #[test]
@@ -436,7 +436,7 @@ fn what_was_tried_and_is_held_is_tried_again_by_a_release() {
     rollout(&mut state).phase = Phase::RolledBack;
     let tried = |state: &EnvironmentState| {
         let gates = why(state, &situation(&desired, &well), &[], now()).gates;
-        let mut closed = gates.iter().filter_map(GateReading::closed);
+        let mut closed = gates.iter().filter_map(GateStatus::closed);
         closed.find(|closed| closed.gate == Gate::Tried).unwrap().opened_by.clone()
     };
     assert_eq!(tried(&state), "a commit that mends it, or `moorline sync prod`, which tries it again");
@@ -451,9 +451,9 @@ fn what_was_tried_and_is_held_is_tried_again_by_a_release() {
 fn a_hold_on_everything_is_told_before_one_on_a_commit() {
     let desired = declared("c2", &json!({}));
     let intents = [Some(commit("c2")), None].map(|commit| intent(Operation::Hold { commit }));
-    let state = heed(in_force("c1"), &intents, now()).state;
+    let state = apply_intents(in_force("c1"), &intents, now()).state;
     let readings = begin_gates(&state, &desired, now());
-    let hold = readings.iter().find_map(GateReading::closed).unwrap();
+    let hold = readings.iter().find_map(GateStatus::closed).unwrap();
     // A newer commit would not open it.
     assert_eq!(
         (hold.because.as_str(), hold.opened_by.as_str()),

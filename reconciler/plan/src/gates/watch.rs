@@ -5,12 +5,12 @@ use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::drift::{Drift, DriftKind, DriftState, Lane};
 use moorline_model::intent::healing::{HealScope, everywhere};
 
-use super::{Asked, Closed, Gate, WaitsFor};
-use crate::together;
+use super::{Closed, Gate, GateInput, WaitsFor};
+use crate::replica_groups;
 
-pub(super) fn variable(asked: &Asked<'_>) -> Option<Option<Closed>> {
+pub(super) fn variable(input: &GateInput<'_>) -> Option<Option<Closed>> {
     let each: Vec<_> =
-        asked.missing.iter().map(|missing| format!("{} ({})", missing.why, missing.path)).collect();
+        input.missing.iter().map(|missing| format!("{} ({})", missing.why, missing.path)).collect();
     Some((!each.is_empty()).then(|| {
         let opened_by = "a value for it where the daemon runs (a variable needs the daemon's restart), or a commit that \
                          names another";
@@ -19,13 +19,13 @@ pub(super) fn variable(asked: &Asked<'_>) -> Option<Option<Closed>> {
 }
 
 /// Replicas that say the same of themselves are told together.
-pub(super) fn replicas(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    asked.desired.or(asked.situation.current)?;
-    let readings = asked.situation.replicas;
+pub(super) fn replicas(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    input.desired.or(input.situation.current)?;
+    let readings = input.situation.replicas;
     let unread = readings
         .iter()
         .filter_map(|reading| Some((reading.endpoint.as_str(), reading.result.as_ref().err()?.clone())));
-    let each = together::alike(unread, readings.len());
+    let each = replica_groups::merged(unread, readings.len());
     if each.is_empty() && !readings.is_empty() {
         return Some(None);
     }
@@ -34,15 +34,15 @@ pub(super) fn replicas(asked: &Asked<'_>) -> Option<Option<Closed>> {
     Some(Some(Closed::new(Gate::Replicas, WaitsFor::You, what, opened_by)))
 }
 
-pub(super) fn source(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let conditions = &asked.state.conditions;
-    if asked.state.undeclared_since.is_some() {
-        let because = format!("no commit declares {} any more", asked.state.name);
+pub(super) fn source(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    let conditions = &input.state.conditions;
+    if input.state.undeclared_since.is_some() {
+        let because = format!("no commit declares {} any more", input.state.name);
         let opened_by = "a commit that declares it again";
         return Some(Some(Closed::new(Gate::Source, WaitsFor::Commit, because, opened_by)));
     }
     // What was read before says nothing of what is in the repository now.
-    let head = asked.situation.head.filter(|head| {
+    let head = input.situation.head.filter(|head| {
         head.is_err() || conditions.status(ConditionType::Source) != ConditionStatus::CannotCheck
     });
     Some(match head {
@@ -61,15 +61,15 @@ pub(super) fn source(asked: &Asked<'_>) -> Option<Option<Closed>> {
 }
 
 /// Open drift: healed by itself where that is declared, else it waits for a person.
-pub(super) fn drift(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let state = asked.state;
+pub(super) fn drift(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    let state = input.state;
     let is_open =
         |drift: &&Drift| drift.state == DriftState::Open && drift.finding.kind != DriftKind::Unverifiable;
     let open: Vec<_> = state.drift.iter().filter(is_open).collect();
     if open.is_empty() {
         return Some(None);
     }
-    let declared = asked.situation.head.and_then(Result::ok).or(asked.situation.current);
+    let declared = input.situation.head.and_then(Result::ok).or(input.situation.current);
     let heal = declared.map(|declared| declared.environment.drift.heal.as_slice()).unwrap_or_default();
     let left: Vec<_> = open
         .iter()
@@ -101,8 +101,8 @@ pub(super) fn drift(asked: &Asked<'_>) -> Option<Option<Closed>> {
 }
 
 /// Lanes other than the replicas', which have a gate of their own.
-pub(super) fn lanes(asked: &Asked<'_>) -> Option<Option<Closed>> {
-    let state = asked.state;
+pub(super) fn lanes(input: &GateInput<'_>) -> Option<Option<Closed>> {
+    let state = input.state;
     state.applied.as_ref()?;
     let is_known = |known: &comparison::Comparison| known.trouble.is_none() && known.compared_at.is_some();
     let mut open = state.lanes.iter().filter(|(lane, known)| **lane != Lane::Gateway && !is_known(known));

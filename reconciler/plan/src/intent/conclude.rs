@@ -1,4 +1,4 @@
-//! What came of intents, once the cycle that heeded them has taken its step.
+//! What came of intents, once the cycle that applied them has taken its step.
 //!
 //! In: what was heard, the decision, and the state after it. Out: an outcome for each intent, which says what was done, and
 //! what follows from it or keeps it from following.
@@ -9,14 +9,14 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::Outcome;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind};
 
-use super::Heard;
+use super::IntentEffect;
 use crate::decide::{Decision, Situation};
 use crate::desired::Desired;
-use crate::gates::{Closed, Gate, GateReading, first_closed, why};
+use crate::gates::{Closed, Gate, GateStatus, first_closed, why};
 
 /// The step that the cycle took.
 #[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
+pub struct StepTaken<'a> {
     /// What was decided.
     pub decision: &'a Decision,
     /// Why it could not be done, when it could not.
@@ -30,32 +30,32 @@ pub struct Step<'a> {
 /// Says what came of each intent. `state` is the one after the step.
 #[must_use]
 pub fn conclude(
-    heard: Vec<Heard>,
-    step: &Step<'_>,
+    effects: Vec<IntentEffect>,
+    taken: &StepTaken<'_>,
     state: &EnvironmentState,
     now: Timestamp,
 ) -> Vec<Outcome> {
-    let follows = |heard| match heard {
-        Heard::Known(outcome) => outcome,
-        Heard::Follows { did } => follows(&did, step, state, now),
-        Heard::Begins { did, commit } => begins(did, &commit, step, state, now),
-        Heard::Heals { did, begins: then, .. } => match (step.failure, then) {
+    let follows = |effect| match effect {
+        IntentEffect::Answered(outcome) => outcome,
+        IntentEffect::Follows { did } => follows(&did, taken, state, now),
+        IntentEffect::Begins { did, commit } => begins(did, &commit, taken, state, now),
+        IntentEffect::Heals { did, begins: then, .. } => match (taken.failure, then) {
             (Some(failure), _) => Outcome::Refused {
                 message: format!("the document could not be given back: {failure}"),
                 gate: None,
             },
-            (None, Some(commit)) => begins(did, &commit, step, state, now),
+            (None, Some(commit)) => begins(did, &commit, taken, state, now),
             (None, None) => Outcome::Done { message: did },
         },
     };
-    heard.into_iter().map(follows).collect()
+    effects.into_iter().map(follows).collect()
 }
 
 /// A rollout of this commit was to begin.
 fn begins(
     did: String,
     commit: &CommitId,
-    step: &Step<'_>,
+    taken: &StepTaken<'_>,
     state: &EnvironmentState,
     now: Timestamp,
 ) -> Outcome {
@@ -63,23 +63,23 @@ fn begins(
         let message = format!("{} cannot be begun: what it declares cannot be read", commit.short());
         return Outcome::Refused { message, gate: None };
     };
-    let blocked = step.situation.blocked.filter(|_| matches!(rollout.kind, RolloutKind::Heal { .. }));
-    match step.begun.and_then(|desired| first_closed(state, desired, blocked, now)) {
+    let blocked = taken.situation.blocked.filter(|_| matches!(rollout.kind, RolloutKind::Heal { .. }));
+    match taken.begun.and_then(|desired| first_closed(state, desired, blocked, now)) {
         Some(closed) => waits(format!("{did}; it waits: {}", sentence(&closed)), &closed, Some(rollout)),
         None => Outcome::UnderWay { message: did, rollout: rollout.id },
     }
 }
 
 /// What follows from an intent that left it to the cycle to decide.
-fn follows(did: &str, step: &Step<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
-    let Some(rollout) = state.rollout_under_way() else { return at_rest(did, step, state, now) };
+fn follows(did: &str, taken: &StepTaken<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
+    let Some(rollout) = state.rollout_under_way() else { return at_rest(did, taken, state, now) };
     let short = rollout.revision.commit.short();
-    if let Some(closed) = keeps(rollout, step, state, now) {
+    if let Some(closed) = keeps(rollout, taken, state, now) {
         let message = format!("{did}; {short} waits: {}", sentence(&closed));
         return waits(message, &closed, Some(rollout));
     }
-    let message = match (step.decision, rollout.phase == Phase::Pending) {
-        (Decision::Rest { because, .. }, _) => format!("{did}; {short} is {}: {because}", rollout.phase),
+    let message = match (taken.decision, rollout.phase == Phase::Pending) {
+        (Decision::Wait { because, .. }, _) => format!("{did}; {short} is {}: {because}", rollout.phase),
         (_, true) => format!("{did}; {short} begins"),
         _ => format!("{did}; {short} is {}", rollout.phase),
     };
@@ -87,31 +87,36 @@ fn follows(did: &str, step: &Step<'_>, state: &EnvironmentState, now: Timestamp)
 }
 
 /// The gate that keeps a rollout under way from its next step.
-fn keeps(rollout: &Rollout, step: &Step<'_>, state: &EnvironmentState, now: Timestamp) -> Option<Closed> {
-    match step.decision {
-        Decision::Rest { because, .. } => {
+fn keeps(
+    rollout: &Rollout,
+    taken: &StepTaken<'_>,
+    state: &EnvironmentState,
+    now: Timestamp,
+) -> Option<Closed> {
+    match taken.decision {
+        Decision::Wait { because, .. } => {
             let waits_for_a_person =
                 matches!(rollout.phase, Phase::Planning | Phase::AwaitingApproval | Phase::Applying);
-            first(&why(state, step.situation, &[], now).gates, |closed| {
+            first(&why(state, taken.situation, &[], now).gates, |closed| {
                 closed.because == *because
                     || (waits_for_a_person && matches!(closed.gate, Gate::Hold | Gate::Approval))
             })
         }
         // It waits in front of its gates from the next cycle on, and what they will say is known now.
-        Decision::Begin { .. } => first_closed(state, step.begun?, None, now),
+        Decision::Begin { .. } => first_closed(state, taken.begun?, None, now),
         _ => None,
     }
 }
 
 /// No rollout is under way, and none began.
-fn at_rest(did: &str, step: &Step<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
+fn at_rest(did: &str, taken: &StepTaken<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
     // The others are asked only once a rollout has begun.
-    let closed = first(&why(state, step.situation, &[], now).gates, |closed| {
+    let closed = first(&why(state, taken.situation, &[], now).gates, |closed| {
         matches!(closed.gate, Gate::Source | Gate::Frozen | Gate::Hold)
     });
-    match (step.decision, closed) {
+    match (taken.decision, closed) {
         (_, Some(closed)) => waits(format!("{did}; {}", sentence(&closed)), &closed, None),
-        (Decision::Rest { because, .. }, None) => Outcome::Done { message: format!("{did}; {because}") },
+        (Decision::Wait { because, .. }, None) => Outcome::Done { message: format!("{did}; {because}") },
         (Decision::Heal { endpoints }, None) => {
             Outcome::Done { message: format!("{did}; healing {}", endpoints.join(", ")) }
         }
@@ -119,8 +124,8 @@ fn at_rest(did: &str, step: &Step<'_>, state: &EnvironmentState, now: Timestamp)
     }
 }
 
-fn first(readings: &[GateReading], is_it: impl Fn(&Closed) -> bool) -> Option<Closed> {
-    readings.iter().filter_map(GateReading::closed).find(|closed| is_it(closed)).cloned()
+fn first(readings: &[GateStatus], is_it: impl Fn(&Closed) -> bool) -> Option<Closed> {
+    readings.iter().filter_map(GateStatus::closed).find(|closed| is_it(closed)).cloned()
 }
 
 fn waits(message: String, closed: &Closed, rollout: Option<&Rollout>) -> Outcome {

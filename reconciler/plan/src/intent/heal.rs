@@ -9,17 +9,17 @@ use moorline_model::intent::Intent;
 use moorline_model::intent::healing::HealScope;
 use moorline_model::rollout::RolloutKind;
 
-use super::{Heard, Heeded};
+use super::{AppliedIntents, IntentEffect};
 use crate::decide::Decision;
 
-pub(super) fn heal(heeded: &mut Heeded, intent: &Intent, only: Option<&str>) -> Heard {
-    if heeded.restore.is_some() {
-        return Heard::done("healed nothing: the gateways go back to what served before Moorline");
+pub(super) fn heal(after: &mut AppliedIntents, intent: &Intent, only: Option<&str>) -> IntentEffect {
+    if after.restore.is_some() {
+        return IntentEffect::done("healed nothing: the gateways go back to what served before Moorline");
     }
-    let state = &mut heeded.state;
+    let state = &mut after.state;
     let reach = HealScope::of(&state.drift, only);
     let Some(applied) = state.applied.as_ref().filter(|_| !reach.is_empty()) else {
-        return Heard::done("healed nothing: nothing differs from what is declared");
+        return IntentEffect::done("healed nothing: nothing differs from what is declared");
     };
     let revision = applied.revision.clone();
     let terraform = match state.heals_terraform() {
@@ -33,15 +33,15 @@ pub(super) fn heal(heeded: &mut Heeded, intent: &Intent, only: Option<&str>) -> 
         let head = state.head.as_ref().map(|head| head.commit.clone());
         let (actor, reason) = (intent.actor.clone(), intent.reason.clone());
         let kind = RolloutKind::Heal { actor, reason, head };
-        heeded.begin = Some(Decision::Begin { revision, kind });
+        after.begin = Some(Decision::Begin { revision, kind });
     }
     if !reach.replicas.is_empty() {
-        heeded.heal.extend(reach.replicas);
-        return Heard::Heals { does, did, begins };
+        after.heal.extend(reach.replicas);
+        return IntentEffect::Heals { does, did, begins };
     }
     match begins {
-        Some(commit) => Heard::Begins { did, commit },
-        None => Heard::done(did),
+        Some(commit) => IntentEffect::Begins { did, commit },
+        None => IntentEffect::done(did),
     }
 }
 

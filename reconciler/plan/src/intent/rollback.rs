@@ -6,29 +6,29 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::{Intent, Outcome};
 use moorline_model::rollout::{Phase, Rollout, RolloutKind, Stop};
 
-use super::{Heard, Heeded};
+use super::{AppliedIntents, IntentEffect};
 use crate::advance;
 use crate::decide::Decision;
 
 pub(super) fn rollback(
-    heeded: &mut Heeded,
+    after: &mut AppliedIntents,
     intent: &Intent,
     commit: Option<&CommitId>,
     now: Timestamp,
-) -> Heard {
-    if commit.is_none() && heeded.state.goes_back_to_found() {
-        return restore(heeded, intent);
+) -> IntentEffect {
+    if commit.is_none() && after.state.goes_back_to_found() {
+        return restore(after, intent);
     }
-    let state = &mut heeded.state;
+    let state = &mut after.state;
     if state.rollout_under_way().is_some_and(Rollout::has_changed_something) {
         return stop(state, intent, now);
     }
     let target = match state.way_back(commit) {
         Ok(target) => target.clone(),
-        Err(refusal) => return Heard::Known(refusal.into()),
+        Err(refusal) => return IntentEffect::Answered(refusal.into()),
     };
     let Some(present) = state.applied.as_ref().map(|applied| applied.revision.commit.clone()) else {
-        return Heard::done("asked to go back, but nothing is in force");
+        return IntentEffect::done("asked to go back, but nothing is in force");
     };
     // The commit that is left, and the head if it is another one: else the next cycle would bring it in at once.
     let head = state.head.as_ref().map(|head| head.commit.clone());
@@ -44,7 +44,7 @@ pub(super) fn rollback(
         rollout.phase_since = now;
         rollout.reason = Some(format!("{} went back to {}", intent.actor, to.short()));
     }
-    heeded.begin = Some(Decision::Begin {
+    after.begin = Some(Decision::Begin {
         revision: target.revision,
         kind: RolloutKind::Rollback {
             from: present.clone(),
@@ -52,7 +52,7 @@ pub(super) fn rollback(
             reason: intent.reason.clone(),
         },
     });
-    Heard::Begins { did: format!("goes back from {} to {}", present.short(), to.short()), commit: to }
+    IntentEffect::Begins { did: format!("goes back from {} to {}", present.short(), to.short()), commit: to }
 }
 
 /// Why a commit is held: what was done, and the reason that was given for it. Who did it stands beside it.
@@ -61,17 +61,20 @@ fn because(intent: &Intent, did: &str) -> String {
 }
 
 /// Each replica gets back what it served when it was first met. What is remembered changes once that is done.
-fn restore(heeded: &mut Heeded, intent: &Intent) -> Heard {
-    let found = &heeded.state.found;
+fn restore(after: &mut AppliedIntents, intent: &Intent) -> IntentEffect {
+    let found = &after.state.found;
     let documents = found.iter().map(|found| (found.endpoint.clone(), found.digest)).collect();
     let which: Vec<_> =
         found.iter().map(|found| format!("{} at {}", found.digest.short(), found.endpoint)).collect();
     let which = which.join(", ");
-    let stays = heeded.state.stays_after_going_back().map(|stays| format!("; {stays}")).unwrap_or_default();
-    heeded.heal.clear();
-    heeded.restore =
-        Some(Decision::Restore { documents, actor: intent.actor.clone(), reason: intent.reason.clone() });
-    Heard::Heals {
+    let stays = after.state.stays_after_going_back().map(|stays| format!("; {stays}")).unwrap_or_default();
+    after.heal.clear();
+    after.restore = Some(Decision::RestoreFound {
+        documents,
+        actor: intent.actor.clone(),
+        reason: intent.reason.clone(),
+    });
+    IntentEffect::Heals {
         does: format!("goes back to what served before Moorline: {which}"),
         did: format!(
             "went back to what served before Moorline: {which}{stays}; the commit that was left is held"
@@ -81,10 +84,10 @@ fn restore(heeded: &mut Heeded, intent: &Intent) -> Heard {
 }
 
 /// A rollout under way is undone: it goes back to where it came from.
-fn stop(state: &mut EnvironmentState, intent: &Intent, now: Timestamp) -> Heard {
-    let Some(rollout) = state.rollout.as_mut() else { return Heard::done("asked to go back") };
+fn stop(state: &mut EnvironmentState, intent: &Intent, now: Timestamp) -> IntentEffect {
+    let Some(rollout) = state.rollout.as_mut() else { return IntentEffect::done("asked to go back") };
     let short = rollout.revision.commit.short().to_owned();
-    let under_way = |message| Heard::Known(Outcome::UnderWay { message, rollout: rollout.id });
+    let under_way = |message| IntentEffect::Answered(Outcome::UnderWay { message, rollout: rollout.id });
     if matches!(rollout.phase, Phase::RollingBack { .. }) {
         return under_way(format!("asked to go back; {short} is being undone already"));
     }
@@ -92,7 +95,7 @@ fn stop(state: &mut EnvironmentState, intent: &Intent, now: Timestamp) -> Heard 
     if let RolloutKind::Rollback { actor, .. } = &rollout.kind {
         return under_way(format!("asked to go back; {actor} goes back to {short} already"));
     }
-    let heard = under_way(match &rollout.from {
+    let effect = under_way(match &rollout.from {
         Some(from) => format!("stopped {short}; going back to {}", from.revision.commit.short()),
         None if rollout.promoted || rollout.terraform_applied => {
             format!("stopped {short}; nothing verified before it that one could go back to")
@@ -104,5 +107,5 @@ fn stop(state: &mut EnvironmentState, intent: &Intent, now: Timestamp) -> Heard 
     let held = rollout.revision.commit.clone();
     let reason = because(intent, "stopped it");
     advance::hold(state, Some(held), reason, intent.actor.clone(), now);
-    heard
+    effect
 }

@@ -10,8 +10,8 @@ use crate::sample::{
     commit, declared, deployed, in_force, inputs, intent, now, plan, rolling, rollout, situation,
 };
 
-fn said(heeded: &Heeded) -> Vec<&str> {
-    heeded.events.iter().map(|event| event.message.as_str()).collect()
+fn message(after: &AppliedIntents) -> Vec<&str> {
+    after.events.iter().map(|event| event.message.as_str()).collect()
 }
 
 fn approves(plan: &str) -> Operation {
@@ -27,12 +27,12 @@ fn a_document_that_waits_alone_is_approved_by_its_digest_and_no_other() {
         plan_sha256: None,
         digest: Some(crate::sample::document(name).digest()),
     };
-    let other = heed(state.clone(), &[intent(Operation::Approve(seen("c1")))], now());
-    assert!(said(&other)[0].contains("another change waits by now"), "{:?}", said(&other));
+    let other = apply_intents(state.clone(), &[intent(Operation::Approve(seen("c1")))], now());
+    assert!(message(&other)[0].contains("another change waits by now"), "{:?}", message(&other));
     let with_a_plan = ApprovalSubject { plan_sha256: Some("plan".to_owned()), ..seen("c2") };
-    let refused = heed(state.clone(), &[intent(Operation::Approve(with_a_plan))], now()).state;
+    let refused = apply_intents(state.clone(), &[intent(Operation::Approve(with_a_plan))], now()).state;
     assert_eq!(refused.rollout.unwrap().approval, None);
-    let mut state = heed(state, &[intent(Operation::Approve(seen("c2")))], now()).state;
+    let mut state = apply_intents(state, &[intent(Operation::Approve(seen("c2")))], now()).state;
     assert!(rollout(&mut state).approves_document());
     assert_eq!(rollout(&mut state).waits_for_approval(), None);
 }
@@ -51,13 +51,14 @@ fn an_approval_is_for_the_plan_that_was_seen_and_for_no_other() {
     let mut state = rolling(&in_force("c1"), &desired, Phase::AwaitingApproval);
     let waiting = plan("c2", &[("aws_lb.main", Action::Update)]);
     rollout(&mut state).terraform = Some(waiting.clone());
-    let other = heed(state.clone(), &[intent(approves("other"))], now());
+    let other = apply_intents(state.clone(), &[intent(approves("other"))], now());
     assert_eq!(other.state.rollout.as_ref().unwrap().approval, None);
-    assert!(said(&other)[0].contains("another change waits by now"), "{:?}", said(&other));
-    let refused = |heard: &Heard| matches!(heard, Heard::Known(outcome) if outcome.exit_code() == 5);
-    assert!(other.heard.iter().all(refused), "a gate refuses: {:?}", other.heard);
+    assert!(message(&other)[0].contains("another change waits by now"), "{:?}", message(&other));
+    let refused =
+        |effect: &IntentEffect| matches!(effect, IntentEffect::Answered(outcome) if outcome.exit_code() == 5);
+    assert!(other.effects.iter().all(refused), "a gate refuses: {:?}", other.effects);
     let operation = approves(&waiting.binding.plan_sha256);
-    let mut state = heed(state, &[intent(operation)], now()).state;
+    let mut state = apply_intents(state, &[intent(operation)], now()).state;
     assert!(rollout(&mut state).approves(&waiting));
     // Made anew with the same content it is approved; with another change it is not.
     let mut anew = waiting.clone();
@@ -83,8 +84,8 @@ impl PlanBindingOf {
 #[test]
 fn nothing_that_does_not_wait_is_approved() {
     let operation = approves("");
-    let heeded = heed(in_force("c1"), &[intent(operation)], now());
-    assert_eq!(said(&heeded), ["bob asked to approve, but nothing waits for approval here (for a reason)"]);
+    let after = apply_intents(in_force("c1"), &[intent(operation)], now());
+    assert_eq!(message(&after), ["bob asked to approve, but nothing waits for approval here (for a reason)"]);
 }
 
 #[test]
@@ -92,13 +93,13 @@ fn going_back_holds_what_is_left_and_the_head() {
     let mut state = in_force("c2");
     state.verified_before = vec![deployed("c1"), deployed("c0")];
     state.head = Some(crate::sample::revision("c3"));
-    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
-    let Some(Decision::Begin { revision, kind }) = &heeded.begin else { panic!("{:?}", said(&heeded)) };
+    let after = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
+    let Some(Decision::Begin { revision, kind }) = &after.begin else { panic!("{:?}", message(&after)) };
     assert_eq!(revision.commit, commit("c1"));
     assert!(
         matches!(kind, RolloutKind::Rollback { from, actor, .. } if *from == commit("c2") && actor == "bob")
     );
-    let held: Vec<_> = heeded.state.holds.iter().flat_map(|hold| hold.commit.clone()).collect();
+    let held: Vec<_> = after.state.holds.iter().flat_map(|hold| hold.commit.clone()).collect();
     assert_eq!(held, [commit("c2"), commit("c3")]);
 }
 
@@ -108,14 +109,14 @@ fn one_goes_back_only_to_what_verified_healthy_here() {
     state.verified_before = vec![deployed("c1"), deployed("c0")];
     let to = |name: &str| {
         let operation = Operation::Rollback { commit: Some(commit(name)) };
-        heed(state.clone(), &[intent(operation)], now())
+        apply_intents(state.clone(), &[intent(operation)], now())
     };
     assert!(to("c0").begin.is_some());
     for (name, why) in [("c9", "never verified healthy here"), ("c2", "is in force")] {
-        let heeded = to(name);
-        assert_eq!(heeded.begin, None);
-        assert!(said(&heeded)[0].contains(why), "{:?}", said(&heeded));
-        assert_eq!(heeded.state.holds, [], "a wish that is not heeded changes nothing");
+        let after = to(name);
+        assert_eq!(after.begin, None);
+        assert!(message(&after)[0].contains(why), "{:?}", message(&after));
+        assert_eq!(after.state.holds, [], "a wish that is not heeded changes nothing");
     }
 }
 
@@ -124,13 +125,13 @@ fn going_back_passes_over_what_would_change_nothing() {
     let like_c2 = |name| Deployed { revision: deployed(name).revision, ..deployed("c2") };
     let mut state = in_force("c2");
     state.verified_before = vec![like_c2("c1"), deployed("c0")];
-    let heeded = heed(state.clone(), &[intent(Operation::Rollback { commit: None })], now());
-    let Some(Decision::Begin { revision, .. }) = &heeded.begin else { panic!("{:?}", said(&heeded)) };
+    let after = apply_intents(state.clone(), &[intent(Operation::Rollback { commit: None })], now());
+    let Some(Decision::Begin { revision, .. }) = &after.begin else { panic!("{:?}", message(&after)) };
     assert_eq!(revision.commit, commit("c0"));
     state.verified_before.pop();
-    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
-    assert_eq!(heeded.begin, None);
-    assert!(said(&heeded)[0].contains("declares the same as c2"), "{:?}", said(&heeded));
+    let after = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
+    assert_eq!(after.begin, None);
+    assert!(message(&after)[0].contains("declares the same as c2"), "{:?}", message(&after));
 }
 
 #[test]
@@ -138,22 +139,22 @@ fn one_does_not_go_back_to_what_is_held() {
     let mut state = in_force("c2");
     state.verified_before = vec![deployed("c1")];
     let wishes = [Operation::Hold { commit: Some(commit("c1")) }, Operation::Rollback { commit: None }];
-    let heeded = heed(state, &wishes.map(intent), now());
-    assert_eq!(heeded.begin, None);
+    let after = apply_intents(state, &wishes.map(intent), now());
+    assert_eq!(after.begin, None);
 }
 
 #[test]
 fn a_rollout_that_has_changed_something_is_stopped_and_held() {
     let desired = declared("c2", &json!({}));
     let state = rolling(&in_force("c1"), &desired, Phase::Baking);
-    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
-    assert_eq!(heeded.begin, None);
-    assert_eq!(heeded.state.hold_on(&commit("c2")).unwrap().by, "bob");
-    let mut promoted = heeded.state;
+    let after = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
+    assert_eq!(after.begin, None);
+    assert_eq!(after.state.hold_on(&commit("c2")).unwrap().by, "bob");
+    let mut promoted = after.state;
     rollout(&mut promoted).promoted = true;
     let decision = crate::decide(&promoted, &situation(&desired, &[]), now());
     let expected = Phase::RollingBack { undo: Undo::Document };
-    assert!(matches!(&decision, Decision::Move { phase, .. } if *phase == expected), "{decision:?}");
+    assert!(matches!(&decision, Decision::EnterPhase { phase, .. } if *phase == expected), "{decision:?}");
 }
 
 #[test]
@@ -161,20 +162,21 @@ fn going_back_is_not_undone_by_asking_for_it_again() {
     let mut state = rolling(&in_force("c2"), &declared("c1", &json!({})), Phase::Staging);
     let (actor, reason) = ("ann".to_owned(), String::new());
     rollout(&mut state).kind = RolloutKind::Rollback { from: commit("c2"), actor, reason };
-    let heeded = heed(state.clone(), &[intent(Operation::Rollback { commit: None })], now());
-    assert!(said(&heeded)[0].contains("ann goes back to c100000000 already"), "{:?}", said(&heeded));
-    assert_eq!(heeded.state.rollout, state.rollout);
-    assert_eq!(heeded.state.holds, state.holds, "where it goes to is never held");
+    let after = apply_intents(state.clone(), &[intent(Operation::Rollback { commit: None })], now());
+    assert!(message(&after)[0].contains("ann goes back to c100000000 already"), "{:?}", message(&after));
+    assert_eq!(after.state.rollout, state.rollout);
+    assert_eq!(after.state.holds, state.holds, "where it goes to is never held");
 }
 
 #[test]
 fn what_is_being_undone_is_not_released() {
     let undoing = Phase::RollingBack { undo: Undo::Document };
     let state = rolling(&in_force("c1"), &declared("c2", &json!({})), undoing);
-    let heeded = heed(state, &[intent(Operation::Release)], now());
-    assert!(said(&heeded)[0].contains("c200000000 is being undone"), "{:?}", said(&heeded));
-    let refused = |heard: &Heard| matches!(heard, Heard::Known(outcome) if outcome.exit_code() == 5);
-    assert!(heeded.heard.iter().all(refused), "a hold refuses: {:?}", heeded.heard);
+    let after = apply_intents(state, &[intent(Operation::Release)], now());
+    assert!(message(&after)[0].contains("c200000000 is being undone"), "{:?}", message(&after));
+    let refused =
+        |effect: &IntentEffect| matches!(effect, IntentEffect::Answered(outcome) if outcome.exit_code() == 5);
+    assert!(after.effects.iter().all(refused), "a hold refuses: {:?}", after.effects);
 }
 
 #[test]
@@ -184,39 +186,39 @@ fn a_rollout_that_merely_waits_makes_room() {
     before.verified_before = vec![deployed("c1")];
     before.head = Some(desired.revision.clone());
     let state = rolling(&before, &desired, Phase::Pending);
-    let heeded = heed(state, &[intent(Operation::Rollback { commit: None })], now());
+    let after = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
     assert!(
-        matches!(&heeded.begin, Some(Decision::Begin { revision, .. }) if revision.commit == commit("c1"))
+        matches!(&after.begin, Some(Decision::Begin { revision, .. }) if revision.commit == commit("c1"))
     );
-    assert_eq!(heeded.state.rollout.as_ref().unwrap().phase, Phase::Superseded);
-    assert!(heeded.state.hold_on(&commit("c3")).is_some());
+    assert_eq!(after.state.rollout.as_ref().unwrap().phase, Phase::Superseded);
+    assert!(after.state.hold_on(&commit("c3")).is_some());
 }
 
 #[test]
 fn a_release_lifts_holds_and_freeze_and_tries_again() {
     let mut state = in_force("c1");
     state.frozen = Some("a reason".to_owned());
-    let state = heed(state, &[intent(Operation::Hold { commit: None })], now()).state;
-    let heeded = heed(state, &[intent(Operation::Release)], now());
-    assert_eq!((heeded.state.frozen, heeded.state.holds.len()), (None, 0));
-    assert!(heeded.state.sync.is_some());
+    let state = apply_intents(state, &[intent(Operation::Hold { commit: None })], now()).state;
+    let after = apply_intents(state, &[intent(Operation::Release)], now());
+    assert_eq!((after.state.frozen, after.state.holds.len()), (None, 0));
+    assert!(after.state.sync.is_some());
 }
 
 #[test]
 fn holding_twice_holds_once() {
     let operation = || intent(Operation::Hold { commit: None });
-    assert_eq!(heed(in_force("c1"), &[operation(), operation()], now()).state.holds.len(), 1);
+    assert_eq!(apply_intents(in_force("c1"), &[operation(), operation()], now()).state.holds.len(), 1);
 }
 
-/// Heeds an intent, takes the step of its cycle, and says what came of it.
+/// Applies an intent, takes the step of its cycle, and says what came of it.
 fn came_of(state: EnvironmentState, operation: Operation, situation: &crate::Situation<'_>) -> Outcome {
-    let heeded = heed(state, &[intent(operation)], now());
-    let decision = heeded.begin.unwrap_or_else(|| crate::decide(&heeded.state, situation, now()));
+    let after = apply_intents(state, &[intent(operation)], now());
+    let decision = after.begin.unwrap_or_else(|| crate::decide(&after.state, situation, now()));
     let desired = situation.head.and_then(Result::ok);
     let inputs = crate::Inputs { desired, ..inputs(situation.current.unwrap()) };
-    let state = crate::advance(&heeded.state, &decision, crate::Acted::Rested, &inputs, now()).state;
-    let step = Step { decision: &decision, failure: None, begun: situation.current, situation };
-    conclude(heeded.heard, &step, &state, now()).remove(0)
+    let state = crate::advance(&after.state, &decision, crate::StepOutcome::NoEffect, &inputs, now()).state;
+    let taken = StepTaken { decision: &decision, failure: None, begun: situation.current, situation };
+    conclude(after.effects, &taken, &state, now()).remove(0)
 }
 
 fn told(outcome: &Outcome) -> (&str, u8, bool) {
@@ -225,25 +227,25 @@ fn told(outcome: &Outcome) -> (&str, u8, bool) {
 
 #[test]
 fn a_hold_says_why_in_the_words_of_who_made_it_last() {
-    let state = heed(in_force("c1"), &[intent(Operation::Hold { commit: None })], now()).state;
+    let state = apply_intents(in_force("c1"), &[intent(Operation::Hold { commit: None })], now()).state;
     let later = Intent {
         actor: "ann".to_owned(),
         reason: "a feast".to_owned(),
         ..intent(Operation::Hold { commit: None })
     };
-    let again = heed(state, &[later], now());
+    let again = apply_intents(state, &[later], now());
     let [hold] = again.state.holds.as_slice() else { panic!("{:?}", again.state.holds) };
     assert_eq!((hold.by.as_str(), hold.reason.as_str()), ("ann", "a feast"));
-    let heard = again.heard[0].said();
-    assert_eq!(heard, "held everything, which was held already by bob: for a reason");
+    let effect = again.effects[0].message();
+    assert_eq!(effect, "held everything, which was held already by bob: for a reason");
 
     let mut state = again.state;
     advance::hold(&mut state, Some(commit("c2")), "it is sick".to_owned(), "moorline".to_owned(), now());
     advance::hold(&mut state, Some(commit("c3")), "it is sick".to_owned(), "moorline".to_owned(), now());
     state.frozen = Some("the probe got 502".to_owned());
-    let released = heed(state, &[intent(Operation::Release)], now());
+    let released = apply_intents(state, &[intent(Operation::Release)], now());
     assert_eq!(
-        released.heard[0].said(),
+        released.effects[0].message(),
         "lifted the freeze and the hold on everything and c200000000 and c300000000"
     );
     assert!(released.state.holds.is_empty() && released.state.frozen.is_none());

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use moorline_model::rollout::Phase;
 
-use super::{Found, Observation};
-use crate::together;
+use super::{Findings, Observation};
+use crate::replica_groups;
 
-pub(super) fn judge(observation: &Observation<'_>, found: &mut Found, facts: &mut BTreeMap<String, String>) {
+pub(super) fn judge(
+    observation: &Observation<'_>,
+    findings: &mut Findings,
+    facts: &mut BTreeMap<String, String>,
+) {
     let expected = observation.expected;
     let is_attested = |reading: &&crate::gateway::ReplicaReading| match observation.phase {
         Phase::Staging | Phase::Shifting { .. } => reading.holds(expected),
@@ -17,7 +21,7 @@ pub(super) fn judge(observation: &Observation<'_>, found: &mut Found, facts: &mu
     let attested = all.iter().filter(is_attested).count();
     facts.insert("replicas.attested".to_owned(), format!("{attested} of {}", all.len()));
     if all.is_empty() {
-        found.errors.push("no replica was found".to_owned());
+        findings.errors.push("no replica was found".to_owned());
     }
     let (mut unread, mut lacking) = (Vec::new(), Vec::new());
     for reading in all {
@@ -31,6 +35,6 @@ pub(super) fn judge(observation: &Observation<'_>, found: &mut Found, facts: &mu
             Ok(_) => {}
         }
     }
-    found.errors.extend(together::alike(unread, all.len()));
-    found.missing.extend(together::alike(lacking, all.len()));
+    findings.errors.extend(replica_groups::merged(unread, all.len()));
+    findings.missing.extend(replica_groups::merged(lacking, all.len()));
 }

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use moorline_model::masking;
 use moorline_model::rollout::Evidence;
 
-use super::{Found, Observation, ProbeOutcome, WRONG_PROBES_MAX};
-use crate::together::{grouped, named};
+use super::{Findings, Observation, ProbeOutcome, WRONG_PROBES_MAX};
+use crate::replica_groups::{grouped, named};
 
 /// What replicas answer alike is said once. Returns how many rounds in a row had a wrong answer.
 pub(super) fn judge(
     observation: &Observation<'_>,
     previous: Option<&Evidence>,
-    found: &mut Found,
+    findings: &mut Findings,
     facts: &mut BTreeMap<String, String>,
 ) -> u32 {
     let probes = observation.probes;
@@ -33,7 +33,7 @@ pub(super) fn judge(
                 wrong.push(format!("{probe} got {status} instead of {expected}{fault}"));
             }
             ProbeOutcome::Unanswered { because } => {
-                found.errors.push(format!("{probe} was not answered: {because}"));
+                findings.errors.push(format!("{probe} was not answered: {because}"));
             }
         }
     }
@@ -41,7 +41,7 @@ pub(super) fn judge(
         return 0;
     }
     let in_a_row = previous.map_or(0, |previous| previous.wrong_probes_in_a_row).saturating_add(1);
-    let kind = if in_a_row >= WRONG_PROBES_MAX { &mut found.failures } else { &mut found.suspicions };
+    let kind = if in_a_row >= WRONG_PROBES_MAX { &mut findings.failures } else { &mut findings.suspicions };
     kind.extend(wrong);
     in_a_row
 }

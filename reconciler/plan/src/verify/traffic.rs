@@ -8,7 +8,7 @@ use moorline_model::declaration::Verify;
 use moorline_model::masking;
 use moorline_model::rollout::Phase;
 
-use super::{Found, Observation, Sample};
+use super::{Findings, Observation, Sample};
 
 /// Fewest requests on which an error rate fails a document before the window is over: fewer are an accident.
 const FAST_REQUESTS_MIN: u64 = 10;
@@ -23,18 +23,18 @@ pub(super) fn judge(
     verify: &Verify,
     step_hold: Option<Duration>,
     observation: &Observation<'_>,
-    found: &mut Found,
+    findings: &mut Findings,
     facts: &mut BTreeMap<String, String>,
 ) {
     note(facts, "candidate", observation.candidate, observation.elapsed);
     if let Some(stable) = observation.stable {
         note(facts, "stable", stable, observation.elapsed);
     }
-    faults(verify, observation, found);
-    model_faults(verify, observation, found);
-    latency(verify, observation, found);
-    cost(verify, observation, found);
-    missing(verify, step_hold, observation, found);
+    faults(verify, observation, findings);
+    model_faults(verify, observation, findings);
+    latency(verify, observation, findings);
+    cost(verify, observation, findings);
+    missing(verify, step_hold, observation, findings);
 }
 
 fn note(facts: &mut BTreeMap<String, String>, who: &str, sample: &Sample, elapsed: Duration) {
@@ -71,7 +71,7 @@ fn excess(faults: u64, requests: u64, stable_faults: u64, stable_requests: u64) 
     (as_number(faults) - share(as_number(stable_faults), stable_requests) * as_number(requests)).max(0.0)
 }
 
-fn faults(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
+fn faults(verify: &Verify, observation: &Observation<'_>, findings: &mut Findings) {
     let candidate = observation.candidate;
     let (stable_faults, stable_requests) =
         observation.stable.map_or((0, 0), |stable| (stable.faults, stable.requests));
@@ -82,7 +82,7 @@ fn faults(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
     let is_plain = candidate.requests >= FAST_REQUESTS_MIN && excess >= FAST_FAULTS_MIN;
     if rate > limit.as_fraction() && (is_enough || is_plain) {
         let beyond = if stable_faults > 0 { " beyond stable's own" } else { "" };
-        found.failures.push(format!(
+        findings.failures.push(format!(
             "{} of {} requests failed, {:.2}%{beyond} (at most {limit})",
             candidate.faults,
             candidate.requests,
@@ -91,7 +91,7 @@ fn faults(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
     }
 }
 
-fn model_faults(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
+fn model_faults(verify: &Verify, observation: &Observation<'_>, findings: &mut Findings) {
     let Some(limit) = verify.limits.model_failures else { return };
     let candidate = observation.candidate;
     for (model, faults) in &candidate.faults_by_model {
@@ -101,7 +101,7 @@ fn model_faults(verify: &Verify, observation: &Observation<'_>, found: &mut Foun
         if excess(*faults, candidate.requests, stable_faults, stable_requests) > as_number(limit) {
             let beyond = if stable_faults > 0 { format!(", stable {stable_faults}") } else { String::new() };
             let model = masking::masked(model);
-            found.failures.push(format!("{model} failed {faults} times{beyond} (at most {limit})"));
+            findings.failures.push(format!("{model} failed {faults} times{beyond} (at most {limit})"));
         }
     }
 }
@@ -111,7 +111,7 @@ fn measured<'a>(observation: &Observation<'a>) -> Option<&'a Sample> {
     observation.stable.filter(|stable| stable.requests >= MEASURE_REQUESTS_MIN)
 }
 
-fn latency(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
+fn latency(verify: &Verify, observation: &Observation<'_>, findings: &mut Findings) {
     let candidate = observation.candidate;
     if candidate.requests < MEASURE_REQUESTS_MIN.max(verify.min_requests) {
         return;
@@ -126,19 +126,19 @@ fn latency(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
         let (Some(value), Some(limit)) = (value, limit) else { continue };
         let is_as_stable = stable.is_some_and(|stable| value <= stable * AS_BAD_AS_STABLE);
         if value > as_number(limit.as_milliseconds()) && !is_as_stable {
-            found.failures.push(format!("{name} is {value:.0}ms (at most {limit})"));
+            findings.failures.push(format!("{name} is {value:.0}ms (at most {limit})"));
         }
     }
     if let (Some(value), Some(stable), Some(limit)) =
         (candidate.p99_ms, stable.and_then(|stable| stable.p99_ms), limits.p99_increase)
         && value > stable * (1.0 + limit.as_fraction())
     {
-        found.failures.push(format!("p99 is {value:.0}ms, stable's {stable:.0}ms (at most {limit} more)"));
+        findings.failures.push(format!("p99 is {value:.0}ms, stable's {stable:.0}ms (at most {limit} more)"));
     }
 }
 
 /// What all requests would cost under the new document: a candidate with 1 % of them is cheap whatever it does.
-fn cost(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
+fn cost(verify: &Verify, observation: &Observation<'_>, findings: &mut Findings) {
     let candidate = observation.candidate;
     let Some(limit) = verify.limits.cost_per_minute else { return };
     if candidate.requests < MEASURE_REQUESTS_MIN.max(verify.min_requests) {
@@ -150,20 +150,25 @@ fn cost(verify: &Verify, observation: &Observation<'_>, found: &mut Found) {
     let is_as_stable = measured(observation)
         .is_some_and(|stable| each <= share(dollars(stable.cost_micros), stable.requests) * AS_BAD_AS_STABLE);
     if a_minute > limit.as_dollars() && !is_as_stable {
-        found.failures.push(format!(
+        findings.failures.push(format!(
             "all requests would cost {a_minute:.2} USD a minute (at most {:.2})",
             limit.as_dollars()
         ));
     }
 }
 
-fn missing(verify: &Verify, step_hold: Option<Duration>, observation: &Observation<'_>, found: &mut Found) {
+fn missing(
+    verify: &Verify,
+    step_hold: Option<Duration>,
+    observation: &Observation<'_>,
+    findings: &mut Findings,
+) {
     let requests = observation.candidate.requests;
     let least = verify.min_requests;
     if requests < least {
-        found.missing.push(format!("{requests} of {least} requests seen"));
+        findings.missing.push(format!("{requests} of {least} requests seen"));
     } else if requests == 0 && observation.probes.is_empty() {
-        found.missing.push("no request was seen and no probe is declared".to_owned());
+        findings.missing.push("no request was seen and no probe is declared".to_owned());
     }
     let hold = match observation.phase {
         Phase::Shifting { .. } => step_hold.unwrap_or_default(),
@@ -171,6 +176,6 @@ fn missing(verify: &Verify, step_hold: Option<Duration>, observation: &Observati
     };
     if observation.elapsed < hold {
         let seconds = |span: Duration| span.as_secs();
-        found.missing.push(format!("{}s of {}s watched", seconds(observation.elapsed), seconds(hold)));
+        findings.missing.push(format!("{}s of {}s watched", seconds(observation.elapsed), seconds(hold)));
     }
 }

@@ -12,7 +12,7 @@ use moorline_model::rollout::{
 };
 use moorline_model::{CommitId, Revision};
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
-use moorline_plan::{Acted, Desired, desired as desire};
+use moorline_plan::{Desired, StepOutcome, desired as desire};
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::json;
@@ -234,23 +234,23 @@ pub(crate) fn readings() -> impl Strategy<Value = Vec<ReplicaReading>> {
         .prop_map(|(a, b, count)| [a, b].into_iter().take(count).collect())
 }
 
-pub(crate) fn acted() -> impl Strategy<Value = Acted> {
+pub(crate) fn acted() -> impl Strategy<Value = StepOutcome> {
     let reason = || "no".to_owned();
     prop_oneof![
-        plan().prop_map(Acted::Planned),
-        any::<bool>().prop_map(move |transient| Acted::PlanFailed { reason: reason(), transient }),
-        Just(Acted::PlanStale { reason: reason() }),
-        option::of(digest()).prop_map(|digest| Acted::Applied { digest }),
-        Just(Acted::ApplyFailed { reason: reason() }),
-        Just(Acted::Staged { generations: BTreeMap::new() }),
-        Just(Acted::Shifted),
-        Just(Acted::Promoted),
-        Just(Acted::Undone),
-        plan().prop_map(Acted::UndoPlanned),
-        Just(Acted::UndoApplied),
-        Just(Acted::ActFailed { reason: reason() }),
-        Just(Acted::Superseded),
-        Just(Acted::Healed),
-        Just(Acted::Rested),
+        plan().prop_map(StepOutcome::Planned),
+        any::<bool>().prop_map(move |transient| StepOutcome::PlanFailed { reason: reason(), transient }),
+        Just(StepOutcome::PlanStale { reason: reason() }),
+        option::of(digest()).prop_map(|digest| StepOutcome::Applied { digest }),
+        Just(StepOutcome::ApplyFailed { reason: reason() }),
+        Just(StepOutcome::Staged { generations: BTreeMap::new() }),
+        Just(StepOutcome::Shifted),
+        Just(StepOutcome::Promoted),
+        Just(StepOutcome::Undone),
+        plan().prop_map(StepOutcome::UndoPlanned),
+        Just(StepOutcome::UndoApplied),
+        Just(StepOutcome::ActFailed { reason: reason() }),
+        Just(StepOutcome::Superseded),
+        Just(StepOutcome::Healed),
+        Just(StepOutcome::NoEffect),
     ]
 }

@@ -31,7 +31,7 @@ proptest! {
         let now = arbitrary::now();
         let decision = decide(&state, &situation, now);
         let id = "00000000-0000-7000-8000-000000000001".parse().unwrap();
-        let inputs = Inputs { id, desired: Some(&desired), in_force: None, brought: None };
+        let inputs = Inputs { id, desired: Some(&desired), in_force: None, incoming: None };
         let next = advance(&state, &decision, acted, &inputs, now);
         let why = moorline_plan::gates::why(&state, &situation, &[], now);
         prop_assert!(!why.gates.is_empty() && !why.sentence.is_empty());

@@ -1,7 +1,7 @@
 use super::*;
 
 use moorline_model::bootstrap::Bootstrap;
-use moorline_plan::fit;
+use moorline_plan::preflight;
 
 fn surroundings(url: Option<&str>, has_key: bool) -> Surroundings {
     Surroundings {
@@ -42,13 +42,13 @@ fn the_files_fit_each_other_whatever_the_surroundings_are() {
             let declaration = Declaration::parse("m", &file.text);
             let declaration = declaration.unwrap_or_else(|mistakes| panic!("{mistakes}\n{}", file.text));
             let environment = &declaration.environments[0];
-            assert_eq!(fit::misfits(environment, &document), []);
+            assert_eq!(preflight::errors(environment, &document), []);
             let file = documents::settings(&surroundings, &found("https://example.com/a b.git"));
             let settings = Bootstrap::parse(&[Source { name: "d", text: &file.text }]);
             let settings = settings.unwrap_or_else(|mistakes| panic!("{mistakes}\n{}", file.text));
             assert_eq!(settings.repository.branch, "release/1.0");
             let known = |_: &_| Some(hash.clone());
-            assert_eq!(fit::doubts(environment, Some(&document), Some(&settings), &known), []);
+            assert_eq!(preflight::warnings(environment, Some(&document), Some(&settings), &known), []);
         }
     }
 }

@@ -6,7 +6,7 @@ use moorline_admin::{
     AdminError, Attestation, Candidate, CandidateStaged, EffectiveConfig, ErrorKind, Failure, Generation,
     Histogram, Origin, Problem, Stats, Status, Usage, Weight, WriteOptions,
 };
-use moorline_cycle::facilities::{Answered, Fleet, FleetError, Gateway, Question};
+use moorline_cycle::facilities::{Fleet, FleetError, Gateway, ProbeRequest, ProbeResponse};
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::declaration::Environment;
 use serde_json::Value;
@@ -34,13 +34,13 @@ impl Fleet for Around {
         Ok(self.world().replicas.iter().map(of).collect())
     }
 
-    async fn probe(&self, question: Question<'_>) -> Result<Answered, String> {
+    async fn probe(&self, request: ProbeRequest<'_>) -> Result<ProbeResponse, String> {
         let world = self.world();
-        let replica = world.replicas.iter().find(|replica| replica.endpoint == question.address).unwrap();
-        let pinned = question.pin.map(|pin| pin.expose().parse::<Digest>().unwrap());
+        let replica = world.replicas.iter().find(|replica| replica.endpoint == request.address).unwrap();
+        let pinned = request.pin.map(|pin| pin.expose().parse::<Digest>().unwrap());
         let asked = pinned.or(replica.stable.as_ref().map(|(digest, _)| *digest)).unwrap();
         let status = if world.broken.contains(&asked) { 502 } else { 200 };
-        Ok(Answered { status, request: "a-request".to_owned() })
+        Ok(ProbeResponse { status, request: "a-request".to_owned() })
     }
 }
 

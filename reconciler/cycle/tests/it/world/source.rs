@@ -7,7 +7,7 @@ use moorline_model::declaration::{Aws, Terraform};
 use moorline_model::drift::Finding;
 use moorline_model::{CommitId, EnvironmentName, RolloutId};
 use moorline_plan::Decision;
-use moorline_plan::gates::Read;
+use moorline_plan::gates::SituationSnapshot;
 use serde_json::{Value, json};
 
 use super::{Around, Commit};
@@ -96,9 +96,9 @@ impl AwsReads for Around {
 }
 
 impl Listener for Around {
-    fn decided(&self, _name: &EnvironmentName, decision: &Decision, _read: Read) {
+    fn decided(&self, _name: &EnvironmentName, decision: &Decision, _read: SituationSnapshot) {
         self.world().decided = Some(decision.clone());
     }
 
-    fn mail_waits(&self) {}
+    fn notification_queued(&self) {}
 }

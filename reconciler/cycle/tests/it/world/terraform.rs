@@ -98,21 +98,21 @@ impl World {
         }
     }
 
-    fn apply(&mut self, wanted: &PlanBinding) -> Result<(), RunFailed> {
+    fn apply(&mut self, declared: &PlanBinding) -> Result<(), RunFailed> {
         let stale =
             |because: &str| Err(RunFailed::Unchanged { because: because.to_owned(), is_transient: false });
-        if self.kept_plan.as_ref().is_none_or(|kept| kept.binding != *wanted) {
+        if self.kept_plan.as_ref().is_none_or(|kept| kept.binding != *declared) {
             return stale("the plan file is gone");
         }
-        if self.now.duration_since(wanted.made_at) > PLAN_AGE_MAX {
+        if self.now.duration_since(declared.made_at) > PLAN_AGE_MAX {
             return stale("it is older than ten minutes");
         }
-        self.applied_plans.push(wanted.plan_sha256.clone());
+        self.applied_plans.push(declared.plan_sha256.clone());
         if let Some(reason) = self.apply_fails.take() {
             self.live_tree = Some("half done".to_owned());
             return Err(RunFailed::Changed(reason));
         }
-        let commit = self.at(&wanted.commit).unwrap().clone();
+        let commit = self.at(&declared.commit).unwrap().clone();
         self.live_tree = commit.tree;
         self.drifts = None;
         if commit.options["gateway"]["document"].is_object() {

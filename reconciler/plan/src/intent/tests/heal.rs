@@ -32,51 +32,50 @@ fn drifted() -> EnvironmentState {
     state
 }
 
-fn heals(state: EnvironmentState, only: Option<&str>) -> Heeded {
-    heed(state, &[intent(Operation::Heal { only: only.map(str::to_owned) })], now())
+fn heals(state: EnvironmentState, only: Option<&str>) -> AppliedIntents {
+    apply_intents(state, &[intent(Operation::Heal { only: only.map(str::to_owned) })], now())
 }
 
-fn refusal(heeded: &Heeded) -> (&str, u8) {
-    match &heeded.heard[0] {
-        Heard::Known(outcome @ Outcome::Refused { message, .. }) => (message, outcome.exit_code()),
+fn refusal(after: &AppliedIntents) -> (&str, u8) {
+    match &after.effects[0] {
+        IntentEffect::Answered(outcome @ Outcome::Refused { message, .. }) => (message, outcome.exit_code()),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn replicas_get_the_document_back_and_terraform_is_planned_anew() {
-    let heeded = heals(drifted(), None);
-    assert_eq!(heeded.heal, ["http://a:1", "http://b:1"]);
-    let Some(Decision::Begin { revision, kind: RolloutKind::Heal { actor, head, .. } }) = &heeded.begin
-    else {
-        panic!("{:?}", heeded.begin)
+    let after = heals(drifted(), None);
+    assert_eq!(after.heal, ["http://a:1", "http://b:1"]);
+    let Some(Decision::Begin { revision, kind: RolloutKind::Heal { actor, head, .. } }) = &after.begin else {
+        panic!("{:?}", after.begin)
     };
     assert_eq!((&revision.commit, actor.as_str(), head), (&commit("c1"), "bob", &Some(commit("c1"))));
-    let said = said(&heeded)[0];
+    let message = message(&after)[0];
     for part in [
         "bob gives the document of c100000000 back to http://a:1, http://b:1",
         "plans Terraform at c100000000 for aws_lb.main",
         "http://c:1 (it could not be read)",
         "rule/by-hand (Terraform does not own it",
     ] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(message.contains(part), "{part}: {message}");
     }
     // The tree in force is planned anew, though it is the one declared.
     let desired = declared("c1", &json!({"terraform": {"directory": "infra"}}));
-    let mut state = heeded.state;
+    let mut state = after.state;
     state.applied.as_mut().unwrap().terraform_tree.clone_from(&desired.terraform_tree);
-    let begin = heeded.begin.unwrap();
-    let state = crate::advance(&state, &begin, crate::Acted::Rested, &inputs(&desired), now()).state;
+    let begin = after.begin.unwrap();
+    let state = crate::advance(&state, &begin, crate::StepOutcome::NoEffect, &inputs(&desired), now()).state;
     let next = crate::decide(&state, &situation(&desired, &[]), now());
-    assert!(matches!(next, Decision::Move { phase: Phase::Planning, .. }), "{next:?}");
+    assert!(matches!(next, Decision::EnterPhase { phase: Phase::Planning, .. }), "{next:?}");
 }
 
 #[test]
 fn only_heals_what_it_names_and_is_told_what_drifts_when_that_does_not() {
-    let heeded = heals(drifted(), Some("http://b:1"));
-    assert_eq!((heeded.heal, heeded.begin), (vec!["http://b:1".to_owned()], None));
-    let heeded = heals(drifted(), Some("http://x:1"));
-    let (message, exit) = refusal(&heeded);
+    let after = heals(drifted(), Some("http://b:1"));
+    assert_eq!((after.heal, after.begin), (vec!["http://b:1".to_owned()], None));
+    let after = heals(drifted(), Some("http://x:1"));
+    let (message, exit) = refusal(&after);
     assert_eq!(exit, 1);
     assert!(
         message.starts_with("http://x:1 does not drift; what does: http://a:1, http://b:1, aws_lb.main"),
@@ -85,16 +84,16 @@ fn only_heals_what_it_names_and_is_told_what_drifts_when_that_does_not() {
     // Terraform gives all of it back at once, so nothing is left unsaid.
     let mut state = drifted();
     state.drift.push(drift(Lane::Terraform, "aws_lb.other", DriftKind::Changed));
-    let heeded = heals(state, Some("aws_lb.main"));
-    assert!(refusal(&heeded).0.contains("aws_lb.other"), "{:?}", heeded.heard);
+    let after = heals(state, Some("aws_lb.main"));
+    assert!(refusal(&after).0.contains("aws_lb.other"), "{:?}", after.effects);
     assert!(heals(drifted(), Some("aws_lb.main")).begin.is_some());
 }
 
 #[test]
 fn where_nothing_drifts_nothing_is_done_and_what_cannot_be_given_back_is_said() {
-    let heeded = heals(in_force("c1"), None);
-    assert!(matches!(&heeded.heard[0], Heard::Known(Outcome::Done { .. })), "{:?}", heeded.heard);
-    assert_eq!((heeded.heal.len(), heeded.begin), (0, None));
+    let after = heals(in_force("c1"), None);
+    assert!(matches!(&after.effects[0], IntentEffect::Answered(Outcome::Done { .. })), "{:?}", after.effects);
+    assert_eq!((after.heal.len(), after.begin), (0, None));
     let mut state = in_force("c1");
     state.drift = vec![drift(Lane::Gateway, "http://c:1", DriftKind::Unverifiable)];
     assert_eq!(refusal(&heals(state, None)).1, 1);
@@ -109,28 +108,29 @@ fn where_nothing_drifts_nothing_is_done_and_what_cannot_be_given_back_is_said() 
 fn a_persons_word_opens_a_hold_on_everything_for_replicas_and_for_nothing_else() {
     let mut state = drifted();
     advance::hold(&mut state, None, "a freeze".to_owned(), "ann".to_owned(), now());
-    let heeded = heals(state.clone(), None);
-    assert_eq!((heeded.heal.len(), &heeded.begin), (2, &None));
-    assert!(said(&heeded)[0].contains("though everything is held by ann"), "{:?}", said(&heeded));
+    let after = heals(state.clone(), None);
+    assert_eq!((after.heal.len(), &after.begin), (2, &None));
+    assert!(message(&after)[0].contains("though everything is held by ann"), "{:?}", message(&after));
     assert_eq!(refusal(&heals(state, Some("aws_lb.main"))).1, 5);
     // Invariant 5: a commit that is held is not put anywhere.
     let mut state = drifted();
     advance::hold(&mut state, Some(commit("c1")), "sick".to_owned(), "ann".to_owned(), now());
-    let heeded = heals(state, None);
-    assert_eq!((refusal(&heeded).1, heeded.heal.len()), (5, 0));
+    let after = heals(state, None);
+    assert_eq!((refusal(&after).1, after.heal.len()), (5, 0));
 }
 
 #[test]
 fn a_replica_that_refuses_is_told() {
-    let heeded = heals(drifted(), Some("http://a:1"));
-    let decision = Decision::Heal { endpoints: heeded.heal.clone() };
+    let after = heals(drifted(), Some("http://a:1"));
+    let decision = Decision::Heal { endpoints: after.heal.clone() };
     let desired = declared("c1", &json!({}));
     let situation = situation(&desired, &[]);
-    let step = Step { decision: &decision, failure: Some("no answer"), begun: None, situation: &situation };
-    let outcome = conclude(heeded.heard.clone(), &step, &heeded.state, now()).remove(0);
+    let taken =
+        StepTaken { decision: &decision, failure: Some("no answer"), begun: None, situation: &situation };
+    let outcome = conclude(after.effects.clone(), &taken, &after.state, now()).remove(0);
     assert_eq!(told(&outcome), ("the document could not be given back: no answer", 1, false));
-    let step = Step { failure: None, ..step };
-    let outcome = conclude(heeded.heard, &step, &heeded.state, now()).remove(0);
+    let taken = StepTaken { failure: None, ..taken };
+    let outcome = conclude(after.effects, &taken, &after.state, now()).remove(0);
     assert_eq!(told(&outcome), ("gave the document of c100000000 back to http://a:1", 0, false));
 }
 
@@ -140,15 +140,16 @@ fn a_heal_does_not_try_the_head_again_that_failed_before_it() {
         (declared("c1", &json!({"terraform": {"directory": "infra"}})), declared("c2", &json!({})));
     let mut state = rolling(&drifted(), &failed, Phase::Failed);
     state.head = Some(failed.revision.clone());
-    let heeded = heals(state, None);
-    let begin = heeded.begin.unwrap();
-    let mut state = crate::advance(&heeded.state, &begin, crate::Acted::Rested, &inputs(&old), now()).state;
+    let after = heals(state, None);
+    let begin = after.begin.unwrap();
+    let mut state =
+        crate::advance(&after.state, &begin, crate::StepOutcome::NoEffect, &inputs(&old), now()).state;
     let seen = crate::Situation { head: Some(Ok(&failed)), ..situation(&old, &[]) };
     let next = crate::decide(&state, &seen, now());
-    assert!(matches!(next, Decision::Move { phase: Phase::Planning, .. }), "not superseded: {next:?}");
+    assert!(matches!(next, Decision::EnterPhase { phase: Phase::Planning, .. }), "not superseded: {next:?}");
     rollout(&mut state).phase = Phase::Succeeded;
     let next = crate::decide(&state, &seen, now());
-    assert!(matches!(next, Decision::Rest { .. }), "{next:?}");
+    assert!(matches!(next, Decision::Wait { .. }), "{next:?}");
     // A newer one takes its place as ever.
     let newest = declared("c3", &json!({}));
     rollout(&mut state).phase = Phase::Planning;

@@ -33,17 +33,17 @@ fn parsed(document: &Value) -> Config {
 }
 
 /// What is told of a probe; the document is changed first.
-fn told(probe: &Value, change: impl FnOnce(&mut Value)) -> Vec<String> {
+fn problem(probe: &Value, change: impl FnOnce(&mut Value)) -> Vec<String> {
     let mut document = document();
     change(&mut document);
-    let misfits = misfits(&environment("http://127.0.0.1:8788", probe), &parsed(&document));
-    misfits.into_iter().map(|found| format!("{}: {}", found.path, found.problem)).collect()
+    let errors = errors(&environment("http://127.0.0.1:8788", probe), &parsed(&document));
+    errors.into_iter().map(|found| format!("{}: {}", found.path, found.problem)).collect()
 }
 
 #[test]
 fn a_probe_that_can_never_pass_is_told_with_its_cause() {
     let good = json!({"model": "small", "key": "env:K"});
-    assert_eq!(told(&good, |_| {}), Vec::<String>::new());
+    assert_eq!(problem(&good, |_| {}), Vec::<String>::new());
     type Change = fn(&mut Value);
     let nothing: Change = |_| {};
     let cases: [(Value, Change, &str, &str); 6] = [
@@ -60,16 +60,16 @@ fn a_probe_that_can_never_pass_is_told_with_its_cause() {
         ),
     ];
     for (probe, change, path, cause) in cases {
-        let told = told(&probe, change).join("\n");
-        assert!(told.contains(path) && told.contains(cause), "{probe}: {told}");
+        let problem = problem(&probe, change).join("\n");
+        assert!(problem.contains(path) && problem.contains(cause), "{probe}: {problem}");
     }
 }
 
 #[test]
 fn a_probe_that_expects_its_refusal_passes() {
-    assert!(told(&json!({"model": "small", "expect_status": 401}), |_| {}).is_empty());
-    assert!(told(&json!({"model": "large", "key": "env:K", "expect_status": 404}), |_| {}).is_empty());
-    assert_eq!(told(&json!({"model": "large", "key": "env:K", "expect_status": 403}), |_| {}).len(), 1);
+    assert!(problem(&json!({"model": "small", "expect_status": 401}), |_| {}).is_empty());
+    assert!(problem(&json!({"model": "large", "key": "env:K", "expect_status": 404}), |_| {}).is_empty());
+    assert_eq!(problem(&json!({"model": "large", "key": "env:K", "expect_status": 403}), |_| {}).len(), 1);
 }
 
 #[test]
@@ -80,25 +80,25 @@ fn tokens_of_an_identity_provider_may_be_a_probe_s_proof() {
             "issuer": "https://id.example", "audience": "gateway", "jwks_url": "https://id.example/keys",
         }});
     };
-    assert!(told(&json!({"model": "small", "key": "env:TOKEN"}), with_tokens).is_empty());
-    assert_eq!(told(&json!({"model": "small"}), with_tokens).len(), 1);
+    assert!(problem(&json!({"model": "small", "key": "env:TOKEN"}), with_tokens).is_empty());
+    assert_eq!(problem(&json!({"model": "small"}), with_tokens).len(), 1);
 }
 
 #[test]
 fn a_key_whose_value_is_known_is_looked_for_among_the_declared_ones() {
     let environment = environment("http://127.0.0.1:8788", &json!({"model": "small", "key": "env:K"}));
-    let doubts = |document: &Value, hash: Option<&str>| {
+    let warnings = |document: &Value, hash: Option<&str>| {
         let known = |_: &Reference| hash.map(str::to_owned);
-        let doubts = super::doubts(&environment, Some(&parsed(document)), None, &known);
-        doubts.into_iter().map(|found| found.problem).collect::<Vec<_>>().join("\n")
+        let warnings = super::warnings(&environment, Some(&parsed(document)), None, &known);
+        warnings.into_iter().map(|found| found.problem).collect::<Vec<_>>().join("\n")
     };
-    assert_eq!(doubts(&document(), None), "");
-    assert_eq!(doubts(&document(), Some(&"ab".repeat(32))), "");
-    let unknown = doubts(&document(), Some(&"cd".repeat(32)));
+    assert_eq!(warnings(&document(), None), "");
+    assert_eq!(warnings(&document(), Some(&"ab".repeat(32))), "");
+    let unknown = warnings(&document(), Some(&"cd".repeat(32)));
     assert!(unknown.contains("env:K") && unknown.contains("is no key of the gateway document"), "{unknown}");
     let mut other = document();
     other["keys"][0]["models"] = json!(["large"]);
-    let excluded = doubts(&other, Some(&"ab".repeat(32)));
+    let excluded = warnings(&other, Some(&"ab".repeat(32)));
     assert!(excluded.contains("the key `team`, which may not use `small`"), "{excluded}");
 }
 
@@ -107,17 +107,17 @@ fn ports_that_are_somebody_else_s_are_told() {
     let settings = "repository: {url: /srv/deploy.git}\nlisten: 127.0.0.1:8080";
     let source = moorline_model::config::Source { name: "moorlined.yaml", text: settings };
     let daemon = Bootstrap::parse(&[source]).unwrap();
-    let doubts = |endpoint: &str| {
+    let warnings = |endpoint: &str| {
         let environment = environment(endpoint, &json!({"model": "small", "key": "env:K"}));
-        let doubts = super::doubts(&environment, None, Some(&daemon), &|_| None);
-        doubts.into_iter().map(|found| format!("{}: {}", found.path, found.problem)).collect::<String>()
+        let warnings = super::warnings(&environment, None, Some(&daemon), &|_| None);
+        warnings.into_iter().map(|found| format!("{}: {}", found.path, found.problem)).collect::<String>()
     };
-    assert_eq!(doubts("http://127.0.0.1:8788"), "");
+    assert_eq!(warnings("http://127.0.0.1:8788"), "");
     assert!(
-        doubts("http://10.0.0.1:8787")
+        warnings("http://10.0.0.1:8787")
             .contains("gateway.endpoints[0]: 8787 is where gateways listen for callers")
     );
-    assert!(doubts("http://127.0.0.1:8080").contains("where the daemon itself listens"));
+    assert!(warnings("http://127.0.0.1:8080").contains("where the daemon itself listens"));
 }
 
 #[test]
@@ -125,12 +125,12 @@ fn a_commit_whose_probe_can_never_pass_is_unfit_unless_terraform_may_bring_anoth
     let mut desired = crate::sample::declared("c1", &json!({}));
     desired.environment = environment("http://127.0.0.1:8788", &json!({"model": "smal", "key": "env:K"}));
     desired.document = crate::desired::DesiredDocument::Known(parsed(&document()));
-    let told = unfit(&desired).unwrap();
+    let problem = rejection(&desired).unwrap();
     assert!(
-        told.starts_with("environment `dev`: verify.probes[0].model: this probe can never pass"),
-        "{told}"
+        problem.starts_with("environment `dev`: verify.probes[0].model: this probe can never pass"),
+        "{problem}"
     );
     let terraform = "openai_gateway.main".to_owned();
     desired.environment.gateway.document = moorline_model::declaration::Document::Terraform { terraform };
-    assert_eq!(unfit(&desired), None);
+    assert_eq!(rejection(&desired), None);
 }

@@ -15,22 +15,22 @@ use moorline_plan::desired::Desired;
 const KEPT_MAX: usize = 256;
 
 /// What decides what an environment declares: its name, the commit, and the document that Terraform handed over.
-pub(crate) type Place = (EnvironmentName, CommitId, Option<Digest>);
+pub(crate) type DesiredKey = (EnvironmentName, CommitId, Option<Digest>);
 
 /// What is known of commits.
 #[derive(Debug, Default)]
-pub struct Commits {
-    known: Mutex<Known>,
+pub struct CommitCache {
+    known: Mutex<CachedCommits>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct CachedCommits {
     declarations: BTreeMap<CommitId, Arc<Declaration>>,
-    desired: BTreeMap<Place, Desired>,
+    desired: BTreeMap<DesiredKey, Desired>,
     documents: BTreeMap<Digest, Config>,
 }
 
-impl Commits {
+impl CommitCache {
     pub(crate) fn declaration(&self, commit: &CommitId) -> Option<Arc<Declaration>> {
         self.with(|known| known.declarations.get(commit).cloned())
     }
@@ -39,11 +39,11 @@ impl Commits {
         self.with(|known| keep(&mut known.declarations, commit.clone(), Arc::clone(declaration)));
     }
 
-    pub(crate) fn desired(&self, place: &Place) -> Option<Desired> {
+    pub(crate) fn desired(&self, place: &DesiredKey) -> Option<Desired> {
         self.with(|known| known.desired.get(place).cloned())
     }
 
-    pub(crate) fn keep_desired(&self, place: Place, desired: &Desired) {
+    pub(crate) fn keep_desired(&self, place: DesiredKey, desired: &Desired) {
         self.with(|known| keep(&mut known.desired, place, desired.clone()));
     }
 
@@ -55,7 +55,7 @@ impl Commits {
         self.with(|known| keep(&mut known.documents, document.digest(), document.clone()));
     }
 
-    fn with<T>(&self, use_it: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(&self, use_it: impl FnOnce(&mut CachedCommits) -> T) -> T {
         use_it(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

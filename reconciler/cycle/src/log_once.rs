@@ -8,15 +8,15 @@ const REMEMBERED_MAX: usize = 1024;
 
 /// What was said last, by what it was about.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct LogOnce {
     known: Mutex<BTreeMap<String, String>>,
 }
 
-impl Said {
+impl LogOnce {
     /// Whether this was not said of this thing last.
-    pub fn is_news(&self, about: &str, text: &str) -> bool {
+    pub fn is_new(&self, about: &str, text: &str) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.get(about).is_some_and(|said| said == text) {
+        if known.get(about).is_some_and(|last| last == text) {
             return false;
         }
         if known.len() >= REMEMBERED_MAX {
@@ -27,7 +27,7 @@ impl Said {
     }
 
     /// Of the things whose name begins like this only some are left: the others are news when they come again.
-    pub fn only_left(&self, begins: &str, left: &BTreeSet<String>) {
+    pub fn retain(&self, begins: &str, left: &BTreeSet<String>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|about, _| !about.starts_with(begins) || left.contains(about));
     }
@@ -45,11 +45,11 @@ mod tests {
 
     #[test]
     fn the_same_is_said_once_and_something_else_again() {
-        let said = Said::default();
+        let log_once = LogOnce::default();
         let told: Vec<_> =
             [("prod c1", "a"), ("prod c1", "a"), ("dev c1", "a"), ("prod c1", "b"), ("prod c1", "b")]
                 .into_iter()
-                .map(|(about, text)| said.is_news(about, text))
+                .map(|(about, text)| log_once.is_new(about, text))
                 .collect();
         assert_eq!(told, [true, false, true, true, false]);
     }

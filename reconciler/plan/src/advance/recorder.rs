@@ -10,17 +10,17 @@ use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::Notification;
 use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind, Undo};
 
-use super::{Advance, tell};
+use super::{Advance, notify};
 use crate::decide;
 
-pub(super) struct Ledger {
+pub(super) struct Recorder {
     pub(super) state: EnvironmentState,
     pub(super) now: Timestamp,
     events: Vec<Event>,
     pub(super) notifications: Vec<Notification>,
 }
 
-impl Ledger {
+impl Recorder {
     pub(super) fn new(state: &EnvironmentState, now: Timestamp) -> Self {
         Self { state: state.clone(), now, events: Vec::new(), notifications: Vec::new() }
     }
@@ -88,7 +88,7 @@ impl Ledger {
         let severity = if is_trouble { Severity::Warning } else { Severity::Info };
         self.note_as(severity, EventKind::Rollout, format!("{short} is {phase}{because}"));
         self.note_apply_condition();
-        tell::entered(self, &before, phase);
+        notify::entered(self, &before, phase);
     }
 
     /// What must be remembered on the way into a phase, before its effect: a crash in the middle of the effect then
@@ -179,7 +179,7 @@ impl Ledger {
         self.note_as(severity, EventKind::Rollout, format!("{short} {}{reason}", rollout.ended()));
         self.note_apply_condition();
         self.note_hold_condition();
-        tell::finished(self, &rollout, &before);
+        notify::finished(self, &rollout, &before);
     }
 
     fn succeeded(&mut self, rollout: &Rollout) {
@@ -261,7 +261,7 @@ impl Ledger {
     pub(super) fn go_back(&mut self, reason: &str) {
         let Some(rollout) = self.state.rollout_under_way() else { return };
         match decide::back(&self.state, rollout, reason) {
-            decide::Decision::Move { phase, because } => self.enter(&phase, &because),
+            decide::Decision::EnterPhase { phase, because } => self.enter(&phase, &because),
             decide::Decision::Finish { phase, because } => self.finish(&phase, because.as_deref()),
             _ => {}
         }

@@ -9,7 +9,7 @@ use moorline_model::declaration::Declaration;
 
 /// What the repository says, as last read.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct SourceStatus {
     /// The head of the branch, as last fetched; kept when a later fetch fails.
     pub head: Option<Head>,
     /// Why the last fetch failed.

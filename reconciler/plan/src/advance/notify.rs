@@ -9,7 +9,7 @@ use moorline_model::page::Page;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind, Verdict};
 use moorline_model::{CommitId, EnvironmentName, IncidentKey, Revision};
 
-use super::ledger::Ledger;
+use super::recorder::Recorder;
 use crate::age::age;
 
 /// Most lines of what a commit changes in one message, of the document and of Terraform each.
@@ -27,10 +27,10 @@ struct Message {
     action: Option<String>,
 }
 
-fn send(ledger: &mut Ledger, rollout: &Rollout, message: Message) {
-    let notification = notification(&ledger.state.name, rollout, message, ledger.now);
-    ledger.notifications.push(notification);
-    if let Some(present) = ledger.state.rollout.as_mut().filter(|present| present.id == rollout.id) {
+fn send(recorder: &mut Recorder, rollout: &Rollout, message: Message) {
+    let notification = notification(&recorder.state.name, rollout, message, recorder.now);
+    recorder.notifications.push(notification);
+    if let Some(present) = recorder.state.rollout.as_mut().filter(|present| present.id == rollout.id) {
         present.people_told = true;
     }
 }
@@ -102,7 +102,7 @@ fn facts(rollout: &Rollout) -> Vec<String> {
 }
 
 /// Whom it reached, then what it is, then the numbers.
-fn told_of_failure(rollout: &Rollout) -> Vec<String> {
+fn failure_details(rollout: &Rollout) -> Vec<String> {
     let callers = std::iter::once(rollout.callers_sentence());
     callers.chain(about(rollout)).chain(facts(rollout)).collect()
 }
@@ -118,7 +118,7 @@ fn holds(state: &EnvironmentState, commits: &[Option<&CommitId>]) -> Vec<String>
 }
 
 /// What is held because a person went back from a commit: that one, and the head.
-fn left(state: &EnvironmentState, from: &CommitId) -> Vec<String> {
+fn holds_after_rollback(state: &EnvironmentState, from: &CommitId) -> Vec<String> {
     holds(state, &[Some(from), state.head.as_ref().map(|head| &head.commit)])
 }
 
@@ -128,10 +128,10 @@ fn merge_a_fix() -> String {
 }
 
 /// A rollback that a person asked for is told from its beginning: who, why, and what is held because of it.
-pub(super) fn began(ledger: &mut Ledger) {
-    let Some(rollout) = ledger.state.rollout.clone() else { return };
+pub(super) fn began(recorder: &mut Recorder) {
+    let Some(rollout) = recorder.state.rollout.clone() else { return };
     let RolloutKind::Rollback { from, actor, reason } = &rollout.kind else { return };
-    let environment = ledger.state.name.clone();
+    let environment = recorder.state.name.clone();
     let short = rollout.revision.commit.short();
     let message = Message {
         transition: Transition::Progressed,
@@ -141,30 +141,30 @@ pub(super) fn began(ledger: &mut Ledger) {
             from.short(),
             or_none(reason)
         ),
-        details: about(&rollout).into_iter().chain(left(&ledger.state, from)).collect(),
+        details: about(&rollout).into_iter().chain(holds_after_rollback(&recorder.state, from)).collect(),
         next: format!("{short} is rolled out and verified. What is held is not applied again by itself."),
         action: Some(format!("moorline status {environment}")),
     };
-    send(ledger, &rollout, message);
+    send(recorder, &rollout, message);
 }
 
-pub(super) fn entered(ledger: &mut Ledger, before: &Phase, phase: &Phase) {
-    let Some(present) = ledger.state.rollout.as_mut() else { return };
+pub(super) fn entered(recorder: &mut Recorder, before: &Phase, phase: &Phase) {
+    let Some(present) = recorder.state.rollout.as_mut() else { return };
     let asked = std::mem::take(&mut present.awaits_person);
     present.awaits_person = *phase == Phase::AwaitingApproval;
     let rollout = present.clone();
     match phase {
-        Phase::AwaitingApproval => awaiting_approval(ledger, &rollout),
+        Phase::AwaitingApproval => awaiting_approval(recorder, &rollout),
         Phase::RollingBack { .. } if !matches!(before, Phase::RollingBack { .. }) => {
-            rolling_back(ledger, &rollout, before);
+            rolling_back(recorder, &rollout, before);
         }
-        _ if asked => goes_on(ledger, &rollout, before),
+        _ if asked => goes_on(recorder, &rollout, before),
         _ => {}
     }
 }
 
-fn awaiting_approval(ledger: &mut Ledger, rollout: &Rollout) {
-    let environment = ledger.state.name.clone();
+fn awaiting_approval(recorder: &mut Recorder, rollout: &Rollout) {
+    let environment = recorder.state.name.clone();
     let short = rollout.revision.commit.short();
     let message = Message {
         transition: Transition::Progressed,
@@ -174,12 +174,12 @@ fn awaiting_approval(ledger: &mut Ledger, rollout: &Rollout) {
         next: "Nothing is changed until a person approves it.".to_owned(),
         action: Some(format!("moorline approve {environment}")),
     };
-    send(ledger, rollout, message);
+    send(recorder, rollout, message);
 }
 
 /// What was asked of a person is over.
-fn goes_on(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
-    let environment = ledger.state.name.clone();
+fn goes_on(recorder: &mut Recorder, rollout: &Rollout, before: &Phase) {
+    let environment = recorder.state.name.clone();
     let short = rollout.revision.commit.short();
     let approval = rollout.approval.as_ref().filter(|_| *before == Phase::AwaitingApproval);
     let by = approval.map(|approval| format!(", approved by {}", approval.actor)).unwrap_or_default();
@@ -191,14 +191,14 @@ fn goes_on(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
         next: "It is rolled out and verified.".to_owned(),
         action: Some(format!("moorline status {environment}")),
     };
-    send(ledger, rollout, message);
+    send(recorder, rollout, message);
 }
 
-fn rolling_back(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
-    let environment = ledger.state.name.clone();
+fn rolling_back(recorder: &mut Recorder, rollout: &Rollout, before: &Phase) {
+    let environment = recorder.state.name.clone();
     let short = rollout.revision.commit.short();
     let reason = rollout.reason.as_deref().unwrap_or_default();
-    let age = age(rollout.started_at, ledger.now);
+    let age = age(rollout.started_at, recorder.now);
     let next = match &rollout.from {
         Some(from) => format!("Going back to {}.", from.revision.commit.short()),
         None => "The candidate is taken out of traffic.".to_owned(),
@@ -217,9 +217,9 @@ fn rolling_back(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
             format!("{environment}: {short} failed while {before}, {age} after it began: {reason}"),
         ),
     };
-    let mut details = told_of_failure(rollout);
+    let mut details = failure_details(rollout);
     if rollout.stop.is_some() {
-        details.splice(1..1, holds(&ledger.state, &[Some(&rollout.revision.commit)]));
+        details.splice(1..1, holds(&recorder.state, &[Some(&rollout.revision.commit)]));
     }
     let message = Message {
         transition: Transition::RollingBack,
@@ -229,27 +229,27 @@ fn rolling_back(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
         next,
         action: Some(format!("moorline status {environment}")),
     };
-    send(ledger, rollout, message);
+    send(recorder, rollout, message);
 }
 
-pub(super) fn finished(ledger: &mut Ledger, rollout: &Rollout, before: &Phase) {
+pub(super) fn finished(recorder: &mut Recorder, rollout: &Rollout, before: &Phase) {
     let message = match rollout.phase {
         // What changed nothing is in the history; nobody need be told who was not told before.
-        Phase::Succeeded if *before == Phase::Baking => verified(ledger, rollout),
-        Phase::Succeeded if rollout.people_told => changed_nothing(ledger, rollout),
-        Phase::RolledBack => rolled_back(ledger, rollout),
-        Phase::Frozen => frozen(ledger, rollout),
-        Phase::Failed => failed(ledger, rollout),
-        Phase::Superseded if rollout.people_told => superseded(&ledger.state.name, rollout),
+        Phase::Succeeded if *before == Phase::Baking => verified(recorder, rollout),
+        Phase::Succeeded if rollout.people_told => changed_nothing(recorder, rollout),
+        Phase::RolledBack => rolled_back(recorder, rollout),
+        Phase::Frozen => frozen(recorder, rollout),
+        Phase::Failed => failed(recorder, rollout),
+        Phase::Superseded if rollout.people_told => superseded(&recorder.state.name, rollout),
         _ => return,
     };
-    send(ledger, rollout, message);
+    send(recorder, rollout, message);
 }
 
-fn verified(ledger: &Ledger, rollout: &Rollout) -> Message {
-    let environment = &ledger.state.name;
+fn verified(recorder: &Recorder, rollout: &Rollout) -> Message {
+    let environment = &recorder.state.name;
     let short = rollout.revision.commit.short();
-    let age = age(rollout.started_at, ledger.now);
+    let age = age(rollout.started_at, recorder.now);
     let (headline, next, details) = match &rollout.kind {
         RolloutKind::Deploy | RolloutKind::Heal { .. } => (
             format!("{environment}: {short} is verified healthy, {age} after it began"),
@@ -262,7 +262,7 @@ fn verified(ledger: &Ledger, rollout: &Rollout) -> Message {
                 or_none(reason)
             ),
             format!("{} stays held. Merge a fix: a newer commit is rolled out by itself.", from.short()),
-            about(rollout).into_iter().chain(left(&ledger.state, from)).collect(),
+            about(rollout).into_iter().chain(holds_after_rollback(&recorder.state, from)).collect(),
         ),
     };
     Message {
@@ -276,20 +276,20 @@ fn verified(ledger: &Ledger, rollout: &Rollout) -> Message {
 }
 
 /// In force already: nothing was to be verified.
-fn changed_nothing(ledger: &Ledger, rollout: &Rollout) -> Message {
+fn changed_nothing(recorder: &Recorder, rollout: &Rollout) -> Message {
     let short = rollout.revision.commit.short();
     let because = rollout.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     Message {
         transition: Transition::Resolved,
-        headline: format!("{}: {short} is in force{because}", ledger.state.name),
-        ..verified(ledger, rollout)
+        headline: format!("{}: {short} is in force{because}", recorder.state.name),
+        ..verified(recorder, rollout)
     }
 }
 
-fn rolled_back(ledger: &Ledger, rollout: &Rollout) -> Message {
-    let environment = &ledger.state.name;
+fn rolled_back(recorder: &Recorder, rollout: &Rollout) -> Message {
+    let environment = &recorder.state.name;
     let short = rollout.revision.commit.short();
-    let age = age(rollout.started_at, ledger.now);
+    let age = age(rollout.started_at, recorder.now);
     let serves = rollout.from.as_ref().map_or("The commit before", |from| from.revision.commit.short());
     let headline = match &rollout.stop {
         Some(stop) => format!(
@@ -303,7 +303,8 @@ fn rolled_back(ledger: &Ledger, rollout: &Rollout) -> Message {
         }
     };
     let mut details = vec![rollout.callers_sentence()];
-    let held = ledger.state.holds.iter().find(|hold| hold.commit.as_ref() == Some(&rollout.revision.commit));
+    let held =
+        recorder.state.holds.iter().find(|hold| hold.commit.as_ref() == Some(&rollout.revision.commit));
     details.extend(held.map(|hold| format!("held: {short}, by {}", hold.by)));
     details.extend(about(rollout));
     Message {
@@ -316,22 +317,22 @@ fn rolled_back(ledger: &Ledger, rollout: &Rollout) -> Message {
     }
 }
 
-fn frozen(ledger: &Ledger, rollout: &Rollout) -> Message {
-    let environment = &ledger.state.name;
+fn frozen(recorder: &Recorder, rollout: &Rollout) -> Message {
+    let environment = &recorder.state.name;
     let short = rollout.revision.commit.short();
     let reason = rollout.reason.as_deref().unwrap_or_default();
     Message {
         transition: Transition::Frozen,
         severity: Severity::Critical,
         headline: format!("{environment} is frozen at {short}: {reason}"),
-        details: told_of_failure(rollout),
+        details: failure_details(rollout),
         next: format!("Nothing is done by itself any more. A release without a fix tries {short} again."),
         action: Some(format!("merge a fix, then moorline release {environment}")),
     }
 }
 
-fn failed(ledger: &Ledger, rollout: &Rollout) -> Message {
-    let environment = &ledger.state.name;
+fn failed(recorder: &Recorder, rollout: &Rollout) -> Message {
+    let environment = &recorder.state.name;
     let short = rollout.revision.commit.short();
     let reason = rollout.reason.as_deref().unwrap_or_default();
     Message {
@@ -339,7 +340,7 @@ fn failed(ledger: &Ledger, rollout: &Rollout) -> Message {
         severity: Severity::Warning,
         headline: format!("{environment}: {short} {}: {reason}", rollout.ended()),
         details: std::iter::once(rollout.callers_sentence()).chain(about(rollout)).collect(),
-        next: match ledger.state.hold_on(&rollout.revision.commit) {
+        next: match recorder.state.hold_on(&rollout.revision.commit) {
             Some(_) => {
                 format!("What served before serves on. {short} is held: it is not tried again by itself.")
             }
@@ -363,7 +364,7 @@ fn superseded(environment: &EnvironmentName, rollout: &Rollout) -> Message {
 }
 
 /// What is told of a rollout that a person's rollback takes the place of, if it was told of before.
-pub(crate) fn made_room(
+pub(crate) fn superseded_by_person(
     environment: &EnvironmentName,
     rollout: &Rollout,
     now: Timestamp,
@@ -392,9 +393,9 @@ pub(crate) fn released(
 }
 
 /// Asks a person to look, once in a phase, when verification cannot come to a verdict for longer than declared.
-pub(super) fn ask_a_person(ledger: &mut Ledger) {
-    let now = ledger.now;
-    let Some(rollout) = ledger.rollout() else { return };
+pub(super) fn ask_a_person(recorder: &mut Recorder) {
+    let now = recorder.now;
+    let Some(rollout) = recorder.rollout() else { return };
     let Some(Verdict::Inconclusive { because }) = rollout.verdict().cloned() else { return };
     let patience = SignedDuration::try_from(rollout.verify.patience.get()).unwrap_or(SignedDuration::MAX);
     if rollout.person_asked_at.is_some() || now.duration_since(rollout.phase_since) <= patience {
@@ -403,7 +404,7 @@ pub(super) fn ask_a_person(ledger: &mut Ledger) {
     rollout.person_asked_at = Some(now);
     rollout.awaits_person = true;
     let rollout = rollout.clone();
-    let environment = ledger.state.name.clone();
+    let environment = recorder.state.name.clone();
     let short = rollout.revision.commit.short();
     let age = age(rollout.phase_since, now);
     let message = Message {
@@ -413,9 +414,9 @@ pub(super) fn ask_a_person(ledger: &mut Ledger) {
             "{environment}: {short} is {} for {age} without a verdict: {because}",
             rollout.phase
         ),
-        details: told_of_failure(&rollout),
+        details: failure_details(&rollout),
         next: "It stays as it is until there is a verdict, a newer commit, or a person's word.".to_owned(),
         action: Some(format!("moorline rollback {environment} --reason \"…\"")),
     };
-    send(ledger, &rollout, message);
+    send(recorder, &rollout, message);
 }

@@ -1,11 +1,11 @@
-//! What several replicas say alike is said once, with their number and the first of them.
+//! What several replicas say merged is said once, with their number and the first of them.
 
 /// Addresses named one by one; more are counted.
 const NAMED_MAX: usize = 3;
 
 /// Sentences about replicas. In: each replica with what is said of it, as the rest of a sentence that begins with its
-/// address; and how many replicas there are. Out: one sentence for all that is said alike, in the order of the first.
-pub fn alike<'a>(told: impl IntoIterator<Item = (&'a str, String)>, all: usize) -> Vec<String> {
+/// address; and how many replicas there are. Out: one sentence for all that is said merged, in the order of the first.
+pub fn merged<'a>(told: impl IntoIterator<Item = (&'a str, String)>, all: usize) -> Vec<String> {
     let groups = grouped(told.into_iter().map(|(who, told)| (told, who)));
     groups.into_iter().map(|(told, who)| format!("{} {told}", named(&who, all))).collect()
 }
@@ -47,10 +47,10 @@ mod tests {
         let dark = "refuses connections";
         let some = [told("a", dark), told("b", "does not answer"), told("c", dark)];
         assert_eq!(
-            alike(some, 4),
+            merged(some, 4),
             ["each of 2 replicas of 4 (a, c) refuses connections", "b does not answer"]
         );
         let all = ["a", "b", "c", "d"].map(|who| told(who, dark));
-        assert_eq!(alike(all, 4), ["each of 4 replicas (a, b, c, …) refuses connections"]);
+        assert_eq!(merged(all, 4), ["each of 4 replicas (a, b, c, …) refuses connections"]);
     }
 }

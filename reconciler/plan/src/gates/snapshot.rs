@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use moorline_model::environment::EnvironmentState;
 
-use super::{Missing, Why, why};
+use super::{Explanation, MissingSecret, why};
 use crate::decide::Situation;
 use crate::desired::Desired;
 use crate::gateway::ReplicaReading;
@@ -12,19 +12,19 @@ use crate::policy::Denial;
 
 /// A [`Situation`] of its own, with the secrets that have no value.
 #[derive(Debug, Clone)]
-pub struct Read {
+pub struct SituationSnapshot {
     head: Option<Result<Desired, String>>,
     current: Option<Desired>,
     replicas: Vec<ReplicaReading>,
     denials: Result<Vec<Denial>, String>,
     blocked: Option<String>,
-    missing: Vec<Missing>,
+    missing: Vec<MissingSecret>,
 }
 
-impl Read {
+impl SituationSnapshot {
     /// Keeps what was read.
     #[must_use]
-    pub fn of(situation: &Situation<'_>, missing: Vec<Missing>) -> Self {
+    pub fn of(situation: &Situation<'_>, missing: Vec<MissingSecret>) -> Self {
         Self {
             head: situation.head.map(|head| head.cloned().map_err(str::to_owned)),
             current: situation.current.cloned(),
@@ -37,7 +37,7 @@ impl Read {
 
     /// Why nothing happens, as things stand now.
     #[must_use]
-    pub fn why(&self, state: &EnvironmentState, now: Timestamp) -> Why {
+    pub fn why(&self, state: &EnvironmentState, now: Timestamp) -> Explanation {
         // A rollout that began since is not judged by what another commit declares.
         let rollout = state.rollout_under_way().map(|rollout| &rollout.revision.commit);
         let is_about = |desired: &&Desired| rollout.is_none_or(|commit| *commit == desired.revision.commit);

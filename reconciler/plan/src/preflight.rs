@@ -1,7 +1,7 @@
 //! Whether what an environment declares and its gateway document fit each other, as far as files can tell.
 //!
-//! In: the environment, its document, and what is known of the keys that probes ask with. Out: [`misfits`], which can
-//! never come to a good end, and [`doubts`], which most probably were not meant. Each has its path inside the
+//! In: the environment, its document, and what is known of the keys that probes ask with. Out: [`errors`], which can
+//! never come to a good end, and [`warnings`], which most probably were not meant. Each has its path inside the
 //! environment.
 
 use moorline_model::bootstrap::Bootstrap;
@@ -22,68 +22,69 @@ const CALLERS_PORT: u16 = 8787;
 const ADMIN_PORT: u16 = 8788;
 
 /// What is known of the value behind a reference: the SHA-256 in hex, or `None` where it has no value here.
-pub type Known<'a> = &'a dyn Fn(&Reference) -> Option<String>;
+pub type SecretDigest<'a> = &'a dyn Fn(&Reference) -> Option<String>;
 
 /// What can never come to a good end: probes that the document itself refuses.
 #[must_use]
-pub fn misfits(environment: &Environment, document: &Document) -> Vec<Problem> {
+pub fn errors(environment: &Environment, document: &Document) -> Vec<Problem> {
     let probes = environment.verify.probes.iter().enumerate();
     let refused = probes.filter_map(|(index, probe)| {
         let refusal = refusal(probe, document)?;
-        (refusal.status != probe.expect_status).then(|| refusal.told(index, probe))
+        (refusal.status != probe.expect_status).then(|| refusal.problem(index, probe))
     });
     refused.collect()
 }
 
-/// Why a commit is not brought in though it can be read: its [`misfits`], a line each. What Terraform hands over is left out,
+/// Why a commit is not brought in though it can be read: its [`errors`], a line each. What Terraform hands over is left out,
 /// for the apply that the commit asks for may bring another document.
 #[must_use]
-pub fn unfit(desired: &Desired) -> Option<String> {
+pub fn rejection(desired: &Desired) -> Option<String> {
     let environment = &desired.environment;
     let document = desired.document.config().filter(|_| matches!(environment.gateway.document, Files(_)))?;
     let line =
         |found: Problem| format!("environment `{}`: {}: {}", environment.name, found.path, found.problem);
-    let lines: Vec<_> = misfits(environment, document).into_iter().map(line).collect();
+    let lines: Vec<_> = errors(environment, document).into_iter().map(line).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// What most probably was not meant, but could be right somewhere else.
 #[must_use]
-pub fn doubts(
+pub fn warnings(
     environment: &Environment,
     document: Option<&Document>,
     daemon: Option<&Bootstrap>,
-    known: Known<'_>,
+    known: SecretDigest<'_>,
 ) -> Vec<Problem> {
-    let mut doubts = Vec::new();
+    let mut warnings = Vec::new();
     if let Endpoints::Urls(urls) = &environment.gateway.endpoints {
         for (index, text) in urls.iter().enumerate() {
             let doubt = endpoint_doubt(text, daemon);
-            doubts.extend(
+            warnings.extend(
                 doubt.map(|problem| Problem { path: format!("gateway.endpoints[{index}]"), problem }),
             );
         }
     }
     for (index, probe) in environment.verify.probes.iter().enumerate() {
         let doubt = document.and_then(|document| key_doubt(probe, document, known));
-        doubts.extend(doubt.map(|problem| Problem { path: format!("verify.probes[{index}].key"), problem }));
+        warnings
+            .extend(doubt.map(|problem| Problem { path: format!("verify.probes[{index}].key"), problem }));
     }
-    doubts
+    warnings
 }
 
 /// A refusal that a probe is certain to meet.
-struct Refusal {
+struct ProbeRefusal {
     status: u16,
     field: &'static str,
     because: String,
 }
 
-impl Refusal {
+impl ProbeRefusal {
     fn new(status: u16, field: &'static str, because: impl Into<String>) -> Self {
         Self { status, field, because: because.into() }
     }
 
-    fn told(self, index: usize, probe: &Probe) -> Problem {
+    fn problem(self, index: usize, probe: &Probe) -> Problem {
         let Self { status, field, because } = self;
         let expected = probe.expect_status;
         let problem = format!("this probe can never pass: {because}, so it gets {status} and not {expected}");
@@ -92,10 +93,10 @@ impl Refusal {
 }
 
 /// The refusal that a probe is certain to meet, asked in the gateway's own order: who calls, which route, which model.
-fn refusal(probe: &Probe, document: &Document) -> Option<Refusal> {
+fn refusal(probe: &Probe, document: &Document) -> Option<ProbeRefusal> {
     let takes_tokens = document.auth.as_ref().is_some_and(|auth| auth.jwt.is_some());
     if document.keys.is_empty() && !takes_tokens {
-        return Some(Refusal::new(
+        return Some(ProbeRefusal::new(
             401,
             "key",
             "the gateway document declares no `keys`, so everybody is refused",
@@ -103,11 +104,11 @@ fn refusal(probe: &Probe, document: &Document) -> Option<Refusal> {
     }
     if probe.key.is_none() {
         let because = "it sends no key, and the gateway asks every caller for one (`key: env:NAME`)";
-        return Some(Refusal::new(401, "key", because));
+        return Some(ProbeRefusal::new(401, "key", because));
     }
     let Some(route) = document.routes.iter().find(|route| matches(route, PROBED_PATH)) else {
         let because = format!("no route of the gateway document serves {PROBED_PATH}");
-        return Some(Refusal::new(404, "model", because));
+        return Some(ProbeRefusal::new(404, "model", because));
     };
     let model = probe.model.as_str();
     if !document.models.keys().any(|known| known.as_str() == model) {
@@ -116,17 +117,17 @@ fn refusal(probe: &Probe, document: &Document) -> Option<Refusal> {
             "the gateway document declares no model `{model}` (it has {})",
             if known.is_empty() { "none".to_owned() } else { known.join(", ") }
         );
-        return Some(Refusal::new(404, "model", because));
+        return Some(ProbeRefusal::new(404, "model", because));
     }
     let is_listed = |models: &[ModelName]| models.iter().any(|known| known.as_str() == model);
     if !route.models.as_deref().is_none_or(is_listed) {
         let because = format!("the route {} does not serve `{model}`", route.path);
-        return Some(Refusal::new(404, "model", because));
+        return Some(ProbeRefusal::new(404, "model", because));
     }
     let may = |key: &Key| key.models.as_deref().is_none_or(is_listed);
     if !takes_tokens && !document.keys.iter().any(may) {
         let because = format!("no key of the gateway document may use `{model}`");
-        return Some(Refusal::new(403, "model", because));
+        return Some(ProbeRefusal::new(403, "model", because));
     }
     None
 }
@@ -139,7 +140,7 @@ fn matches(route: &Route, path: &str) -> bool {
 }
 
 /// What is odd about the key that a probe asks with, where its value is known.
-fn key_doubt(probe: &Probe, document: &Document, known: Known<'_>) -> Option<String> {
+fn key_doubt(probe: &Probe, document: &Document, known: SecretDigest<'_>) -> Option<String> {
     let reference = probe.key.as_ref()?;
     let hash = known(reference)?;
     let takes_tokens = document.auth.as_ref().is_some_and(|auth| auth.jwt.is_some());

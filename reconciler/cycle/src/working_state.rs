@@ -6,9 +6,9 @@ use moorline_model::event::Event;
 use moorline_model::intent::{Intent, Operation};
 use moorline_model::notification::Notification;
 use moorline_model::rollout::Evidence;
-use moorline_plan::advance::{Advance, witness};
+use moorline_plan::advance::{Advance, record_evidence};
 use moorline_plan::decide::Decision;
-use moorline_plan::intent::{Heard, heed};
+use moorline_plan::intent::{IntentEffect, apply_intents};
 use moorline_record::{IntentId, JournalId, Version};
 
 use crate::cycle::{Cycle, CycleError};
@@ -18,7 +18,7 @@ use crate::facilities::Facilities;
 const FETCHED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is remembered, and what this cycle adds to it until it is recorded.
-pub(crate) struct Memory {
+pub(crate) struct WorkingState {
     /// The state, as it grows through the cycle.
     pub(crate) state: EnvironmentState,
     /// The version that was loaded.
@@ -37,8 +37,8 @@ pub(crate) struct Memory {
     pub(crate) documents: Vec<StoredDocument>,
     /// Why this cycle's step could not be done.
     pub(crate) failure: Option<String>,
-    /// Intents that are heeded in this cycle, and what was heard of each.
-    pub(crate) heard: Vec<(IntentId, Heard)>,
+    /// Intents that are applied in this cycle, and what came of each.
+    pub(crate) effects: Vec<(IntentId, IntentEffect)>,
     /// Whether an intent waits for the repository to be fetched.
     pub(crate) awaits_fetch: bool,
     /// Lines of history to write.
@@ -47,7 +47,7 @@ pub(crate) struct Memory {
     pub(crate) notifications: Vec<Notification>,
 }
 
-impl Memory {
+impl WorkingState {
     /// Takes the outcome of a step in.
     pub(crate) fn take(&mut self, advanced: Advance) {
         self.state = advanced.state;
@@ -55,18 +55,18 @@ impl Memory {
         self.notifications.extend(advanced.notifications);
     }
 
-    /// Takes what verification said in.
-    pub(crate) fn witness(&mut self, evidence: Option<Evidence>, now: Timestamp) {
+    /// Records the evidence of verification.
+    pub(crate) fn record_evidence(&mut self, evidence: Option<Evidence>, now: Timestamp) {
         if let Some(evidence) = evidence {
-            let witnessed = witness(&self.state, evidence, now);
-            self.take(witnessed);
+            let next = record_evidence(&self.state, evidence, now);
+            self.take(next);
         }
     }
 }
 
 impl<W: Facilities> Cycle<'_, W> {
-    /// Reads the record, and heeds what people asked for.
-    pub(crate) async fn remember(&self, now: Timestamp) -> Result<Memory, CycleError> {
+    /// Reads the record, and applies what people asked for.
+    pub(crate) async fn load_state(&self, now: Timestamp) -> Result<WorkingState, CycleError> {
         let world = self.world;
         let loaded = world.load(self.name).await?;
         let (state, version) =
@@ -76,30 +76,30 @@ impl<W: Facilities> Cycle<'_, W> {
         let interrupted = open.iter().rev().find(|step| step.rollout.is_some() && step.rollout == under_way);
         let interrupted = interrupted.map(|step| step.step.clone());
         let waiting = world.pending_intents(self.name).await?;
-        let (ripe, unripe): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|(_, intent)| self.is_ripe(intent, now));
-        let (ids, intents): (Vec<_>, Vec<_>) = ripe.into_iter().unzip();
-        let with_wishes = heed(state, &intents, now);
-        Ok(Memory {
-            state: with_wishes.state,
+        let (due, not_due): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(_, intent)| self.can_be_applied(intent, now));
+        let (ids, intents): (Vec<_>, Vec<_>) = due.into_iter().unzip();
+        let applied = apply_intents(state, &intents, now);
+        Ok(WorkingState {
+            state: applied.state,
             version,
             interrupted,
             left_open: open.into_iter().map(|step| step.id).collect(),
-            begin: with_wishes.begin,
-            heal: with_wishes.heal,
-            restore: with_wishes.restore,
+            begin: applied.begin,
+            heal: applied.heal,
+            restore: applied.restore,
             documents: Vec::new(),
             failure: None,
-            awaits_fetch: !unripe.is_empty(),
-            heard: ids.into_iter().zip(with_wishes.heard).collect(),
-            events: with_wishes.events,
-            notifications: with_wishes.notifications,
+            awaits_fetch: !not_due.is_empty(),
+            effects: ids.into_iter().zip(applied.effects).collect(),
+            events: applied.events,
+            notifications: applied.notifications,
         })
     }
 
     /// Whether an intent can be answered. Who asks to look now means the repository too: the fetch that the intent rang for
     /// comes first, else the answer would be about the head before it.
-    fn is_ripe(&self, intent: &Intent, now: Timestamp) -> bool {
+    fn can_be_applied(&self, intent: &Intent, now: Timestamp) -> bool {
         let fetched = self.source.borrow().as_ref().map(|report| report.checked_at);
         intent.operation != Operation::Sync
             || fetched.is_some_and(|at| at >= intent.at)
