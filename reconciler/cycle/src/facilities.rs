@@ -296,6 +296,11 @@ pub trait Store {
         digest: Digest,
     ) -> impl Future<Output = Result<Option<StoredDocument>, StoreError>> + Send;
     fn commit(&self, write: Write<'_>) -> impl Future<Output = Result<Version, CommitError>> + Send;
+    fn keep_ages(
+        &self,
+        state: &EnvironmentState,
+        version: Version,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// Who follows cycles as they happen.

@@ -55,7 +55,10 @@ impl<W: Facilities> Cycle<'_, W> {
             interrupted: working.left_open,
             documents: working.documents.into_iter().chain(documents(declared, decision, now)).collect(),
         };
-        self.world.commit(write).await?;
+        let is_as_before = brings_nothing_new(&memory.loaded, &write);
+        if !is_as_before || !self.world.keep_ages(write.state, write.expected).await? {
+            self.world.commit(write).await?;
+        }
         if let Some((_, step)) = journal {
             failpoint::reach(step, "recorded");
         }
@@ -70,6 +73,25 @@ impl<W: Facilities> Cycle<'_, W> {
             next => next,
         })
     }
+}
+
+/// Whether a look found everything as it was: then only its moment is new, and no write is worth that.
+fn brings_nothing_new(loaded: &EnvironmentState, write: &Write<'_>) -> bool {
+    let Write {
+        state,
+        expected: _,
+        events,
+        notifications,
+        audit,
+        heeded,
+        journal_end,
+        interrupted,
+        documents,
+    } = write;
+    let is_silent = events.is_empty() && notifications.is_empty() && audit.is_empty() && heeded.is_empty();
+    is_silent
+        && (journal_end.is_none() && interrupted.is_empty() && documents.is_empty())
+        && state.without_ages() == loaded.without_ages()
 }
 
 /// The channels that a declaration names.

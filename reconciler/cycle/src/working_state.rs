@@ -21,6 +21,8 @@ const FETCHED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 pub(crate) struct WorkingState {
     /// The state, as it grows through the cycle.
     pub(crate) state: EnvironmentState,
+    /// The state as it was loaded.
+    pub(crate) loaded: EnvironmentState,
     /// The version that was loaded.
     pub(crate) version: Version,
     /// A step that an earlier life of the daemon began and whose end was not recorded.
@@ -79,8 +81,10 @@ impl<W: Facilities> Cycle<'_, W> {
         let (due, not_due): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|(_, intent)| self.can_be_applied(intent, now));
         let (ids, intents): (Vec<_>, Vec<_>) = due.into_iter().unzip();
+        let loaded = state.clone();
         let applied = apply_intents(state, &intents, now);
         Ok(WorkingState {
+            loaded,
             state: applied.state,
             version,
             interrupted,

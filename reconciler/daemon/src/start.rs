@@ -29,7 +29,7 @@ use crate::run::Leading;
 use crate::secrets::Secrets;
 use crate::shared::Shared;
 use crate::source::{Watcher, watch_files};
-use crate::{chain, clock, lease};
+use crate::{chain, clock, lease, upkeep};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +138,7 @@ pub(crate) async fn start(
         outbox: Arc::clone(&outbox_bell),
         stopping: cancel.clone(),
     });
+    tasks.spawn(upkeep::run(record.clone(), fence, cancel.clone()));
     let outbox = Outbox {
         record,
         fence,

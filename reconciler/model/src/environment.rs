@@ -199,6 +199,30 @@ impl EnvironmentState {
         self.found.iter().filter(|found| self.verified.is_none() && found.adopted.is_none())
     }
 
+    /// The state without what every look changes and nothing is decided on but when to look again: when each thing was last
+    /// looked at, and what callers asked for in the minute before. Two looks that differ only in these found the same.
+    #[must_use]
+    pub fn without_ages(&self) -> Self {
+        let mut state = self.clone();
+        for reading in state.axes.0.values_mut() {
+            reading.checked_at = Timestamp::UNIX_EPOCH;
+        }
+        for comparison in state.lanes.values_mut() {
+            // Whether a lane was ever compared is no age.
+            comparison.compared_at = comparison.compared_at.and(Some(Timestamp::UNIX_EPOCH));
+        }
+        for looked in state.looked.values_mut() {
+            *looked = Timestamp::UNIX_EPOCH;
+        }
+        for replica in &mut state.replicas {
+            (replica.checked_at, replica.recent) = (Timestamp::UNIX_EPOCH, None);
+        }
+        for drift in &mut state.drift {
+            drift.last_seen = Timestamp::UNIX_EPOCH;
+        }
+        state
+    }
+
     /// The rollout under way.
     #[must_use]
     pub fn rollout_under_way(&self) -> Option<&Rollout> {

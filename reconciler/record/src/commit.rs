@@ -10,7 +10,7 @@ use crate::error::CommitError;
 use crate::number::{Fence, IntentId, JournalId, Version};
 use crate::outbox::{self, Addressed};
 use crate::store::{Connection, to_json};
-use crate::{Record, audit, documents, intents, journal, retention};
+use crate::{Record, audit, documents, intents, journal};
 
 /// What a step's journal row says when its result is in the committed state.
 const OUTCOME_COMMITTED: &str = "committed";
@@ -66,17 +66,32 @@ impl Record {
     /// was loaded.
     pub async fn commit(&self, fence: Fence, write: Write<'_>) -> Result<Version, CommitError> {
         const ATTEMPT: &str = "commit a cycle";
-        let mut transaction = self.store.begin(ATTEMPT).await?;
-        self.check(ATTEMPT, fence, &mut transaction).await?;
+        let environment = write.state.name.clone();
+        let result = self.try_commit(ATTEMPT, fence, write).await;
+        if result.is_err() {
+            // Whether it was written may not be known: what is stored is read again.
+            self.recent.forget(&environment);
+        }
+        result
+    }
+
+    async fn try_commit(
+        &self,
+        attempt: &'static str,
+        fence: Fence,
+        write: Write<'_>,
+    ) -> Result<Version, CommitError> {
+        let mut transaction = self.store.begin(attempt).await?;
+        self.check(attempt, fence, &mut transaction).await?;
         let version = Version(write.expected.0 + 1);
-        let found = swap(&mut transaction, &write, version).await.map_err(self.store.failed(ATTEMPT))?;
+        let found = swap(&mut transaction, &write, version).await.map_err(self.store.failed(attempt))?;
         if let Err(found) = found {
             let environment = write.state.name.clone();
             return Err(CommitError::Conflict { environment, expected: write.expected, found });
         }
-        append(&mut transaction, &write, version).await.map_err(self.store.failed(ATTEMPT))?;
-        retention::prune(&mut transaction, write.state).await.map_err(self.store.failed(ATTEMPT))?;
-        self.store.finish(ATTEMPT, transaction).await?;
+        append(&mut transaction, &write, version).await.map_err(self.store.failed(attempt))?;
+        self.store.finish(attempt, transaction).await?;
+        self.recent.written(write.state, version);
         Ok(version)
     }
 }

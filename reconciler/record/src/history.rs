@@ -30,6 +30,9 @@ impl Record {
         &self,
         environment: &EnvironmentName,
     ) -> Result<Option<(EnvironmentState, Version)>, StoreError> {
+        if let Some((state, version)) = self.recent.get(environment) {
+            return Ok(Some(((*state).clone(), version)));
+        }
         let attempt = "read an environment's state";
         let row: Option<(String, i64)> =
             sqlx::query_as("SELECT state, version FROM environments WHERE name = $1")
@@ -48,12 +51,21 @@ impl Record {
     /// The store could not be read.
     pub async fn environments(&self) -> Result<Vec<EnvironmentState>, StoreError> {
         let attempt = "read the environments";
-        let rows: Vec<(String,)> = sqlx::query_as("SELECT state FROM environments ORDER BY name")
+        let names: Vec<(String,)> = sqlx::query_as("SELECT name FROM environments ORDER BY name")
             .fetch_all(self.store.reader())
             .await
             .map_err(self.store.failed(attempt))?;
+        let recent = |name: &str| self.recent.get(&name.parse().ok()?).map(|(state, _)| (*state).clone());
+        if let Some(states) = names.iter().map(|(name,)| recent(name)).collect() {
+            return Ok(states);
+        }
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT name, state FROM environments ORDER BY name")
+                .fetch_all(self.store.reader())
+                .await
+                .map_err(self.store.failed(attempt))?;
         rows.iter()
-            .map(|(state,)| from_json(state))
+            .map(|(name, state)| recent(name).map_or_else(|| from_json(state), Ok))
             .collect::<Result<_, _>>()
             .map_err(self.store.failed(attempt))
     }

@@ -44,7 +44,7 @@ impl Record {
     ) -> Result<Option<Lease>, StoreError> {
         const ATTEMPT: &str = "take the leader's lease";
         let expires_at = now.checked_add(ttl).unwrap_or(Timestamp::MAX);
-        let mut transaction = self.store.begin(ATTEMPT).await?;
+        let mut transaction = self.store.begin_lease(ATTEMPT).await?;
         let taken: Option<(i64,)> = sqlx::query_as(
             "UPDATE lease SET holder = $1, fence = fence + 1, expires_ms = $2
              WHERE name = 'leader' AND (expires_ms <= $3 OR holder = $1) RETURNING fence",
@@ -55,7 +55,7 @@ impl Record {
         .fetch_optional(&mut *transaction)
         .await
         .map_err(self.store.failed(ATTEMPT))?;
-        self.store.finish(ATTEMPT, transaction).await?;
+        self.store.finish_quietly(ATTEMPT, transaction).await?;
         let lease = |(fence,)| Lease { holder: holder.to_owned(), token: Fence::from_sql(fence), expires_at };
         Ok(taken.map(lease))
     }
@@ -106,14 +106,14 @@ impl Record {
         fence: Fence,
         expires_at: Timestamp,
     ) -> Result<(), FencedError> {
-        let mut transaction = self.store.begin(attempt).await?;
+        let mut transaction = self.store.begin_lease(attempt).await?;
         self.check(attempt, fence, &mut transaction).await?;
         sqlx::query("UPDATE lease SET expires_ms = $1 WHERE name = 'leader'")
             .bind(expires_at.as_millisecond())
             .execute(&mut *transaction)
             .await
             .map_err(self.store.failed(attempt))?;
-        Ok(self.store.finish(attempt, transaction).await?)
+        Ok(self.store.finish_quietly(attempt, transaction).await?)
     }
 
     /// Refuses a fence that is not the newest. Inside the write's own transaction, so that no newer one can come

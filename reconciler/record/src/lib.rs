@@ -18,6 +18,7 @@ mod journal;
 mod lease;
 mod number;
 mod outbox;
+mod recent;
 mod retention;
 mod schema;
 mod store;
@@ -47,6 +48,7 @@ pub use store::{BUSY_TIMEOUT, OpenError};
 #[derive(Debug, Clone)]
 pub struct Record {
     store: Arc<store::Store>,
+    recent: Arc<recent::Recent>,
 }
 
 impl Record {
@@ -56,7 +58,8 @@ impl Record {
     /// # Errors
     /// [`OpenError`] names the file.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        store::Store::open(url).await.map(|store| Self { store: Arc::new(store) })
+        let store = store::Store::open(url).await?;
+        Ok(Self { store: Arc::new(store), recent: Arc::default() })
     }
 
     /// Where it is kept.
@@ -69,6 +72,12 @@ impl Record {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.store.changes()
+    }
+
+    /// Transactions that this process has written, each of them a wait for the disk.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.store.writes()
     }
 
     /// Closes the file; later calls fail.

@@ -4,6 +4,9 @@ use moorline_model::config::Digest;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::Deployed;
 
+use crate::Record;
+use crate::error::FencedError;
+use crate::number::Fence;
 use crate::store::{Connection, limit};
 
 /// Events kept of each environment.
@@ -21,9 +24,35 @@ pub const OUTBOX_KEPT: usize = 10_000;
 /// Incidents whose threads are remembered.
 pub const THREADS_KEPT: usize = 10_000;
 
-/// Drops what is older than the bounds. Each statement walks an index and, in a steady state, drops a row or two.
-pub(crate) async fn prune(connection: &mut Connection, state: &EnvironmentState) -> Result<(), sqlx::Error> {
-    const STATEMENTS: [(&str, usize); 6] = [
+/// Environments that are pruned in one transaction: others want to write too.
+const PRUNED_AT_ONCE: usize = 100;
+
+impl Record {
+    /// Drops what is older than the bounds, of all environments. Between two calls more is kept.
+    ///
+    /// # Errors
+    /// [`FencedError::StaleLease`] when another leads.
+    pub async fn prune(&self, fence: Fence) -> Result<(), FencedError> {
+        const ATTEMPT: &str = "drop what is older than is kept";
+        let states = self.environments().await?;
+        for some in states.chunks(PRUNED_AT_ONCE) {
+            let mut transaction = self.store.begin(ATTEMPT).await?;
+            self.check(ATTEMPT, fence, &mut transaction).await?;
+            for state in some {
+                prune(&mut transaction, state).await.map_err(self.store.failed(ATTEMPT))?;
+            }
+            self.store.finish_quietly(ATTEMPT, transaction).await?;
+        }
+        let mut transaction = self.store.begin(ATTEMPT).await?;
+        self.check(ATTEMPT, fence, &mut transaction).await?;
+        prune_messages(&mut transaction).await.map_err(self.store.failed(ATTEMPT))?;
+        Ok(self.store.finish_quietly(ATTEMPT, transaction).await?)
+    }
+}
+
+/// Each statement walks an index.
+async fn prune(connection: &mut Connection, state: &EnvironmentState) -> Result<(), sqlx::Error> {
+    const STATEMENTS: [(&str, usize); 4] = [
         (
             "DELETE FROM events WHERE environment = $1 AND seq <= (
                 SELECT seq FROM events WHERE environment = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)",
@@ -31,7 +60,7 @@ pub(crate) async fn prune(connection: &mut Connection, state: &EnvironmentState)
         ),
         (
             "DELETE FROM rollouts WHERE environment = $1 AND id IN (
-                SELECT id FROM rollouts WHERE environment = $1 ORDER BY started_ms DESC, id DESC LIMIT 1000 OFFSET $2)",
+                SELECT id FROM rollouts WHERE environment = $1 ORDER BY started_ms DESC, id DESC LIMIT 1000000 OFFSET $2)",
             ROLLOUTS_KEPT,
         ),
         (
@@ -44,21 +73,30 @@ pub(crate) async fn prune(connection: &mut Connection, state: &EnvironmentState)
                 SELECT id FROM intents WHERE environment = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
             INTENTS_KEPT,
         ),
-        (
-            "DELETE FROM outbox WHERE $1 IS NOT NULL AND state <> 'waiting' AND id <= (
-                SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET $2)",
-            OUTBOX_KEPT,
-        ),
-        (
-            "DELETE FROM threads WHERE $1 IS NOT NULL AND rowid <= (
-                SELECT rowid FROM threads ORDER BY rowid DESC LIMIT 1 OFFSET $2)",
-            THREADS_KEPT,
-        ),
     ];
     for (sql, kept) in STATEMENTS {
         sqlx::query(sql).bind(state.name.as_str()).bind(limit(kept)).execute(&mut *connection).await?;
     }
     prune_documents(connection, state, DOCUMENTS_KEPT).await
+}
+
+async fn prune_messages(connection: &mut Connection) -> Result<(), sqlx::Error> {
+    const STATEMENTS: [(&str, usize); 2] = [
+        (
+            "DELETE FROM outbox WHERE state <> 'waiting' AND id <= (
+                SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET $1)",
+            OUTBOX_KEPT,
+        ),
+        (
+            "DELETE FROM threads WHERE rowid <= (
+                SELECT rowid FROM threads ORDER BY rowid DESC LIMIT 1 OFFSET $1)",
+            THREADS_KEPT,
+        ),
+    ];
+    for (sql, kept) in STATEMENTS {
+        sqlx::query(sql).bind(limit(kept)).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// A document that may still be needed to go back is never dropped.
@@ -71,7 +109,7 @@ async fn prune_documents(
     let old: Vec<(String,)> = sqlx::query_as(
         "SELECT digest FROM documents d WHERE environment = $1 AND NOT EXISTS (
             SELECT 1 FROM handed_over h WHERE h.environment = d.environment AND h.digest = d.digest)
-         ORDER BY at_ms DESC, digest LIMIT 1000 OFFSET $2",
+         ORDER BY at_ms DESC, digest LIMIT 1000000 OFFSET $2",
     )
     .bind(state.name.as_str())
     .bind(limit(kept))

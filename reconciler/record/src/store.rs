@@ -6,6 +6,7 @@
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -63,7 +64,10 @@ pub(crate) struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
     place: Place,
+    /// The leader's lease is renewed on a connection of its own: behind a queue of writers it could run out.
+    lease: SqlitePool,
     changed: watch::Sender<u64>,
+    writes: AtomicU64,
 }
 
 impl Store {
@@ -87,7 +91,7 @@ impl Store {
             .max_lifetime(None);
         let place = Place::Memory;
         let pool = pool.connect_with(options).await.map_err(|error| opening(&place, error))?;
-        Self::ready(pool.clone(), pool, place).await
+        Self::ready([pool.clone(), pool.clone(), pool], place).await
     }
 
     async fn in_file(path: PathBuf) -> Result<Self, OpenError> {
@@ -102,12 +106,14 @@ impl Store {
         let pool = || SqlitePoolOptions::new().acquire_timeout(2 * BUSY_TIMEOUT).max_lifetime(None);
         let writer = pool().max_connections(1).connect_with(options.clone()).await;
         let writer = writer.map_err(|error| opening(&place, error))?;
+        let lease = pool().max_connections(1).connect_lazy_with(options.clone());
         let reader = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
-        Self::ready(writer, reader, place).await
+        Self::ready([writer, reader, lease], place).await
     }
 
-    async fn ready(writer: SqlitePool, reader: SqlitePool, place: Place) -> Result<Self, OpenError> {
-        let store = Self { writer, reader, place, changed: watch::Sender::new(0) };
+    async fn ready([writer, reader, lease]: [SqlitePool; 3], place: Place) -> Result<Self, OpenError> {
+        let (changed, writes) = (watch::Sender::new(0), AtomicU64::new(0));
+        let store = Self { writer, reader, lease, place, changed, writes };
         let mut transaction = store.begin("open the record").await?;
         schema::migrate(&mut transaction).await.map_err(|error| match error {
             SchemaError::Database(error) => opening(&store.place, error).into(),
@@ -123,15 +129,36 @@ impl Store {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(self.failed(attempt))
     }
 
+    /// Begins a write of the lease, beside the queue of the other writes.
+    pub(crate) async fn begin_lease(&self, attempt: &'static str) -> Result<Transaction, StoreError> {
+        self.lease.begin_with("BEGIN IMMEDIATE").await.map_err(self.failed(attempt))
+    }
+
     /// Makes a write durable and tells those who watch.
     pub(crate) async fn finish(
         &self,
         attempt: &'static str,
         transaction: Transaction,
     ) -> Result<(), StoreError> {
-        transaction.commit().await.map_err(self.failed(attempt))?;
+        self.finish_quietly(attempt, transaction).await?;
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
+    }
+
+    /// The same, where nothing is new for those who watch.
+    pub(crate) async fn finish_quietly(
+        &self,
+        attempt: &'static str,
+        transaction: Transaction,
+    ) -> Result<(), StoreError> {
+        transaction.commit().await.map_err(self.failed(attempt))?;
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Transactions that this process wrote, each of them one wait for the disk.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
     }
 
     pub(crate) const fn reader(&self) -> &SqlitePool {
@@ -153,6 +180,7 @@ impl Store {
 
     pub(crate) async fn close(&self) {
         self.reader.close().await;
+        self.lease.close().await;
         self.writer.close().await;
     }
 }

@@ -9,3 +9,4 @@ mod properties;
 mod scenarios;
 mod script;
 mod world;
+mod writes;

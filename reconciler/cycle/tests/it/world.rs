@@ -96,6 +96,8 @@ pub(crate) struct World {
     pub(crate) told: Vec<Notification>,
     /// How many of them were shown in full.
     pub(crate) shown: usize,
+    /// The state as last written; what only grew older since is lost when the daemon dies.
+    written: EnvironmentState,
     version: u64,
     intents: Vec<(IntentId, Intent)>,
     asked: u64,
@@ -181,6 +183,7 @@ impl World {
             begun: Vec::new(),
             told: Vec::new(),
             shown: 0,
+            written: EnvironmentState::new("prod".parse().unwrap()),
             version: 0,
             intents: Vec::new(),
             asked: 0,
@@ -233,6 +236,7 @@ impl World {
     /// The record is gone, with all that was remembered.
     pub(crate) fn lose_the_record(&mut self) {
         self.state = EnvironmentState::new(self.state.name.clone());
+        self.written = self.state.clone();
         self.version = 0;
         self.kept.clear();
         self.journal.clear();
@@ -270,6 +274,7 @@ impl World {
             Err(_) => {
                 // What was kept in memory is gone with the daemon.
                 self.daemon = Arc::default();
+                self.state = self.written.clone();
                 Cycle::Crashed(decision)
             }
         }
@@ -281,6 +286,11 @@ impl World {
         let declaration = Declaration::parse("moorline.yaml", &commit.declaration()).unwrap();
         let head = Head { revision: commit.revision.clone(), declaration: Ok(Arc::new(declaration)) };
         Some(SourceStatus { head: Some(head), error: None, trouble_since: None, checked_at: self.now })
+    }
+
+    /// How often a cycle was written down.
+    pub(crate) fn writes(&self) -> u64 {
+        self.version
     }
 
     fn at(&self, commit: &CommitId) -> Option<&Commit> {

@@ -48,4 +48,8 @@ impl Store for Shared {
     async fn commit(&self, write: Write<'_>) -> Result<Version, CommitError> {
         self.record.commit(self.fence, write).await
     }
+
+    async fn keep_ages(&self, state: &EnvironmentState, version: Version) -> Result<bool, StoreError> {
+        self.record.keep_ages(state.clone(), version).await
+    }
 }

@@ -156,6 +156,7 @@ async fn history_keeps_its_bound() {
     let (record, fence) = led().await;
     let events = (0..EVENTS_KEPT + 7).map(|n| event(&n.to_string())).collect();
     record.commit(fence, Write { events, ..Write::of(&state(), Version(0)) }).await.unwrap();
+    record.prune(fence).await.unwrap();
     let kept = record.history(&prod(), usize::MAX, None).await.unwrap();
     assert_eq!(kept.len(), EVENTS_KEPT);
     assert_eq!(kept.last().unwrap().event.message, "7");
@@ -214,6 +215,7 @@ async fn documents_needed_to_go_back_outlive_the_bound() {
     let documents = (0..moorline_record::DOCUMENTS_KEPT + 10).map(kept).collect();
     record.hand_over(&prod(), &kept(1), None, "terraform").await.unwrap();
     record.commit(fence, Write { documents, ..Write::of(&state, Version(0)) }).await.unwrap();
+    record.prune(fence).await.unwrap();
     let is_kept = async |n| record.document(&prod(), kept(n).digest).await.unwrap().is_some();
     assert!(is_kept(0).await, "the rollout's own");
     assert!(is_kept(1).await, "the one handed over");

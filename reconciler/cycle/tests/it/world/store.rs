@@ -74,6 +74,7 @@ impl Store for Around {
         }
         world.version += 1;
         world.state = write.state.clone();
+        world.written = write.state.clone();
         world.told.extend(write.notifications.into_iter().map(|message| message.notification));
         world.kept.extend(write.documents.into_iter().map(|kept| (kept.digest, kept)));
         let heeded: Vec<_> = write.heeded.into_iter().map(|(id, _)| id).collect();
@@ -81,5 +82,12 @@ impl Store for Around {
         let ended: Vec<_> = write.journal_end.into_iter().chain(write.interrupted).collect();
         world.journal.retain(|step| !ended.contains(&step.id));
         Ok(Version(world.version))
+    }
+
+    async fn keep_ages(&self, state: &EnvironmentState, version: Version) -> Result<bool, StoreError> {
+        let mut world = self.world();
+        assert_eq!(version, Version(world.version), "nobody else writes here");
+        world.state = state.clone();
+        Ok(version.0 > 0)
     }
 }

@@ -1,0 +1,123 @@
+//! States in memory: what the leader wrote last, and what has only grown older since.
+//!
+//! Most looks find everything as it was, and only the moment of the look is new. That is not worth a write each: the
+//! state is kept here, where whoever asks this process reads it, and written with all others once a minute
+//! ([`Record::write_ages`]). A crash loses at most these ages. A daemon that does not lead has nothing here, and reads what
+//! the leader wrote.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use moorline_model::EnvironmentName;
+use moorline_model::environment::EnvironmentState;
+
+use crate::Record;
+use crate::error::{FencedError, StoreError};
+use crate::number::{Fence, Version};
+use crate::store::to_json;
+
+/// The states, by environment.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    states: Mutex<BTreeMap<EnvironmentName, State>>,
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    version: Version,
+    state: Arc<EnvironmentState>,
+    is_written: bool,
+}
+
+impl Recent {
+    /// The state of an environment, and the version that it was written with.
+    pub(crate) fn get(&self, name: &EnvironmentName) -> Option<(Arc<EnvironmentState>, Version)> {
+        self.with(|states| states.get(name).map(|kept| (Arc::clone(&kept.state), kept.version)))
+    }
+
+    /// A state as it was just written.
+    pub(crate) fn written(&self, state: &EnvironmentState, version: Version) {
+        let kept = State { version, state: Arc::new(state.clone()), is_written: true };
+        self.with(|states| states.insert(state.name.clone(), kept));
+    }
+
+    /// Forgets an environment: what is stored may be another.
+    pub(crate) fn forget(&self, name: &EnvironmentName) {
+        self.with(|states| states.remove(name));
+    }
+
+    /// A newer state of the same version.
+    fn aged(&self, state: EnvironmentState, version: Version) {
+        let (name, state) = (state.name.clone(), Arc::new(state));
+        self.with(|states| states.insert(name, State { version, state, is_written: false }));
+    }
+
+    fn unwritten(&self) -> Vec<State> {
+        self.with(|states| states.values().filter(|kept| !kept.is_written).cloned().collect())
+    }
+
+    /// Marks those as written that are still the same.
+    fn settle(&self, written: &[State]) {
+        self.with(|states| {
+            for State { state, .. } in written {
+                if let Some(kept) = states.get_mut(&state.name)
+                    && Arc::ptr_eq(&kept.state, state)
+                {
+                    kept.is_written = true;
+                }
+            }
+        });
+    }
+
+    fn with<T>(&self, use_it: impl FnOnce(&mut BTreeMap<EnvironmentName, State>) -> T) -> T {
+        use_it(&mut self.states.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Record {
+    /// Keeps a state of which nothing but ages differs from what was loaded with this version; it is written by the next
+    /// [`Self::write_ages`]. Says whether it was kept: not when another state is stored. Only for who leads.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn keep_ages(&self, state: EnvironmentState, version: Version) -> Result<bool, StoreError> {
+        let known = self.recent.get(&state.name).map(|(_, version)| version);
+        let known = match known {
+            Some(known) => Some(known),
+            None => self.load(&state.name).await?.map(|(_, version)| version),
+        };
+        let is_known = known == Some(version);
+        if is_known {
+            self.recent.aged(state, version);
+        }
+        Ok(is_known)
+    }
+
+    /// Writes all states that are newer in memory, in one transaction, and says how many there were. Their versions stay:
+    /// whoever loaded one may still commit on it.
+    ///
+    /// # Errors
+    /// [`FencedError::StaleLease`] when another leads.
+    pub async fn write_ages(&self, fence: Fence) -> Result<usize, FencedError> {
+        const ATTEMPT: &str = "write what is newer in memory";
+        let unwritten = self.recent.unwritten();
+        if unwritten.is_empty() {
+            return Ok(0);
+        }
+        let mut transaction = self.store.begin(ATTEMPT).await?;
+        self.check(ATTEMPT, fence, &mut transaction).await?;
+        for State { state, version, .. } in &unwritten {
+            let body = to_json(&**state).map_err(self.store.failed(ATTEMPT))?;
+            sqlx::query("UPDATE environments SET state = $1 WHERE name = $2 AND version = $3")
+                .bind(body)
+                .bind(state.name.as_str())
+                .bind(version.to_sql())
+                .execute(&mut *transaction)
+                .await
+                .map_err(self.store.failed(ATTEMPT))?;
+        }
+        self.store.finish_quietly(ATTEMPT, transaction).await?;
+        self.recent.settle(&unwritten);
+        Ok(unwritten.len())
+    }
+}
