@@ -8,11 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_config::{Config, Digest};
 use moorline_model::declaration::Declaration;
-use moorline_model::{CommitId, EnvironmentName};
+use moorline_model::{CommitId, EnvironmentName, Revision};
 use moorline_plan::desired::Desired;
 
-/// Most things of a kind that are kept; with more, all of the kind are forgotten, and read again.
-const KEPT_MAX: usize = 256;
+/// Most declarations that are kept: each may declare a thousand environments. With more, all are forgotten and read again.
+const DECLARATIONS_MAX: usize = 8;
+/// Most of what is kept for environments: a few commits of each of a thousand.
+const ENVIRONMENTS_MAX: usize = 4096;
+/// Most documents that are kept by their digest alone.
+const DOCUMENTS_MAX: usize = 256;
 
 /// What decides what an environment declares: its name, the commit, and the document that Terraform handed over.
 pub(crate) type DesiredKey = (EnvironmentName, CommitId, Option<Digest>);
@@ -28,15 +32,45 @@ struct CachedCommits {
     declarations: BTreeMap<CommitId, Arc<Declaration>>,
     desired: BTreeMap<DesiredKey, Desired>,
     documents: BTreeMap<Digest, Config>,
+    /// The environment for which a commit declares a gateway.
+    owners: BTreeMap<(CommitId, String), Option<EnvironmentName>>,
 }
 
 impl CommitCache {
+    /// Follows a revision that moved to a head which declares the same for the environment.
+    pub(crate) fn fast_forward(&self, name: &EnvironmentName, before: &CommitId, head: &Revision) {
+        self.with(|known| {
+            let first = (name.clone(), before.clone(), None);
+            let same = |(key, _): &(&DesiredKey, &Desired)| key.0 == *name && key.1 == *before;
+            let keys: Vec<_> =
+                known.desired.range(first..).take_while(same).map(|(key, _)| key.clone()).collect();
+            for (name, before, handed_over) in keys {
+                let key = (name, before, handed_over);
+                if let Some(desired) = known.desired.remove(&key) {
+                    let desired = Desired { revision: head.clone(), ..desired };
+                    known.desired.insert((key.0, head.commit.clone(), key.2), desired);
+                }
+            }
+        });
+    }
+
+    pub(crate) fn owner(&self, commit: &CommitId, endpoint: &str) -> Option<Option<EnvironmentName>> {
+        self.with(|known| known.owners.get(&(commit.clone(), endpoint.to_owned())).cloned())
+    }
+
+    pub(crate) fn keep_owner(&self, commit: &CommitId, endpoint: &str, owner: Option<EnvironmentName>) {
+        let key = (commit.clone(), endpoint.to_owned());
+        self.with(|known| keep(&mut known.owners, ENVIRONMENTS_MAX, key, owner));
+    }
+
     pub(crate) fn declaration(&self, commit: &CommitId) -> Option<Arc<Declaration>> {
         self.with(|known| known.declarations.get(commit).cloned())
     }
 
     pub(crate) fn keep_declaration(&self, commit: &CommitId, declaration: &Arc<Declaration>) {
-        self.with(|known| keep(&mut known.declarations, commit.clone(), Arc::clone(declaration)));
+        self.with(|known| {
+            keep(&mut known.declarations, DECLARATIONS_MAX, commit.clone(), Arc::clone(declaration))
+        });
     }
 
     pub(crate) fn desired(&self, place: &DesiredKey) -> Option<Desired> {
@@ -44,7 +78,7 @@ impl CommitCache {
     }
 
     pub(crate) fn keep_desired(&self, place: DesiredKey, desired: &Desired) {
-        self.with(|known| keep(&mut known.desired, place, desired.clone()));
+        self.with(|known| keep(&mut known.desired, ENVIRONMENTS_MAX, place, desired.clone()));
     }
 
     pub(crate) fn document(&self, digest: Digest) -> Option<Config> {
@@ -52,7 +86,7 @@ impl CommitCache {
     }
 
     pub(crate) fn keep_document(&self, document: &Config) {
-        self.with(|known| keep(&mut known.documents, document.digest(), document.clone()));
+        self.with(|known| keep(&mut known.documents, DOCUMENTS_MAX, document.digest(), document.clone()));
     }
 
     fn with<T>(&self, use_it: impl FnOnce(&mut CachedCommits) -> T) -> T {
@@ -60,8 +94,8 @@ impl CommitCache {
     }
 }
 
-fn keep<K: Ord, V>(kept: &mut BTreeMap<K, V>, key: K, value: V) {
-    if kept.len() >= KEPT_MAX {
+fn keep<K: Ord, V>(kept: &mut BTreeMap<K, V>, most: usize, key: K, value: V) {
+    if kept.len() >= most {
         kept.clear();
     }
     kept.insert(key, value);

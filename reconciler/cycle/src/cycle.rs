@@ -8,7 +8,7 @@ use moorline_plan::advance::{Inputs, StepOutcome, advance};
 use moorline_plan::decide::{Decision, decide};
 use moorline_plan::gates::SituationSnapshot;
 use moorline_record::{CommitError, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::act::{ActError, Effect, StepContext, act};
 use crate::commit_cache::CommitCache;
@@ -55,6 +55,8 @@ pub enum Requeue {
 pub struct Cache {
     /// What commits declare.
     pub commits: CommitCache,
+    /// Held while a declaration is read.
+    pub(crate) parsing: Mutex<()>,
     /// What the log has said already.
     pub log_once: LogOnce,
     /// Who tells people of trouble with the repository.

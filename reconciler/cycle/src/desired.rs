@@ -14,8 +14,8 @@ use moorline_plan::policy::Denial;
 use moorline_plan::preflight::rejection;
 use serde_json::Value;
 
-use crate::cycle::{Cycle, CycleError};
-use crate::facilities::Facilities;
+use crate::cycle::{Cache, Cycle, CycleError};
+use crate::facilities::{Facilities, Source};
 use crate::observe::Observed;
 use crate::source_status::SourceStatus;
 use crate::working_state::WorkingState;
@@ -201,14 +201,7 @@ impl<W: Facilities> Cycle<'_, W> {
 
     /// The declaration at a commit, or every mistake in it.
     pub(crate) async fn declaration(&self, commit: &CommitId) -> Result<Arc<Declaration>, String> {
-        if let Some(known) = self.cache.commits.declaration(commit) {
-            return Ok(known);
-        }
-        let path = self.world.declaration_path();
-        let bytes = self.world.file(commit, path).await.map_err(|error| crate::chain::of(&error))?;
-        let declaration = declaration(path, commit, bytes)?;
-        self.cache.commits.keep_declaration(commit, &declaration);
-        Ok(declaration)
+        read_declaration(self.world, self.cache, commit).await
     }
 
     /// What a commit declares for this environment.
@@ -238,8 +231,15 @@ impl<W: Facilities> Cycle<'_, W> {
             let identity = self.world.terraform_identity(&revision.commit, terraform).await;
             tree = Some(identity.map_err(|error| crate::chain::of(&error))?);
         }
-        let handed_over = handed_over.map(|kept| &kept.document);
-        let desired = desired(revision.clone(), self.name, declaration, &files, handed_over, tree)
+        let (revision, name) = (revision.clone(), self.name.clone());
+        let (declaration, handed_over) =
+            (Arc::clone(declaration), handed_over.map(|kept| kept.document.clone()));
+        let parsed = tokio::task::spawn_blocking(move || {
+            desired(revision, &name, &declaration, &files, handed_over.as_ref(), tree)
+        });
+        let desired = parsed
+            .await
+            .map_err(|error| error.to_string())?
             .map_err(|error| masking::masked(&crate::chain::of(&error)))?;
         self.cache.commits.keep_desired(place, &desired);
         Ok(desired)
@@ -300,17 +300,45 @@ impl<W: Facilities> Cycle<'_, W> {
     }
 }
 
+/// The declaration at a commit, or every mistake in it. It is parsed once, however many environments ask.
+pub(crate) async fn read_declaration(
+    source: &impl Source,
+    cache: &Cache,
+    commit: &CommitId,
+) -> Result<Arc<Declaration>, String> {
+    if let Some(known) = cache.commits.declaration(commit) {
+        return Ok(known);
+    }
+    // One at a time: whoever asks for the same commit meanwhile finds it then.
+    let _turn = cache.parsing.lock().await;
+    if let Some(known) = cache.commits.declaration(commit) {
+        return Ok(known);
+    }
+    let path = source.declaration_path();
+    let bytes = source.file(commit, path).await.map_err(|error| crate::chain::of(&error))?;
+    let declaration = declaration(path, commit, bytes).await?;
+    cache.commits.keep_declaration(commit, &declaration);
+    Ok(declaration)
+}
+
 /// The declaration in a file that was read at a commit.
 ///
 /// # Errors
 /// A sentence, or every mistake: the file is not there, is no text, or says something wrong.
-pub fn declaration(
+pub async fn declaration(
     path: &str,
     commit: &CommitId,
     bytes: Option<Vec<u8>>,
 ) -> Result<Arc<Declaration>, String> {
     let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository at {}", commit.short()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
+    let path = path.to_owned();
+    // A thousand environments take a while, and others want to go on.
+    let parsed = tokio::task::spawn_blocking(move || parse(&path, &text)).await;
+    parsed.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+fn parse(path: &str, text: &str) -> Result<Arc<Declaration>, String> {
     // A mistake is named with what stands there.
-    Declaration::parse(path, &text).map(Arc::new).map_err(|mistakes| masking::masked(&mistakes.to_string()))
+    Declaration::parse(path, text).map(Arc::new).map_err(|mistakes| masking::masked(&mistakes.to_string()))
 }

@@ -2,6 +2,7 @@
 //! Terraform, AWS and the record; the scripts and properties of `tests/` over a small world of their own, so that they
 //! run the cycle that ships.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::AuditEntry;
 use moorline_model::intent::Intent;
 use moorline_model::plan::{PlanBinding, PlanSummary};
-use moorline_model::{CommitId, EnvironmentName, RolloutId};
+use moorline_model::{CommitId, EnvironmentName, Revision, RolloutId};
 use moorline_plan::decide::Decision;
 use moorline_plan::gates::SituationSnapshot;
 use moorline_record::{CommitError, FencedError, IntentId, JournalId, OpenStep, StoreError, Version, Write};
@@ -95,6 +96,15 @@ pub trait Source {
         commit: &CommitId,
         folder: &str,
     ) -> impl Future<Output = Result<Vec<String>, Unreadable>> + Send;
+    /// The paths of all files that are not the same at two commits.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    fn changed(
+        &self,
+        old: &CommitId,
+        new: &CommitId,
+    ) -> impl Future<Output = Result<BTreeSet<String>, Unreadable>> + Send;
     /// The identity of an environment's Terraform at a commit: while it is the same, there is nothing new to plan.
     ///
     /// # Errors
@@ -296,7 +306,7 @@ pub trait Store {
         digest: Digest,
     ) -> impl Future<Output = Result<Option<StoredDocument>, StoreError>> + Send;
     fn commit(&self, write: Write<'_>) -> impl Future<Output = Result<Version, CommitError>> + Send;
-    fn keep_ages(
+    fn defer(
         &self,
         state: &EnvironmentState,
         version: Version,
@@ -307,6 +317,8 @@ pub trait Store {
 pub trait Listener {
     /// What was decided, from what was read.
     fn decided(&self, name: &EnvironmentName, decision: &Decision, read: SituationSnapshot);
+    /// The revision in force moved from a commit to a head that declares the same.
+    fn fast_forwarded(&self, name: &EnvironmentName, before: &CommitId, head: &Revision);
     /// A message waits in the outbox.
     fn notification_queued(&self);
 }

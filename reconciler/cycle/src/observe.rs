@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use moorline_config::Digest;
-use moorline_model::CommitId;
 use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::declaration::{Endpoints, Environment};
 use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::RequestCounts;
+use moorline_model::{CommitId, EnvironmentName};
 use moorline_plan::advance::{FastForwarded, fast_forward, record_head};
 use moorline_plan::announce::{self, Messages};
 use moorline_plan::conditions::{AlertScope, Checks, SourceCheck, alerts_on_source, note_conditions};
@@ -133,14 +133,26 @@ impl<W: Facilities> Cycle<'_, W> {
         };
         let commit = serving.commit.as_ref().and_then(|commit| commit.parse().ok());
         let Some(commit): Option<CommitId> = commit else { return false };
-        let Ok(declaration) = self.declaration(&commit).await else { return false };
-        let names = |environment: &&Environment| matches!(&environment.gateway.endpoints, Endpoints::Urls(urls) if urls.contains(&reading.endpoint));
-        let mut owners = declaration.environments.iter().filter(names).map(|environment| &environment.name);
-        let other = owners.next().filter(|owner| *owner != self.name);
-        other.is_some_and(|other| {
-            serving.belongs_to(other);
+        let owner = self.owner(&commit, &reading.endpoint).await;
+        owner.filter(|owner| owner != self.name).is_some_and(|other| {
+            serving.belongs_to(&other);
             true
         })
+    }
+
+    /// The environment for which a commit declares a gateway.
+    async fn owner(&self, commit: &CommitId, endpoint: &str) -> Option<EnvironmentName> {
+        if let Some(known) = self.cache.commits.owner(commit, endpoint) {
+            return known;
+        }
+        let declaration = self.declaration(commit).await.ok()?;
+        let names = |environment: &&Environment| {
+            let endpoints = &environment.gateway.endpoints;
+            matches!(endpoints, Endpoints::Urls(urls) if urls.iter().any(|url| url == endpoint))
+        };
+        let owner = declaration.environments.iter().find(names).map(|environment| environment.name.clone());
+        self.cache.commits.keep_owner(commit, endpoint, owner.clone());
+        owner
     }
 
     /// Whether a lane with a schedule is to be read now.

@@ -53,6 +53,8 @@ async fn read(
 mod tests {
     use moorline_model::declaration::Terraform;
 
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::facilities::Unreadable;
 
@@ -72,6 +74,9 @@ mod tests {
                 "tests" => vec!["tests/one_test.rego".to_owned()],
                 _ => Vec::new(),
             })
+        }
+        async fn changed(&self, _: &CommitId, _: &CommitId) -> Result<BTreeSet<String>, Unreadable> {
+            Ok(BTreeSet::new())
         }
         async fn terraform_identity(&self, _: &CommitId, _: &Terraform) -> Result<String, Unreadable> {
             Ok(String::new())

@@ -1,64 +1,101 @@
-//! What a new head changes for an environment.
+//! What a new head changes, and for whom.
 //!
-//! In: the head before, and the new one. Out: whether what the environment declares differs between them: its part of
-//! `moorline.yaml`, a file of its document, or its Terraform. Only then its keeper wakes before its schedule says so: a
-//! commit costs what it touches.
+//! In: the head before, and the new one. Out: the environments for which what is declared differs between them: their part of
+//! `moorline.yaml`, a file of their document, or their Terraform. The two are compared once for all environments, and only
+//! the keepers of these wake before their schedules say so: a commit costs what it touches.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use moorline_model::EnvironmentName;
-use moorline_model::declaration::{Declaration, Document};
+use moorline_model::declaration::{Declaration, Document, Environment};
 
 use crate::facilities::Source;
 use crate::source_status::Head;
 
-/// Whether a new head touches an environment. Where that cannot be told, it does.
-pub async fn touched(source: &impl Source, name: &EnvironmentName, before: &Head, after: &Head) -> bool {
+/// Environments for which something else is declared than before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touched {
+    /// All, or it cannot be told.
+    Everybody,
+    /// These.
+    Only(BTreeSet<EnvironmentName>),
+}
+
+impl Touched {
+    /// Whether this environment is among them.
+    #[must_use]
+    pub fn contains(&self, name: &EnvironmentName) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Only(names) => names.contains(name),
+        }
+    }
+}
+
+/// Compares two heads.
+pub async fn touched(source: &impl Source, before: &Head, after: &Head) -> Touched {
     if before.revision.commit == after.revision.commit {
-        return before.declaration != after.declaration;
+        return match before.declaration == after.declaration {
+            true => Touched::Only(BTreeSet::new()),
+            false => Touched::Everybody,
+        };
     }
-    match (&before.declaration, &after.declaration) {
-        (Ok(old), Ok(new)) => {
-            is_declared_anew(old, new, name) || is_read_anew(source, name, before, after).await
+    let (Ok(old), Ok(new)) = (&before.declaration, &after.declaration) else { return Touched::Everybody };
+    if old.notifications != new.notifications || old.policies != new.policies {
+        return Touched::Everybody;
+    }
+    let Ok(changed) = source.changed(&before.revision.commit, &after.revision.commit).await else {
+        return Touched::Everybody;
+    };
+    let comparison = Comparison { before, after, changed };
+    let mut touched = declared_anew(old, new);
+    for environment in &new.environments {
+        if !touched.contains(&environment.name) && comparison.differs(source, environment).await {
+            touched.insert(environment.name.clone());
         }
-        _ => true,
     }
+    Touched::Only(touched)
 }
 
-fn is_declared_anew(old: &Arc<Declaration>, new: &Arc<Declaration>, name: &EnvironmentName) -> bool {
-    old.environment(name) != new.environment(name)
-        || old.notifications != new.notifications
-        || old.policies != new.policies
+/// Environments whose part of the declaration differs, or that only one of the two declares.
+fn declared_anew(old: &Declaration, new: &Declaration) -> BTreeSet<EnvironmentName> {
+    let is_new = |environment: &&Environment| old.environment(&environment.name) != Some(*environment);
+    let is_gone = |environment: &&Environment| new.environment(&environment.name).is_none();
+    let (new, old) = (new.environments.iter().filter(is_new), old.environments.iter().filter(is_gone));
+    new.chain(old).map(|environment| environment.name.clone()).collect()
 }
 
-/// Whether a file of the document, or the Terraform, differs. The declaration does not.
-async fn is_read_anew(source: &impl Source, name: &EnvironmentName, before: &Head, after: &Head) -> bool {
-    let Ok(declaration) = &after.declaration else { return true };
-    let Some(environment) = declaration.environment(name) else { return true };
-    let (old, new) = (&before.revision.commit, &after.revision.commit);
-    if let Document::Files(paths) = &environment.gateway.document {
-        for path in paths {
-            match (source.file(old, path).await, source.file(new, path).await) {
-                (Ok(old), Ok(new)) if old == new => {}
-                _ => return true,
-            }
+struct Comparison<'a> {
+    before: &'a Head,
+    after: &'a Head,
+    /// Paths that are not the same in both.
+    changed: BTreeSet<String>,
+}
+
+impl Comparison<'_> {
+    /// Whether a file of the document, or the Terraform, differs. The declaration does not.
+    async fn differs(&self, source: &impl Source, environment: &Environment) -> bool {
+        let has_changed = |path: &String| self.changed.contains(path);
+        if let Document::Files(paths) = &environment.gateway.document
+            && paths.iter().any(has_changed)
+        {
+            return true;
         }
-    }
-    match &environment.terraform {
-        None => false,
-        Some(terraform) => {
-            let identities = (
-                source.terraform_identity(old, terraform).await,
-                source.terraform_identity(new, terraform).await,
-            );
-            !matches!(identities, (Ok(old), Ok(new)) if old == new)
-        }
+        let Some(terraform) = environment.terraform.as_ref().filter(|_| !self.changed.is_empty()) else {
+            return false;
+        };
+        let identities = (
+            source.terraform_identity(&self.before.revision.commit, terraform).await,
+            source.terraform_identity(&self.after.revision.commit, terraform).await,
+        );
+        !matches!(identities, (Ok(old), Ok(new)) if old == new)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use moorline_model::declaration::Terraform;
     use moorline_model::{CommitId, Revision};
@@ -82,6 +119,17 @@ mod tests {
         }
         async fn files(&self, _: &CommitId, _: &str) -> Result<Vec<String>, Unreadable> {
             Ok(Vec::new())
+        }
+        async fn changed(&self, old: &CommitId, new: &CommitId) -> Result<BTreeSet<String>, Unreadable> {
+            let paths: BTreeSet<_> =
+                self.0.keys().filter_map(|key| key.split_once(':')).map(|(_, path)| path).collect();
+            let mut changed = BTreeSet::new();
+            for path in paths {
+                if self.file(old, path).await? != self.file(new, path).await? {
+                    changed.insert(path.to_owned());
+                }
+            }
+            Ok(changed)
         }
         async fn terraform_identity(&self, commit: &CommitId, of: &Terraform) -> Result<String, Unreadable> {
             let file = self.file(commit, &of.directory).await?;
@@ -107,8 +155,9 @@ mod tests {
     }
 
     async fn both(files: &Files, before: &Head, after: &Head) -> (bool, bool) {
-        let of = async |name: &str| touched(files, &name.parse().unwrap(), before, after).await;
-        (of("prod").await, of("dev").await)
+        let touched = touched(files, before, after).await;
+        let is = |name: &str| touched.contains(&name.parse().unwrap());
+        (is("prod"), is("dev"))
     }
 
     #[tokio::test]
@@ -123,7 +172,7 @@ mod tests {
         assert_eq!(both(&same(&[]), &one, &two).await, (false, false));
         assert_eq!(both(&same(&[("2:prod.yaml", "y")]), &one, &two).await, (true, false), "its document");
         assert_eq!(both(&same(&[("2:dev", "y")]), &one, &two).await, (false, true), "its Terraform");
-        assert_eq!(both(&same(&[("2:dev.yaml", "unreadable")]), &one, &two).await, (false, true));
+        assert_eq!(both(&same(&[("2:dev.yaml", "unreadable")]), &one, &two).await, (true, true));
         let declared = head("2", ", drift: {heal: [gateway]}", "");
         assert_eq!(both(&same(&[]), &one, &declared).await, (true, false), "its declaration");
         let broken = Head { declaration: Err("line 3".to_owned()), ..two.clone() };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
+use moorline_model::{CommitId, EnvironmentName, Revision};
 use moorline_plan::gates::SituationSnapshot;
 use serde_json::Value;
 
@@ -26,6 +26,13 @@ impl Explanations {
     /// Notes what a cycle read of an environment.
     pub fn note(&self, name: &EnvironmentName, read: SituationSnapshot) {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), read);
+    }
+
+    /// Follows a revision that moved to a head which declares the same.
+    pub fn fast_forward(&self, name: &EnvironmentName, before: &CommitId, head: &Revision) {
+        if let Some(read) = self.read.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+            read.fast_forward(before, head);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use moorline_config::{Reference, Secret};
 use moorline_cycle::facilities::{AwsReads, Clock, Listener, ResolveError, Secrets};
 use moorline_model::declaration::Aws;
 use moorline_model::drift::Finding;
-use moorline_model::{EnvironmentName, RolloutId};
+use moorline_model::{CommitId, EnvironmentName, Revision, RolloutId};
 use moorline_plan::decide::Decision;
 use moorline_plan::gates::SituationSnapshot;
 use serde_json::Value;
@@ -50,6 +50,10 @@ impl AwsReads for Shared {
 impl Listener for Shared {
     fn decided(&self, name: &EnvironmentName, _decision: &Decision, read: SituationSnapshot) {
         self.explanations.note(name, read);
+    }
+
+    fn fast_forwarded(&self, name: &EnvironmentName, before: &CommitId, head: &Revision) {
+        self.explanations.fast_forward(name, before, head);
     }
 
     fn notification_queued(&self) {

@@ -3,13 +3,13 @@
 //! It wakes when its bell is rung or its next check is due. A cycle that moved something is followed by another at
 //! once; a cycle that failed is followed by another after a growing pause. The keeper decides nothing.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use moorline_cycle::touched::touched;
 use moorline_cycle::{ActError, Cycle, CycleError, Requeue, SourceStatus};
 use moorline_model::EnvironmentName;
 use tokio::sync::{Mutex, Notify, watch};
@@ -25,7 +25,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// The shortest sleep after a cycle in which nothing moved, however tight a schedule is.
 const SLEEP_MIN: Duration = Duration::from_millis(100);
 /// The longest sleep: whatever was missed is seen after it.
-const SLEEP_MAX: Duration = Duration::from_secs(30);
+const SLEEP_MAX: Duration = Duration::from_secs(300);
+/// Sleeps longer than this are spread.
+const SPREAD_FROM: Duration = Duration::from_secs(5);
+/// Most of a sleep that is left out.
+const SPREAD: f64 = 0.1;
 
 /// A keeper.
 pub struct Keeper {
@@ -51,23 +55,15 @@ impl Keeper {
             () = cancel.cancelled() => return,
         };
         let mut pause = PAUSE_MIN;
-        let mut seen = None;
         while !cancel.is_cancelled() {
-            let began = clock::now();
-            seen.clone_from(&self.source.borrow_and_update());
-            let (world, cache) = (&*self.shared, &self.shared.cache);
-            let cycle = Cycle { name: &self.name, world, source: &self.source, cache };
-            // A panic of a dependency ends its cycle, as any error does, and not the watch on the environment.
-            let result = AssertUnwindSafe(Box::pin(cycle.run())).catch_unwind().await;
-            let result = result.unwrap_or(Err(CycleError::Panicked));
-            self.shared.metrics.cycle(&self.name, began, clock::now(), result.is_ok());
+            let seen = news(self.source.borrow_and_update().as_ref(), &self.name);
+            let result = self.cycle().await;
             match result {
                 Ok(next) => {
                     pause = PAUSE_MIN;
                     match next {
                         Requeue::Now => {}
-                        Requeue::At(time) => self.wait(until(time), seen.take(), &cancel).await,
-                        // Any fetch will do: what was seen before counts for nothing.
+                        Requeue::At(time) => self.wait(until(time), Some(seen), &cancel).await,
                         Requeue::AtFetch(time) => self.wait(until(time), None, &cancel).await,
                     }
                 }
@@ -78,15 +74,28 @@ impl Keeper {
                 Err(error) => {
                     let error = crate::chain::of(&error);
                     tracing::error!(environment = %self.name, error, "the cycle failed; trying again in {pause:?}");
-                    self.wait(pause, seen.take(), &cancel).await;
+                    self.wait(pause, Some(seen), &cancel).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
         }
     }
 
-    /// Waits for the bell, the next check, or a report of the repository that says something new for this environment.
-    async fn wait(&mut self, sleep: Duration, mut seen: Option<SourceStatus>, cancel: &CancellationToken) {
+    async fn cycle(&self) -> Result<Requeue, CycleError> {
+        let _turn = self.shared.turns.take().await;
+        let began = clock::now();
+        let (world, cache) = (&*self.shared, &self.shared.cache);
+        let cycle = Cycle { name: &self.name, world, source: &self.source, cache };
+        // A panic of a dependency ends its cycle, as any error does, and not the watch on the environment.
+        let result = AssertUnwindSafe(Box::pin(cycle.run())).catch_unwind().await;
+        let result = result.unwrap_or(Err(CycleError::Panicked));
+        self.shared.metrics.cycle(&self.name, began, clock::now(), result.is_ok());
+        result
+    }
+
+    /// Waits for the bell, the next check, or news of the repository for this environment. Without a number that was seen,
+    /// any fetch will do.
+    async fn wait(&mut self, sleep: Duration, seen: Option<u64>, cancel: &CancellationToken) {
         let mut sleep = std::pin::pin!(tokio::time::sleep(sleep));
         loop {
             tokio::select! {
@@ -95,11 +104,10 @@ impl Keeper {
                 () = &mut sleep => return,
                 changed = self.source.changed() => match changed {
                     Ok(()) => {
-                        let report = self.source.borrow_and_update().clone();
-                        if self.is_news(seen.as_ref(), report.as_ref()).await {
+                        let news = news(self.source.borrow_and_update().as_ref(), &self.name);
+                        if seen != Some(news) {
                             return;
                         }
-                        seen = report;
                     }
                     // A closed channel means that the daemon is stopping.
                     Err(_) => return cancel.cancelled().await,
@@ -107,20 +115,40 @@ impl Keeper {
             }
         }
     }
-
-    /// Whether a report says something new for this environment. The next poll of the same head says nothing.
-    async fn is_news(&self, seen: Option<&SourceStatus>, report: Option<&SourceStatus>) -> bool {
-        let (Some(seen), Some(report)) = (seen, report) else { return true };
-        if seen.error != report.error {
-            return true;
-        }
-        match (&seen.head, &report.head) {
-            (Some(before), Some(after)) => touched(&*self.shared, &self.name, before, after).await,
-            (before, after) => before.is_some() != after.is_some(),
-        }
-    }
 }
 
+/// The last news of the repository for an environment.
+fn news(status: Option<&SourceStatus>, name: &EnvironmentName) -> u64 {
+    status.map(|status| status.news.of(name)).unwrap_or_default()
+}
+
+/// How long to sleep. A long sleep ends a little early, each time by another part of it, so that environments which began at
+/// the same moment do not look at the same moment for ever.
 fn until(time: Timestamp) -> Duration {
-    Duration::try_from(time.duration_since(clock::now())).unwrap_or_default().clamp(SLEEP_MIN, SLEEP_MAX)
+    let sleep = Duration::try_from(time.duration_since(clock::now())).unwrap_or_default();
+    let early = if sleep > SPREAD_FROM { sleep.mul_f64(SPREAD * part()) } else { Duration::ZERO };
+    sleep.saturating_sub(early).clamp(SLEEP_MIN, SLEEP_MAX)
+}
+
+/// A number between 0 and 1 by chance; nothing secret hangs on it.
+fn part() -> f64 {
+    let number = RandomState::new().hash_one(()) >> 32;
+    f64::from(u32::try_from(number).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_sleeps_are_spread_and_none_is_too_long() {
+        let sleep = |seconds: i64| until(clock::now() + jiff::SignedDuration::from_secs(seconds));
+        let sleeps: Vec<_> = (0..50).map(|_| sleep(30)).collect();
+        assert!(sleeps.iter().all(|sleep| (26.9..=30.0).contains(&sleep.as_secs_f64())), "{sleeps:?}");
+        let (least, most) = (sleeps.iter().min().unwrap(), sleeps.iter().max().unwrap());
+        assert!(*most - *least > Duration::from_secs(1), "{sleeps:?}");
+        assert!(sleep(3) > Duration::from_millis(2500), "a short one is what was asked for");
+        assert_eq!(sleep(36_000), SLEEP_MAX);
+        assert_eq!(sleep(-1), SLEEP_MIN);
+    }
 }

@@ -27,6 +27,7 @@ pub mod settings;
 pub mod shared;
 pub mod source;
 mod start;
+pub mod turns;
 mod upkeep;
 
 /// Errors with their causes, in one line.

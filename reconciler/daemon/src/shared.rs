@@ -14,6 +14,7 @@ use crate::explanations::Explanations;
 use crate::facilities::{Connections, Identities};
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
+use crate::turns::Turns;
 
 /// What the keepers share.
 pub struct Shared {
@@ -43,6 +44,8 @@ pub struct Shared {
     pub explanations: Arc<Explanations>,
     /// What is cached between cycles, in memory only.
     pub cache: Cache,
+    /// How many cycles run at once.
+    pub turns: Turns,
     /// Rung when a message waits in the outbox.
     pub outbox: Arc<Notify>,
     /// Set when the daemon stops: then a Terraform that runs is interrupted.

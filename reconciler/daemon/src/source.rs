@@ -7,14 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use moorline_cycle::{Head, SourceStatus};
+use moorline_cycle::fast_forward::fast_forward_all;
+use moorline_cycle::{Head, News, SourceStatus};
 use moorline_model::declaration::Declaration;
 use moorline_model::{CommitId, Revision};
-use moorline_source::Repository;
+use moorline_source::{FetchError, Fetched, Repository};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
+use crate::shared::Shared;
+use crate::{chain, clock};
 
 /// Reads the declaration at a commit.
 ///
@@ -26,22 +28,21 @@ pub async fn declaration(
     path: &str,
 ) -> Result<Arc<Declaration>, String> {
     let bytes = repository.read(commit, path).await.map_err(|error| crate::chain::of(&error))?;
-    moorline_cycle::declaration(path, commit, bytes)
+    moorline_cycle::declaration(path, commit, bytes).await
 }
 
 /// The task that fetches.
-#[derive(Debug)]
 pub struct Watcher {
-    /// The repository.
-    pub repository: Repository,
-    /// The declaration's path in it.
-    pub path: String,
+    /// Reads what was fetched.
+    pub reader: Reader,
+    /// Where environments are remembered.
+    pub shared: Arc<Shared>,
     /// Rung when something may have changed.
     pub bell: Arc<Notify>,
     /// How often to look without being rung.
     pub poll: std::time::Duration,
-    /// Where reports go.
-    pub reports: watch::Sender<Option<SourceStatus>>,
+    /// Where the status goes.
+    pub statuses: watch::Sender<Option<SourceStatus>>,
 }
 
 impl Watcher {
@@ -51,18 +52,13 @@ impl Watcher {
             let fetched = tokio::select! {
                 // A fetch that is dropped leaves the mirror as it was.
                 () = cancel.cancelled() => return,
-                fetched = self.repository.fetch() => fetched,
+                fetched = self.reader.repository.fetch() => fetched,
             };
-            let report = match fetched {
-                Ok(fetched) => {
-                    if fetched.rewritten {
-                        tracing::warn!(commit = %fetched.head.commit, "the branch was rewritten (force push)");
-                    }
-                    self.succeeded(fetched.head).await
-                }
-                Err(error) => self.failed(&crate::chain::of(&error)),
-            };
-            self.reports.send_replace(Some(report));
+            let before = self.statuses.borrow().clone();
+            let mut status = self.reader.read(fetched, before.as_ref()).await;
+            status.compare(&*self.shared, before.as_ref()).await;
+            self.fast_forward(before.as_ref(), &status).await;
+            self.statuses.send_replace(Some(status));
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = self.bell.notified() => {}
@@ -71,8 +67,55 @@ impl Watcher {
         }
     }
 
-    async fn succeeded(&self, revision: Revision) -> SourceStatus {
-        let known = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
+    /// Moves what a new head changes nothing for, before anybody hears of it.
+    async fn fast_forward(&self, before: Option<&SourceStatus>, status: &SourceStatus) {
+        let commit = |status: &SourceStatus| status.head.as_ref().map(|head| head.revision.commit.clone());
+        let Some(head) = status.head.as_ref().filter(|_| before.and_then(commit) != commit(status)) else {
+            return;
+        };
+        match fast_forward_all(&*self.shared, &self.shared.cache, head).await {
+            Ok(0) => {}
+            Ok(environments) => tracing::info!(
+                environments,
+                commit = head.revision.commit.short(),
+                "the commit declares what is in force: the revision moves, and nothing is rolled out"
+            ),
+            // Each environment's own cycle does it then.
+            Err(error) => {
+                tracing::warn!(error = chain::of(&error), "the record cannot be read");
+            }
+        }
+    }
+}
+
+/// Reads what was fetched.
+#[derive(Debug)]
+pub struct Reader {
+    /// The repository.
+    pub repository: Repository,
+    /// The declaration's path in it.
+    pub path: String,
+}
+
+impl Reader {
+    async fn read(
+        &self,
+        fetched: Result<Fetched, FetchError>,
+        before: Option<&SourceStatus>,
+    ) -> SourceStatus {
+        match fetched {
+            Ok(fetched) => {
+                if fetched.rewritten {
+                    tracing::warn!(commit = %fetched.head.commit, "the branch was rewritten (force push)");
+                }
+                self.succeeded(fetched.head, before).await
+            }
+            Err(error) => failed(&chain::of(&error), before),
+        }
+    }
+
+    async fn succeeded(&self, revision: Revision, before: Option<&SourceStatus>) -> SourceStatus {
+        let known = before.and_then(|before| before.head.clone());
         let head = match known {
             // The same commit says the same; but what could not be read may be readable now.
             Some(head) if head.revision.commit == revision.commit && head.declaration.is_ok() => head,
@@ -83,27 +126,37 @@ impl Watcher {
                 head
             }
         };
-        if self.reports.borrow().as_ref().is_some_and(|report| report.error.is_some()) {
+        if before.is_some_and(|before| before.error.is_some()) {
             tracing::info!("the repository can be fetched again");
         }
-        let trouble_since = head.declaration.is_err().then(|| self.trouble_since());
-        SourceStatus { head: Some(head), error: None, trouble_since, checked_at: clock::now() }
-    }
-
-    /// Since when there is trouble, when there is some now.
-    fn trouble_since(&self) -> Timestamp {
-        self.reports.borrow().as_ref().and_then(|report| report.trouble_since).unwrap_or_else(clock::now)
-    }
-
-    fn failed(&self, error: &str) -> SourceStatus {
-        // Each poll meets it again; the condition keeps its age.
-        if self.reports.borrow().as_ref().and_then(|report| report.error.as_deref()) != Some(error) {
-            tracing::warn!(error, "the repository cannot be fetched; what is in force serves on");
+        let trouble_since = head.declaration.is_err().then(|| trouble_since(before));
+        SourceStatus {
+            head: Some(head),
+            error: None,
+            trouble_since,
+            checked_at: clock::now(),
+            news: News::default(),
         }
-        let head = self.reports.borrow().as_ref().and_then(|report| report.head.clone());
-        let trouble_since = Some(self.trouble_since());
-        SourceStatus { head, error: Some(error.to_owned()), trouble_since, checked_at: clock::now() }
     }
+}
+
+fn failed(error: &str, before: Option<&SourceStatus>) -> SourceStatus {
+    // Each poll meets it again; the condition keeps its age.
+    if before.and_then(|before| before.error.as_deref()) != Some(error) {
+        tracing::warn!(error, "the repository cannot be fetched; what is in force serves on");
+    }
+    SourceStatus {
+        head: before.and_then(|before| before.head.clone()),
+        error: Some(error.to_owned()),
+        trouble_since: Some(trouble_since(before)),
+        checked_at: clock::now(),
+        news: News::default(),
+    }
+}
+
+/// Since when there is trouble, when there is some now.
+fn trouble_since(before: Option<&SourceStatus>) -> Timestamp {
+    before.and_then(|before| before.trouble_since).unwrap_or_else(clock::now)
 }
 
 /// Names a new head, and mistakes in its declaration: once for a commit, unless others turn up.
@@ -156,17 +209,16 @@ mod tests {
             crate::sample::repository(folder.path(), &[("moorline.yaml", text)]).await;
         let unread = Head { revision: revision.clone(), declaration: Err("the disk was slow".to_owned()) };
         let now = clock::now();
-        let report =
-            SourceStatus { head: Some(unread), error: None, trouble_since: Some(now), checked_at: now };
-        let watcher = Watcher {
-            repository,
-            path: "moorline.yaml".to_owned(),
-            bell: Arc::new(Notify::new()),
-            poll: std::time::Duration::from_secs(30),
-            reports: watch::Sender::new(Some(report)),
+        let before = SourceStatus {
+            head: Some(unread),
+            error: None,
+            trouble_since: Some(now),
+            checked_at: now,
+            news: News::default(),
         };
-        let report = watcher.succeeded(revision).await;
-        assert_eq!(report.trouble_since, None);
-        assert!(report.head.unwrap().declaration.is_ok());
+        let reader = Reader { repository, path: "moorline.yaml".to_owned() };
+        let status = reader.succeeded(revision, Some(&before)).await;
+        assert_eq!(status.trouble_since, None);
+        assert!(status.head.unwrap().declaration.is_ok());
     }
 }

@@ -28,7 +28,8 @@ use crate::own_secrets::{OwnSecrets, UnusableSecrets};
 use crate::run::Leading;
 use crate::secrets::Secrets;
 use crate::shared::Shared;
-use crate::source::{Watcher, watch_files};
+use crate::source::{Reader, Watcher, watch_files};
+use crate::turns::Turns;
 use crate::{chain, clock, lease, upkeep};
 
 /// Why the daemon could not start.
@@ -117,7 +118,7 @@ pub(crate) async fn start(
     tracing::info!(%fence, "this daemon leads");
     leading.tasks.spawn(lease::keep(record.clone(), lease, cancel.clone(), leading.drained.clone()));
 
-    let (reports, source) = watch::channel::<Option<SourceStatus>>(None);
+    let (statuses, source) = watch::channel::<Option<SourceStatus>>(None);
     let outbox_bell = Arc::new(Notify::new());
     let known = record.environments().await?.into_iter();
     let known = known.filter(|state| state.undeclared_since.is_none()).map(|state| state.name).collect();
@@ -135,6 +136,7 @@ pub(crate) async fn start(
         identities: Identities::default(),
         explanations,
         cache: Cache::default(),
+        turns: Turns::default(),
         outbox: Arc::clone(&outbox_bell),
         stopping: cancel.clone(),
     });
@@ -144,37 +146,43 @@ pub(crate) async fn start(
         fence,
         secrets,
         source: source.clone(),
-        repository: repository.clone(),
+        repository,
         declaration_path: bootstrap.repository.path.clone(),
         bell: outbox_bell,
         console,
     };
     tasks.spawn(outbox.run(cancel.clone()));
-    let manager = Manager { shared, bells: bells.clone(), source, documents, tasks: tasks.clone() };
+    let manager = Manager {
+        shared: Arc::clone(&shared),
+        bells: bells.clone(),
+        source,
+        documents,
+        tasks: tasks.clone(),
+    };
     tasks.spawn(manager.run(known, cancel.clone()));
-    watch_repository(repository, &bootstrap.repository, &bells, reports, tasks, cancel);
+    watch_repository(shared, bootstrap.repository.poll.get(), &bells, statuses, tasks, cancel);
     Ok(())
 }
 
 /// Starts the source's watcher, and for a local repository the watch on its files.
 fn watch_repository(
-    repository: Repository,
-    settings: &RepositorySettings,
+    shared: Arc<Shared>,
+    poll: std::time::Duration,
     bells: &Bells,
-    reports: watch::Sender<Option<SourceStatus>>,
+    statuses: watch::Sender<Option<SourceStatus>>,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
 ) {
     let bell = bells.source();
-    let files = repository.watch_path().and_then(|folder| {
+    let files = shared.repository.watch_path().and_then(|folder| {
         watch_files(&folder, Arc::clone(&bell))
             .inspect_err(|error| {
                 tracing::warn!("{} cannot be watched, polling only: {error}", folder.display());
             })
             .ok()
     });
-    let watcher =
-        Watcher { repository, path: settings.path.clone(), bell, poll: settings.poll.get(), reports };
+    let reader = Reader { repository: shared.repository.clone(), path: shared.declaration_path.clone() };
+    let watcher = Watcher { reader, shared, bell, poll, statuses };
     let cancel = cancel.clone();
     tasks.spawn(async move {
         watcher.run(cancel).await;

@@ -24,14 +24,14 @@ pub(crate) async fn run(record: Record, fence: Fence, cancel: CancellationToken)
     loop {
         let result = tokio::select! {
             () = cancel.cancelled() => break,
-            _ = write.tick() => record.write_ages(fence).await.map(drop),
+            _ = write.tick() => record.write_deferred(fence).await.map(drop),
             _ = prune.tick() => record.prune(fence).await,
         };
         if let Err(error) = result {
             tracing::warn!(error = chain::of(&error), "the record's upkeep failed; trying again later");
         }
     }
-    if let Err(error) = record.write_ages(fence).await {
+    if let Err(error) = record.write_deferred(fence).await {
         tracing::warn!(error = chain::of(&error), "when things were last looked at is not written");
     }
 }

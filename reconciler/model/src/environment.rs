@@ -200,19 +200,21 @@ impl EnvironmentState {
     }
 
     /// The state without what every look changes and nothing is decided on but when to look again: when each thing was last
-    /// looked at, and what callers asked for in the minute before. Two looks that differ only in these found the same.
+    /// looked at, what callers asked for in the minute before, and the sentence of a condition, which names the head. Two looks
+    /// that differ only in these found the same.
     #[must_use]
     pub fn without_ages(&self) -> Self {
         let mut state = self.clone();
-        for reading in state.axes.0.values_mut() {
-            reading.checked_at = Timestamp::UNIX_EPOCH;
+        for condition in state.conditions.0.values_mut() {
+            condition.checked_at = Timestamp::UNIX_EPOCH;
+            condition.because.clear();
         }
         for comparison in state.lanes.values_mut() {
             // Whether a lane was ever compared is no age.
             comparison.compared_at = comparison.compared_at.and(Some(Timestamp::UNIX_EPOCH));
         }
-        for looked in state.looked.values_mut() {
-            *looked = Timestamp::UNIX_EPOCH;
+        for checked_at in state.last_checked.values_mut() {
+            *checked_at = Timestamp::UNIX_EPOCH;
         }
         for replica in &mut state.replicas {
             (replica.checked_at, replica.recent) = (Timestamp::UNIX_EPOCH, None);

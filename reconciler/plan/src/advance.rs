@@ -4,6 +4,7 @@
 //! people that belong to it; all three are written in one transaction.
 
 mod begin;
+mod fast_forward;
 mod found;
 mod notify;
 mod recorder;
@@ -21,6 +22,7 @@ use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Evidence, Phase};
 use moorline_model::{Revision, RolloutId};
 
+pub use self::fast_forward::{FastForwarded, fast_forward, fast_forward_unchanged};
 pub(crate) use self::notify::{released, superseded_by_person};
 use self::recorder::Recorder;
 pub(crate) use self::recorder::hold;
@@ -213,54 +215,6 @@ pub fn record_head(state: &mut EnvironmentState, head: &Revision, now: Timestamp
         rollout: None,
     })
 }
-
-/// Moves the revision in force to a head that declares the same for the environment: there is nothing to roll out. `in_force`
-/// is what the commit in force declares. A commit that is held, or that is not in force as it was verified, moves nothing.
-/// Says so where something else was wanted before: else it is no news.
-#[must_use]
-pub fn fast_forward(
-    state: &mut EnvironmentState,
-    head: &Desired,
-    in_force: &Desired,
-    now: Timestamp,
-) -> Option<FastForwarded> {
-    let (applied, verified) = (state.applied.as_ref()?, state.verified.as_ref()?);
-    let before = applied.revision.commit.clone();
-    let may = head.revision.commit != before
-        && in_force.revision.commit == before
-        && verified.revision.commit == before
-        && state.rollout_under_way().is_none()
-        && state.frozen.is_none()
-        && state.hold_on(&head.revision.commit).is_none()
-        && applied.terraform_tree == head.terraform_tree
-        && head.document.config().is_some_and(|document| document.digest() == applied.digest)
-        && head.declares_as(in_force);
-    if !may {
-        return None;
-    }
-    let was_wanted = state.head.as_ref().is_none_or(|head| head.commit == before);
-    for deployed in [&mut state.applied, &mut state.verified].into_iter().flatten() {
-        deployed.revision = head.revision.clone();
-    }
-    state.head = Some(head.revision.clone());
-    let (new, old) = (head.revision.commit.short(), before.short());
-    Some(FastForwarded((!was_wanted).then(|| Event {
-        at: now,
-        environment: state.name.clone(),
-        kind: EventKind::Commit,
-        severity: Severity::Info,
-        message: format!(
-            "{new} by {}: {}; it declares the same here as {old}, which was in force",
-            head.revision.author, head.revision.message
-        ),
-        commit: Some(head.revision.commit.clone()),
-        rollout: None,
-    })))
-}
-
-/// The revision moved; perhaps with a line of history.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FastForwarded(pub Option<Event>);
 
 #[cfg(test)]
 mod tests;

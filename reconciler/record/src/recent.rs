@@ -1,9 +1,9 @@
-//! States in memory: what the leader wrote last, and what has only grown older since.
+//! States in memory: what the leader wrote last, and what is newer and not worth a write of its own.
 //!
-//! Most looks find everything as it was, and only the moment of the look is new. That is not worth a write each: the
-//! state is kept here, where whoever asks this process reads it, and written with all others once a minute
-//! ([`Record::write_ages`]). A crash loses at most these ages. A daemon that does not lead has nothing here, and reads what
-//! the leader wrote.
+//! Most looks find everything as it was, and only the moment of the look is new; a commit that changes nothing for an
+//! environment only moves its revision. Such a state is kept here, where whoever asks this process reads it, and is written
+//! with all others once a minute ([`Record::write_deferred`]). A crash loses no more than the next look finds again. A daemon
+//! that does not lead has nothing here, and reads what the leader wrote.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +47,7 @@ impl Recent {
     }
 
     /// A newer state of the same version.
-    fn aged(&self, state: EnvironmentState, version: Version) {
+    fn replace(&self, state: EnvironmentState, version: Version) {
         let (name, state) = (state.name.clone(), Arc::new(state));
         self.with(|states| states.insert(name, State { version, state, is_written: false }));
     }
@@ -75,12 +75,12 @@ impl Recent {
 }
 
 impl Record {
-    /// Keeps a state of which nothing but ages differs from what was loaded with this version; it is written by the next
-    /// [`Self::write_ages`]. Says whether it was kept: not when another state is stored. Only for who leads.
+    /// Keeps a state that differs from what was loaded with this version only in what the next look would find again; it is
+    /// written by the next [`Self::write_deferred`]. Says whether it was kept: not when another state is stored. Only for who leads.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn keep_ages(&self, state: EnvironmentState, version: Version) -> Result<bool, StoreError> {
+    pub async fn defer(&self, state: EnvironmentState, version: Version) -> Result<bool, StoreError> {
         let known = self.recent.get(&state.name).map(|(_, version)| version);
         let known = match known {
             Some(known) => Some(known),
@@ -88,7 +88,7 @@ impl Record {
         };
         let is_known = known == Some(version);
         if is_known {
-            self.recent.aged(state, version);
+            self.recent.replace(state, version);
         }
         Ok(is_known)
     }
@@ -98,7 +98,7 @@ impl Record {
     ///
     /// # Errors
     /// [`FencedError::StaleLease`] when another leads.
-    pub async fn write_ages(&self, fence: Fence) -> Result<usize, FencedError> {
+    pub async fn write_deferred(&self, fence: Fence) -> Result<usize, FencedError> {
         const ATTEMPT: &str = "write what is newer in memory";
         let unwritten = self.recent.unwritten();
         if unwritten.is_empty() {

@@ -14,6 +14,7 @@
 //! `checkout` read it. Why the transports are our own: `docs/decisions/0003-git-transports.md`.
 
 mod budget;
+mod changed;
 mod checkout;
 mod config;
 mod fetch;

@@ -3,6 +3,7 @@
 //! Work runs on blocking threads that a [`TaskTracker`] knows of. One fetch runs at a time; reads open the mirror for
 //! themselves and never wait for one. A caller who stops waiting cancels the work.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
+use crate::changed;
 use crate::checkout::{self, CheckedOut, CheckoutError};
 use crate::config::{CheckoutLimits, RepositoryConfig};
 use crate::fetch::{self, FetchError, Fetched};
@@ -229,6 +231,15 @@ impl Repository {
     pub async fn files(&self, commit: &CommitId, directory: &str) -> Result<Vec<String>, ReadError> {
         let (commit, directory) = (commit.clone(), directory.to_owned());
         self.read_mirror(move |mirror| list::files(mirror, &commit, &directory)).await
+    }
+
+    /// The paths of all files that were added, removed or changed between two commits.
+    ///
+    /// # Errors
+    /// [`ReadError::UnknownCommit`] when one of them was never fetched.
+    pub async fn changed(&self, old: &CommitId, new: &CommitId) -> Result<BTreeSet<String>, ReadError> {
+        let (old, new) = (old.clone(), new.clone());
+        self.read_mirror(move |mirror| changed::changed(mirror, &old, &new)).await
     }
 
     /// The digest of a directory at a commit, when there is one; `""` and `.` are the root. Where two commits have

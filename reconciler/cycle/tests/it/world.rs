@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use moorline_cycle::{Cache, Cycle as Shipped, Head, SourceStatus};
+use moorline_cycle::fast_forward::fast_forward_all;
+use moorline_cycle::{Cache, Cycle as Shipped, Head, News, SourceStatus};
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::declaration::Declaration;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
@@ -264,7 +265,14 @@ impl World {
         let (_reports, source) = watch::channel(self.report());
         let around = Around(Arc::new(Mutex::new(std::mem::replace(self, Self::new()))));
         let cycle = Shipped { name: &name, world: &around, source: &source, cache: &daemon };
-        let ran = runtime.block_on(cycle.run());
+        // The task that fetches does this once for a head, before the environments hear of it.
+        let new_head = source.borrow().as_ref().and_then(|status| status.head.clone());
+        let ran = runtime.block_on(async {
+            if let Some(head) = new_head {
+                fast_forward_all(&around, &daemon, &head).await.unwrap();
+            }
+            cycle.run().await
+        });
         let inside = Arc::into_inner(around.0).unwrap();
         *self = inside.into_inner().unwrap();
         let decision = self.decided.take().unwrap();
@@ -285,7 +293,13 @@ impl World {
         let commit = &self.commits[self.head.as_ref()?];
         let declaration = Declaration::parse("moorline.yaml", &commit.declaration()).unwrap();
         let head = Head { revision: commit.revision.clone(), declaration: Ok(Arc::new(declaration)) };
-        Some(SourceStatus { head: Some(head), error: None, trouble_since: None, checked_at: self.now })
+        Some(SourceStatus {
+            head: Some(head),
+            error: None,
+            trouble_since: None,
+            checked_at: self.now,
+            news: News::default(),
+        })
     }
 
     /// How often a cycle was written down.

@@ -1,5 +1,7 @@
 //! Commits, as Git has them.
 
+use std::collections::BTreeSet;
+
 use moorline_cycle::facilities::{Source, Unreadable};
 use moorline_model::CommitId;
 use moorline_model::declaration::Terraform;
@@ -22,6 +24,10 @@ impl Source for Shared {
 
     async fn files(&self, commit: &CommitId, folder: &str) -> Result<Vec<String>, Unreadable> {
         self.repository.files(commit, folder).await.map_err(|error| unreadable(&error))
+    }
+
+    async fn changed(&self, old: &CommitId, new: &CommitId) -> Result<BTreeSet<String>, Unreadable> {
+        self.repository.changed(old, new).await.map_err(|error| unreadable(&error))
     }
 
     async fn terraform_identity(

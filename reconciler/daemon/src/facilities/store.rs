@@ -49,7 +49,7 @@ impl Store for Shared {
         self.record.commit(self.fence, write).await
     }
 
-    async fn keep_ages(&self, state: &EnvironmentState, version: Version) -> Result<bool, StoreError> {
-        self.record.keep_ages(state.clone(), version).await
+    async fn defer(&self, state: &EnvironmentState, version: Version) -> Result<bool, StoreError> {
+        self.record.defer(state.clone(), version).await
     }
 }

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use moorline_model::environment::EnvironmentState;
+use moorline_model::{CommitId, Revision};
 
 use super::{Explanation, MissingSecret, why};
 use crate::decide::Situation;
@@ -32,6 +33,16 @@ impl SituationSnapshot {
             denials: situation.denials.map(<[Denial]>::to_vec).map_err(str::to_owned),
             blocked: situation.blocked.map(str::to_owned),
             missing,
+        }
+    }
+
+    /// Follows a revision that moved: the new head declares what the commit before it declared.
+    pub fn fast_forward(&mut self, before: &CommitId, head: &Revision) {
+        let of_head = self.head.as_mut().and_then(|head| head.as_mut().ok());
+        for desired in of_head.into_iter().chain(&mut self.current) {
+            if desired.revision.commit == *before {
+                desired.revision = head.clone();
+            }
         }
     }
 

@@ -1,11 +1,13 @@
 //! Commits: a declaration, a document, and a policy where the commit is to be refused.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use moorline_cycle::facilities::{AwsReads, Clock, Listener, ResolveError, Secrets, Source, Unreadable};
 use moorline_model::config::{Reference, Secret};
 use moorline_model::declaration::{Aws, Terraform};
 use moorline_model::drift::Finding;
-use moorline_model::{CommitId, EnvironmentName, RolloutId};
+use moorline_model::{CommitId, EnvironmentName, Revision, RolloutId};
 use moorline_plan::Decision;
 use moorline_plan::gates::SituationSnapshot;
 use serde_json::{Value, json};
@@ -66,6 +68,19 @@ impl Source for Around {
         Ok(vec![format!("{folder}/test.rego")])
     }
 
+    async fn changed(&self, old: &CommitId, new: &CommitId) -> Result<BTreeSet<String>, Unreadable> {
+        let mut changed = BTreeSet::new();
+        for path in ["moorline.yaml", "gateway.yaml"] {
+            if self.file(old, path).await? != self.file(new, path).await? {
+                changed.insert(path.to_owned());
+            }
+        }
+        if self.files(old, ".").await != self.files(new, ".").await {
+            changed.insert("a policy".to_owned());
+        }
+        Ok(changed)
+    }
+
     async fn terraform_identity(&self, commit: &CommitId, _: &Terraform) -> Result<String, Unreadable> {
         self.world().at(commit).and_then(|commit| commit.tree.clone()).ok_or(Unreadable("no tree".to_owned()))
     }
@@ -99,6 +114,8 @@ impl Listener for Around {
     fn decided(&self, _name: &EnvironmentName, decision: &Decision, _read: SituationSnapshot) {
         self.world().decided = Some(decision.clone());
     }
+
+    fn fast_forwarded(&self, _name: &EnvironmentName, _before: &CommitId, _head: &Revision) {}
 
     fn notification_queued(&self) {}
 }

@@ -84,7 +84,7 @@ impl Store for Around {
         Ok(Version(world.version))
     }
 
-    async fn keep_ages(&self, state: &EnvironmentState, version: Version) -> Result<bool, StoreError> {
+    async fn defer(&self, state: &EnvironmentState, version: Version) -> Result<bool, StoreError> {
         let mut world = self.world();
         assert_eq!(version, Version(world.version), "nobody else writes here");
         world.state = state.clone();

@@ -33,22 +33,22 @@ async fn ages_are_seen_at_once_and_written_together() {
     let path = folder.path().join("moorline.db");
     let record = Record::open(&format!("sqlite:{}", path.display())).await.unwrap();
     let fence = record.lease("a", TTL, at(0)).await.unwrap().unwrap().token;
-    assert!(!record.keep_ages(aged(1), Version(0)).await.unwrap(), "nothing was written yet");
+    assert!(!record.defer(aged(1), Version(0)).await.unwrap(), "nothing was written yet");
     let version = record.commit(fence, Write::of(&aged(1), Version(0))).await.unwrap();
     let (writes, changes) = (record.writes(), *record.changes().borrow());
 
-    assert!(record.keep_ages(aged(9), version).await.unwrap());
+    assert!(record.defer(aged(9), version).await.unwrap());
     assert_eq!(record.load(&prod()).await.unwrap(), Some((aged(9), version)));
     assert_eq!(record.environments().await.unwrap(), [aged(9)]);
     assert_eq!((record.writes(), checked_at(&stored(&path).await)), (writes, 1), "nothing is written yet");
 
-    assert_eq!(record.write_ages(fence).await.unwrap(), 1);
-    assert_eq!(record.write_ages(fence).await.unwrap(), 0, "once");
+    assert_eq!(record.write_deferred(fence).await.unwrap(), 1);
+    assert_eq!(record.write_deferred(fence).await.unwrap(), 0, "once");
     assert_eq!((record.writes(), checked_at(&stored(&path).await)), (writes + 1, 9));
     assert_eq!(*record.changes().borrow(), changes, "that is no news");
 
     let version = record.commit(fence, Write::of(&aged(12), version)).await.unwrap();
-    assert!(!record.keep_ages(aged(10), Version(version.0 - 1)).await.unwrap(), "a newer one was written");
+    assert!(!record.defer(aged(10), Version(version.0 - 1)).await.unwrap(), "a newer one was written");
     assert_eq!(checked_at(&record.load(&prod()).await.unwrap().unwrap().0), 12);
 }
 
@@ -56,12 +56,12 @@ async fn ages_are_seen_at_once_and_written_together() {
 async fn what_is_in_memory_never_hides_what_another_wrote() {
     let (record, fence) = led().await;
     let version = record.commit(fence, Write::of(&aged(1), Version(0))).await.unwrap();
-    assert!(record.keep_ages(aged(2), version).await.unwrap());
+    assert!(record.defer(aged(2), version).await.unwrap());
     let refused = record.commit(fence, Write::of(&aged(3), Version(7))).await;
     assert!(matches!(refused, Err(CommitError::Conflict { .. })));
     assert_eq!(checked_at(&record.load(&prod()).await.unwrap().unwrap().0), 1, "what is stored");
 
-    assert!(record.keep_ages(aged(6), version).await.unwrap(), "that version is stored");
+    assert!(record.defer(aged(6), version).await.unwrap(), "that version is stored");
     record.lease("another", TTL, at(1_000_000)).await.unwrap().unwrap();
-    assert!(matches!(record.write_ages(fence).await, Err(FencedError::StaleLease(_))));
+    assert!(matches!(record.write_deferred(fence).await, Err(FencedError::StaleLease(_))));
 }
