@@ -44,20 +44,20 @@ pub enum CycleError {
 pub enum Requeue {
     /// At once: something moved.
     Now,
-    /// At this moment, or when the bell is rung.
+    /// At this moment, or when the keeper is woken.
     At(Timestamp),
     /// The same, or when the repository was fetched: an intent waits for that.
     AtFetch(Timestamp),
 }
 
-/// What is kept between cycles, in memory only.
+/// What is cached between cycles, in memory only.
 #[derive(Debug, Default)]
 pub struct Cache {
     /// What commits declare.
     pub commits: CommitCache,
-    /// What the log has said already.
+    /// What was logged already.
     pub log_once: LogOnce,
-    /// Who tells people of trouble with the repository.
+    /// Which environment notifies people of trouble with the repository.
     pub shared_alerts: SharedAlerts,
 }
 
@@ -67,9 +67,9 @@ pub struct Cycle<'a, W> {
     pub name: &'a EnvironmentName,
     /// The world around it.
     pub world: &'a W,
-    /// What the repository says.
+    /// The source's status.
     pub source: &'a watch::Receiver<Option<SourceStatus>>,
-    /// What is kept between cycles.
+    /// What is cached between cycles.
     pub cache: &'a Cache,
 }
 

@@ -187,7 +187,7 @@ fn healed(recorder: &mut Recorder, endpoints: &[String], acted: &StepOutcome) {
     }
 }
 
-/// Remembers what verification said, after the step. Evidence about another phase than the present one is dropped.
+/// Records the evidence of verification, after the step. Evidence about another phase than the present one is dropped.
 #[must_use]
 pub fn record_evidence(state: &EnvironmentState, evidence: Evidence, now: Timestamp) -> Advance {
     let mut recorder = Recorder::new(state, now);
@@ -216,7 +216,7 @@ pub fn record_head(state: &mut EnvironmentState, head: &Revision, now: Timestamp
 
 /// Moves the revision in force to a head that declares the same for the environment: there is nothing to roll out. `in_force`
 /// is what the commit in force declares. A commit that is held, or that is not in force as it was verified, moves nothing.
-/// Says so where something else was wanted before: else it is no news.
+/// Returns an event only where another commit was the head before.
 #[must_use]
 pub fn fast_forward(
     state: &mut EnvironmentState,

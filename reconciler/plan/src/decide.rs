@@ -42,7 +42,7 @@ pub struct Situation<'a> {
     pub current: Option<&'a Desired>,
     /// The gateway replicas, all of them.
     pub replicas: &'a [ReplicaReading],
-    /// What the policies say of the rollout's commit and of its plan, when it has one; or why they could not be asked.
+    /// What the policies deny of the rollout's commit and of its plan, when it has one; or why they could not be evaluated.
     /// Asked for in Pending, Planning and Staging; elsewhere it may be left empty.
     pub denials: Result<&'a [Denial], &'a str>,
     /// A step that an earlier life of the daemon began and whose end was not recorded.

@@ -35,7 +35,7 @@ pub(super) fn to_staging(
 }
 
 /// Whether the document must be approved, or the looser rule that its commit brings: nobody approved it yet, and it is not
-/// what is in force. A person's rollback goes to a document that was in force before, and is that person's word. What every
+/// what is in force. A person's rollback goes to a document that was in force before, and needs no other approval. What every
 /// replica serves already needs none: a record that was lost is built anew without a question.
 pub(super) fn document_waits(
     state: &EnvironmentState,

@@ -1,4 +1,4 @@
-//! The next step while Terraform has the word: planning, applying.
+//! The next step while Terraform is at work: planning, applying.
 
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::environment::EnvironmentState;

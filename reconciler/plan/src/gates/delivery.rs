@@ -59,7 +59,7 @@ pub(crate) fn owner_gate(state: &EnvironmentState, situation: &Situation<'_>) ->
     Some(Closed::new(Gate::Owner, WaitsFor::You, because, opened_by))
 }
 
-/// What the policies say. Policies that cannot be asked refuse.
+/// What the policies deny. Policies that cannot be evaluated refuse.
 pub(crate) fn policy_gate(denials: Result<&[Denial], &str>) -> Option<Closed> {
     let because = match denials {
         Ok([]) => return None,

@@ -123,7 +123,7 @@ impl Gate {
         ROWS.iter().find(|row| row.gate == self)
     }
 
-    /// The gate in a word: the same in text and in JSON.
+    /// The gate's name: the same in text and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.row().map_or("gate", |row| row.name)
@@ -134,7 +134,7 @@ impl Gate {
         self.row().is_some_and(|row| row.is_trouble)
     }
 
-    /// Whether a closed one is the reason of this word.
+    /// Whether a closed one explains this status word.
     pub(super) fn explains(self, word: StatusWord) -> bool {
         self.row().is_some_and(|row| row.explains.contains(&word))
     }

@@ -18,7 +18,7 @@ pub(super) fn variable(input: &GateInput<'_>) -> Option<Option<Closed>> {
     }))
 }
 
-/// Replicas that say the same of themselves are told together.
+/// Replicas that report the same are reported together.
 pub(super) fn replicas(input: &GateInput<'_>) -> Option<Option<Closed>> {
     input.desired.or(input.situation.current)?;
     let readings = input.situation.replicas;

@@ -1,6 +1,6 @@
 //! What came of intents, once the cycle that applied them has taken its step.
 //!
-//! In: what was heard, the decision, and the state after it. Out: an outcome for each intent, which says what was done, and
+//! In: the effects of the intents, the decision, and the state after it. Out: an outcome for each intent, which says what was done, and
 //! what follows from it or keeps it from following.
 
 use jiff::Timestamp;
