@@ -55,7 +55,7 @@ impl<W: Facilities> Cycle<'_, W> {
             interrupted: working.left_open,
             documents: working.documents.into_iter().chain(documents(declared, decision, now)).collect(),
         };
-        let is_as_before = brings_nothing_new(&memory.loaded, &write);
+        let is_as_before = brings_nothing_new(&working.loaded, &write);
         if !is_as_before || !self.world.keep_ages(write.state, write.expected).await? {
             self.world.commit(write).await?;
         }

@@ -204,15 +204,15 @@ impl EnvironmentState {
     #[must_use]
     pub fn without_ages(&self) -> Self {
         let mut state = self.clone();
-        for reading in state.axes.0.values_mut() {
-            reading.checked_at = Timestamp::UNIX_EPOCH;
+        for condition in state.conditions.0.values_mut() {
+            condition.checked_at = Timestamp::UNIX_EPOCH;
         }
         for comparison in state.lanes.values_mut() {
             // Whether a lane was ever compared is no age.
             comparison.compared_at = comparison.compared_at.and(Some(Timestamp::UNIX_EPOCH));
         }
-        for looked in state.looked.values_mut() {
-            *looked = Timestamp::UNIX_EPOCH;
+        for checked in state.last_checked.values_mut() {
+            *checked = Timestamp::UNIX_EPOCH;
         }
         for replica in &mut state.replicas {
             (replica.checked_at, replica.recent) = (Timestamp::UNIX_EPOCH, None);
