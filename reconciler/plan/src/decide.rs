@@ -21,6 +21,7 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, RolloutKind};
 
 use crate::desired::Desired;
+use crate::gates::Closed;
 use crate::gateway::ReplicaReading;
 use crate::policy::Denial;
 
@@ -144,6 +145,11 @@ fn enter_phase(phase: Phase, because: impl Into<String>) -> Decision {
 
 fn wait(because: impl Into<String>) -> Decision {
     Decision::Wait { because: because.into(), until: None }
+}
+
+/// Waits until a gate opens.
+fn waits_at(closed: Closed) -> Decision {
+    Decision::Wait { because: closed.because, until: closed.opens_at }
 }
 
 fn wait_until(because: impl Into<String>, until: Timestamp) -> Decision {

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::*;
 use crate::advance::ActFailure;
-use crate::gates::adopt_gate;
 use crate::intent::apply_intents;
 use crate::sample::{declared, document, in_force, intent, now, replica, rolling, rollout, situation};
 
@@ -155,6 +154,13 @@ fn recovery_is_never_blocked() {
         FirstContact::default()
     );
     assert_eq!(adopt_gate(&state, &situation(&desired, &replicas)), None);
+}
+
+/// The gate that keeps a rollout from writing to replicas.
+fn adopt_gate(state: &EnvironmentState, situation: &Situation<'_>) -> Option<crate::gates::Closed> {
+    let input = crate::gates::GateInput::new(state, situation, &[], now());
+    let closed = crate::gates::first_closed(crate::gates::Stage::Write, &input);
+    closed.filter(|closed| closed.gate.as_str() == "adopt")
 }
 
 fn restored(result: Result<(), ActFailure>) -> crate::StepOutcome {
