@@ -12,6 +12,8 @@ mod blocked;
 mod deletions;
 mod drift;
 mod evidence;
+#[cfg(test)]
+mod example;
 mod frozen;
 mod hold;
 mod input;

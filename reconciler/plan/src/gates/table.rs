@@ -31,6 +31,8 @@ pub(super) static GATES: &[&Gate] = &[
     &super::tried::GATE,
     &super::drift::GATE,
     &super::lanes::GATE,
+    #[cfg(test)]
+    &super::example::GATE,
 ];
 
 /// Where deciding asks. A gate without a stage explains, and keeps nothing back.

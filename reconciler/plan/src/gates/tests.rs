@@ -500,3 +500,27 @@ fn why_names_the_closed_gates_first() {
     assert_eq!(closed(&gates), ["approval"]);
     assert!(gates[0].closed().is_some());
 }
+
+#[test]
+fn a_gate_in_the_table_stops_what_its_stages_say_and_explains_it() {
+    let desired = declared("c2", &json!({}));
+    let well = [replica("a", Some(document("c1").digest()), None)];
+    let situation = situation(&desired, &well);
+    let stopped = |phase: Option<Phase>| {
+        let mut state = in_force("c1");
+        if let Some(phase) = phase {
+            state = rolling(&state, &desired, phase);
+        }
+        let goes_on = crate::decide(&state, &situation, now());
+        assert!(!matches!(goes_on, crate::Decision::Wait { .. }), "{goes_on:?}");
+        state.name = "gated".parse().unwrap();
+        let gates = why(&state, &situation, &[], now()).gates;
+        let explained =
+            gates.iter().filter_map(GateStatus::closed).find(|closed| closed.gate == &example::GATE);
+        (crate::decide(&state, &situation, now()), explained.unwrap().because.clone())
+    };
+    for phase in [None, Some(Phase::Pending), Some(Phase::Staging)] {
+        let (decision, explained) = stopped(phase.clone());
+        assert_eq!(decision, crate::Decision::Wait { because: explained, until: None }, "{phase:?}");
+    }
+}
