@@ -9,10 +9,10 @@ mod terraform;
 use std::collections::BTreeMap;
 
 use moorline_config::Config;
-use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::AuditEntry;
-use moorline_plan::advance::StepOutcome;
+use moorline_model::{CommitId, EnvironmentName};
+use moorline_plan::advance::{ActFailure, StepOutcome};
 use moorline_plan::decide::Decision;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_record::{FencedError, JournalId};
@@ -21,7 +21,7 @@ pub(crate) use gateway::staged_by;
 pub use terraform::Interrupted;
 
 use self::gateway::Targets;
-use crate::facilities::{Facilities, Gateway, Run};
+use crate::facilities::{Facilities, Run};
 use crate::failpoint;
 use crate::fleet::Replicas;
 
@@ -46,10 +46,17 @@ pub(crate) struct StepContext<'a, G> {
     pub terraform: Option<&'a Run<'a>>,
 }
 
+impl<G> StepContext<'_, G> {
+    /// The commit in force.
+    fn in_force(&self) -> Option<&CommitId> {
+        self.state.applied.as_ref().map(|applied| &applied.revision.commit)
+    }
+}
+
 /// What came of a decision.
 pub(crate) struct Effect {
-    /// What came of it.
-    pub acted: StepOutcome,
+    /// The step with its result.
+    pub outcome: StepOutcome,
     /// The journal line and the effect's name in it; closed in the same transaction that records the outcome.
     pub journal: Option<(JournalId, &'static str)>,
 }
@@ -75,23 +82,23 @@ pub(crate) async fn act<W: Facilities>(
     context: &StepContext<'_, W::Gateway>,
 ) -> Result<Effect, ActError> {
     let Some((step, detail)) = effect(decision) else {
-        return Ok(Effect { acted: StepOutcome::NoEffect, journal: None });
+        let outcome = carry_out(world, decision, context).await?;
+        return Ok(Effect { outcome, journal: None });
     };
     let rollout = context.state.rollout_under_way();
-    let in_force = context.state.applied.as_ref().map(|applied| &applied.revision.commit);
     let audit = AuditEntry {
         at: world.now(),
         actor: "moorline".to_owned(),
         action: step.to_owned(),
         target: context.name.to_string(),
-        commit: rollout.map(|rollout| &rollout.revision.commit).or(in_force).cloned(),
+        commit: rollout.map(|rollout| &rollout.revision.commit).or(context.in_force()).cloned(),
         detail,
     };
     let journal = world.journal_begin(context.name, rollout.map(|rollout| rollout.id), step, audit).await?;
     failpoint::reach(step, "begun");
-    let acted = Box::pin(carry_out(world, decision, context)).await?;
+    let outcome = Box::pin(carry_out(world, decision, context)).await?;
     failpoint::reach(step, "done");
-    Ok(Effect { acted, journal: Some((journal, step)) })
+    Ok(Effect { outcome, journal: Some((journal, step)) })
 }
 
 /// The journal's name of a decision's effect, and a sentence for the audit. `None`: it has no effect.
@@ -120,6 +127,7 @@ fn effect(decision: &Decision) -> Option<(&'static str, String)> {
     })
 }
 
+/// One arm for each decision: the outcome holds what was decided, and its result.
 async fn carry_out<W: Facilities>(
     world: &W,
     decision: &Decision,
@@ -127,52 +135,41 @@ async fn carry_out<W: Facilities>(
 ) -> Result<StepOutcome, Interrupted> {
     let rollout = context.state.rollout_under_way();
     let replicas = Targets { fleet: context.fleet, readings: context.readings, foreign: context.foreign };
-    Ok(match decision {
-        Decision::PlanTerraform => terraform::plan(world, context.terraform).await?,
-        Decision::ApplyTerraform => terraform::apply(world, context.terraform, rollout).await?,
-        Decision::UndoPlan => terraform::plan_back(world, context.terraform).await?,
-        Decision::UndoApply => terraform::apply_back(world, context.terraform, rollout).await?,
-        Decision::Supersede { .. } => gateway::discard(replicas, rollout).await,
-        Decision::RestoreFound { documents, actor, reason } => {
-            gateway::restore(replicas, documents, context.found, actor, reason).await
+    let document = context.document.ok_or_else(|| ActFailure::new("the document is not known (any more)"));
+    Ok(match decision.clone() {
+        Decision::Wait { because, until } => StepOutcome::Waited { because, until },
+        Decision::Verify => StepOutcome::Verifying,
+        Decision::Begin { revision, kind } => StepOutcome::Begun { revision, kind },
+        Decision::EnterPhase { phase, because } => StepOutcome::PhaseEntered { phase, because },
+        Decision::Finish { phase, because } => StepOutcome::Finished { phase, because },
+        Decision::PlanTerraform => StepOutcome::Planned(terraform::plan(world, context.terraform).await?),
+        Decision::ApplyTerraform => {
+            let applied = terraform::apply(world, context.terraform, rollout).await?;
+            StepOutcome::Applied(applied.map(|()| None))
         }
-        Decision::UndoDocument { restore: None } => gateway::undo(replicas, None, rollout).await,
-        Decision::Stage
-        | Decision::Shift { .. }
-        | Decision::Promote
-        | Decision::UndoDocument { restore: Some(_) }
-        | Decision::Heal { .. } => {
-            let Some(document) = context.document else {
-                return Ok(StepOutcome::ActFailed {
-                    reason: "the document is not known (any more)".to_owned(),
-                });
-            };
-            with_document(decision, context, replicas, document).await
+        Decision::UndoPlan => StepOutcome::UndoPlanned(terraform::plan_back(world, context.terraform).await?),
+        Decision::UndoApply => {
+            StepOutcome::UndoApplied(terraform::apply(world, context.terraform, rollout).await?)
         }
-        Decision::Wait { .. }
-        | Decision::Verify
-        | Decision::Begin { .. }
-        | Decision::EnterPhase { .. }
-        | Decision::Finish { .. } => StepOutcome::NoEffect,
-    })
-}
-
-async fn with_document<G: Gateway>(
-    decision: &Decision,
-    context: &StepContext<'_, G>,
-    replicas: Targets<'_, G>,
-    document: &Config,
-) -> StepOutcome {
-    let rollout = context.state.rollout_under_way();
-    match decision {
-        Decision::Stage => gateway::stage(replicas, document, rollout).await,
-        Decision::Shift { weight } => gateway::shift(replicas, document.digest(), *weight).await,
-        Decision::Promote => gateway::promote(replicas, document, rollout).await,
-        Decision::UndoDocument { .. } => gateway::undo(replicas, Some(document), rollout).await,
+        Decision::Stage => StepOutcome::Staged(gateway::stage(replicas, document, rollout).await),
+        Decision::Shift { weight } => {
+            StepOutcome::Shifted { weight, result: gateway::shift(replicas, document, weight).await }
+        }
+        Decision::Promote => StepOutcome::Promoted(gateway::promote(replicas, document, rollout).await),
+        Decision::Supersede { by } => {
+            StepOutcome::Superseded { by, result: gateway::discard(replicas, rollout).await }
+        }
+        Decision::UndoDocument { restore } => {
+            let document = restore.map(|_| document).transpose();
+            StepOutcome::DocumentUndone(gateway::undo(replicas, document, rollout).await)
+        }
         Decision::Heal { endpoints } => {
-            let in_force = context.state.applied.as_ref().map(|applied| &applied.revision.commit);
-            gateway::heal(replicas, document, in_force, endpoints).await
+            let result = gateway::heal(replicas, document, context.in_force(), &endpoints).await;
+            StepOutcome::Healed { endpoints, result }
         }
-        _ => StepOutcome::NoEffect,
-    }
+        Decision::RestoreFound { documents, actor, reason } => {
+            let result = gateway::restore(replicas, &documents, context.found, &actor, &reason).await;
+            StepOutcome::FoundRestored { actor, reason, result }
+        }
+    })
 }

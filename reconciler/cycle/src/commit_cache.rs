@@ -1,4 +1,4 @@
-//! What commits declare, kept between cycles: a commit never changes, so it is parsed once and not in each cycle.
+//! What commits declare, cached between cycles: a commit never changes, so it is parsed once and not in each cycle.
 //!
 //! In: a commit, an environment, and the document that Terraform handed over. Out: what is known of them. Only what was
 //! read well is kept: what could not be read may be readable the next time.

@@ -44,22 +44,22 @@ pub enum CycleError {
 pub enum Requeue {
     /// At once: something moved.
     Now,
-    /// At this moment, or when the bell is rung.
+    /// At this moment, or when the keeper is woken.
     At(Timestamp),
     /// The same, or when the repository was fetched: an intent waits for that.
     AtFetch(Timestamp),
 }
 
-/// What is kept between cycles, in memory only.
+/// What is cached between cycles, in memory only.
 #[derive(Debug, Default)]
 pub struct Cache {
     /// What commits declare.
     pub commits: CommitCache,
     /// Held while a declaration is read.
     pub(crate) parsing: Mutex<()>,
-    /// What the log has said already.
+    /// What was logged already.
     pub log_once: LogOnce,
-    /// Who tells people of trouble with the repository.
+    /// Which environment notifies people of trouble with the repository.
     pub shared_alerts: SharedAlerts,
 }
 
@@ -69,9 +69,9 @@ pub struct Cycle<'a, W> {
     pub name: &'a EnvironmentName,
     /// The world around it.
     pub world: &'a W,
-    /// What the repository says.
+    /// The source's status.
     pub source: &'a watch::Receiver<Option<SourceStatus>>,
-    /// What is kept between cycles.
+    /// What is cached between cycles.
     pub cache: &'a Cache,
 }
 
@@ -90,15 +90,15 @@ impl<W: Facilities> Cycle<'_, W> {
         working.record_first_contact(&declared, &observed, now);
         let decision = self.decide(&mut working, &declared, &observed, now);
         let effect = Box::pin(self.act(&working, &declared, &observed, &decision)).await?;
-        let acted = self.with_document(effect.acted, &declared).await?;
-        working.failure = acted.failure().map(str::to_owned);
+        let outcome = self.with_document(effect.outcome, &declared).await?;
+        working.failure = outcome.failure().map(str::to_owned);
         let inputs = Inputs {
             id: self.world.rollout_id(),
             desired: declared.desired_for(&decision),
             in_force: declared.documents.in_force.as_ref(),
             incoming: declared.documents.incoming.as_ref(),
         };
-        working.take(advance(&working.state, &decision, acted, &inputs, self.world.now()));
+        working.take(advance(&working.state, outcome, &inputs, self.world.now()));
         self.begin_asked(&mut working, &declared);
         let evidence = Box::pin(self.verify(&working, &declared, &observed, &decision)).await;
         working.record_evidence(evidence, self.world.now());
@@ -129,14 +129,15 @@ impl<W: Facilities> Cycle<'_, W> {
 
     /// A rollout that a person asked for begins in the same cycle as the healing before it. Beginning has no effect.
     fn begin_asked(&self, working: &mut WorkingState, declared: &Declared) {
-        let Some(begin) = working.begin.take() else { return };
+        let Some(Decision::Begin { revision, kind }) = working.begin.take() else { return };
         let inputs = Inputs {
             id: self.world.rollout_id(),
-            desired: declared.desired_for(&begin),
+            desired: declared.desired_at(&revision.commit),
             in_force: declared.documents.in_force.as_ref(),
             incoming: declared.documents.incoming.as_ref(),
         };
-        working.take(advance(&working.state, &begin, StepOutcome::NoEffect, &inputs, self.world.now()));
+        let begun = StepOutcome::Begun { revision, kind };
+        working.take(advance(&working.state, begun, &inputs, self.world.now()));
     }
 
     async fn act(

@@ -1,4 +1,4 @@
-//! What a cycle needs of the world, and nothing else: a few traits. The daemon implements them over Git, gateways,
+//! What a cycle needs from outside, and nothing else: a few traits. The daemon implements them over Git, gateways,
 //! Terraform, AWS and the record; the scripts and properties of `tests/` over a small world of their own, so that they
 //! run the cycle that ships.
 
@@ -313,7 +313,7 @@ pub trait Store {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
-/// Who follows cycles as they happen.
+/// Notified of cycles as they happen.
 pub trait Listener {
     /// What was decided, from what was read.
     fn decided(&self, name: &EnvironmentName, decision: &Decision, read: SituationSnapshot);

@@ -1,19 +1,19 @@
-//! What the log has said already. A cycle finds the same mistake again and again; the log names it once.
+//! What was logged already. A cycle finds the same mistake again and again; the log names it once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-/// Things that are remembered; with more, all are forgotten, and said again at most once.
+/// Things that are remembered; with more, all are forgotten, and logged again at most once.
 const REMEMBERED_MAX: usize = 1024;
 
-/// What was said last, by what it was about.
+/// What was logged last, by what it was about.
 #[derive(Debug, Default)]
 pub struct LogOnce {
     known: Mutex<BTreeMap<String, String>>,
 }
 
 impl LogOnce {
-    /// Whether this was not said of this thing last.
+    /// Whether this is not what was logged of this thing last.
     pub fn is_new(&self, about: &str, text: &str) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.get(about).is_some_and(|last| last == text) {
@@ -32,7 +32,7 @@ impl LogOnce {
         known.retain(|about, _| !about.starts_with(begins) || left.contains(about));
     }
 
-    /// What was said last of a thing.
+    /// What was logged last of a thing.
     #[must_use]
     pub fn last(&self, about: &str) -> Option<String> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(about).cloned()

@@ -33,7 +33,7 @@ use crate::schedule;
 use crate::source_status::SourceStatus;
 use crate::working_state::WorkingState;
 
-/// What is live.
+/// What was observed.
 pub(crate) struct Observed<G> {
     /// The replicas' admin APIs.
     pub(crate) fleet: Replicas<G>,

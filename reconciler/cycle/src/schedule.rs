@@ -61,7 +61,6 @@ mod tests {
     use moorline_model::rollout::{Deployed, RolloutKind};
     use moorline_model::{Revision, condition::ConditionStatus};
     use moorline_plan::advance::{Inputs, StepOutcome, advance};
-    use moorline_plan::decide::Decision;
     use moorline_plan::desired::desired;
 
     use super::*;
@@ -115,14 +114,14 @@ mod tests {
         let environment = &declaration.environments[0];
         assert_eq!(lane(&state, environment, Lane::Terraform), Some(at(900)));
         let desired = desired(revision(), &state.name, &declaration, &[], None, None).unwrap();
-        let begin = Decision::Begin { revision: revision(), kind: RolloutKind::Deploy };
+        let begun = StepOutcome::Begun { revision: revision(), kind: RolloutKind::Deploy };
         let inputs = Inputs {
             id: "00000000-0000-7000-8000-000000000001".parse().unwrap(),
             desired: Some(&desired),
             in_force: None,
             incoming: None,
         };
-        let state = advance(&state, &begin, StepOutcome::NoEffect, &inputs, at(1)).state;
+        let state = advance(&state, begun, &inputs, at(1)).state;
         assert!(state.rollout_under_way().is_some());
         assert_eq!(lane(&state, environment, Lane::Terraform), None);
     }

@@ -1,4 +1,4 @@
-//! What the repository says, as last fetched. One task fetches for all environments; a cycle reads the latest report and
+//! The source's status, as last fetched. One task fetches for all environments; a cycle reads the latest status and
 //! never fetches itself, so that ten environments cost one fetch.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use moorline_model::{EnvironmentName, Revision};
 use crate::facilities::Source;
 use crate::touched::{Touched, touched};
 
-/// What the repository says, as last read.
+/// What the repository declared when it was last fetched.
 #[derive(Debug, Clone)]
 pub struct SourceStatus {
     /// The head of the branch, as last fetched; kept when a later fetch fails.

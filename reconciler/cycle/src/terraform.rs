@@ -49,11 +49,11 @@ impl<W: Facilities> Cycle<'_, W> {
     /// one in the repository.
     pub(crate) async fn with_document(
         &self,
-        acted: StepOutcome,
+        outcome: StepOutcome,
         declared: &Declared,
     ) -> Result<StepOutcome, CycleError> {
-        if !matches!(acted, StepOutcome::Applied { .. }) {
-            return Ok(acted);
+        if !matches!(outcome, StepOutcome::Applied(Ok(_))) {
+            return Ok(outcome);
         }
         let digest = match declared.current.as_ref().map(|current| &current.environment.gateway.document) {
             Some(Document::Terraform { .. }) => {
@@ -61,7 +61,7 @@ impl<W: Facilities> Cycle<'_, W> {
             }
             _ => declared.current.as_ref().and_then(document_digest),
         };
-        Ok(StepOutcome::Applied { digest })
+        Ok(StepOutcome::Applied(Ok(digest)))
     }
 
     /// Removes the folders of runs that no rollout needs any more.

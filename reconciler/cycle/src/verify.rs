@@ -22,10 +22,10 @@ const SPACING_MIN: SignedDuration = SignedDuration::from_millis(500);
 /// The longest: a document that turns bad is not left for longer than this.
 const SPACING_MAX: SignedDuration = SignedDuration::from_secs(10);
 
-/// Why it is asked now.
+/// What triggered the verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VerifyTrigger {
-    /// A step was just taken: what was seen before it is worth nothing.
+    /// A step was just taken: evidence from before it does not count.
     AfterStep,
     /// Nothing moved since.
     Periodic,

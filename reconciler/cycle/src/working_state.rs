@@ -1,4 +1,4 @@
-//! The start of a cycle: everything that is remembered of the environment, with what people asked for worked into it.
+//! The start of a cycle: the state from the record, with the intents of people applied.
 
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::environment::{EnvironmentState, StoredDocument};
@@ -14,10 +14,10 @@ use moorline_record::{IntentId, JournalId, Version};
 use crate::cycle::{Cycle, CycleError};
 use crate::facilities::Facilities;
 
-/// Longest wait of an intent to look for the fetch that it rang for.
+/// Longest wait of an intent to look for the fetch that it triggered.
 const FETCHED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
-/// What is remembered, and what this cycle adds to it until it is recorded.
+/// The state from the record, and what this cycle adds to it until it is recorded.
 pub(crate) struct WorkingState {
     /// The state, as it grows through the cycle.
     pub(crate) state: EnvironmentState,

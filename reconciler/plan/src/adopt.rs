@@ -23,7 +23,7 @@ const OUR_ORIGIN: &str = "git";
 /// Who adopts where `gateway: {adopt: true}` says so.
 const DECLARED: &str = "moorline.yaml";
 
-/// What was met for the first time.
+/// What was found at first contact.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FirstContact {
     /// Lines of history.

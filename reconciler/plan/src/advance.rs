@@ -1,101 +1,31 @@
 //! What is remembered once a step was taken.
 //!
-//! In: the state, the decision and what came of it. Out: the next state, the lines of history and the messages to
+//! In: the state, and the step with its result. Out: the next state, the lines of history and the messages to
 //! people that belong to it; all three are written in one transaction.
 
 mod begin;
 mod fast_forward;
 mod found;
 mod notify;
+mod outcome;
 mod recorder;
 mod step;
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use moorline_model::config::{Config, Digest};
+use moorline_model::config::Config;
 use moorline_model::drift::{Drift, DriftState, Lane, Severity};
 use moorline_model::environment::{EnvironmentState, Healing};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::Notification;
-use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Evidence, Phase};
 use moorline_model::{Revision, RolloutId};
 
 pub use self::fast_forward::{FastForwarded, fast_forward, fast_forward_unchanged};
 pub(crate) use self::notify::{released, superseded_by_person};
+pub use self::outcome::{ActFailure, ApplyFailure, PlanFailure, StepOutcome};
 use self::recorder::Recorder;
 pub(crate) use self::recorder::hold;
-use crate::decide::Decision;
 use crate::desired::Desired;
-
-/// What came of a decision. Decisions without an effect come to [`StepOutcome::NoEffect`].
-#[derive(Debug, Clone, PartialEq)]
-pub enum StepOutcome {
-    /// Terraform planned.
-    Planned(PlanSummary),
-    /// Terraform could not plan.
-    PlanFailed {
-        /// Why, redacted.
-        reason: String,
-        /// Whether it may go better by itself: a lock, a network.
-        transient: bool,
-    },
-    /// The plan is bound to something that is no longer so, or too old; nothing was applied.
-    PlanStale {
-        /// What changed.
-        reason: String,
-    },
-    /// Terraform applied.
-    Applied {
-        /// The document it handed over, if it did.
-        digest: Option<Digest>,
-    },
-    /// Terraform began to apply and failed.
-    ApplyFailed {
-        /// Why, redacted.
-        reason: String,
-    },
-    /// The candidate is on every replica.
-    Staged {
-        /// Its number on each, by admin URL.
-        generations: BTreeMap<String, u64>,
-    },
-    /// The candidate has its share everywhere.
-    Shifted,
-    /// The candidate is stable everywhere.
-    Promoted,
-    /// Candidates are gone, and the document to put back serves everywhere.
-    Undone,
-    /// Terraform planned the way back.
-    UndoPlanned(PlanSummary),
-    /// Terraform applied the way back.
-    UndoApplied,
-    /// A gateway or Terraform could not be reached; it is tried again, a bounded number of times.
-    ActFailed {
-        /// Why.
-        reason: String,
-    },
-    /// The candidate was dropped for a newer commit.
-    Superseded,
-    /// The replicas were healed.
-    Healed,
-    /// What replicas served when they were first met serves again.
-    Restored,
-    /// There was nothing to do.
-    NoEffect,
-}
-
-impl StepOutcome {
-    /// Why it could not be done, when it could not.
-    #[must_use]
-    pub fn failure(&self) -> Option<&str> {
-        match self {
-            Self::ActFailed { reason } => Some(reason),
-            _ => None,
-        }
-    }
-}
 
 /// What [`advance`] needs beside the state.
 #[derive(Debug, Clone, Copy)]
@@ -125,71 +55,66 @@ pub struct Advance {
 #[must_use]
 pub fn advance(
     state: &EnvironmentState,
-    decision: &Decision,
-    acted: StepOutcome,
+    outcome: StepOutcome,
     inputs: &Inputs<'_>,
     now: Timestamp,
 ) -> Advance {
     let mut recorder = Recorder::new(state, now);
     begin::record_changes(&mut recorder, inputs);
-    match decision {
+    let is_heal = matches!(outcome, StepOutcome::Healed { .. });
+    match outcome {
         // A sync that found nothing to do is answered; it must not start some later commit.
-        Decision::Wait { .. } if state.rollout_under_way().is_none() => recorder.state.sync = None,
-        Decision::Wait { because, until } => recorder.note_waiting(because, *until),
-        Decision::Verify => {}
-        Decision::Begin { revision, kind } => begin::begin(&mut recorder, revision, kind, inputs),
-        Decision::EnterPhase { phase, because } => {
+        StepOutcome::Waited { .. } if state.rollout_under_way().is_none() => recorder.state.sync = None,
+        StepOutcome::Waited { because, until } => recorder.note_waiting(&because, until),
+        StepOutcome::Verifying => {}
+        StepOutcome::Begun { revision, kind } => begin::begin(&mut recorder, &revision, &kind, inputs),
+        StepOutcome::PhaseEntered { phase, because } => {
             // What waits for approval is what goes on to Staging.
             if matches!(phase, Phase::Staging | Phase::AwaitingApproval) {
                 begin::record_document(&mut recorder, inputs);
             }
-            recorder.enter(phase, because);
+            recorder.enter(&phase, &because);
         }
-        Decision::Finish { phase, because } => recorder.finish(phase, because.as_deref()),
-        Decision::Heal { endpoints } => healed(&mut recorder, endpoints, &acted),
-        Decision::RestoreFound { actor, reason, .. } if acted == StepOutcome::Restored => {
-            found::restored(&mut recorder, actor, reason);
+        StepOutcome::Finished { phase, because } => recorder.finish(&phase, because.as_deref()),
+        StepOutcome::Healed { endpoints, result } => healed(&mut recorder, &endpoints, result),
+        StepOutcome::FoundRestored { actor, reason, result: Ok(()) } => {
+            found::restored(&mut recorder, &actor, &reason);
         }
-        Decision::RestoreFound { .. } => {
-            let failure = acted.failure().unwrap_or("it is not known how it ended");
-            recorder.note(EventKind::Rollout, format!("what served before could not be put back: {failure}"));
+        StepOutcome::FoundRestored { result: Err(failure), .. } => {
+            let message = format!("what served before could not be put back: {}", failure.reason);
+            recorder.note(EventKind::Rollout, message);
         }
-        Decision::Supersede { by } => step::supersede(&mut recorder, by, &acted),
-        Decision::PlanTerraform
-        | Decision::ApplyTerraform
-        | Decision::Stage
-        | Decision::Shift { .. }
-        | Decision::Promote
-        | Decision::UndoDocument { .. }
-        | Decision::UndoPlan
-        | Decision::UndoApply => step::record_outcome(&mut recorder, decision, acted),
+        StepOutcome::Superseded { by, result } => step::superseded(&mut recorder, &by, result),
+        StepOutcome::Planned(result) => step::planned(&mut recorder, result),
+        StepOutcome::Applied(result) => step::applied(&mut recorder, result),
+        StepOutcome::Staged(result) => step::staged(&mut recorder, result),
+        StepOutcome::Shifted { weight, result } => step::shifted(&mut recorder, weight, result),
+        StepOutcome::Promoted(result) => step::promoted(&mut recorder, result),
+        StepOutcome::DocumentUndone(result) => step::document_undone(&mut recorder, result),
+        StepOutcome::UndoPlanned(result) => step::undo_planned(&mut recorder, result),
+        StepOutcome::UndoApplied(result) => step::undo_applied(&mut recorder, result),
     }
     let has_drift = |drift: &Drift| drift.finding.lane == Lane::Gateway && drift.state != DriftState::Ignored;
-    if !matches!(decision, Decision::Heal { .. }) && !recorder.state.drift.iter().any(has_drift) {
+    if !is_heal && !recorder.state.drift.iter().any(has_drift) {
         recorder.state.healing = None;
     }
     recorder.into_advance()
 }
 
-fn healed(recorder: &mut Recorder, endpoints: &[String], acted: &StepOutcome) {
+fn healed(recorder: &mut Recorder, endpoints: &[String], result: Result<(), ActFailure>) {
     let tries = recorder.state.healing.map_or(0, |healing| healing.tries).saturating_add(1);
     recorder.state.healing = Some(Healing { at: recorder.now, tries });
     let which = endpoints.join(", ");
-    match acted {
-        StepOutcome::Healed => {
-            recorder.note(EventKind::Drift, format!("gave the document in force back to {which}"))
+    match result {
+        Ok(()) => recorder.note(EventKind::Drift, format!("gave the document in force back to {which}")),
+        Err(ActFailure { reason }) => {
+            let message = format!("could not give the document in force back to {which}: {reason}");
+            recorder.warn(EventKind::Drift, message);
         }
-        StepOutcome::ActFailed { reason } => {
-            recorder.warn(
-                EventKind::Drift,
-                format!("could not give the document in force back to {which}: {reason}"),
-            );
-        }
-        _ => {}
     }
 }
 
-/// Remembers what verification said, after the step. Evidence about another phase than the present one is dropped.
+/// Records the evidence of verification, after the step. Evidence about another phase than the present one is dropped.
 #[must_use]
 pub fn record_evidence(state: &EnvironmentState, evidence: Evidence, now: Timestamp) -> Advance {
     let mut recorder = Recorder::new(state, now);

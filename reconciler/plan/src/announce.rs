@@ -1,4 +1,4 @@
-//! What people are told of drift: one incident per address, all replicas of an environment being one, and only when it
+//! Notifications of drift: one incident per address, all replicas of an environment being one, and only when it
 //! opens, changes or ends.
 
 mod wording;
@@ -67,7 +67,7 @@ impl Subject {
     }
 }
 
-/// Works a reading into the state, and puts its news into words. `heal` are the lanes that are healed. The replicas as read
+/// Works a reading into the state, and writes the messages about what changed. `heal` are the lanes that are healed. The replicas as read
 /// are in the state already: an address that is none of theirs is declared no more.
 #[must_use]
 pub fn drift(state: &mut EnvironmentState, tracked: Tracked, heal: &[Lane], now: Timestamp) -> Messages {

@@ -1,6 +1,6 @@
 //! The six conditions, noted after reading and comparing.
 //!
-//! In: what was looked at this cycle, and what came of it. Out: the conditions in the state, and messages when a condition could
+//! In: what was checked this cycle, and the result. Out: the conditions in the state, and messages when a condition could
 //! not be checked, or is wrong, twice in a row, and when that ends.
 
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ pub enum SourceCheck<'a> {
     Unreachable(&'a str),
 }
 
-/// For whom an environment speaks of trouble with the source. What goes wrong with the repository goes wrong for all its
+/// For whom an environment sends alerts about the source. What goes wrong with the repository goes wrong for all its
 /// environments, and is one incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AlertScope<'a> {
@@ -46,16 +46,16 @@ pub enum AlertScope<'a> {
     Own,
     /// For all of these: the trouble is the repository's.
     Shared(&'a [EnvironmentName]),
-    /// Not at all: another one told people.
+    /// For nobody: another environment sent the alert.
     Suppressed,
 }
 
-/// What was looked at this cycle; `None`: not this time, and the condition keeps its reading.
+/// What was checked this cycle; `None`: not this time, and the condition keeps its reading.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Checks<'a> {
     /// The source.
     pub source: Option<SourceCheck<'a>>,
-    /// For whom it speaks of that.
+    /// For whom it sends alerts about that.
     pub scope: AlertScope<'a>,
     /// The scheduled Terraform plan.
     pub plan: Option<Result<&'a PlanSummary, &'a str>>,
@@ -258,8 +258,8 @@ struct Check<'a> {
     scope: AlertScope<'a>,
 }
 
-/// Notes a condition. One failed look is no news; the second in a row is, other mistakes than those told are, and so is the
-/// end of what was news.
+/// Notes a condition. One failed check sends no alert; the second in a row does, other mistakes than those reported do, and so does the
+/// end of what was reported.
 fn note_and_alert(state: &mut EnvironmentState, check: &Check<'_>, now: Timestamp, messages: &mut Messages) {
     let Check { condition, status, because, .. } = *check;
     let before = state.conditions.0.get(&condition).cloned();
@@ -282,7 +282,7 @@ fn note_and_alert(state: &mut EnvironmentState, check: &Check<'_>, now: Timestam
     }
 }
 
-/// What is told of a condition.
+/// A change of a condition that people are notified of.
 struct ConditionChange<'a> {
     check: &'a Check<'a>,
     transition: Transition,

@@ -21,6 +21,7 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, RolloutKind};
 
 use crate::desired::Desired;
+use crate::gates::Closed;
 use crate::gateway::ReplicaReading;
 use crate::policy::Denial;
 
@@ -42,7 +43,7 @@ pub struct Situation<'a> {
     pub current: Option<&'a Desired>,
     /// The gateway replicas, all of them.
     pub replicas: &'a [ReplicaReading],
-    /// What the policies say of the rollout's commit and of its plan, when it has one; or why they could not be asked.
+    /// What the policies deny of the rollout's commit and of its plan, when it has one; or why they could not be evaluated.
     /// Asked for in Pending, Planning and Staging; elsewhere it may be left empty.
     pub denials: Result<&'a [Denial], &'a str>,
     /// A step that an earlier life of the daemon began and whose end was not recorded.
@@ -144,6 +145,11 @@ fn enter_phase(phase: Phase, because: impl Into<String>) -> Decision {
 
 fn wait(because: impl Into<String>) -> Decision {
     Decision::Wait { because: because.into(), until: None }
+}
+
+/// Waits until a gate opens.
+fn waits_at(closed: Closed) -> Decision {
+    Decision::Wait { because: closed.because, until: closed.opens_at }
 }
 
 fn wait_until(because: impl Into<String>, until: Timestamp) -> Decision {

@@ -15,7 +15,7 @@ pub struct Desired {
     pub revision: Revision,
     /// The environment as declared there.
     pub environment: declaration::Environment,
-    /// Where people are told.
+    /// Where notifications go.
     pub notifications: Notifications,
     /// Folders with policies, relative to the repository's root.
     pub policies: Vec<String>,

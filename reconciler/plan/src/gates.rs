@@ -2,32 +2,50 @@
 //! in sync.
 //!
 //! In: what is remembered and declared. Out: each gate's reading; a closed one says why, who or what opens it, and when,
-//! and one sentence that answers the question "why?". A gate is one row of the table: adding one is a row and its question.
+//! and one sentence that answers the question "why?". A gate is a file of the
+//! folder and a line of the table.
 
-mod change;
-mod delivery;
+mod adopt;
+mod approval;
+mod auto;
+mod blocked;
+mod deletions;
+mod drift;
+mod evidence;
+#[cfg(test)]
+mod example;
+mod frozen;
+mod hold;
+mod input;
+mod lanes;
+mod owner;
+mod policy;
+mod protected;
+mod replicas;
+mod retry;
 mod snapshot;
+mod source;
 mod table;
-mod terraform;
-mod watch;
+mod tried;
+mod variable;
+mod window;
 
 use jiff::Timestamp;
 use moorline_model::callers::callers;
 use moorline_model::environment::EnvironmentState;
-use moorline_model::rollout::Rollout;
 use moorline_model::status::{StatusWord, word};
 use serde::Serialize;
 
-use crate::age::age;
-use crate::decide::{Situation, is_in_force};
-use crate::desired::Desired;
-
-pub use self::change::begin_gates;
-pub(crate) use self::change::{first_closed, window_gate};
-pub(crate) use self::delivery::{adopt_gate, owner_gate, policy_gate};
+pub(crate) use self::input::GateInput;
+pub use self::input::MissingSecret;
 pub use self::snapshot::SituationSnapshot;
-pub use self::table::Gate;
-pub use self::terraform::plan_gates;
+use self::table::{Answer, GATES, HELD};
+pub use self::table::{Gate, Stage};
+pub(crate) use self::{
+    approval::GATE as APPROVAL, frozen::GATE as FROZEN, source::GATE as SOURCE, tried::GATE as TRIED,
+};
+use crate::age::age;
+use crate::decide::Situation;
 
 /// Who or what a closed gate waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -69,7 +87,7 @@ impl WaitsFor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Closed {
     /// The gate.
-    pub gate: Gate,
+    pub gate: &'static Gate,
     /// Who or what must act.
     pub waits_for: WaitsFor,
     /// Why, from what was read where.
@@ -82,7 +100,7 @@ pub struct Closed {
 }
 
 impl Closed {
-    fn new(gate: Gate, waits_for: WaitsFor, because: String, opened_by: impl Into<String>) -> Self {
+    fn new(gate: &'static Gate, waits_for: WaitsFor, because: String, opened_by: impl Into<String>) -> Self {
         Self { gate, waits_for, because, opened_by: opened_by.into(), opens_at: None }
     }
 }
@@ -94,7 +112,7 @@ pub enum GateStatus {
     /// It lets the change through.
     Open {
         /// The gate.
-        gate: Gate,
+        gate: &'static Gate,
     },
     /// It does not.
     Closed(Closed),
@@ -110,18 +128,9 @@ impl GateStatus {
         }
     }
 
-    fn of(gate: Gate, closed: Option<Closed>) -> Self {
+    fn of(gate: &'static Gate, closed: Option<Closed>) -> Self {
         closed.map_or(Self::Open { gate }, Self::Closed)
     }
-}
-
-/// A secret that the declaration names and that has no value where the daemon runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MissingSecret {
-    /// Where the declaration names it: `gateway.admin_token`.
-    pub path: String,
-    /// Why it has no value, with the reference in it.
-    pub why: String,
 }
 
 /// The answer to "why?".
@@ -133,17 +142,14 @@ pub struct Explanation {
     pub gates: Vec<GateStatus>,
 }
 
-/// All that a gate may ask about.
-struct GateInput<'a> {
-    state: &'a EnvironmentState,
-    situation: &'a Situation<'a>,
-    missing: &'a [MissingSecret],
-    rollout: Option<&'a Rollout>,
-    /// What is declared: by the rollout's commit, else by the head.
-    desired: Option<&'a Desired>,
-    /// What is declared by a change that is not in force yet.
-    change: Option<&'a Desired>,
-    now: Timestamp,
+/// The first closed gate of a stage, in the order of the table.
+pub(crate) fn first_closed(stage: Stage, input: &GateInput<'_>) -> Option<Closed> {
+    GATES.iter().filter(|gate| gate.is_asked_at(stage)).find_map(|gate| (gate.ask)(input)?)
+}
+
+/// The command that lifts holds and a freeze.
+fn release(state: &EnvironmentState) -> String {
+    format!("`moorline release {}`", state.name)
 }
 
 /// Every gate as it stands, and the sentence: why nothing happens, or that nothing waits.
@@ -154,12 +160,8 @@ pub fn why(
     missing: &[MissingSecret],
     now: Timestamp,
 ) -> Explanation {
-    let rollout = state.rollout_under_way();
-    let head = situation.head.and_then(Result::ok);
-    let desired = situation.current.filter(|_| rollout.is_some()).or(head);
-    let change = desired.filter(|desired| rollout.is_some() || !is_in_force(state, desired));
-    let input = GateInput { state, situation, missing, rollout, desired, change, now };
-    let mut gates: Vec<_> = table::ROWS.iter().filter_map(|row| row.snapshot(&input)).collect();
+    let input = GateInput::new(state, situation, missing, now);
+    let mut gates: Vec<_> = GATES.iter().filter_map(|gate| gate.status(&input)).collect();
     // A stable sort: within closed and open the order of the table stays. What the environment's word says comes first,
     // so that word, exit code and sentence are about the same thing.
     let word = word(state).0;
@@ -185,7 +187,7 @@ fn waits_for(state: &EnvironmentState, closed: &Closed) -> String {
     let because = closed.because.trim_end_matches('.');
     let at = closed.opens_at.map(|at| format!(", at {}", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
     let (who, opened_by) = (closed.waits_for.as_str(), &closed.opened_by);
-    let callers = match closed.gate.is_trouble() {
+    let callers = match closed.gate.is_trouble {
         true => format!(" {}", callers(state).sentence),
         false => String::new(),
     };

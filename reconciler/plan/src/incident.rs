@@ -10,7 +10,7 @@ use moorline_model::environment::EnvironmentState;
 /// What a message does to its incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IncidentStatus {
-    /// It is about trouble, which may have been told before.
+    /// The trouble lasts; people may have been notified before.
     Firing,
     /// The trouble is over.
     Resolved,
@@ -25,7 +25,7 @@ pub(crate) struct Incident {
     pub(crate) topic: String,
 }
 
-/// Whether trouble with this was told and is not over.
+/// Whether people were notified of this trouble and it is not over.
 pub(crate) fn is_open(state: &EnvironmentState, about: &str) -> bool {
     state.incidents.contains_key(about)
 }

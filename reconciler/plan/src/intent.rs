@@ -1,4 +1,4 @@
-//! What people asked for, worked into what is remembered.
+//! The intents of people, applied to the state.
 //!
 //! In: the intents since the last cycle. Out: the state with holds, approvals and intents in it, the lines of history,
 //! and the rollout to begin when somebody asked to go back while none is under way. What came of each intent is known
@@ -38,9 +38,9 @@ pub struct AppliedIntents {
     pub heal: Vec<String>,
     /// The [`Decision::RestoreFound`] that takes the place of this cycle's own decision.
     pub restore: Option<Decision>,
-    /// What was heard of each intent, in their order.
+    /// What each intent led to, in their order.
     pub effects: Vec<IntentEffect>,
-    /// Messages to people: what they were told before, and is over by their own word.
+    /// Messages to people: what they were notified of before, and have ended themselves.
     pub notifications: Vec<Notification>,
 }
 
@@ -86,7 +86,7 @@ impl IntentEffect {
     }
 }
 
-/// Works intents into the state, in the order they were asked.
+/// Applies intents to the state, in the order they were asked.
 #[must_use]
 pub fn apply_intents(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> AppliedIntents {
     let mut after = AppliedIntents {
@@ -158,7 +158,7 @@ impl AppliedIntents {
     }
 }
 
-/// What people were told of a rollout that an intent has taken the place of, or released.
+/// The last message about a rollout that an intent has superseded, or released.
 fn closing_notification(
     before: &EnvironmentState,
     after: &EnvironmentState,
@@ -250,7 +250,7 @@ fn release(state: &mut EnvironmentState, intent: &Intent) -> IntentEffect {
     IntentEffect::Follows { did }
 }
 
-/// An adoption is of what was met and seen, and of nothing that is served later.
+/// An adoption is of what was found and shown, and of nothing that is served later.
 fn adopt(state: &mut EnvironmentState, seen: &BTreeMap<String, Digest>, intent: &Intent) -> IntentEffect {
     let mut which = Vec::new();
     for found in state.found.iter_mut().filter(|found| found.adopted.is_none()) {

@@ -6,7 +6,7 @@
 //! [`adopt`] remembers what gateways served when they were first met;
 //! [`gates`] and [`policy`] say what keeps a change from beginning; [`decide`](mod@decide) names the one next step and
 //! [`advance`](mod@advance) what is remembered once it was taken; [`verify`] judges what is being tried; [`announce`]
-//! and [`conditions`] tell people what changed, with [`replica_groups`] for what replicas share. [`preflight`] stands apart: what files tell before anything happens.
+//! and [`conditions`] notify people of what changed, with [`replica_groups`] for what replicas share. [`preflight`] stands apart: checks of the files alone, before anything happens.
 
 pub mod adopt;
 pub mod advance;

@@ -1,7 +1,7 @@
-//! Policies of the watched repository: Rego, asked before a change begins.
+//! Policies of the watched repository: Rego, evaluated before a change begins.
 //!
 //! In: the policies' files as they stand at the commit, and one input: `{environment, commit, plan, document, now}`.
-//! Out: every denial, or why the policies could not be asked, which refuses as well: a control that cannot inspect
+//! Out: every denial, or why the policies could not be evaluated, which refuses as well: a control that cannot inspect
 //! must not pass.
 //!
 //! A policy is a package under `moorline` with a rule `deny contains message if { … }`. Files that end in

@@ -1,10 +1,10 @@
-//! What several replicas say merged is said once, with their number and the first of them.
+//! What several replicas report alike is reported once, with their number and the first of them.
 
 /// Addresses named one by one; more are counted.
 const NAMED_MAX: usize = 3;
 
-/// Sentences about replicas. In: each replica with what is said of it, as the rest of a sentence that begins with its
-/// address; and how many replicas there are. Out: one sentence for all that is said merged, in the order of the first.
+/// Sentences about replicas. In: each replica with a sentence about it, as the rest of a sentence that begins with its
+/// address; and how many replicas there are. Out: one sentence for all that report the same, in the order of the first.
 pub fn merged<'a>(told: impl IntoIterator<Item = (&'a str, String)>, all: usize) -> Vec<String> {
     let groups = grouped(told.into_iter().map(|(who, told)| (told, who)));
     groups.into_iter().map(|(told, who)| format!("{} {told}", named(&who, all))).collect()

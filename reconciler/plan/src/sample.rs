@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::desired::{Desired, desired};
 use crate::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
-use crate::{Decision, Inputs, Situation, advance};
+use crate::{Decision, Inputs, Situation, StepOutcome, advance};
 
 pub(crate) fn now() -> jiff::Timestamp {
     // A Saturday.
@@ -68,10 +68,21 @@ pub(crate) fn in_force(name: &str) -> EnvironmentState {
 
 /// The environment with a rollout of what `desired` declares in a phase.
 pub(crate) fn rolling(state: &EnvironmentState, desired: &Desired, phase: Phase) -> EnvironmentState {
-    let decision = Decision::Begin { revision: desired.revision.clone(), kind: RolloutKind::Deploy };
-    let mut state = advance(state, &decision, crate::StepOutcome::NoEffect, &inputs(desired), now()).state;
+    let begun = StepOutcome::Begun { revision: desired.revision.clone(), kind: RolloutKind::Deploy };
+    let mut state = advance(state, begun, &inputs(desired), now()).state;
     rollout(&mut state).phase = phase;
     state
+}
+
+/// The outcome of a decision that has no effect; one that has is not carried out.
+pub(crate) fn without_effect(decision: &Decision) -> StepOutcome {
+    match decision.clone() {
+        Decision::Wait { because, until } => StepOutcome::Waited { because, until },
+        Decision::Begin { revision, kind } => StepOutcome::Begun { revision, kind },
+        Decision::EnterPhase { phase, because } => StepOutcome::PhaseEntered { phase, because },
+        Decision::Finish { phase, because } => StepOutcome::Finished { phase, because },
+        _ => StepOutcome::Verifying,
+    }
 }
 
 pub(crate) fn rollout(state: &mut EnvironmentState) -> &mut Rollout {

@@ -50,7 +50,7 @@ pub struct ProbeResult {
 pub enum ProbeOutcome {
     /// With the status that is right.
     Right,
-    /// With another one: that speaks against the document.
+    /// With another one: the document fails its verification.
     Wrong {
         /// The status it got.
         status: u16,
@@ -99,7 +99,7 @@ const WRONG_PROBES_MAX: u32 = 2;
 struct Findings {
     /// Why the document fails.
     failures: Vec<String>,
-    /// What could not be asked.
+    /// What could not be checked.
     errors: Vec<String>,
     /// What is still missing for a verdict.
     missing: Vec<String>,
@@ -143,7 +143,7 @@ pub fn judge(
     }
 }
 
-/// A failure outweighs what could not be asked, and that outweighs what is missing.
+/// A failure outweighs what could not be checked, and that outweighs what is missing.
 fn verdict(mut findings: Findings, errors_in_a_row: u32) -> Verdict {
     let suspicions = std::mem::take(&mut findings.suspicions);
     if !findings.failures.is_empty() {

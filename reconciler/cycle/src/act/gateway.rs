@@ -9,7 +9,7 @@ use moorline_admin::{AdminError, Origin, WriteOptions};
 use moorline_config::{Config, Digest, Percent};
 use moorline_model::CommitId;
 use moorline_model::rollout::Rollout;
-use moorline_plan::advance::StepOutcome;
+use moorline_plan::advance::ActFailure;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::replica_groups;
 
@@ -29,9 +29,10 @@ pub(super) struct Targets<'a, G> {
 /// Puts the document beside the stable one, with no share of requests, where it neither serves nor waits already.
 pub(super) async fn stage<G: Gateway>(
     replicas: Targets<'_, G>,
-    document: &Config,
+    document: Result<&Config, ActFailure>,
     rollout: Option<&Rollout>,
-) -> StepOutcome {
+) -> Result<BTreeMap<String, u64>, ActFailure> {
+    let document = document?;
     let digest = document.digest();
     let staged = replicas.each(|client, reading| async move {
         let candidate = reading.candidate().filter(|candidate| candidate.digest == digest);
@@ -45,18 +46,16 @@ pub(super) async fn stage<G: Gateway>(
         let staged = client.stage(document.value(), Percent::ZERO, &options).await?;
         Ok(staged.candidate.attestation.generation.0)
     });
-    match staged.await {
-        Ok(generations) => StepOutcome::Staged { generations },
-        Err(reason) => StepOutcome::ActFailed { reason },
-    }
+    staged.await
 }
 
 /// Gives the candidate a share of requests, wherever there is a candidate.
 pub(super) async fn shift<G: Gateway>(
     replicas: Targets<'_, G>,
-    candidate: Digest,
+    document: Result<&Config, ActFailure>,
     weight: Percent,
-) -> StepOutcome {
+) -> Result<(), ActFailure> {
+    let candidate = document?.digest();
     let shifted = replicas.each(|client, reading| async move {
         match reading.candidate() {
             Some(found) if found.digest != candidate || found.weight != weight => {
@@ -65,16 +64,17 @@ pub(super) async fn shift<G: Gateway>(
             _ => Ok(()),
         }
     });
-    shifted.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Shifted)
+    shifted.await.map(drop)
 }
 
 /// Makes the document stable wherever it is not. A replica that lost its candidate (it restarted) is given the
 /// document directly.
 pub(super) async fn promote<G: Gateway>(
     replicas: Targets<'_, G>,
-    document: &Config,
+    document: Result<&Config, ActFailure>,
     rollout: Option<&Rollout>,
-) -> StepOutcome {
+) -> Result<(), ActFailure> {
+    let document = document?;
     let digest = document.digest();
     let promoted = replicas.each(|client, reading| async move {
         if reading.stable().is_some_and(|stable| stable.digest == digest) && reading.candidate().is_none() {
@@ -88,27 +88,31 @@ pub(super) async fn promote<G: Gateway>(
             other => other.map(drop),
         }
     });
-    promoted.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Promoted)
+    promoted.await.map(drop)
 }
 
 /// Drops the candidate wherever there is one.
-pub(super) async fn discard<G: Gateway>(replicas: Targets<'_, G>, rollout: Option<&Rollout>) -> StepOutcome {
+pub(super) async fn discard<G: Gateway>(
+    replicas: Targets<'_, G>,
+    rollout: Option<&Rollout>,
+) -> Result<(), ActFailure> {
     let discarded = replicas.each(|client, reading| async move {
         if was_never_reached(rollout, &reading) {
             return Ok(());
         }
         client.discard().await.map(drop)
     });
-    discarded.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Superseded)
+    discarded.await.map(drop)
 }
 
 /// Takes a failed rollout's document back: drops the candidate, and puts `restore` back as stable where another
 /// serves. What somebody else put on a replica is left alone.
 pub(super) async fn undo<G: Gateway>(
     replicas: Targets<'_, G>,
-    restore: Option<&Config>,
+    restore: Result<Option<&Config>, ActFailure>,
     rollout: Option<&Rollout>,
-) -> StepOutcome {
+) -> Result<(), ActFailure> {
+    let restore = restore?;
     let from = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| &from.revision.commit);
     let options = &written_by(from);
     let undone = replicas.each(|client, reading| async move {
@@ -123,7 +127,7 @@ pub(super) async fn undo<G: Gateway>(
             _ => Ok(()),
         }
     });
-    undone.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Undone)
+    undone.await.map(drop)
 }
 
 /// Whether nothing is to be undone there.
@@ -134,10 +138,11 @@ fn was_never_reached(rollout: Option<&Rollout>, reading: &ReplicaReading) -> boo
 /// Puts the document in force back on the replicas named, taking it over from whoever wrote there.
 pub(super) async fn heal<G: Gateway>(
     replicas: Targets<'_, G>,
-    document: &Config,
+    document: Result<&Config, ActFailure>,
     commit: Option<&CommitId>,
     endpoints: &[String],
-) -> StepOutcome {
+) -> Result<(), ActFailure> {
+    let document = document?;
     let options = &written_by(commit);
     let healed = replicas.each(|client, reading| async move {
         if !endpoints.contains(&reading.endpoint) {
@@ -146,7 +151,7 @@ pub(super) async fn heal<G: Gateway>(
         client.discard().await?;
         client.put_config(document.value(), options).await.map(drop)
     });
-    healed.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Healed)
+    healed.await.map(drop)
 }
 
 /// Puts back what each replica served when it was first met: by hand, in the name of the person who asked.
@@ -156,11 +161,9 @@ pub(super) async fn restore<G: Gateway>(
     found: &BTreeMap<String, Config>,
     actor: &str,
     reason: &str,
-) -> StepOutcome {
+) -> Result<(), ActFailure> {
     if let Some(lost) = documents.keys().find(|endpoint| !found.contains_key(*endpoint)) {
-        return StepOutcome::ActFailed {
-            reason: format!("the document that {lost} served is not kept any more"),
-        };
+        return Err(ActFailure::new(format!("the document that {lost} served is not kept any more")));
     }
     let options = &WriteOptions {
         origin: Some(Origin::Manual),
@@ -180,7 +183,7 @@ pub(super) async fn restore<G: Gateway>(
             _ => Ok(()),
         }
     });
-    restored.await.map_or_else(|reason| StepOutcome::ActFailed { reason }, |_| StepOutcome::Restored)
+    restored.await.map(drop)
 }
 
 /// What a rollout's writes say of themselves. Staging the same document again says the same again.
@@ -218,7 +221,10 @@ impl<G: Gateway> Targets<'_, G> {
     }
 
     /// Does the same on every replica at once. All errors are named, not only the first.
-    async fn each<T, F>(self, effect: impl Fn(G, ReplicaReading) -> F) -> Result<BTreeMap<String, T>, String>
+    async fn each<T, F>(
+        self,
+        effect: impl Fn(G, ReplicaReading) -> F,
+    ) -> Result<BTreeMap<String, T>, ActFailure>
     where
         F: Future<Output = Result<T, AdminError>>,
     {
@@ -237,6 +243,6 @@ impl<G: Gateway> Targets<'_, G> {
         if errors.is_empty() {
             return Ok(results);
         }
-        Err(replica_groups::merged(errors, self.fleet.replicas.len()).join("; "))
+        Err(ActFailure::new(replica_groups::merged(errors, self.fleet.replicas.len()).join("; ")))
     }
 }

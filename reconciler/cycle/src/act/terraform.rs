@@ -1,7 +1,8 @@
 //! Effects of Terraform, and what their outcomes mean for the rollout.
 
+use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::Rollout;
-use moorline_plan::advance::StepOutcome;
+use moorline_plan::advance::{ActFailure, ApplyFailure, PlanFailure};
 
 use crate::facilities::{Run, RunFailed, TerraformRunner};
 
@@ -15,33 +16,33 @@ pub struct Interrupted;
 pub(super) async fn plan(
     runner: &impl TerraformRunner,
     run: Option<&Run<'_>>,
-) -> Result<StepOutcome, Interrupted> {
-    let Some(run) = run else { return Ok(no_terraform()) };
+) -> Result<Result<PlanSummary, PlanFailure>, Interrupted> {
+    let Some(run) = run else { return Ok(Err(PlanFailure::Act(no_terraform()))) };
     match runner.plan(run).await {
-        Ok(summary) => Ok(StepOutcome::Planned(summary)),
+        Ok(summary) => Ok(Ok(summary)),
         Err(RunFailed::Interrupted) => Err(Interrupted),
-        Err(error) => Ok(StepOutcome::PlanFailed {
+        Err(error) => Ok(Err(PlanFailure::Failed {
             reason: error.to_string(),
             transient: matches!(error, RunFailed::Unchanged { is_transient: true, .. }),
-        }),
+        })),
     }
 }
 
-/// Applies a rollout's plan. One that could not even begin has changed nothing: it is planned anew.
+/// Applies a rollout's plan, or the plan of its way back. One that could not even begin has changed nothing: it is planned anew.
 pub(super) async fn apply(
     runner: &impl TerraformRunner,
     run: Option<&Run<'_>>,
     rollout: Option<&Rollout>,
-) -> Result<StepOutcome, Interrupted> {
-    let Some(run) = run else { return Ok(no_terraform()) };
+) -> Result<Result<(), ApplyFailure>, Interrupted> {
+    let Some(run) = run else { return Ok(Err(ApplyFailure::Act(no_terraform()))) };
     let Some(plan) = rollout.and_then(|rollout| rollout.terraform.as_ref()) else {
-        return Ok(StepOutcome::PlanStale { reason: "there is no plan".to_owned() });
+        return Ok(Err(ApplyFailure::Stale { reason: "there is no plan".to_owned() }));
     };
     match runner.apply(run, &plan.binding).await {
-        Ok(()) => Ok(StepOutcome::Applied { digest: None }),
+        Ok(()) => Ok(Ok(())),
         Err(RunFailed::Interrupted) => Err(Interrupted),
-        Err(RunFailed::Changed(reason)) => Ok(StepOutcome::ApplyFailed { reason }),
-        Err(RunFailed::Unchanged { because, .. }) => Ok(StepOutcome::PlanStale { reason: because }),
+        Err(RunFailed::Changed(reason)) => Ok(Err(ApplyFailure::Failed { reason })),
+        Err(RunFailed::Unchanged { because, .. }) => Ok(Err(ApplyFailure::Stale { reason: because })),
     }
 }
 
@@ -49,27 +50,15 @@ pub(super) async fn apply(
 pub(super) async fn plan_back(
     runner: &impl TerraformRunner,
     run: Option<&Run<'_>>,
-) -> Result<StepOutcome, Interrupted> {
-    let Some(run) = run else { return Ok(no_terraform()) };
+) -> Result<Result<PlanSummary, ActFailure>, Interrupted> {
+    let Some(run) = run else { return Ok(Err(no_terraform())) };
     match runner.plan(run).await {
-        Ok(summary) => Ok(StepOutcome::UndoPlanned(summary)),
+        Ok(summary) => Ok(Ok(summary)),
         Err(RunFailed::Interrupted) => Err(Interrupted),
-        Err(error) => Ok(StepOutcome::ActFailed { reason: error.to_string() }),
+        Err(error) => Ok(Err(ActFailure::new(error.to_string()))),
     }
 }
 
-/// Applies the plan of the way back.
-pub(super) async fn apply_back(
-    runner: &impl TerraformRunner,
-    run: Option<&Run<'_>>,
-    rollout: Option<&Rollout>,
-) -> Result<StepOutcome, Interrupted> {
-    match apply(runner, run, rollout).await? {
-        StepOutcome::Applied { .. } => Ok(StepOutcome::UndoApplied),
-        other => Ok(other),
-    }
-}
-
-fn no_terraform() -> StepOutcome {
-    StepOutcome::ActFailed { reason: "the environment declares no Terraform at this commit".to_owned() }
+fn no_terraform() -> ActFailure {
+    ActFailure::new("the environment declares no Terraform at this commit")
 }

@@ -3,7 +3,7 @@ use moorline_model::rollout::Phase;
 use serde_json::json;
 
 use super::*;
-use crate::gates::adopt_gate;
+use crate::advance::ActFailure;
 use crate::intent::apply_intents;
 use crate::sample::{declared, document, in_force, intent, now, replica, rolling, rollout, situation};
 
@@ -156,6 +156,17 @@ fn recovery_is_never_blocked() {
     assert_eq!(adopt_gate(&state, &situation(&desired, &replicas)), None);
 }
 
+/// The gate that keeps a rollout from writing to replicas.
+fn adopt_gate(state: &EnvironmentState, situation: &Situation<'_>) -> Option<crate::gates::Closed> {
+    let input = crate::gates::GateInput::new(state, situation, &[], now());
+    let closed = crate::gates::first_closed(crate::gates::Stage::Write, &input);
+    closed.filter(|closed| closed.gate.as_str() == "adopt")
+}
+
+fn restored(result: Result<(), ActFailure>) -> crate::StepOutcome {
+    crate::StepOutcome::FoundRestored { actor: "bob".to_owned(), reason: String::new(), result }
+}
+
 #[test]
 fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
     let (mut state, desired) = never_met(Phase::Baking, &json!({}));
@@ -164,17 +175,17 @@ fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
     let mut state = apply_intents(state.clone(), &[intent(adoption(&state))], now()).state;
     rollout(&mut state).promoted = true;
     let heeded = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
-    let Some(decision @ crate::Decision::RestoreFound { documents, .. }) = &heeded.restore else {
+    let Some(crate::Decision::RestoreFound { documents, .. }) = &heeded.restore else {
         panic!("{:?}", heeded.effects)
     };
     assert_eq!(documents["http://a:1"], document("old").digest());
     assert_eq!(documents["http://b:1"], document("older").digest());
     let inputs = crate::sample::inputs(&desired);
     // A replica that does not answer: nothing is remembered as done, and one asks again.
-    let failed = crate::StepOutcome::ActFailed { reason: "no answer".to_owned() };
-    let after = crate::advance(&heeded.state, decision, failed, &inputs, now()).state;
+    let failed = restored(Err(ActFailure::new("no answer")));
+    let after = crate::advance(&heeded.state, failed, &inputs, now()).state;
     assert!(after.rollout_under_way().is_some());
-    let after = crate::advance(&heeded.state, decision, crate::StepOutcome::Restored, &inputs, now()).state;
+    let after = crate::advance(&heeded.state, restored(Ok(())), &inputs, now()).state;
     assert_eq!(after.rollout.as_ref().unwrap().phase, Phase::RolledBack);
     assert_eq!((&after.applied, &after.verified), (&None, &None));
     let apply = &after.conditions.0[&moorline_model::condition::ConditionType::Apply];
@@ -203,10 +214,9 @@ fn a_replica_that_served_nothing_before_is_named_when_one_goes_back() {
     assert!(
         matches!(&heeded.effects[0], crate::intent::IntentEffect::Heals { did, .. } if did.contains(named))
     );
-    let decision = heeded.restore.unwrap();
+    assert!(heeded.restore.is_some());
     let inputs = crate::sample::inputs(&desired);
-    let mut after =
-        crate::advance(&heeded.state, &decision, crate::StepOutcome::Restored, &inputs, now()).state;
+    let mut after = crate::advance(&heeded.state, restored(Ok(())), &inputs, now()).state;
     let apply = &after.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains(named), "{apply:?}");
     after.replicas[0].digest = Some(document("old").digest());

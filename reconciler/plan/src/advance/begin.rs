@@ -99,7 +99,7 @@ fn rollout(
 
 /// What a person approved of the rollout that this one takes the place of, where it asks the same: the same document and
 /// Terraform, rolled out and verified in the same way, under the same rule. A person is not asked twice for one thing, and
-/// nothing else rides on that word.
+/// nothing else is approved by it.
 fn approved_already(state: &EnvironmentState, kind: &RolloutKind, desired: &Desired) -> Option<Approval> {
     let before = state.rollout.as_ref().filter(|before| before.phase == Phase::Superseded)?;
     let asks_the_same = *kind == RolloutKind::Deploy

@@ -1,4 +1,4 @@
-//! What people are told of a rollout. Transitions only, and whatever was asked is taken back once it is over: the newest
+//! Notifications of a rollout. Transitions only, and whatever was asked is taken back once it is over: the newest
 //! message of a thread is how things stand.
 
 use jiff::{SignedDuration, Timestamp};
@@ -127,7 +127,7 @@ fn merge_a_fix() -> String {
     "merge a fix: a newer commit is rolled out by itself".to_owned()
 }
 
-/// A rollback that a person asked for is told from its beginning: who, why, and what is held because of it.
+/// A rollback that a person asked for is reported from its beginning: who, why, and what is held because of it.
 pub(super) fn began(recorder: &mut Recorder) {
     let Some(rollout) = recorder.state.rollout.clone() else { return };
     let RolloutKind::Rollback { from, actor, reason } = &rollout.kind else { return };
@@ -363,7 +363,7 @@ fn superseded(environment: &EnvironmentName, rollout: &Rollout) -> Message {
     }
 }
 
-/// What is told of a rollout that a person's rollback takes the place of, if it was told of before.
+/// The last message about a rollout that a person's rollback supersedes, if there was one before.
 pub(crate) fn superseded_by_person(
     environment: &EnvironmentName,
     rollout: &Rollout,
@@ -372,7 +372,7 @@ pub(crate) fn superseded_by_person(
     rollout.people_told.then(|| notification(environment, rollout, superseded(environment, rollout), now))
 }
 
-/// What is told when a person lifts the freeze that a rollout ended in.
+/// The message when a person lifts the freeze that a rollout ended in.
 pub(crate) fn released(
     environment: &EnvironmentName,
     rollout: &Rollout,

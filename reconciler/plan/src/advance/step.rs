@@ -1,17 +1,19 @@
 //! What came of a step that had an effect.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use moorline_model::Revision;
 use moorline_model::changes::PlanChanges;
+use moorline_model::config::{Digest, Percent};
 use moorline_model::event::EventKind;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Undo};
 
-use super::StepOutcome;
+use super::outcome::{ActFailure, ApplyFailure, PlanFailure};
 use super::recorder::{Recorder, tried};
-use crate::decide::{self, Decision};
+use crate::decide;
 
 /// Tries after a plan that failed for a reason that may pass.
 const PLAN_RETRIES_MAX: u32 = 3;
@@ -26,13 +28,24 @@ const ACT_RETRY_WAIT: Duration = Duration::from_secs(2);
 /// Longest wait between two tries at reaching the gateways.
 const ACT_RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
 
-pub(super) fn record_outcome(recorder: &mut Recorder, decision: &Decision, acted: StepOutcome) {
-    match (decision, acted) {
-        (Decision::PlanTerraform, StepOutcome::Planned(plan)) => planned(recorder, plan),
-        (Decision::PlanTerraform | Decision::UndoPlan, StepOutcome::PlanFailed { reason, transient }) => {
-            plan_failed(recorder, &reason, transient);
-        }
-        (Decision::ApplyTerraform, StepOutcome::Applied { digest }) => {
+pub(super) fn planned(recorder: &mut Recorder, result: Result<PlanSummary, PlanFailure>) {
+    let plan = match result {
+        Ok(plan) => plan,
+        Err(PlanFailure::Failed { reason, transient }) => return plan_failed(recorder, &reason, transient),
+        Err(PlanFailure::Act(failure)) => return act_failed(recorder, &failure),
+    };
+    if let Some(rollout) = recorder.rollout() {
+        let message = format!("{}: plan made, {}", rollout.revision.commit.short(), plan.headline());
+        rollout.terraform_changes = Some(PlanChanges::from(&plan));
+        rollout.terraform = Some(plan);
+        tried(rollout);
+        recorder.note(EventKind::Plan, message);
+    }
+}
+
+pub(super) fn applied(recorder: &mut Recorder, result: Result<Option<Digest>, ApplyFailure>) {
+    match result {
+        Ok(digest) => {
             if let Some(rollout) = recorder.rollout() {
                 rollout.terraform_applied = true;
                 rollout.digest = digest.or(rollout.digest);
@@ -43,82 +56,72 @@ pub(super) fn record_outcome(recorder: &mut Recorder, decision: &Decision, acted
                 recorder.enter(&Phase::Staging, "Terraform applied");
             }
         }
-        (Decision::ApplyTerraform, StepOutcome::ApplyFailed { reason }) => {
+        Err(ApplyFailure::Failed { reason }) => {
             if let Some(rollout) = recorder.rollout() {
                 rollout.terraform_applied = true;
             }
             recorder.forget_tree();
             recorder.go_back(&format!("terraform apply failed: {reason}"));
         }
-        (Decision::ApplyTerraform | Decision::UndoApply, StepOutcome::PlanStale { reason }) => {
-            stale(recorder, &reason);
-        }
-        (Decision::Stage, StepOutcome::Staged { generations }) => {
+        Err(ApplyFailure::Stale { reason }) => stale(recorder, &reason),
+        Err(ApplyFailure::Act(failure)) => act_failed(recorder, &failure),
+    }
+}
+
+pub(super) fn staged(recorder: &mut Recorder, result: Result<BTreeMap<String, u64>, ActFailure>) {
+    match result {
+        Ok(generations) => {
             if let Some(rollout) = recorder.rollout() {
                 rollout.generations.extend(generations);
                 tried(rollout);
             }
             recorder.note_apply_condition();
         }
-        (Decision::Shift { weight }, StepOutcome::Shifted) => {
-            if let Some(rollout) = recorder.rollout() {
-                tried(rollout);
-                let short = rollout.revision.commit.short().to_owned();
-                recorder.note(EventKind::Rollout, format!("{short} gets {weight} of requests"));
-            }
-        }
-        (Decision::Promote, StepOutcome::Promoted) => {
-            recorder.enter(&Phase::Baking, "every replica serves it")
-        }
-        (Decision::UndoDocument { .. }, StepOutcome::Undone) => undone(recorder),
-        (Decision::UndoPlan, StepOutcome::UndoPlanned(plan)) => undo_planned(recorder, plan),
-        (Decision::UndoApply, StepOutcome::UndoApplied) => undo_applied(recorder),
-        (Decision::UndoApply, StepOutcome::ApplyFailed { reason }) => {
-            recorder.forget_tree();
-            recorder.finish(&Phase::Frozen, Some(&format!("undoing failed: terraform apply: {reason}")));
-        }
-        (_, StepOutcome::ActFailed { reason }) => act_failed(recorder, &reason),
-        // An outcome that does not belong to the decision says nothing; the next cycle decides anew.
-        _ => {}
+        Err(failure) => act_failed(recorder, &failure),
     }
 }
 
-pub(super) fn supersede(recorder: &mut Recorder, by: &Revision, acted: &StepOutcome) {
-    let short = by.commit.short();
-    match acted {
-        StepOutcome::Superseded => {}
-        // The newer commit's own candidate replaces what could not be dropped.
-        StepOutcome::ActFailed { .. }
-            if recorder.rollout().is_some_and(|rollout| rollout.attempts >= ACT_ATTEMPTS_MAX) => {}
-        StepOutcome::ActFailed { reason } => return act_failed(recorder, reason),
-        _ => return,
+pub(super) fn shifted(recorder: &mut Recorder, weight: Percent, result: Result<(), ActFailure>) {
+    if let Err(failure) = result {
+        return act_failed(recorder, &failure);
+    }
+    if let Some(rollout) = recorder.rollout() {
+        tried(rollout);
+        let short = rollout.revision.commit.short().to_owned();
+        recorder.note(EventKind::Rollout, format!("{short} gets {weight} of requests"));
+    }
+}
+
+pub(super) fn promoted(recorder: &mut Recorder, result: Result<(), ActFailure>) {
+    match result {
+        Ok(()) => recorder.enter(&Phase::Baking, "every replica serves it"),
+        Err(failure) => act_failed(recorder, &failure),
+    }
+}
+
+pub(super) fn superseded(recorder: &mut Recorder, by: &Revision, result: Result<(), ActFailure>) {
+    // The newer commit's own candidate replaces what could not be dropped.
+    let is_last_try = |recorder: &mut Recorder| {
+        recorder.rollout().is_some_and(|rollout| rollout.attempts >= ACT_ATTEMPTS_MAX)
+    };
+    if let Err(failure) = result
+        && !is_last_try(recorder)
+    {
+        return act_failed(recorder, &failure);
     }
     let asked = recorder.rollout().and_then(|rollout| rollout.requested_by.take());
     recorder.state.sync = recorder.state.sync.take().or(asked);
-    recorder.finish(&Phase::Superseded, Some(&format!("{short} is newer")));
-}
-
-fn planned(recorder: &mut Recorder, plan: PlanSummary) {
-    if let Some(rollout) = recorder.rollout() {
-        let message = format!("{}: plan made, {}", rollout.revision.commit.short(), plan.headline());
-        rollout.terraform_changes = Some(PlanChanges::from(&plan));
-        rollout.terraform = Some(plan);
-        tried(rollout);
-        recorder.note(EventKind::Plan, message);
-    }
+    recorder.finish(&Phase::Superseded, Some(&format!("{} is newer", by.commit.short())));
 }
 
 fn plan_failed(recorder: &mut Recorder, reason: &str, transient: bool) {
     let now = recorder.now;
     let Some(rollout) = recorder.rollout() else { return };
-    let is_undo = matches!(rollout.phase, Phase::RollingBack { .. });
     let because = format!("terraform plan failed: {reason}");
     if transient && rollout.attempts < PLAN_RETRIES_MAX {
         rollout.attempts += 1;
         rollout.retry_at = Some(after(now, PLAN_RETRY_WAIT, rollout.attempts, Duration::MAX));
         recorder.warn(EventKind::Plan, because);
-    } else if is_undo {
-        recorder.finish(&Phase::Frozen, Some(&format!("undoing failed: {because}")));
     } else {
         recorder.go_back(&because);
     }
@@ -141,7 +144,10 @@ fn stale(recorder: &mut Recorder, reason: &str) {
     }
 }
 
-fn undone(recorder: &mut Recorder) {
+pub(super) fn document_undone(recorder: &mut Recorder, result: Result<(), ActFailure>) {
+    if let Err(failure) = result {
+        return act_failed(recorder, &failure);
+    }
     let now = recorder.now;
     let Some(rollout) = recorder.state.rollout_under_way().cloned() else { return };
     match rollout.phase {
@@ -171,14 +177,18 @@ fn undone(recorder: &mut Recorder) {
     }
 }
 
-fn undo_planned(recorder: &mut Recorder, plan: PlanSummary) {
+pub(super) fn undo_planned(recorder: &mut Recorder, result: Result<PlanSummary, ActFailure>) {
+    let plan = match result {
+        Ok(plan) => plan,
+        Err(failure) => return act_failed(recorder, &failure),
+    };
     let lost: Vec<_> = plan.destructive().map(|change| change.address.as_str()).collect();
     if !lost.is_empty() {
         let because = format!("undoing would destroy or replace {}", lost.join(", "));
         return recorder.finish(&Phase::Frozen, Some(&because));
     }
     if plan.is_empty() {
-        return undo_applied(recorder);
+        return terraform_is_back(recorder);
     }
     let because = plan.headline();
     if let Some(rollout) = recorder.rollout() {
@@ -187,7 +197,20 @@ fn undo_planned(recorder: &mut Recorder, plan: PlanSummary) {
     recorder.enter(&Phase::RollingBack { undo: Undo::Apply }, &because);
 }
 
-fn undo_applied(recorder: &mut Recorder) {
+pub(super) fn undo_applied(recorder: &mut Recorder, result: Result<(), ApplyFailure>) {
+    match result {
+        Ok(()) => terraform_is_back(recorder),
+        Err(ApplyFailure::Failed { reason }) => {
+            recorder.forget_tree();
+            let because = format!("undoing failed: terraform apply: {reason}");
+            recorder.finish(&Phase::Frozen, Some(&because));
+        }
+        Err(ApplyFailure::Stale { reason }) => stale(recorder, &reason),
+        Err(ApplyFailure::Act(failure)) => act_failed(recorder, &failure),
+    }
+}
+
+fn terraform_is_back(recorder: &mut Recorder) {
     let Some(rollout) = recorder.rollout() else { return };
     let tree = rollout.from.as_ref().and_then(|from| from.terraform_tree.clone());
     if let Some(applied) = &mut recorder.state.applied {
@@ -196,7 +219,8 @@ fn undo_applied(recorder: &mut Recorder) {
     recorder.enter(&Phase::RollingBack { undo: Undo::Attest }, "Terraform is back");
 }
 
-fn act_failed(recorder: &mut Recorder, reason: &str) {
+fn act_failed(recorder: &mut Recorder, failure: &ActFailure) {
+    let reason = &failure.reason;
     let now = recorder.now;
     let Some(rollout) = recorder.rollout() else { return };
     rollout.attempts = rollout.attempts.saturating_add(1);

@@ -5,13 +5,13 @@ use moorline_model::notification::Transition;
 use moorline_model::rollout::{Undo, Verdict};
 use serde_json::json;
 
-use crate::sample::{commit, declared, in_force, inputs, now, rolling, rollout};
+use crate::sample::{commit, declared, in_force, inputs, now, rolling, rollout, without_effect};
 
 fn inconclusive(state: &EnvironmentState, at: Timestamp) -> Evidence {
     Evidence {
         phase: state.rollout.as_ref().unwrap().phase.clone(),
         verdict: Verdict::Inconclusive { because: "0 of 50 requests seen".to_owned() },
-        facts: BTreeMap::new(),
+        facts: std::collections::BTreeMap::new(),
         at,
         errors_in_a_row: 0,
         wrong_probes_in_a_row: 0,
@@ -47,8 +47,8 @@ fn success_moves_what_was_verified_to_what_was_verified_before() {
     let desired = declared("c2", &json!({}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
     rollout(&mut state).promoted = true;
-    let decision = Decision::Finish { phase: Phase::Succeeded, because: None };
-    let next = advance(&state, &decision, StepOutcome::NoEffect, &inputs(&desired), now());
+    let finished = StepOutcome::Finished { phase: Phase::Succeeded, because: None };
+    let next = advance(&state, finished, &inputs(&desired), now());
     let commits = |deployed: &[moorline_model::rollout::Deployed]| {
         deployed.iter().map(|deployed| deployed.revision.commit.clone()).collect::<Vec<_>>()
     };
@@ -66,8 +66,8 @@ fn a_plan_that_fails_for_a_passing_reason_is_tried_four_times_in_all() {
     let mut waits = Vec::new();
     let mut told = 0;
     for _ in 0..4 {
-        let acted = StepOutcome::PlanFailed { reason: "state is locked".to_owned(), transient: true };
-        let next = advance(&state, &Decision::PlanTerraform, acted, &inputs(&desired), now());
+        let failed = PlanFailure::Failed { reason: "state is locked".to_owned(), transient: true };
+        let next = advance(&state, StepOutcome::Planned(Err(failed)), &inputs(&desired), now());
         state = next.state;
         told += next.notifications.len();
         if let Some(at) = rollout(&mut state).retry_at {
@@ -84,8 +84,8 @@ fn a_failed_apply_is_undone_and_its_tree_forgotten() {
     let mut before = in_force("c1");
     before.applied.as_mut().unwrap().terraform_tree = Some("tree-c1".to_owned());
     let state = rolling(&before, &desired, Phase::Applying);
-    let acted = StepOutcome::ApplyFailed { reason: "quota".to_owned() };
-    let mut next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
+    let failed = ApplyFailure::Failed { reason: "quota".to_owned() };
+    let mut next = advance(&state, StepOutcome::Applied(Err(failed)), &inputs(&desired), now());
     assert_eq!(rollout(&mut next.state).phase, Phase::RollingBack { undo: Undo::Plan });
     assert!(rollout(&mut next.state).terraform_applied);
     assert_eq!(next.state.applied.unwrap().terraform_tree, None);
@@ -98,8 +98,8 @@ fn a_rollback_that_is_not_automatic_freezes() {
     let sections = json!({"terraform": {"directory": "infra"}, "rollback": {"automatic": false}});
     let desired = declared("c2", &sections);
     let state = rolling(&in_force("c1"), &desired, Phase::Applying);
-    let acted = StepOutcome::ApplyFailed { reason: "quota".to_owned() };
-    let next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
+    let failed = ApplyFailure::Failed { reason: "quota".to_owned() };
+    let next = advance(&state, StepOutcome::Applied(Err(failed)), &inputs(&desired), now());
     assert!(next.state.frozen.as_ref().unwrap().contains("rollback.automatic is false"));
     assert_eq!(next.notifications[0].transition, Transition::Frozen);
     assert_eq!(next.notifications[0].action.as_deref(), Some("merge a fix, then moorline release prod"));
@@ -110,8 +110,8 @@ fn a_stale_plan_is_forgotten_and_nothing_counts_as_applied() {
     let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::Applying);
     rollout(&mut state).terraform = Some(crate::sample::plan("c2", &[]));
-    let acted = StepOutcome::PlanStale { reason: "the state's serial is 8 and not 7".to_owned() };
-    let mut next = advance(&state, &Decision::ApplyTerraform, acted, &inputs(&desired), now());
+    let failed = ApplyFailure::Stale { reason: "the state's serial is 8 and not 7".to_owned() };
+    let mut next = advance(&state, StepOutcome::Applied(Err(failed)), &inputs(&desired), now());
     let rollout = rollout(&mut next.state);
     assert_eq!((&rollout.phase, rollout.stale_plans), (&Phase::Planning, 1));
     assert!(rollout.terraform.is_none() && !rollout.terraform_applied);
@@ -121,17 +121,9 @@ fn a_stale_plan_is_forgotten_and_nothing_counts_as_applied() {
 fn a_promotion_is_remembered_before_it_is_tried() {
     let desired = declared("c2", &json!({}));
     let state = rolling(&in_force("c1"), &desired, Phase::Staging);
-    let decision = Decision::EnterPhase { phase: Phase::Promoting, because: String::new() };
-    let mut next = advance(&state, &decision, StepOutcome::NoEffect, &inputs(&desired), now());
+    let entered = StepOutcome::PhaseEntered { phase: Phase::Promoting, because: String::new() };
+    let mut next = advance(&state, entered, &inputs(&desired), now());
     assert!(rollout(&mut next.state).promoted);
-}
-
-#[test]
-fn an_outcome_that_does_not_belong_to_the_decision_changes_nothing() {
-    let desired = declared("c2", &json!({}));
-    let state = rolling(&in_force("c1"), &desired, Phase::Staging);
-    let next = advance(&state, &Decision::Stage, StepOutcome::Promoted, &inputs(&desired), now());
-    assert_eq!((next.state, next.events.len()), (state, 0));
 }
 
 #[test]
@@ -150,8 +142,8 @@ fn an_interrupted_apply_counts_as_applied_and_its_plan_and_tree_are_forgotten() 
     before.applied.as_mut().unwrap().terraform_tree = Some("tree-c1".to_owned());
     let mut state = rolling(&before, &desired, Phase::Applying);
     rollout(&mut state).terraform = Some(crate::sample::plan("c2", &[]));
-    let decision = Decision::EnterPhase { phase: Phase::Planning, because: "interrupted".to_owned() };
-    let mut next = advance(&state, &decision, StepOutcome::NoEffect, &inputs(&desired), now());
+    let entered = StepOutcome::PhaseEntered { phase: Phase::Planning, because: "interrupted".to_owned() };
+    let mut next = advance(&state, entered, &inputs(&desired), now());
     // Also where the next rollout declares the old tree again: what Terraform made of the world is not known.
     assert_eq!(next.state.applied.as_ref().unwrap().terraform_tree, None);
     let rollout = rollout(&mut next.state);
@@ -169,7 +161,7 @@ fn a_rollout_does_not_go_back_to_what_a_person_left() {
     let heeded = crate::intent::apply_intents(state, &[operation], now());
     let desired = declared("c0", &json!({}));
     let begin = heeded.begin.unwrap();
-    let mut next = advance(&heeded.state, &begin, StepOutcome::NoEffect, &inputs(&desired), now());
+    let mut next = advance(&heeded.state, without_effect(&begin), &inputs(&desired), now());
     assert_eq!(rollout(&mut next.state).from, None);
 }
 
@@ -179,7 +171,7 @@ fn a_rollout_behind_a_closed_gate_is_held_and_says_by_what() {
     let state = rolling(&in_force("c1"), &desired, Phase::Pending);
     assert_eq!(moorline_model::status::word(&state).0.as_str(), "applying");
     let decision = crate::decide(&state, &crate::sample::situation(&desired, &[]), now());
-    let state = advance(&state, &decision, StepOutcome::NoEffect, &inputs(&desired), now()).state;
+    let state = advance(&state, without_effect(&decision), &inputs(&desired), now()).state;
     assert_eq!(moorline_model::status::word(&state).0.as_str(), "held");
     let apply = &state.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains("c200000000 waits: apply.auto is false"), "{}", apply.because);
@@ -188,9 +180,9 @@ fn a_rollout_behind_a_closed_gate_is_held_and_says_by_what() {
 /// What `moorline_plan::advance` is given when a commit begins over another one.
 fn begun(before: &EnvironmentState, desired: &Desired, in_force: Option<&Config>) -> Advance {
     use moorline_model::rollout::RolloutKind;
-    let decision = Decision::Begin { revision: desired.revision.clone(), kind: RolloutKind::Deploy };
+    let begun = StepOutcome::Begun { revision: desired.revision.clone(), kind: RolloutKind::Deploy };
     let inputs = Inputs { in_force, ..inputs(desired) };
-    advance(before, &decision, StepOutcome::NoEffect, &inputs, now())
+    advance(before, begun, &inputs, now())
 }
 
 #[test]
@@ -204,7 +196,7 @@ fn a_rollout_says_from_its_beginning_what_it_changes() {
     rollout(&mut next.state).promoted = true;
     rollout(&mut next.state).changes = None;
     let inputs = Inputs { in_force: desired.document.config(), ..inputs(&desired) };
-    let mut later = advance(&next.state, &Decision::Verify, StepOutcome::NoEffect, &inputs, now());
+    let mut later = advance(&next.state, StepOutcome::Verifying, &inputs, now());
     assert_eq!(rollout(&mut later.state).changes, None);
 }
 
@@ -231,13 +223,13 @@ fn a_document_that_terraform_hands_over_is_compared_once_it_is_there() {
     let (old, new) = (crate::sample::document("c1"), crate::sample::document("c2"));
     rollout(&mut state).digest = Some(new.digest());
     let inputs = Inputs { in_force: Some(&old), incoming: Some(&new), ..inputs(&desired) };
-    let next = advance(&state, &Decision::Verify, StepOutcome::NoEffect, &inputs, now());
+    let next = advance(&state, StepOutcome::Verifying, &inputs, now());
     let told: Vec<_> = next.events.iter().map(|event| event.message.as_str()).collect();
     assert_eq!(
         told,
         ["c200000000 is known in full (the tags.Document of the gateway changes from c1 to c2)"]
     );
-    let again = advance(&next.state, &Decision::Verify, StepOutcome::NoEffect, &inputs, now());
+    let again = advance(&next.state, StepOutcome::Verifying, &inputs, now());
     assert_eq!(again.events, []);
 }
 

@@ -143,7 +143,7 @@ fn direction(before: Option<&Value>, after: Option<&Value>) -> Option<Ordering> 
     before?.as_f64()?.partial_cmp(&after?.as_f64()?).map(Ordering::reverse)
 }
 
-/// An amount, of what. Where more than the amount changes, both are said in full.
+/// An amount, of what. Where more than the amount changes, both are written in full.
 fn limit_words(worded: &mut Worded, rest: &[Step], before: Option<&Value>, after: Option<&Value>) {
     worded.field = masking::masked(&field(&rest[..rest.len() - 1]));
     worded.field.push_str(if worded.field.is_empty() { "limit" } else { " limit" });

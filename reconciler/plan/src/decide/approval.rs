@@ -10,9 +10,9 @@ use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind};
 
-use super::{Decision, Situation, deliver, enter_phase, heal, wait};
+use super::{Decision, Situation, deliver, enter_phase, heal, wait, waits_at};
 use crate::desired::Desired;
-use crate::gates;
+use crate::gates::{APPROVAL, Closed, GateInput, Stage, first_closed};
 
 /// Whether a plan that would change something waits for a person.
 pub(super) fn plan_waits(rollout: &Rollout, plan: &PlanSummary) -> bool {
@@ -35,7 +35,7 @@ pub(super) fn to_staging(
 }
 
 /// Whether the document must be approved, or the looser rule that its commit brings: nobody approved it yet, and it is not
-/// what is in force. A person's rollback goes to a document that was in force before, and is that person's word. What every
+/// what is in force. A person's rollback goes to a document that was in force before, and needs no other approval. What every
 /// replica serves already needs none: a record that was lost is built anew without a question.
 pub(super) fn document_waits(
     state: &EnvironmentState,
@@ -66,16 +66,12 @@ pub(super) fn awaiting(
     if rollout.terraform.is_none() && super::rollout::needs_plan(state, current) {
         return enter_phase(Phase::Planning, "there is no plan to approve");
     }
-    if rollout.waits_for_approval().is_some() {
-        let what = match rollout.changing_plan() {
-            Some(plan) => plan.headline(),
-            None => rollout.what_changes(),
-        };
-        return heal::drift(state, situation, now)
-            .unwrap_or_else(|| wait(format!("{what}: waiting for a person's approval")));
+    let input = GateInput::new(state, situation, &[], now);
+    if let Some(closed) = first_closed(Stage::Approval, &input) {
+        return heal::drift(state, situation, now).unwrap_or_else(|| waits_for(rollout, closed));
     }
-    if let Some(hold) = state.hold_on(&rollout.revision.commit) {
-        return wait(format!("approved, but held by {}: {}", hold.by, hold.reason));
+    if let Some(closed) = first_closed(Stage::Progress, &input) {
+        return waits_at(closed);
     }
     if rollout.changing_plan().is_some() {
         return enter_phase(Phase::Applying, "approved");
@@ -85,8 +81,20 @@ pub(super) fn awaiting(
         return Decision::Finish { phase: Phase::Succeeded, because };
     }
     // An apply asks for its window itself; a document that was approved in the night waits here for the morning.
-    match gates::window_gate(Some(rollout), current, now) {
-        Some(closed) => Decision::Wait { because: closed.because, until: closed.opens_at },
+    match first_closed(Stage::Apply, &input) {
+        Some(closed) => waits_at(closed),
         None => enter_phase(Phase::Staging, "approved"),
     }
+}
+
+/// Who is asked to approve reads what.
+fn waits_for(rollout: &Rollout, closed: Closed) -> Decision {
+    if closed.gate != &APPROVAL {
+        return waits_at(closed);
+    }
+    let what = match rollout.changing_plan() {
+        Some(plan) => plan.headline(),
+        None => rollout.what_changes(),
+    };
+    wait(format!("{what}: waiting for a person's approval"))
 }

@@ -8,27 +8,28 @@ use moorline_model::rollout::{Phase, RolloutKind};
 
 use super::{Decision, Situation, heal, terraform_is_to_be_undone, wait};
 use crate::desired::Desired;
+use crate::gates::{GateInput, Stage, first_closed};
 
 pub(super) fn next(state: &EnvironmentState, situation: &Situation<'_>, now: Timestamp) -> Decision {
-    if let Some(reason) = &state.frozen {
-        return match situation.head {
-            Some(Ok(head))
-                if freeze_may_end(state) && differs_from_frozen(state, head) && should_begin(state, head) =>
-            {
-                Decision::Begin { revision: head.revision.clone(), kind: RolloutKind::Deploy }
-            }
-            _ => wait(format!("frozen: {reason}")),
-        };
-    }
+    let closed = first_closed(Stage::Begin, &GateInput::new(state, situation, &[], now));
     if let Some(Ok(head)) = situation.head
+        && closed.is_none()
         && should_begin(state, head)
     {
         return Decision::Begin { revision: head.revision.clone(), kind: RolloutKind::Deploy };
     }
+    if let Some(reason) = &state.frozen {
+        return wait(format!("frozen: {reason}"));
+    }
     if let Some(decision) = heal::drift(state, situation, now) {
         return decision;
     }
-    wait(wait_reason(state, situation))
+    wait(match (situation.head, closed) {
+        (None, _) => "the repository was not read".to_owned(),
+        (Some(Err(reason)), _) => format!("the head cannot be brought in: {reason}"),
+        (Some(Ok(_)), Some(closed)) => closed.because,
+        (Some(Ok(head)), None) => format!("{} is in force", head.revision.commit.short()),
+    })
 }
 
 /// Whether a freeze ends by itself with a newer, different content: what froze is a candidate that never had a share of
@@ -51,18 +52,17 @@ fn differs_from_frozen(state: &EnvironmentState, head: &Desired) -> bool {
     head.terraform_tree != frozen.terraform_tree || (digest.is_some() && digest != frozen.digest)
 }
 
-/// Whether a head is to be brought into force: it is not yet, it is not held, and it was not tried before. A person
-/// who asks has it tried again, or verified again where it is in force and was found wanting.
+/// Whether a head is to be brought into force where no gate is closed: it is not yet. A person who asks has it verified again
+/// where it is in force and was found wanting. After a freeze it must be something else that was not tried before.
 fn should_begin(state: &EnvironmentState, head: &Desired) -> bool {
     let commit = &head.revision.commit;
-    if state.hold_on(commit).is_some() {
-        return false;
-    }
+    let is_asked = state.sync.is_some();
+    let keeps_frozen = state.frozen.is_some()
+        && !(freeze_may_end(state)
+            && differs_from_frozen(state, head)
+            && (is_asked || !was_tried(state, commit)));
     let is_verified = state.verified.as_ref().is_some_and(|verified| verified.revision.commit == *commit);
-    if state.sync.is_some() {
-        return !is_in_force(state, head) || !is_verified;
-    }
-    !is_in_force(state, head) && !was_tried(state, commit)
+    !keeps_frozen && (!is_in_force(state, head) || (is_asked && !is_verified))
 }
 
 /// Whether the commit, with its Terraform, is what was last brought into force.
@@ -84,21 +84,4 @@ pub(crate) fn was_tried(state: &EnvironmentState, commit: &CommitId) -> bool {
         rollout.revision.commit == *commit
             && matches!(rollout.phase, Phase::Failed | Phase::RolledBack | Phase::Frozen)
     })
-}
-
-fn wait_reason(state: &EnvironmentState, situation: &Situation<'_>) -> String {
-    let head = match situation.head {
-        None => return "the repository was not read".to_owned(),
-        Some(Err(reason)) => return format!("the head cannot be brought in: {reason}"),
-        Some(Ok(head)) => head,
-    };
-    let commit = &head.revision.commit;
-    if let Some(hold) = state.hold_on(commit) {
-        return format!("{} is held by {}: {}", commit.short(), hold.by, hold.reason);
-    }
-    if is_in_force(state, head) {
-        return format!("{} is in force", commit.short());
-    }
-    let reason = state.rollout.as_ref().and_then(|rollout| rollout.reason.as_deref()).unwrap_or("it failed");
-    format!("{} was tried: {reason}", commit.short())
 }

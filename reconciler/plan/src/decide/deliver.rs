@@ -6,8 +6,8 @@ use moorline_model::declaration::RolloutStrategy;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind, Verdict};
 
-use super::{Decision, Situation, back, enter_phase, heal, wait};
-use crate::gates;
+use super::{Decision, Situation, back, enter_phase, heal, wait, waits_at};
+use crate::gates::{GateInput, Stage, first_closed};
 use crate::gateway::ReplicaReading;
 
 pub(super) fn staging(
@@ -21,10 +21,11 @@ pub(super) fn staging(
             "Terraform handed over no gateway document; if its state says it did, replace the openai_gateway";
         return back(state, rollout, why);
     };
-    if let Some(closed) = gates::policy_gate(situation.denials) {
+    let input = GateInput::new(state, situation, &[], now);
+    if let Some(closed) = first_closed(Stage::JudgeDocument, &input) {
         return back(state, rollout, &closed.because);
     }
-    if is_held(state, rollout) {
+    if first_closed(Stage::Progress, &input).is_some() {
         return Decision::Verify;
     }
     if all_serve(digest, situation) {
@@ -41,20 +42,22 @@ pub(super) fn staging(
     if situation.replicas.is_empty() {
         return wait("no replica was found to put the document on");
     }
-    if let Some(closed) = gates::adopt_gate(state, situation).or_else(|| gates::owner_gate(state, situation))
-    {
-        return wait(closed.because);
+    if let Some(closed) = first_closed(Stage::Write, &input) {
+        return waits_at(closed);
     }
     if situation.replicas.iter().any(|reading| !reading.holds(digest)) {
         return Decision::Stage;
     }
-    match rollout.verdict() {
-        Some(Verdict::Passed) if is_canary(rollout, situation) => {
-            enter_phase(Phase::Shifting { step: 0 }, "the candidate answers its probes")
-        }
-        Some(Verdict::Passed) => enter_phase(Phase::Promoting, "the candidate answers its probes"),
-        _ => Decision::Verify,
+    if !has_passed(rollout, &input) {
+        return Decision::Verify;
     }
+    let next = if is_canary(rollout, situation) { Phase::Shifting { step: 0 } } else { Phase::Promoting };
+    enter_phase(next, "the candidate answers its probes")
+}
+
+/// Whether what is verified is healthy, and nothing else keeps it from going on.
+fn has_passed(rollout: &Rollout, input: &GateInput<'_>) -> bool {
+    rollout.verdict() == Some(&Verdict::Passed) && first_closed(Stage::Verdict, input).is_none()
 }
 
 /// A rollback by a person goes to a document that was verified before, and in a hurry; a first document has nothing
@@ -64,10 +67,6 @@ fn is_canary(rollout: &Rollout, situation: &Situation<'_>) -> bool {
         && !rollout.plan.steps.is_empty()
         && rollout.kind == RolloutKind::Deploy
         && situation.replicas.iter().any(|reading| reading.stable().is_some())
-}
-
-fn is_held(state: &EnvironmentState, rollout: &Rollout) -> bool {
-    state.hold_on(&rollout.revision.commit).is_some()
 }
 
 pub(super) fn shifting(
@@ -81,14 +80,15 @@ pub(super) fn shifting(
         return enter_phase(Phase::Staging, "the rollout has no such step");
     };
     // A hold stops it where it is: it is watched, and still undone when it fails, but goes no further.
-    if is_held(state, rollout) {
+    let input = GateInput::new(state, situation, &[], now);
+    if first_closed(Stage::Progress, &input).is_some() {
         return Decision::Verify;
     }
     if let Some(decision) = heal::empty(state, situation, now) {
         return decision;
     }
     // What has a share of requests is judged all the same, and as often; `why` names the gate.
-    if gates::adopt_gate(state, situation).or_else(|| gates::owner_gate(state, situation)).is_some() {
+    if first_closed(Stage::Write, &input).is_some() {
         return Decision::Verify;
     }
     let read = || situation.replicas.iter().filter(|reading| reading.result.is_ok());
@@ -103,7 +103,7 @@ pub(super) fn shifting(
     if !read().all(has_weight) {
         return Decision::Shift { weight: present.weight };
     }
-    if rollout.verdict() != Some(&Verdict::Passed) {
+    if !has_passed(rollout, &input) {
         return Decision::Verify;
     }
     if rollout.plan.steps.len() > step + 1 {
@@ -140,7 +140,8 @@ pub(super) fn baking(
     if let Some(decision) = heal::drift(state, situation, now) {
         return decision;
     }
-    if rollout.verdict() == Some(&Verdict::Passed) && all_serve(digest, situation) {
+    let input = GateInput::new(state, situation, &[], now);
+    if has_passed(rollout, &input) && all_serve(digest, situation) {
         return Decision::Finish { phase: Phase::Succeeded, because: None };
     }
     Decision::Verify

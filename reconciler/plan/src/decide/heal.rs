@@ -9,6 +9,7 @@ use moorline_model::environment::EnvironmentState;
 
 use super::foreign::heals_gateways;
 use super::{Decision, Situation};
+use crate::gates::{GateInput, Stage, first_closed};
 use crate::gateway::{ReplicaReading, Serving};
 
 /// Wait after a first try at healing that did not make the drift go away; doubled for each further one.
@@ -33,13 +34,13 @@ pub(super) fn drift(state: &EnvironmentState, situation: &Situation<'_>, now: Ti
         };
         endpoints.extend(open.map(|drift| &drift.finding.address).filter(is_replica).cloned());
     }
-    decision(state, endpoints, now)
+    decision(state, situation, endpoints, now)
 }
 
 /// Heals only replicas that serve nothing: one that just started has nothing to be overwritten, and needs the document
 /// in force to be of use.
 pub(super) fn empty(state: &EnvironmentState, situation: &Situation<'_>, now: Timestamp) -> Option<Decision> {
-    decision(state, empty_replicas(situation), now)
+    decision(state, situation, empty_replicas(situation), now)
 }
 
 fn empty_replicas(situation: &Situation<'_>) -> BTreeSet<String> {
@@ -49,11 +50,16 @@ fn empty_replicas(situation: &Situation<'_>) -> BTreeSet<String> {
     situation.replicas.iter().filter(is_empty).map(|reading| reading.endpoint.clone()).collect()
 }
 
-fn decision(state: &EnvironmentState, endpoints: BTreeSet<String>, now: Timestamp) -> Option<Decision> {
-    let applied = state.applied.as_ref()?;
+fn decision(
+    state: &EnvironmentState,
+    situation: &Situation<'_>,
+    endpoints: BTreeSet<String>,
+    now: Timestamp,
+) -> Option<Decision> {
     // Healing applies the commit in force; a hold on it, or on everything, forbids that too.
-    let may =
-        !endpoints.is_empty() && state.hold_on(&applied.revision.commit).is_none() && is_time(state, now);
+    let in_force = &state.applied.as_ref()?.revision.commit;
+    let input = GateInput::new(state, situation, &[], now).about_commit(in_force);
+    let may = !endpoints.is_empty() && first_closed(Stage::Heal, &input).is_none() && is_time(state, now);
     may.then(|| Decision::Heal { endpoints: endpoints.into_iter().collect() })
 }
 

@@ -5,9 +5,9 @@ use moorline_model::Revision;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind, Undo, Verdict};
 
-use super::{Decision, Situation, approval, deliver, enter_phase, heal, terraform, undo, wait, wait_until};
+use super::{Decision, Situation, approval, deliver, enter_phase, heal, terraform, undo, wait, waits_at};
 use crate::desired::{Desired, DesiredDocument};
-use crate::gates;
+use crate::gates::{GateInput, Stage, first_closed};
 
 pub(super) fn next(
     state: &EnvironmentState,
@@ -21,17 +21,18 @@ pub(super) fn next(
     {
         return enter_phase(phase, "the apply was interrupted; planning again");
     }
+    let closed = first_closed(Stage::Retry, &GateInput::new(state, situation, &[], now));
     if let Phase::RollingBack { undo } = rollout.phase {
-        return waiting(rollout, now).unwrap_or_else(|| undo::next(state, rollout, undo, situation, now));
+        return closed.map_or_else(|| undo::next(state, rollout, undo, situation, now), waits_at);
     }
     if let Some(decision) = stopped(state, rollout) {
         return decision;
     }
-    if let Some(by) = newer(state, rollout, situation) {
+    if let Some(by) = newer(state, rollout, situation, now) {
         return Decision::Supersede { by: by.clone() };
     }
-    if let Some(decision) = waiting(rollout, now) {
-        return decision;
+    if let Some(closed) = closed {
+        return waits_at(closed);
     }
     match rollout.phase {
         Phase::Pending => pending(state, rollout, situation, now),
@@ -60,13 +61,6 @@ const fn planned_anew(phase: &Phase) -> Option<Phase> {
     }
 }
 
-/// After a failed try: not yet.
-fn waiting(rollout: &Rollout, now: Timestamp) -> Option<Decision> {
-    let retry_at = rollout.retry_at.filter(|at| *at > now)?;
-    let because = format!("{}: try {} failed, and it is tried again", rollout.phase, rollout.attempts);
-    Some(wait_until(because, retry_at))
-}
-
 /// A person stopped it, or verification says that it is not healthy.
 fn stopped(state: &EnvironmentState, rollout: &Rollout) -> Option<Decision> {
     if let Some(stop) = &rollout.stop {
@@ -80,7 +74,12 @@ fn stopped(state: &EnvironmentState, rollout: &Rollout) -> Option<Decision> {
 }
 
 /// The newer commit that takes its place, if one does.
-fn newer<'a>(state: &EnvironmentState, rollout: &Rollout, situation: &Situation<'a>) -> Option<&'a Revision> {
+fn newer<'a>(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    situation: &Situation<'a>,
+    now: Timestamp,
+) -> Option<&'a Revision> {
     let Some(Ok(head)) = situation.head else { return None };
     let commit = &head.revision.commit;
     // What was the head when a heal began has had its turn.
@@ -88,7 +87,7 @@ fn newer<'a>(state: &EnvironmentState, rollout: &Rollout, situation: &Situation<
     let is_newer = *commit != rollout.revision.commit
         && !was_head
         && rollout.phase.may_be_superseded()
-        && state.hold_on(commit).is_none();
+        && first_closed(Stage::Supersede, &GateInput::new(state, situation, &[], now).about(head)).is_none();
     is_newer.then_some(&head.revision)
 }
 
@@ -125,15 +124,17 @@ fn pending(
     let Some(current) = situation.current else {
         return wait(format!("{} cannot be read", rollout.revision.commit.short()));
     };
+    let input = GateInput::new(state, situation, &[], now);
     let needs_plan = needs_plan(state, current);
-    if let Some(closed) = gates::first_closed(state, current, situation.blocked.filter(|_| needs_plan), now) {
-        return heal::drift(state, situation, now)
-            .unwrap_or(Decision::Wait { because: closed.because, until: closed.opens_at });
+    let closed = first_closed(Stage::Start, &input)
+        .or_else(|| needs_plan.then(|| first_closed(Stage::Plan, &input)).flatten());
+    if let Some(closed) = closed {
+        return heal::drift(state, situation, now).unwrap_or_else(|| waits_at(closed));
     }
     if needs_plan {
         return enter_phase(Phase::Planning, "Terraform has something to look at");
     }
-    if let Some(closed) = gates::policy_gate(situation.denials) {
+    if let Some(closed) = first_closed(Stage::JudgeDocument, &input) {
         return back(state, rollout, &closed.because);
     }
     // What Terraform handed over since the rollout began is taken up on the way to Staging.

@@ -1,12 +1,12 @@
-//! The next step while Terraform has the word: planning, applying.
+//! The next step while Terraform is at work: planning, applying.
 
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Rollout};
 
-use super::{Decision, Situation, approval, back, enter_phase, wait};
-use crate::gates;
+use super::{Decision, Situation, approval, back, enter_phase, wait, waits_at};
+use crate::gates::{GateInput, Stage, first_closed};
 
 /// Oldest plan that is applied; the world may have moved on under an older one.
 pub const PLAN_AGE_MAX: SignedDuration = SignedDuration::from_mins(10);
@@ -19,11 +19,9 @@ pub(super) fn planning(
     situation: &Situation<'_>,
     now: Timestamp,
 ) -> Decision {
-    if let Some(reason) = situation.blocked {
-        return wait(format!("Terraform is blocked: {reason}"));
-    }
-    if let Some(hold) = state.hold_on(&rollout.revision.commit) {
-        return wait(format!("held by {}: {}", hold.by, hold.reason));
+    let input = GateInput::new(state, situation, &[], now);
+    if let Some(closed) = first_closed(Stage::Plan, &input) {
+        return waits_at(closed);
     }
     if rollout.stale_plans > STALE_PLANS_MAX {
         return back(state, rollout, &format!("its plan turned out stale {} times", rollout.stale_plans));
@@ -34,10 +32,10 @@ pub(super) fn planning(
     let Some(plan) = rollout.terraform.as_ref().filter(|plan| is_fresh(plan, rollout, now)) else {
         return Decision::PlanTerraform;
     };
-    let Some(terraform) = &current.environment.terraform else {
+    if current.environment.terraform.is_none() {
         return approval::to_staging(state, rollout, current, situation, "the environment has no Terraform");
-    };
-    if let Err(closed) = gates::plan_gates(plan, terraform, situation.denials) {
+    }
+    if let Some(closed) = first_closed(Stage::JudgePlan, &input) {
         return back(state, rollout, &closed.because);
     }
     if plan.is_empty() {
@@ -62,17 +60,15 @@ pub(super) fn applying(
     situation: &Situation<'_>,
     now: Timestamp,
 ) -> Decision {
-    if let Some(reason) = situation.blocked {
-        return wait(format!("Terraform is blocked: {reason}"));
+    let input = GateInput::new(state, situation, &[], now);
+    if let Some(closed) = first_closed(Stage::Plan, &input) {
+        return waits_at(closed);
     }
-    if let Some(hold) = state.hold_on(&rollout.revision.commit) {
-        return wait(format!("held by {}: {}", hold.by, hold.reason));
-    }
-    let Some(current) = situation.current else {
+    if situation.current.is_none() {
         return wait(format!("{} cannot be read", rollout.revision.commit.short()));
-    };
-    if let Some(closed) = gates::window_gate(Some(rollout), current, now) {
-        return Decision::Wait { because: closed.because, until: closed.opens_at };
+    }
+    if let Some(closed) = first_closed(Stage::Apply, &input) {
+        return waits_at(closed);
     }
     // That the plan is not stale is asked where it is applied, under the state's lock and not here.
     if rollout.terraform.is_some() {

@@ -148,7 +148,9 @@ fn open_drift_is_healed_where_declared_and_ever_more_slowly_when_it_comes_back()
         }
         waits.push(at.duration_since(since).as_secs());
         let inputs = crate::sample::inputs(&heal);
-        state = crate::advance(&state, &healed, crate::StepOutcome::Healed, &inputs, at).state;
+        let endpoints = vec!["http://a:1".to_owned()];
+        let outcome = crate::StepOutcome::Healed { endpoints, result: Ok(()) };
+        state = crate::advance(&state, outcome, &inputs, at).state;
     }
     assert_eq!(waits, [0, 10, 20, 40]);
 }
@@ -202,10 +204,10 @@ fn a_rollout_waits_before_it_writes_over_what_a_person_wrote() {
     assert!(because.contains("http://b:1") && because.contains("by hand (jane)"), "{because}");
     let decision = decide(&state, &situation(&desired, &replicas), now());
     let inputs = crate::sample::inputs(&desired);
-    let waiting = crate::advance(&state, &decision, crate::StepOutcome::NoEffect, &inputs, now()).state;
+    let waiting = crate::advance(&state, crate::sample::without_effect(&decision), &inputs, now()).state;
     assert_eq!(moorline_model::status::word(&waiting).0.as_str(), "held");
-    let staged = crate::StepOutcome::Staged { generations: Default::default() };
-    let going = crate::advance(&waiting, &Decision::Stage, staged, &inputs, now()).state;
+    let staged = crate::StepOutcome::Staged(Ok(Default::default()));
+    let going = crate::advance(&waiting, staged, &inputs, now()).state;
     assert_eq!(moorline_model::status::word(&going).0.as_str(), "verifying");
     let healed = declared("c2", &json!({"drift": {"heal": ["gateway"]}}));
     assert_eq!(decide(&state, &situation(&healed, &replicas), now()), Decision::Stage);

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Deployed, Phase, Rollout, Undo};
 
-use super::{Decision, Situation, foreign, wait, wait_until};
+use super::{Decision, Situation, foreign, wait_until, waits_at};
+use crate::gates::{GateInput, Stage, first_closed};
 use crate::gateway::ReplicaReading;
 
 /// Longest wait for every replica to attest the document that was put back. Then people are called: a replica that
@@ -24,11 +25,14 @@ pub(super) fn next(
 ) -> Decision {
     match undo {
         Undo::Document => Decision::UndoDocument { restore: restore(state, rollout).map(|from| from.digest) },
-        Undo::Plan | Undo::Apply if situation.blocked.is_some() => {
-            wait(format!("Terraform is blocked: {}", situation.blocked.unwrap_or_default()))
+        Undo::Plan | Undo::Apply => {
+            let closed = first_closed(Stage::Undo, &GateInput::new(state, situation, &[], now));
+            match (closed, undo) {
+                (Some(closed), _) => waits_at(closed),
+                (None, Undo::Plan) => Decision::UndoPlan,
+                (None, _) => Decision::UndoApply,
+            }
         }
-        Undo::Plan => Decision::UndoPlan,
-        Undo::Apply => Decision::UndoApply,
         Undo::Attest => attest(state, rollout, situation, now),
     }
 }

@@ -1,33 +1,53 @@
-use super::change::begin_gates;
 use super::*;
 
 use moorline_model::condition::ConditionStatus;
 use moorline_model::config::Percent;
-use moorline_model::declaration;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Finding, Lane, Severity};
 use moorline_model::intent::Operation;
 use moorline_model::plan::{Action, PlanSummary};
 use moorline_model::rollout::{Evidence, Phase, RequestCounts, Verdict};
 use serde_json::json;
 
+use crate::desired::Desired;
 use crate::gateway::{ReplicaReading, remembered};
 use crate::intent::apply_intents;
 use crate::sample::{
     commit, declared, document, in_force, intent, now, plan, replica, rolling, rollout, situation,
 };
 
-fn terraform(settings: &serde_json::Value) -> declaration::Terraform {
-    serde_json::from_value(settings.clone()).unwrap()
+/// The gates in front of a rollout that leaves Pending.
+fn begin_gates(state: &EnvironmentState, desired: &Desired, now: Timestamp) -> Vec<GateStatus> {
+    let situation = situation(desired, &[]);
+    let rollout = state.rollout_under_way().filter(|of| of.revision.commit == desired.revision.commit);
+    let input = GateInput { rollout, ..GateInput::new(state, &situation, &[], now).about(desired) };
+    GATES
+        .iter()
+        .filter(|gate| gate.is_asked_at(Stage::Start))
+        .filter_map(|gate| gate.status(&input))
+        .collect()
 }
 
-fn closed(readings: &[GateStatus]) -> Vec<Gate> {
-    readings.iter().filter_map(GateStatus::closed).map(|closed| closed.gate).collect()
+/// The first closed gate in front of an apply.
+fn judged(
+    plan: PlanSummary,
+    settings: &serde_json::Value,
+    denials: Result<&[crate::policy::Denial], &str>,
+) -> Option<Closed> {
+    let desired = declared("c2", &json!({"terraform": settings}));
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Planning);
+    rollout(&mut state).terraform = Some(plan);
+    let situation = Situation { denials, ..situation(&desired, &[]) };
+    first_closed(Stage::JudgePlan, &GateInput::new(&state, &situation, &[], now()))
+}
+
+fn closed(readings: &[GateStatus]) -> Vec<&'static str> {
+    readings.iter().filter_map(GateStatus::closed).map(|closed| closed.gate.as_str()).collect()
 }
 
 #[test]
 fn nothing_stands_in_the_way_of_a_plain_change() {
     let desired = declared("c2", &json!({}));
-    assert_eq!(closed(&begin_gates(&in_force("c1"), &desired, now())), []);
+    assert_eq!(closed(&begin_gates(&in_force("c1"), &desired, now())), [""; 0]);
 }
 
 #[test]
@@ -47,60 +67,59 @@ fn a_window_says_when_it_opens() {
     let desired = declared("c2", &windows);
     let readings = begin_gates(&in_force("c1"), &desired, now());
     let window = readings.iter().find_map(GateStatus::closed).unwrap();
-    assert_eq!(window.gate, Gate::Window);
+    assert_eq!(window.gate, &window::GATE);
     assert_eq!(window.opens_at, "2026-11-23T08:00:00Z".parse().ok());
     let monday = "2026-11-23T08:00:00Z".parse().unwrap();
-    assert_eq!(closed(&begin_gates(&in_force("c1"), &desired, monday)), []);
+    assert_eq!(closed(&begin_gates(&in_force("c1"), &desired, monday)), [""; 0]);
 }
 
 #[test]
 fn without_auto_a_person_starts_each_change_and_only_that_one() {
     let desired = declared("c2", &json!({"apply": {"auto": false}}));
     let state = in_force("c1");
-    assert_eq!(closed(&begin_gates(&state, &desired, now())), [Gate::Auto]);
+    assert_eq!(closed(&begin_gates(&state, &desired, now())), ["auto"]);
     let input = apply_intents(state, &[intent(Operation::Sync)], now()).state;
-    assert_eq!(closed(&begin_gates(&input, &desired, now())), []);
+    assert_eq!(closed(&begin_gates(&input, &desired, now())), [""; 0]);
     // The intent went into the rollout that it began; the next head waits again.
     let begun = rolling(&input, &desired, Phase::Pending);
-    assert_eq!(closed(&begin_gates(&begun, &desired, now())), []);
+    assert_eq!(closed(&begin_gates(&begun, &desired, now())), [""; 0]);
     let next = declared("c3", &json!({"apply": {"auto": false}}));
-    assert_eq!(closed(&begin_gates(&begun, &next, now())), [Gate::Auto]);
+    assert_eq!(closed(&begin_gates(&begun, &next, now())), ["auto"]);
 }
 
 #[test]
 fn what_is_protected_is_not_destroyed_by_address_or_by_type() {
-    let settings =
-        terraform(&json!({"directory": "infra", "protect": ["aws_lb.main", "aws_wafv2_web_acl.*"]}));
+    let settings = json!({"directory": "infra", "protect": ["aws_lb.main", "aws_wafv2_web_acl.*"]});
     let gate = |changes: &[(&str, Action)]| {
-        plan_gates(&plan("c2", changes), &settings, Ok(&[])).err().map(|closed| closed.gate)
+        judged(plan("c2", changes), &settings, Ok(&[])).map(|closed| closed.gate)
     };
-    assert_eq!(gate(&[("aws_lb.main", Action::Replace)]), Some(Gate::Protected));
-    assert_eq!(gate(&[("aws_wafv2_web_acl.any", Action::Delete)]), Some(Gate::Protected));
-    assert_eq!(gate(&[("aws_lb.main", Action::Unknown)]), Some(Gate::Protected));
+    assert_eq!(gate(&[("aws_lb.main", Action::Replace)]), Some(&protected::GATE));
+    assert_eq!(gate(&[("aws_wafv2_web_acl.any", Action::Delete)]), Some(&protected::GATE));
+    assert_eq!(gate(&[("aws_lb.main", Action::Unknown)]), Some(&protected::GATE));
     assert_eq!(gate(&[("aws_lb.main", Action::Update)]), None);
     assert_eq!(gate(&[("aws_lb.other", Action::Delete)]), None);
 }
 
 #[test]
 fn no_more_than_the_declared_share_is_destroyed() {
-    let settings = terraform(&json!({"directory": "infra", "deletion_share_max": "20%"}));
+    let settings = json!({"directory": "infra", "deletion_share_max": "20%"});
     let gate = |count: usize, resources: usize| {
         let changes = vec![("aws_lb.x", Action::Delete); count];
         let plan = PlanSummary { resource_count: resources, ..plan("c2", &changes) };
-        plan_gates(&plan, &settings, Ok(&[])).err().map(|closed| closed.gate)
+        judged(plan, &settings, Ok(&[])).map(|closed| closed.gate)
     };
     assert_eq!(gate(2, 10), None);
-    assert_eq!(gate(3, 10), Some(Gate::Deletions));
-    assert_eq!(gate(1, 0), Some(Gate::Deletions));
+    assert_eq!(gate(3, 10), Some(&deletions::GATE));
+    assert_eq!(gate(1, 0), Some(&deletions::GATE));
     assert_eq!(gate(0, 0), None);
 }
 
 // Invariant 11.
 #[test]
 fn policies_that_cannot_be_asked_refuse() {
-    let settings = terraform(&json!({"directory": "infra"}));
-    let refused = plan_gates(&plan("c2", &[]), &settings, Err("a.rego:4: unexpected token")).unwrap_err();
-    assert_eq!(refused.gate, Gate::Policy);
+    let settings = json!({"directory": "infra"});
+    let refused = judged(plan("c2", &[]), &settings, Err("a.rego:4: unexpected token")).unwrap();
+    assert_eq!(refused.gate, &policy::GATE);
     assert!(refused.because.contains("a.rego:4"), "{}", refused.because);
 }
 
@@ -437,7 +456,7 @@ fn what_was_tried_and_is_held_is_tried_again_by_a_release() {
     let tried = |state: &EnvironmentState| {
         let gates = why(state, &situation(&desired, &well), &[], now()).gates;
         let mut closed = gates.iter().filter_map(GateStatus::closed);
-        closed.find(|closed| closed.gate == Gate::Tried).unwrap().opened_by.clone()
+        closed.find(|closed| closed.gate == &tried::GATE).unwrap().opened_by.clone()
     };
     assert_eq!(tried(&state), "a commit that mends it, or `moorline sync prod`, which tries it again");
     for held in [Some(commit("c2")), None] {
@@ -463,9 +482,10 @@ fn a_hold_on_everything_is_told_before_one_on_a_commit() {
 
 #[test]
 fn a_gate_has_one_name_in_text_and_in_json() {
-    for row in &super::table::ROWS {
-        let gate = row.gate();
+    let mut names = std::collections::BTreeSet::new();
+    for gate in GATES {
         assert_eq!(serde_json::to_value(gate).unwrap(), json!(gate.as_str()));
+        assert!(names.insert(gate.as_str()), "{gate:?} is there twice");
     }
 }
 
@@ -477,6 +497,30 @@ fn why_names_the_closed_gates_first() {
     rollout(&mut state).terraform = Some(plan("c2", &[("aws_lb.main", Action::Update)]));
     let well = [replica("a", Some(document("c1").digest()), None)];
     let gates = why(&state, &situation(&desired, &well), &[], now()).gates;
-    assert_eq!(closed(&gates), [Gate::Approval]);
+    assert_eq!(closed(&gates), ["approval"]);
     assert!(gates[0].closed().is_some());
+}
+
+#[test]
+fn a_gate_in_the_table_stops_what_its_stages_say_and_explains_it() {
+    let desired = declared("c2", &json!({}));
+    let well = [replica("a", Some(document("c1").digest()), None)];
+    let situation = situation(&desired, &well);
+    let stopped = |phase: Option<Phase>| {
+        let mut state = in_force("c1");
+        if let Some(phase) = phase {
+            state = rolling(&state, &desired, phase);
+        }
+        let goes_on = crate::decide(&state, &situation, now());
+        assert!(!matches!(goes_on, crate::Decision::Wait { .. }), "{goes_on:?}");
+        state.name = "gated".parse().unwrap();
+        let gates = why(&state, &situation, &[], now()).gates;
+        let explained =
+            gates.iter().filter_map(GateStatus::closed).find(|closed| closed.gate == &example::GATE);
+        (crate::decide(&state, &situation, now()), explained.unwrap().because.clone())
+    };
+    for phase in [None, Some(Phase::Pending), Some(Phase::Staging)] {
+        let (decision, explained) = stopped(phase.clone());
+        assert_eq!(decision, crate::Decision::Wait { because: explained, until: None }, "{phase:?}");
+    }
 }

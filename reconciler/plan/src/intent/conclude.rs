@@ -1,6 +1,6 @@
 //! What came of intents, once the cycle that applied them has taken its step.
 //!
-//! In: what was heard, the decision, and the state after it. Out: an outcome for each intent, which says what was done, and
+//! In: the effects of the intents, the decision, and the state after it. Out: an outcome for each intent, which says what was done, and
 //! what follows from it or keeps it from following.
 
 use jiff::Timestamp;
@@ -12,7 +12,9 @@ use moorline_model::rollout::{Phase, Rollout, RolloutKind};
 use super::IntentEffect;
 use crate::decide::{Decision, Situation};
 use crate::desired::Desired;
-use crate::gates::{Closed, Gate, GateStatus, first_closed, why};
+use crate::gates::{
+    APPROVAL, Closed, FROZEN, GateInput, GateStatus, SOURCE, Stage, TRIED, first_closed, why,
+};
 
 /// The step that the cycle took.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +65,13 @@ fn begins(
         let message = format!("{} cannot be begun: what it declares cannot be read", commit.short());
         return Outcome::Refused { message, gate: None };
     };
-    let blocked = taken.situation.blocked.filter(|_| matches!(rollout.kind, RolloutKind::Heal { .. }));
-    match taken.begun.and_then(|desired| first_closed(state, desired, blocked, now)) {
+    let is_heal = matches!(rollout.kind, RolloutKind::Heal { .. });
+    let closed = taken.begun.and_then(|desired| {
+        let input = GateInput::new(state, taken.situation, &[], now).about(desired);
+        let plan = || is_heal.then(|| first_closed(Stage::Plan, &input)).flatten();
+        first_closed(Stage::Start, &input).or_else(plan)
+    });
+    match closed {
         Some(closed) => waits(format!("{did}; it waits: {}", sentence(&closed)), &closed, Some(rollout)),
         None => Outcome::UnderWay { message: did, rollout: rollout.id },
     }
@@ -74,7 +81,7 @@ fn begins(
 fn follows(did: &str, taken: &StepTaken<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
     let Some(rollout) = state.rollout_under_way() else { return at_rest(did, taken, state, now) };
     let short = rollout.revision.commit.short();
-    if let Some(closed) = keeps(rollout, taken, state, now) {
+    if let Some(closed) = keeps(taken, state, now) {
         let message = format!("{did}; {short} waits: {}", sentence(&closed));
         return waits(message, &closed, Some(rollout));
     }
@@ -87,23 +94,16 @@ fn follows(did: &str, taken: &StepTaken<'_>, state: &EnvironmentState, now: Time
 }
 
 /// The gate that keeps a rollout under way from its next step.
-fn keeps(
-    rollout: &Rollout,
-    taken: &StepTaken<'_>,
-    state: &EnvironmentState,
-    now: Timestamp,
-) -> Option<Closed> {
+fn keeps(taken: &StepTaken<'_>, state: &EnvironmentState, now: Timestamp) -> Option<Closed> {
     match taken.decision {
-        Decision::Wait { because, .. } => {
-            let waits_for_a_person =
-                matches!(rollout.phase, Phase::Planning | Phase::AwaitingApproval | Phase::Applying);
-            first(&why(state, taken.situation, &[], now).gates, |closed| {
-                closed.because == *because
-                    || (waits_for_a_person && matches!(closed.gate, Gate::Hold | Gate::Approval))
-            })
-        }
+        Decision::Wait { because, .. } => first(&why(state, taken.situation, &[], now).gates, |closed| {
+            closed.because == *because || closed.gate == &APPROVAL
+        }),
         // It waits in front of its gates from the next cycle on, and what they will say is known now.
-        Decision::Begin { .. } => first_closed(state, taken.begun?, None, now),
+        Decision::Begin { .. } => {
+            let input = GateInput::new(state, taken.situation, &[], now).about(taken.begun?);
+            first_closed(Stage::Start, &input)
+        }
         _ => None,
     }
 }
@@ -112,7 +112,8 @@ fn keeps(
 fn at_rest(did: &str, taken: &StepTaken<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
     // The others are asked only once a rollout has begun.
     let closed = first(&why(state, taken.situation, &[], now).gates, |closed| {
-        matches!(closed.gate, Gate::Source | Gate::Frozen | Gate::Hold)
+        let keeps_from_beginning = closed.gate.is_asked_at(Stage::Begin) || closed.gate == &FROZEN;
+        closed.gate == &SOURCE || (keeps_from_beginning && closed.gate != &TRIED)
     });
     match (taken.decision, closed) {
         (_, Some(closed)) => waits(format!("{did}; {}", sentence(&closed)), &closed, None),

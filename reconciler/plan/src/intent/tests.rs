@@ -216,7 +216,7 @@ fn came_of(state: EnvironmentState, operation: Operation, situation: &crate::Sit
     let decision = after.begin.unwrap_or_else(|| crate::decide(&after.state, situation, now()));
     let desired = situation.head.and_then(Result::ok);
     let inputs = crate::Inputs { desired, ..inputs(situation.current.unwrap()) };
-    let state = crate::advance(&after.state, &decision, crate::StepOutcome::NoEffect, &inputs, now()).state;
+    let state = crate::advance(&after.state, crate::sample::without_effect(&decision), &inputs, now()).state;
     let taken = StepTaken { decision: &decision, failure: None, begun: situation.current, situation };
     conclude(after.effects, &taken, &state, now()).remove(0)
 }

@@ -1,8 +1,8 @@
-//! Why policies could not be asked.
+//! Why policies could not be evaluated.
 
 use moorline_model::masking;
 
-/// Why policies could not be asked. Each of these refuses the change.
+/// Why policies could not be evaluated. Each of these refuses the change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// A file does not compile.

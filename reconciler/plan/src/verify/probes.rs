@@ -8,7 +8,7 @@ use moorline_model::rollout::Evidence;
 use super::{Findings, Observation, ProbeOutcome, WRONG_PROBES_MAX};
 use crate::replica_groups::{grouped, named};
 
-/// What replicas answer alike is said once. Returns how many rounds in a row had a wrong answer.
+/// What replicas answer alike is reported once. Returns how many rounds in a row had a wrong answer.
 pub(super) fn judge(
     observation: &Observation<'_>,
     previous: Option<&Evidence>,

@@ -11,8 +11,9 @@ use moorline_model::rollout::{
     ApprovalRules, Deployed, Evidence, Phase, RequestCounts, Rollout, RolloutKind, Stop, Undo, Verdict,
 };
 use moorline_model::{CommitId, Revision};
+use moorline_plan::advance::{ActFailure, ApplyFailure, PlanFailure};
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
-use moorline_plan::{Desired, StepOutcome, desired as desire};
+use moorline_plan::{Decision, Desired, StepOutcome, desired as desire};
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::json;
@@ -234,23 +235,74 @@ pub(crate) fn readings() -> impl Strategy<Value = Vec<ReplicaReading>> {
         .prop_map(|(a, b, count)| [a, b].into_iter().take(count).collect())
 }
 
-pub(crate) fn acted() -> impl Strategy<Value = StepOutcome> {
-    let reason = || "no".to_owned();
-    prop_oneof![
-        plan().prop_map(StepOutcome::Planned),
-        any::<bool>().prop_map(move |transient| StepOutcome::PlanFailed { reason: reason(), transient }),
-        Just(StepOutcome::PlanStale { reason: reason() }),
-        option::of(digest()).prop_map(|digest| StepOutcome::Applied { digest }),
-        Just(StepOutcome::ApplyFailed { reason: reason() }),
-        Just(StepOutcome::Staged { generations: BTreeMap::new() }),
-        Just(StepOutcome::Shifted),
-        Just(StepOutcome::Promoted),
-        Just(StepOutcome::Undone),
-        plan().prop_map(StepOutcome::UndoPlanned),
-        Just(StepOutcome::UndoApplied),
-        Just(StepOutcome::ActFailed { reason: reason() }),
-        Just(StepOutcome::Superseded),
-        Just(StepOutcome::Healed),
-        Just(StepOutcome::NoEffect),
-    ]
+/// What steps come to.
+#[derive(Debug, Clone)]
+pub(crate) struct Results {
+    plan: PlanSummary,
+    digest: Option<Digest>,
+    failure: Failure,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Failure {
+    None,
+    NotRun,
+    Terraform,
+    Passing,
+}
+
+pub(crate) fn results() -> impl Strategy<Value = Results> {
+    let failure = prop_oneof![
+        2 => Just(Failure::None),
+        1 => Just(Failure::NotRun),
+        1 => Just(Failure::Terraform),
+        1 => Just(Failure::Passing),
+    ];
+    (plan(), option::of(digest()), failure).prop_map(|(plan, digest, failure)| Results {
+        plan,
+        digest,
+        failure,
+    })
+}
+
+impl Results {
+    /// The outcome of a decision.
+    pub(crate) fn of(self, decision: Decision) -> StepOutcome {
+        let reason = || "no".to_owned();
+        let act = || match self.failure {
+            Failure::None => Ok(()),
+            _ => Err(ActFailure::new("no")),
+        };
+        let planned = match self.failure {
+            Failure::None => Ok(self.plan.clone()),
+            Failure::NotRun => Err(PlanFailure::Act(ActFailure::new("no"))),
+            other => Err(PlanFailure::Failed { reason: reason(), transient: other == Failure::Passing }),
+        };
+        let applied = match self.failure {
+            Failure::None => Ok(()),
+            Failure::NotRun => Err(ApplyFailure::Act(ActFailure::new("no"))),
+            Failure::Terraform => Err(ApplyFailure::Failed { reason: reason() }),
+            Failure::Passing => Err(ApplyFailure::Stale { reason: reason() }),
+        };
+        match decision {
+            Decision::Wait { because, until } => StepOutcome::Waited { because, until },
+            Decision::Verify => StepOutcome::Verifying,
+            Decision::Begin { revision, kind } => StepOutcome::Begun { revision, kind },
+            Decision::EnterPhase { phase, because } => StepOutcome::PhaseEntered { phase, because },
+            Decision::Finish { phase, because } => StepOutcome::Finished { phase, because },
+            Decision::PlanTerraform => StepOutcome::Planned(planned),
+            Decision::ApplyTerraform => StepOutcome::Applied(applied.map(|()| self.digest)),
+            Decision::UndoPlan => StepOutcome::UndoPlanned(act().map(|()| self.plan.clone())),
+            Decision::UndoApply => StepOutcome::UndoApplied(applied),
+            Decision::Stage => StepOutcome::Staged(act().map(|()| BTreeMap::new())),
+            Decision::Shift { weight } => StepOutcome::Shifted { weight, result: act() },
+            Decision::Promote => StepOutcome::Promoted(act()),
+            Decision::Supersede { by } => StepOutcome::Superseded { by, result: act() },
+            Decision::UndoDocument { .. } => StepOutcome::DocumentUndone(act()),
+            Decision::Heal { endpoints } => StepOutcome::Healed { endpoints, result: act() },
+            Decision::RestoreFound { actor, reason, .. } => {
+                StepOutcome::FoundRestored { actor, reason, result: act() }
+            }
+        }
+    }
 }

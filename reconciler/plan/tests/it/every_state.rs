@@ -16,7 +16,7 @@ proptest! {
         readings in arbitrary::readings(),
         blocked in any::<bool>(),
         interrupted in any::<bool>(),
-        acted in arbitrary::acted(),
+        results in arbitrary::results(),
         has_head in any::<bool>(),
     ) {
         let desired = arbitrary::desired();
@@ -32,7 +32,7 @@ proptest! {
         let decision = decide(&state, &situation, now);
         let id = "00000000-0000-7000-8000-000000000001".parse().unwrap();
         let inputs = Inputs { id, desired: Some(&desired), in_force: None, incoming: None };
-        let next = advance(&state, &decision, acted, &inputs, now);
+        let next = advance(&state, results.of(decision), &inputs, now);
         let why = moorline_plan::gates::why(&state, &situation, &[], now);
         prop_assert!(!why.gates.is_empty() && !why.sentence.is_empty());
         prop_assert!(is_sound(&next.state), "{:?}", next.state);

@@ -1,6 +1,6 @@
 //! What has only grown older is in memory first, and written with all others at once.
 
-use moorline_model::axis::{Axis, Standing};
+use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::environment::EnvironmentState;
 use moorline_record::{CommitError, FencedError, Record, Version, Write};
 
@@ -9,12 +9,12 @@ use crate::sample::{at, led, prod, state};
 const TTL: std::time::Duration = std::time::Duration::from_secs(15);
 
 fn checked_at(state: &EnvironmentState) -> i64 {
-    state.axes.0[&Axis::Health].checked_at.duration_since(at(0)).as_secs()
+    state.conditions.0[&ConditionType::Health].checked_at.duration_since(at(0)).as_secs()
 }
 
 fn aged(seconds: i64) -> EnvironmentState {
     let mut state = state();
-    state.axes.note(Axis::Health, Standing::Good, "it serves", at(seconds));
+    state.conditions.note(ConditionType::Health, ConditionStatus::Good, "it serves", at(seconds));
     state
 }
 

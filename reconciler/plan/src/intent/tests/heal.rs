@@ -65,7 +65,7 @@ fn replicas_get_the_document_back_and_terraform_is_planned_anew() {
     let mut state = after.state;
     state.applied.as_mut().unwrap().terraform_tree.clone_from(&desired.terraform_tree);
     let begin = after.begin.unwrap();
-    let state = crate::advance(&state, &begin, crate::StepOutcome::NoEffect, &inputs(&desired), now()).state;
+    let state = crate::advance(&state, crate::sample::without_effect(&begin), &inputs(&desired), now()).state;
     let next = crate::decide(&state, &situation(&desired, &[]), now());
     assert!(matches!(next, Decision::EnterPhase { phase: Phase::Planning, .. }), "{next:?}");
 }
@@ -143,7 +143,7 @@ fn a_heal_does_not_try_the_head_again_that_failed_before_it() {
     let after = heals(state, None);
     let begin = after.begin.unwrap();
     let mut state =
-        crate::advance(&after.state, &begin, crate::StepOutcome::NoEffect, &inputs(&old), now()).state;
+        crate::advance(&after.state, crate::sample::without_effect(&begin), &inputs(&old), now()).state;
     let seen = crate::Situation { head: Some(Ok(&failed)), ..situation(&old, &[]) };
     let next = crate::decide(&state, &seen, now());
     assert!(matches!(next, Decision::EnterPhase { phase: Phase::Planning, .. }), "not superseded: {next:?}");
