@@ -1,9 +1,12 @@
-//! The three kinds, live in an emulator.
+//! Resources live in an emulator.
 
+use moorline_aws::managed;
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 
+use serde_json::json;
+
 use crate::emulator::Emulator;
-use crate::world::{RULE, SERVICE, WEB_ACL, World, known_bad, per_ip};
+use crate::world::{RULE, SERVICE, WEB_ACL, World, known_bad, per_ip, resource};
 
 /// Address, kind, path, declared and live.
 fn told(findings: &[Finding]) -> Vec<String> {
@@ -20,10 +23,10 @@ async fn world(name: &str) -> World {
 }
 
 #[tokio::test]
-async fn what_was_just_made_is_in_step() {
-    let world = world("in-step").await;
+async fn what_was_just_made_is_in_sync() {
+    let world = world("in-sync").await;
     let managed = world.managed();
-    assert_eq!((managed.services.len(), managed.listener_rules.len(), managed.web_acls.len()), (1, 1, 1));
+    assert_eq!(managed.addresses().collect::<Vec<_>>(), [SERVICE, RULE, WEB_ACL]);
     assert_eq!(told(&world.aws.findings(&managed).await), Vec::<String>::new());
 }
 
@@ -100,9 +103,9 @@ async fn what_was_deleted_is_missing() {
 #[tokio::test]
 async fn a_service_whose_cluster_never_was_is_missing() {
     let world = world("no-cluster").await;
-    let mut managed = world.managed();
-    managed.services[0].at.cluster = "nowhere".to_owned();
-    let found = world.aws.findings(&managed).await;
+    let mut state = world.state();
+    resource(&mut state, SERVICE)["values"]["cluster"] = json!("nowhere");
+    let found = world.aws.findings(&managed(&state)).await;
     assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [DriftKind::Missing]);
 }
 
@@ -123,4 +126,39 @@ async fn when_aws_goes_away_everything_is_unverifiable() {
         let note = finding.note.as_ref().unwrap();
         assert!(note.contains("could not be sent") && note.contains("onnect"), "{note}");
     }
+}
+
+#[tokio::test]
+async fn one_rule_of_many_that_is_gone_is_found_out() {
+    let world = world("one-of-many").await;
+    let mut state = world.state();
+    let there = resource(&mut state, RULE).clone();
+    let mut gone = there.clone();
+    gone["address"] = json!("aws_lb_listener_rule.gone");
+    gone["values"]["arn"] = json!(format!("{}0", world.rule_arn));
+    let resources = state["values"]["root_module"]["resources"].as_array_mut().unwrap();
+    resources.push(gone);
+    // A second module that manages the same rule: AWS is asked for it once.
+    resources.push(json!({"address": "aws_lb_listener_rule.twice", "mode": "managed", "type": there["type"], "values": there["values"]}));
+    let found = world.aws.findings(&managed(&state)).await;
+    assert_eq!(told(&found).len(), 1, "{found:?}");
+    assert_eq!((found[0].address.as_str(), found[0].kind), ("aws_lb_listener_rule.gone", DriftKind::Missing));
+}
+
+#[tokio::test]
+async fn one_service_of_many_that_is_gone_is_found_out() {
+    let world = world("one-service").await;
+    let mut state = world.state();
+    let service = resource(&mut state, SERVICE).clone();
+    let resources = state["values"]["root_module"]["resources"].as_array_mut().unwrap();
+    for number in 0..12 {
+        let mut gone = service.clone();
+        gone["address"] = json!(format!("aws_ecs_service.gone[{number}]"));
+        gone["values"]["name"] = json!(format!("gone-{number}"));
+        resources.push(gone);
+    }
+    let found = world.aws.findings(&managed(&state)).await;
+    let gone: Vec<_> = (0..12).map(|number| format!("aws_ecs_service.gone[{number}]")).collect();
+    assert_eq!(found.iter().map(|finding| finding.address.clone()).collect::<Vec<_>>(), gone);
+    assert!(found.iter().all(|finding| finding.kind == DriftKind::Missing), "{found:?}");
 }

@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
 
 mod bad_days;
-mod canned;
 mod emulator;
 mod live;
+mod server;
+mod shape;
 mod world;
