@@ -2,6 +2,7 @@
 
 mod aws_ecs_service;
 mod aws_lb_listener_rule;
+mod aws_lb_target_group;
 mod aws_wafv2_web_acl;
 
 use crate::kind::Kind;
@@ -12,6 +13,7 @@ use crate::state::State;
 pub(crate) const KINDS: &[Entry] = &[
     Entry::of::<aws_ecs_service::Service>(),
     Entry::of::<aws_lb_listener_rule::ListenerRule>(),
+    Entry::of::<aws_lb_target_group::TargetGroup>(),
     Entry::of::<aws_wafv2_web_acl::WebAcl>(),
 ];
 

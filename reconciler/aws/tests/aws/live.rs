@@ -1,9 +1,10 @@
 //! Resources live in an emulator.
 
+use aws_sdk_elasticloadbalancingv2::types::Matcher;
 use moorline_aws::managed;
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::emulator::Emulator;
 use crate::world::{RULE, SERVICE, WEB_ACL, World, known_bad, per_ip, resource};
@@ -161,4 +162,38 @@ async fn one_service_of_many_that_is_gone_is_found_out() {
     let gone: Vec<_> = (0..12).map(|number| format!("aws_ecs_service.gone[{number}]")).collect();
     assert_eq!(found.iter().map(|finding| finding.address.clone()).collect::<Vec<_>>(), gone);
     assert!(found.iter().all(|finding| finding.kind == DriftKind::Missing), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_target_group_whose_health_check_was_loosened_by_hand_is_found() {
+    const ADDRESS: &str = "aws_lb_target_group.gateway";
+    let world = world("target-group").await;
+    let [arn, _] = &world.target_groups;
+    let make = |path: &str, matcher: &str| {
+        let matcher = Matcher::builder().http_code(matcher).build();
+        let change = world.load_balancers.modify_target_group().target_group_arn(arn).health_check_path(path);
+        let change = change.health_check_interval_seconds(30).healthy_threshold_count(3);
+        change.unhealthy_threshold_count(4).matcher(matcher).send()
+    };
+    make("/healthz", "200").await.unwrap();
+    let mut group: Value = serde_json::from_str(include_str!("../fixtures/target_group.json")).unwrap();
+    let described =
+        world.load_balancers.describe_target_groups().target_group_arns(arn).send().await.unwrap();
+    let vpc = described.target_groups()[0].vpc_id().unwrap();
+    (group["values"]["arn"], group["values"]["vpc_id"]) = (json!(arn), json!(vpc));
+    let managed = managed(&json!({"values": {"root_module": {"resources": [group]}}}));
+    assert_eq!(told(&world.aws.findings(&managed).await), Vec::<String>::new());
+
+    make("/", "200-499").await.unwrap();
+    let expected = [
+        format!("Changed {ADDRESS} health_check[0].matcher: 200 -> 200-499"),
+        format!("Changed {ADDRESS} health_check[0].path: /healthz -> /"),
+    ];
+    assert_eq!(told(&world.aws.findings(&managed).await), expected);
+
+    world.load_balancers.delete_rule().rule_arn(&world.rule_arn).send().await.unwrap();
+    world.delete_listener().await;
+    world.load_balancers.delete_target_group().target_group_arn(arn).send().await.unwrap();
+    let found = world.aws.findings(&managed).await;
+    assert_eq!(told(&found), [format!("Missing {ADDRESS} : target group {arn} -> -")]);
 }

@@ -65,6 +65,7 @@ pub(crate) struct World {
     pub(crate) name: String,
     pub(crate) rule_arn: String,
     pub(crate) target_groups: [String; 2],
+    listener_arn: String,
     web_acl_id: String,
     subnets: Vec<String>,
 }
@@ -81,6 +82,7 @@ impl World {
             name: name.to_owned(),
             rule_arn: String::new(),
             target_groups: Default::default(),
+            listener_arn: String::new(),
             web_acl_id: String::new(),
             subnets: subnets(address).await,
         };
@@ -154,6 +156,7 @@ impl World {
         let listener = client.create_listener().load_balancer_arn(load_balancer.load_balancer_arn().unwrap());
         let listener = listener.port(80).protocol(ProtocolEnum::Http).default_actions(self.forward(1, 1));
         let listener = listener.send().await.unwrap().listeners.unwrap().remove(0);
+        self.listener_arn = listener.listener_arn().unwrap().to_owned();
         let paths =
             PathPatternConditionConfig::builder().values("/v1/embeddings").values("/v1/chat/*").build();
         let header =
@@ -174,6 +177,11 @@ impl World {
             .target_groups(target(&self.target_groups[0], first))
             .target_groups(target(&self.target_groups[1], second));
         Action::builder().r#type(ActionTypeEnum::Forward).order(1).forward_config(config.build()).build()
+    }
+
+    /// Deletes the listener, whose default action holds the target groups.
+    pub(crate) async fn delete_listener(&self) {
+        self.load_balancers.delete_listener().listener_arn(&self.listener_arn).send().await.unwrap();
     }
 
     async fn make_web_acl(&mut self) {
