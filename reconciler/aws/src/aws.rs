@@ -51,12 +51,7 @@ pub fn loader(declared: &declaration::Aws) -> ConfigLoader {
 }
 
 impl Aws {
-    /// Takes up the environment's AWS. Nothing is asked yet.
-    pub async fn connect(declared: &declaration::Aws) -> Self {
-        Self::with(loader(declared).load().await)
-    }
-
-    /// Takes the SDK's own configuration.
+    /// Takes the SDK's own configuration. Nothing is asked yet.
     #[must_use]
     pub fn with(config: SdkConfig) -> Self {
         Self(Arc::new(Clients::new(config)))

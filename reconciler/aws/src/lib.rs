@@ -14,6 +14,7 @@ mod attributes;
 mod aws;
 mod batch;
 mod clients;
+mod connections;
 mod fields;
 mod finding;
 mod kind;
@@ -25,5 +26,6 @@ mod sample;
 mod state;
 
 pub use aws::{Aws, loader};
+pub use connections::Connections;
 pub use kinds::compared;
 pub use managed::{Managed, managed};

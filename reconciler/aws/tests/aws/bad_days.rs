@@ -10,16 +10,10 @@ use moorline_model::drift::{DriftKind, Finding};
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Request, answering};
-use crate::world::{RULE, SERVICE, WEB_ACL, credentials, declared, resource, state};
+use crate::world::{RULE, SERVICE, WEB_ACL, credentials, declared, only, resource, state};
 
 fn all() -> Managed {
     managed(&state())
-}
-
-/// The state without all resources but one.
-fn only(mut state: Value, address: &str) -> Value {
-    let resource = resource(&mut state, address).take();
-    json!({"values": {"root_module": {"resources": [resource]}}})
 }
 
 /// As the daemon asks, but quicker: in a test nobody waits for a real network.

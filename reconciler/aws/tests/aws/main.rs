@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
 
 mod bad_days;
+mod connections;
 mod emulator;
 mod live;
 mod server;

@@ -46,6 +46,12 @@ pub(crate) fn resource<'a>(state: &'a mut Value, address: &str) -> &'a mut Value
     own.into_iter().chain(of_modules).find(|resource| resource["address"] == address).unwrap()
 }
 
+/// The state without all resources but one.
+pub(crate) fn only(mut state: Value, address: &str) -> Value {
+    let resource = resource(&mut state, address).take();
+    json!({"values": {"root_module": {"resources": [resource]}}})
+}
+
 /// What an environment declares of AWS, with everything at one address.
 pub(crate) fn declared(address: SocketAddr) -> declaration::Aws {
     declaration::Aws { region: "us-east-1".to_owned(), endpoint_url: Some(format!("http://{address}")) }
