@@ -11,11 +11,9 @@ pub(crate) const HIDDEN: &str = "(sensitive)";
 /// An attribute that has another shape than in the provider's schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("attribute {path} in the state: expected {expected}")]
-pub struct Unexpected {
-    /// Where.
-    pub path: String,
-    /// What would have been right.
-    pub expected: &'static str,
+pub(crate) struct Unexpected {
+    pub(crate) path: String,
+    pub(crate) expected: &'static str,
 }
 
 /// The attributes of a resource or of one of its blocks.

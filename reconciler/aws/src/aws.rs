@@ -1,4 +1,4 @@
-//! Reads everything that is managed, a few at a time, and compares it.
+//! Reads everything that is managed, a few calls at a time, and compares it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use moorline_model::config::chain;
 use moorline_model::declaration;
 use moorline_model::drift::Finding;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::compare::{self, unverifiable};
-use crate::managed::{ListenerRule, Managed, Service, WebAcl};
-use crate::reads::{EcsReads, LoadBalancerReads, ReadError, WafReads};
+use crate::batch::{Deadline, Outcomes};
+use crate::clients::Clients;
+use crate::finding::unverifiable;
+use crate::managed::Managed;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,16 +25,12 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: u32 = 3;
 /// Longest reading of everything; what is not read by then is unverifiable.
 const READING_TIMEOUT: Duration = Duration::from_secs(60);
-/// Reads under way at once: enough to be quick, few enough not to be throttled.
-const READS_AT_ONCE: usize = 4;
+/// Calls under way at once: enough to be quick, few enough not to be throttled.
+const CALLS_AT_ONCE: usize = 4;
 
-/// The three services of AWS, as far as they are read.
-#[derive(Clone)]
-pub struct Aws {
-    services: Arc<dyn EcsReads>,
-    load_balancers: Arc<dyn LoadBalancerReads>,
-    firewalls: Arc<dyn WafReads>,
-}
+/// One environment's AWS. Clones share clients, connections and credentials.
+#[derive(Debug, Clone)]
+pub struct Aws(Arc<Clients>);
 
 /// Settings of an environment's AWS: region, another address if one is declared, timeouts and retries. Credentials
 /// come from where the AWS CLI has them, unless the caller names others.
@@ -55,84 +51,39 @@ pub fn loader(declared: &declaration::Aws) -> ConfigLoader {
 }
 
 impl Aws {
-    /// Takes up the environment's AWS. Nothing is asked yet.
-    pub async fn connect(declared: &declaration::Aws) -> Self {
-        Self::with(&loader(declared).load().await)
-    }
-
-    /// Takes the SDK's own configuration.
+    /// Takes the SDK's own configuration. Nothing is asked yet.
     #[must_use]
-    pub fn with(config: &SdkConfig) -> Self {
-        Self::reading(
-            Arc::new(aws_sdk_ecs::Client::new(config)),
-            Arc::new(aws_sdk_elasticloadbalancingv2::Client::new(config)),
-            Arc::new(aws_sdk_wafv2::Client::new(config)),
-        )
+    pub fn with(config: SdkConfig) -> Self {
+        Self(Arc::new(Clients::new(config)))
     }
 
-    /// Reads through others.
-    #[must_use]
-    pub fn reading(
-        services: Arc<dyn EcsReads>,
-        load_balancers: Arc<dyn LoadBalancerReads>,
-        firewalls: Arc<dyn WafReads>,
-    ) -> Self {
-        Self { services, load_balancers, firewalls }
-    }
-
-    /// What AWS serves differently from what Terraform's state says, in the order of [`Managed`].
+    /// What AWS serves differently from what Terraform's state says: kind by kind, and within a kind in the order of
+    /// the state.
     ///
     /// Every managed resource is either read and compared, or a finding says that and why it could not be.
     pub async fn findings(&self, managed: &Managed) -> Vec<Finding> {
-        let deadline = Instant::now() + READING_TIMEOUT;
-        let services =
-            managed.services.iter().map(|declared| (&declared.address, self.service(declared).boxed()));
-        let rules =
-            managed.listener_rules.iter().map(|declared| (&declared.address, self.rule(declared).boxed()));
-        let web_acls =
-            managed.web_acls.iter().map(|declared| (&declared.address, self.web_acl(declared).boxed()));
+        let deadline = Deadline { at: Instant::now() + READING_TIMEOUT, seconds: READING_TIMEOUT.as_secs() };
         // A list of boxed futures and not a lazy iterator: the compiler cannot show that one to be `Send`.
-        let reads: Vec<BoxFuture<'_, Vec<Finding>>> = services
-            .chain(rules)
-            .chain(web_acls)
-            .map(|(address, read)| settled(address, read, deadline).boxed())
+        let mut batches: Vec<BoxFuture<'_, (usize, Outcomes)>> = Vec::new();
+        for (kind, resources) in managed.kinds.iter().enumerate() {
+            let of_kind = resources.batches(&self.0, deadline).into_iter();
+            batches.extend(of_kind.map(|batch| batch.map(move |outcomes| (kind, outcomes)).boxed()));
+        }
+        let done: Vec<(usize, Outcomes)> =
+            stream::iter(batches).buffer_unordered(CALLS_AT_ONCE).collect().await;
+        let mut outcomes: Vec<_> = done
+            .into_iter()
+            .flat_map(|(kind, outcomes)| {
+                outcomes.into_iter().map(move |(number, findings)| ((kind, number), findings))
+            })
             .collect();
-        let mut findings = stream::iter(reads).buffered(READS_AT_ONCE).concat().await;
+        outcomes.sort_by_key(|(place, _)| *place);
+        let mut findings: Vec<Finding> = outcomes.into_iter().flat_map(|(_, findings)| findings).collect();
         let unreadable = managed.unreadable.iter();
         findings
             .extend(unreadable.map(|resource| unverifiable(&resource.address, resource.reason.to_string())));
         findings
     }
-
-    async fn service(&self, declared: &Service) -> Result<Vec<Finding>, ReadError> {
-        let live = self.services.service(&declared.at).await?;
-        Ok(compare::service::findings(declared, live.as_ref()))
-    }
-
-    async fn rule(&self, declared: &ListenerRule) -> Result<Vec<Finding>, ReadError> {
-        let live = self.load_balancers.listener_rule(&declared.at).await?;
-        Ok(compare::listener_rule::findings(declared, live.as_ref()))
-    }
-
-    async fn web_acl(&self, declared: &WebAcl) -> Result<Vec<Finding>, ReadError> {
-        let live = self.firewalls.web_acl(&declared.at).await?;
-        Ok(compare::web_acl::findings(declared, live.as_ref()))
-    }
-}
-
-/// A read's findings; what failed or came too late is a finding too.
-async fn settled(
-    address: &str,
-    read: BoxFuture<'_, Result<Vec<Finding>, ReadError>>,
-    deadline: Instant,
-) -> Vec<Finding> {
-    let reason = match timeout_at(deadline, read).await {
-        Ok(Ok(findings)) => return findings,
-        Ok(Err(error)) => chain::of(&error),
-        Err(_) => format!("not read within {} s", READING_TIMEOUT.as_secs()),
-    };
-    tracing::warn!(address, reason, "an AWS resource could not be read");
-    vec![unverifiable(address, reason)]
 }
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! The form in which declared and live are compared: attribute paths with their values as text.
 //!
-//! Both sides are brought to it by `normalise`, so that here equal means equal.
+//! Each kind brings both sides to it, so that here equal means equal.
 
 use std::collections::BTreeMap;
 
 use crate::attributes::HIDDEN;
-use crate::normalise::UNKNOWN;
+
+/// What stands where AWS, or the state, says something that is newer than this program.
+pub(crate) const UNKNOWN: &str = "(unknown)";
 
 /// Most characters of a value that a finding shows.
 const SHOWN_CHARACTERS_MAX: usize = 160;
 
 /// Attribute paths with their values. An absent value is absent here, a default is written out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fields(BTreeMap<String, String>);
+pub(crate) struct Fields(BTreeMap<String, String>);
 
 /// One path at which two sides differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +25,6 @@ pub(crate) struct Difference {
 }
 
 impl Fields {
-    /// Adds a value.
     pub(crate) fn put(&mut self, path: impl Into<String>, value: impl Into<String>) {
         self.0.insert(path.into(), value.into());
     }
@@ -50,7 +51,6 @@ impl Fields {
         self.0.extend(fields.0.into_iter().map(|(inner, value)| (format!("{path}.{inner}"), value)));
     }
 
-    /// The value at a path.
     pub(crate) fn get(&self, path: &str) -> Option<&str> {
         self.0.get(path).map(String::as_str)
     }
@@ -60,7 +60,7 @@ impl Fields {
         self.0.remove(path)
     }
 
-    /// Only the paths that the other has too: for attributes that are none of our business unless they are declared.
+    /// Only the paths that the other has too: for attributes that count only where they are declared.
     pub(crate) fn limited_to(mut self, declared: &Self) -> Self {
         self.0.retain(|path, _| declared.0.contains_key(path));
         self
@@ -88,6 +88,11 @@ impl Fields {
             })
             .collect()
     }
+}
+
+/// A path segment that is keyed by a name, as Terraform writes map keys: `rule["per-ip"]`.
+pub(crate) fn keyed(path: &str, key: &str) -> String {
+    format!("{path}[{}]", serde_json::Value::String(key.to_owned()))
 }
 
 /// A value as people see it: a beginning is enough to recognise it by.

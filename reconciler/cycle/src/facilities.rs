@@ -219,11 +219,6 @@ pub trait TerraformRunner {
     /// # Errors
     /// See [`RunFailed`].
     fn apply(&self, run: &Run<'_>, plan: &PlanBinding) -> impl Future<Output = Result<(), RunFailed>> + Send;
-    /// The state as `terraform show -json` writes it, redacted; `None` when there is none.
-    ///
-    /// # Errors
-    /// See [`RunFailed`].
-    fn state(&self, run: &Run<'_>) -> impl Future<Output = Result<Option<Value>, RunFailed>> + Send;
     /// Removes what the run left.
     fn tidy(&self, run: &Run<'_>);
     /// Removes what all runs of the environment left. Only when no rollout is under way: its plan would be gone.
@@ -266,12 +261,15 @@ pub enum RunFailed {
 
 /// Reads AWS.
 pub trait AwsReads {
-    /// What differs between AWS and a state of Terraform's, as `terraform show -json` writes it.
+    /// What differs between AWS and the state of the run's Terraform; nothing while there is none.
+    ///
+    /// # Errors
+    /// The state could not be read, and nothing was asked of AWS. See [`RunFailed`].
     fn aws_findings(
         &self,
+        run: &Run<'_>,
         declared: &declaration::Aws,
-        state: &Value,
-    ) -> impl Future<Output = Vec<Finding>> + Send;
+    ) -> impl Future<Output = Result<Vec<Finding>, RunFailed>> + Send;
 }
 
 /// What outlives a cycle. Every write shows that this daemon leads.

@@ -177,9 +177,9 @@ impl<W: Facilities> Cycle<'_, W> {
         let in_force = declared.in_force.as_ref()?;
         let aws = in_force.environment.aws.as_ref()?;
         let run = self.run_of(&in_force.environment, &in_force.revision, "state".to_owned())?;
-        let state = self.world.state(&run).await;
+        let found = self.world.aws_findings(&run, aws).await;
         self.world.tidy(&run);
-        Some(aws::findings(self.world, aws, completed(state)?).await)
+        Some(completed(found)?.unwrap_or_else(aws::state_unread))
     }
 
     /// Why Terraform must not run: a state that could not be written after an apply waits for a person.

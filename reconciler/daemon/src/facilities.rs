@@ -1,6 +1,7 @@
 //! What a cycle needs of the world, as the daemon has it: Git, gateways, Terraform, AWS, the record, the clock and the
 //! daemon's environment. Each trait of [`moorline_cycle::facilities`] is implemented for [`Shared`].
 
+mod aws;
 mod fleet;
 mod identity;
 mod runs;
@@ -10,14 +11,12 @@ mod terraform;
 
 use jiff::Timestamp;
 use moorline_config::{Reference, Secret};
-use moorline_cycle::facilities::{AwsReads, Clock, Listener, ResolveError, Secrets};
-use moorline_model::declaration::Aws;
-use moorline_model::drift::Finding;
+use moorline_cycle::facilities::{Clock, Listener, ResolveError, Secrets};
 use moorline_model::{CommitId, EnvironmentName, Revision, RolloutId};
 use moorline_plan::decide::Decision;
 use moorline_plan::gates::SituationSnapshot;
-use serde_json::Value;
 
+pub use aws::AwsMemory;
 pub use fleet::Connections;
 pub use identity::Identities;
 
@@ -37,13 +36,6 @@ impl Clock for Shared {
 impl Secrets for Shared {
     fn secret(&self, reference: &Reference) -> Result<Secret, ResolveError> {
         self.secrets.declared(reference)
-    }
-}
-
-impl AwsReads for Shared {
-    async fn aws_findings(&self, declared: &Aws, state: &Value) -> Vec<Finding> {
-        let aws = moorline_aws::Aws::connect(declared).await;
-        aws.findings(&moorline_aws::managed(state)).await
     }
 }
 

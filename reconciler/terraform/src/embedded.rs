@@ -20,7 +20,7 @@ use crate::error::{RunError, Stale, Step};
 use crate::plan_json;
 use crate::private::{KeptStates, failed, private_file, remove};
 use crate::redact::redact_state;
-use crate::runner::{Applied, Job, Planned, Progress, Runner, SavedPlan, Silent};
+use crate::runner::{Applied, Job, Planned, Progress, Runner, SavedPlan, Silent, StateIdentity, StateRead};
 use session::{Gate, Session};
 
 /// The oldest plan that is applied. A saved plan is applied without looking at what is live again.
@@ -145,13 +145,26 @@ impl Runner for EmbeddedRunner {
         result
     }
 
-    async fn state(&self, job: &Job, cancel: &CancellationToken) -> Result<Option<Value>, RunError> {
+    async fn state(
+        &self,
+        job: &Job,
+        known: Option<&StateIdentity>,
+        cancel: &CancellationToken,
+    ) -> Result<StateRead, RunError> {
         let session = Session::open(job, cancel, &Silent, self.grace, self.gate)?;
         session.prepare().await?;
+        // Read before the state is: if it moves in between, the next read sees that, and none is ever missed.
+        let Some(identity) = session.state_identity().await? else { return Ok(StateRead::Absent) };
+        if known == Some(&identity) {
+            return Ok(StateRead::Unmoved);
+        }
         let json = session.document(Step::Show, vec!["-json".into()]).await?;
         let state: Value =
             plan_json::parse(&json).map_err(|reason| RunError::Unreadable { step: Step::Show, reason })?;
-        Ok(state.get("values").is_some().then(|| redact_state(&state, &session.known())))
+        if state.get("values").is_none() {
+            return Ok(StateRead::Absent);
+        }
+        Ok(StateRead::Moved { identity, state: redact_state(&state, &session.known()) })
     }
 }
 

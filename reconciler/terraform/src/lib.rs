@@ -25,4 +25,4 @@ pub use embedded::EmbeddedRunner;
 pub use error::RunError;
 pub use locate::locate;
 pub use private::{plan_path, unwritten_state};
-pub use runner::{Applied, Event, Job, Planned, Progress, Runner, SavedPlan};
+pub use runner::{Applied, Event, Job, Planned, Progress, Runner, SavedPlan, StateIdentity, StateRead};

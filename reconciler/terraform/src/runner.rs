@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use moorline_model::plan::{Action, PlanBinding, PlanSummary};
 use moorline_model::{CommitId, Secret, declaration};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -121,6 +122,31 @@ impl Progress for Silent {
     fn report(&self, _event: Event) {}
 }
 
+/// Which state it is. A serial counts within its lineage only.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StateIdentity {
+    /// Grows with every change of the state.
+    pub serial: u64,
+    /// Made anew with every new state.
+    pub lineage: String,
+}
+
+/// What a read of the state came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StateRead {
+    /// There is none.
+    Absent,
+    /// It is the one that is known already.
+    Unmoved,
+    /// It is another one.
+    Moved {
+        /// Which; when it moved during the read, the older.
+        identity: StateIdentity,
+        /// As `terraform show -json` writes it, redacted.
+        state: Value,
+    },
+}
+
 /// Runs Terraform.
 ///
 /// Guarantees: nothing that a runner returns, reports or logs holds a secret value. A cancelled call stops the child in
@@ -150,9 +176,15 @@ pub trait Runner: Send + Sync {
         progress: &dyn Progress,
     ) -> Result<Applied, RunError>;
 
-    /// Reads the state as `terraform show -json` writes it, redacted; `None` when there is none.
+    /// Reads the state, unless it is the one that is known: which one it is costs less to learn than what it holds, for
+    /// which `terraform show` starts the providers.
     ///
     /// # Errors
     /// [`RunError`], by what was attempted.
-    async fn state(&self, job: &Job, cancel: &CancellationToken) -> Result<Option<Value>, RunError>;
+    async fn state(
+        &self,
+        job: &Job,
+        known: Option<&StateIdentity>,
+        cancel: &CancellationToken,
+    ) -> Result<StateRead, RunError>;
 }

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 /// The address in the state's fixture.
 const WEB_ACL: &str = "aws_wafv2_web_acl.gateway[0]";
 
+/// A file that grows by a byte each time the state is read.
+const READS: &str = "reads-of-the-state";
+
 /// A world whose Terraform says that it made this web ACL. Terraform is the real one, but for `show -json` of the
 /// state: its AWS provider cannot be installed offline.
 async fn world(emulator: &Emulator, id: &str) -> World {
@@ -37,7 +40,8 @@ fn wrapper(folder: &Path, state: &Value) -> String {
     let real =
         std::env::split_paths(&path).map(|folder| folder.join("terraform")).find(|path| path.is_file());
     let script = format!(
-        "#!/bin/sh\nif [ \"$1 $2 $#\" = \"show -json 2\" ]; then exec /bin/cat {}; fi\nexec {} \"$@\"\n",
+        "#!/bin/sh\nif [ \"$1 $2 $#\" = \"show -json 2\" ]; then echo >> {}; exec /bin/cat {}; fi\nexec {} \"$@\"\n",
+        folder.join(READS).display(),
         told.display(),
         real.expect("terraform is on PATH").display()
     );
@@ -45,6 +49,11 @@ fn wrapper(folder: &Path, state: &Value) -> String {
     std::fs::write(&wrapper, script).unwrap();
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
     wrapper.display().to_string()
+}
+
+/// How often the state was read.
+fn reads(world: &World) -> u64 {
+    std::fs::metadata(world.folder.path().join(READS)).unwrap().len()
 }
 
 /// The findings of the AWS lane.
@@ -76,6 +85,21 @@ async fn a_rule_changed_by_hand_is_drift_and_silence_is_not_absence() {
     emulator.set_limit(&id, 2000).await;
     until("it is gone", || async { findings(&world).await.is_empty().then_some(()) }).await;
     world.mailed("RESOLVED").await;
+    // Every look has asked whether the state moved, and only the first had to read it.
+    assert_eq!(reads(&world), 1);
+
+    let code = world.files["infra/main.tf"].replace("\"one\"\n}", "\"two\"\n}");
+    world.files.insert("infra/main.tf".to_owned(), code);
+    let commit = world.push("another input");
+    world.verified(&commit).await;
+    emulator.set_limit(&id, 3000).await;
+    until("it is found after an apply", || async {
+        findings(&world).await.into_iter().find(|finding| finding["live"] == "3000")
+    })
+    .await;
+    assert_eq!(reads(&world), 2);
+    emulator.set_limit(&id, 2000).await;
+    until("it is gone again", || async { findings(&world).await.is_empty().then_some(()) }).await;
 
     emulator.stop().await;
     let finding = until("that AWS cannot be read is said", || async {

@@ -1,124 +1,175 @@
-use async_trait::async_trait;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use moorline_model::drift::{DriftKind, Lane};
 use serde_json::json;
 
 use super::*;
+use crate::batch::Addressed;
+use crate::finding::missing;
+use crate::kind::{Kind, Place};
 use crate::managed::managed;
-use crate::reads::{ListenerRuleAt, ServiceAt, WebAclAt};
+use crate::read::{ReadError, Refused};
 use crate::sample;
+use crate::state::{Declared, State};
 
-/// What a fake answers.
-#[derive(Clone, Copy)]
-enum Answer {
-    InStep,
+/// A kind of which each resource says how the call for it ends. A call for several ends as the worst of them.
+#[derive(Debug)]
+struct Fake {
+    cluster: &'static str,
+    ends: End,
+    calls: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Found,
+    /// The answer says nothing of it.
+    Unmentioned,
     Gone,
     Denied,
+    ClusterGone,
     Throttled,
-    TimedOut,
-    Unreachable,
-    Failed,
-    Unreadable,
     Never,
 }
 
-impl Answer {
-    const ERRORS: [Self; 6] =
-        [Self::Denied, Self::Throttled, Self::TimedOut, Self::Unreachable, Self::Failed, Self::Unreadable];
+impl Kind for Fake {
+    const TYPES: &'static [&'static str] = &["fake"];
+    const PERMISSION: &'static str = "fake:Read";
+    const PER_CALL: usize = 10;
 
-    async fn give<T>(self, in_step: fn() -> T) -> Result<Option<T>, ReadError> {
-        let operation = "test:Read";
-        let (code, message) = ("Code".to_owned(), "words".to_owned());
-        Err(match self {
-            Self::InStep => return Ok(Some(in_step())),
-            Self::Gone => return Ok(None),
-            Self::Never => std::future::pending().await,
-            Self::Denied => ReadError::Denied { operation, code, message },
-            Self::Throttled => ReadError::Throttled { operation, code },
-            Self::TimedOut => ReadError::TimedOut { operation },
-            Self::Unreachable => ReadError::Unreachable { operation, source: "refused".into() },
-            Self::Failed => ReadError::Failed { operation, code, message },
-            Self::Unreadable => ReadError::Unreadable { operation, source: None },
-        })
+    type Client = ();
+    type Answer = ();
+    type Live = ();
+
+    fn connect(_: &SdkConfig) {}
+
+    fn declared(_: &State<'_>) -> Vec<Declared<Self>> {
+        Vec::new()
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { region: None, within: self.cluster }
+    }
+
+    async fn read((): &(), asked: &[&Self]) -> Result<(), Refused> {
+        assert!(asked.iter().all(|fake| fake.cluster == asked[0].cluster) && asked.len() <= Self::PER_CALL);
+        asked[0].calls.fetch_add(1, Ordering::Relaxed);
+        let (operation, code) = (Self::PERMISSION, "Code".to_owned());
+        match asked.iter().map(|fake| fake.ends).max() {
+            None | Some(End::Found | End::Unmentioned) => Ok(()),
+            Some(End::Gone) => Err(Refused::OneIsMissing),
+            Some(End::Denied) => {
+                let message = "why".to_owned();
+                Err(Refused::OneIsDenied(ReadError::Denied { operation, code, message }))
+            }
+            Some(End::ClusterGone) => Err(Refused::AllAreMissing),
+            Some(End::Throttled) => Err(Refused::Failed(ReadError::Throttled { operation, code })),
+            Some(End::Never) => std::future::pending().await,
+        }
+    }
+
+    fn find<'a>(&self, answer: &'a ()) -> Result<Option<&'a ()>, ReadError> {
+        match self.ends {
+            End::Unmentioned => Err(ReadError::Unreadable { operation: Self::PERMISSION, source: None }),
+            _ => Ok(Some(answer)),
+        }
+    }
+
+    fn findings(&self, address: &str, live: Option<&()>) -> Vec<Finding> {
+        if live.is_some() { Vec::new() } else { vec![missing(address, "a fake".to_owned())] }
     }
 }
 
-#[async_trait]
-impl EcsReads for Answer {
-    async fn service(&self, _: &ServiceAt) -> Result<Option<aws_sdk_ecs::types::Service>, ReadError> {
-        self.give(sample::service).await
-    }
+/// The findings about these resources, and how many calls it took.
+async fn found(fakes: &[(&'static str, End)]) -> (Vec<Finding>, usize) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let fake = |(number, (cluster, ends)): (usize, &(&'static str, End))| Addressed {
+        address: format!("fake.{number}"),
+        resource: Fake { cluster, ends: *ends, calls: Arc::clone(&calls) },
+    };
+    let fakes: Vec<Addressed<Fake>> = fakes.iter().enumerate().map(fake).collect();
+    let managed = Managed { kinds: vec![Box::new(fakes)], unreadable: Vec::new() };
+    let findings = Aws::with(SdkConfig::builder().build()).findings(&managed).await;
+    (findings, calls.load(Ordering::Relaxed))
 }
 
-#[async_trait]
-impl LoadBalancerReads for Answer {
-    async fn listener_rule(
-        &self,
-        _: &ListenerRuleAt,
-    ) -> Result<Option<aws_sdk_elasticloadbalancingv2::types::Rule>, ReadError> {
-        self.give(sample::rule).await
-    }
-}
-
-#[async_trait]
-impl WafReads for Answer {
-    async fn web_acl(&self, _: &WebAclAt) -> Result<Option<aws_sdk_wafv2::types::WebAcl>, ReadError> {
-        self.give(sample::web_acl).await
-    }
-}
-
-fn aws(services: Answer, load_balancers: Answer, firewalls: Answer) -> Aws {
-    Aws::reading(Arc::new(services), Arc::new(load_balancers), Arc::new(firewalls))
-}
-
-fn kinds(findings: &[Finding]) -> Vec<(&str, DriftKind)> {
-    findings.iter().map(|finding| (finding.address.as_str(), finding.kind)).collect()
+fn told(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|finding| format!("{} {:?}", finding.address, finding.kind)).collect()
 }
 
 #[tokio::test]
-async fn nothing_is_found_when_everything_is_in_step() {
-    let aws = aws(Answer::InStep, Answer::InStep, Answer::InStep);
-    assert_eq!(aws.findings(&sample::all()).await, []);
+async fn twenty_five_of_one_cluster_are_three_calls_and_another_clusters_are_apart() {
+    assert_eq!(found(&[("one", End::Found); 25]).await, (Vec::new(), 3));
+    let mixed: Vec<_> = (0..25).map(|number| (["one", "two"][number % 2], End::Found)).collect();
+    assert_eq!(found(&mixed).await, (Vec::new(), 4));
+    assert_eq!(found(&[]).await, (Vec::new(), 0));
 }
 
 #[tokio::test]
-async fn what_aws_says_is_gone_is_missing() {
-    let aws = aws(Answer::Gone, Answer::Gone, Answer::Gone);
-    let found = aws.findings(&sample::all()).await;
-    let missing =
-        [sample::SERVICE, sample::RULE, sample::WEB_ACL].map(|address| (address, DriftKind::Missing));
-    assert_eq!(kinds(&found), missing);
-    assert!(found.iter().all(|finding| finding.lane == Lane::Aws && finding.path.is_empty()));
+async fn findings_are_in_the_order_of_the_state_however_they_were_read() {
+    let (findings, _) =
+        found(&[("b", End::Gone), ("a", End::Throttled), ("b", End::Gone), ("a", End::Gone)]).await;
+    let expected = ["fake.0 Missing", "fake.1 Unverifiable", "fake.2 Missing", "fake.3 Unverifiable"];
+    assert_eq!(told(&findings), expected);
+    assert!(findings.iter().all(|finding| finding.lane == Lane::Aws && finding.path.is_empty()));
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_unverifiable_and_the_rest_is_still_compared() {
-    for error in Answer::ERRORS {
-        let found = aws(error, Answer::InStep, Answer::Gone).findings(&sample::all()).await;
-        let expected = [(sample::SERVICE, DriftKind::Unverifiable), (sample::WEB_ACL, DriftKind::Missing)];
-        assert_eq!(kinds(&found), expected);
-        assert!(found[0].note.as_ref().unwrap().starts_with("test:Read "), "{:?}", found[0].note);
+async fn one_that_is_gone_or_denied_is_found_out_and_the_others_are_compared() {
+    for (end, kind) in [(End::Gone, "Missing"), (End::Denied, "Unverifiable")] {
+        let mut fakes = [("one", End::Found); 10];
+        fakes[6].1 = end;
+        let (findings, calls) = found(&fakes).await;
+        assert_eq!(told(&findings), [format!("fake.6 {kind}")]);
+        assert!(calls <= 9, "{calls}");
     }
-    for error in Answer::ERRORS {
-        let found = aws(Answer::InStep, error, error).findings(&sample::all()).await;
-        let expected = [sample::RULE, sample::WEB_ACL].map(|address| (address, DriftKind::Unverifiable));
-        assert_eq!(kinds(&found), expected);
-    }
+    let (findings, _) = found(&[("one", End::Denied)]).await;
+    assert_eq!(findings[0].note.as_deref(), Some("fake:Read is not permitted: Code: why"));
+}
+
+#[tokio::test]
+async fn a_call_that_failed_says_nothing_of_all_that_it_asked_for_and_only_of_them() {
+    let (findings, calls) = found(&[
+        ("one", End::Throttled),
+        ("one", End::Found),
+        ("two", End::ClusterGone),
+        ("two", End::Found),
+        ("three", End::Found),
+    ])
+    .await;
+    let expected = ["fake.0 Unverifiable", "fake.1 Unverifiable", "fake.2 Missing", "fake.3 Missing"];
+    assert_eq!(told(&findings), expected);
+    assert_eq!(findings[1].note.as_deref(), Some("fake:Read was throttled: Code"));
+    assert_eq!(calls, 3);
+}
+
+#[tokio::test]
+async fn one_that_an_answer_leaves_out_is_unverifiable() {
+    let (findings, _) = found(&[("one", End::Found), ("one", End::Unmentioned)]).await;
+    assert_eq!(told(&findings), ["fake.1 Unverifiable"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_never_ends_is_unverifiable() {
+async fn a_read_that_never_ends_is_unverifiable_and_what_was_read_before_stays() {
     let began = Instant::now();
-    let found = aws(Answer::InStep, Answer::Never, Answer::InStep).findings(&sample::all()).await;
+    let (findings, _) = found(&[("one", End::Never), ("two", End::Gone), ("two", End::Found)]).await;
     assert!(began.elapsed() <= READING_TIMEOUT + Duration::from_secs(1));
-    assert_eq!(kinds(&found), [(sample::RULE, DriftKind::Unverifiable)]);
-    assert_eq!(found[0].note.as_deref(), Some("not read within 60 s"));
+    assert_eq!(told(&findings), ["fake.0 Unverifiable", "fake.1 Missing"]);
+    assert_eq!(findings[0].note.as_deref(), Some("not read within 60 s"));
 }
 
 #[tokio::test]
 async fn a_resource_that_cannot_be_understood_is_unverifiable() {
     let mut state = sample::state();
+    for kind in ["resources", "child_modules"] {
+        state["values"]["root_module"][kind]
+            .as_array_mut()
+            .unwrap()
+            .retain(|one| one["address"] == sample::RULE);
+    }
     sample::values(&mut state, sample::RULE)["action"] = json!("forward");
-    let found = aws(Answer::InStep, Answer::InStep, Answer::InStep).findings(&managed(&state)).await;
-    assert_eq!(kinds(&found), [(sample::RULE, DriftKind::Unverifiable)]);
-    assert!(found[0].note.as_ref().unwrap().contains("attribute action in the state"));
+    let findings = Aws::with(SdkConfig::builder().build()).findings(&managed(&state)).await;
+    assert_eq!(findings.len(), 1);
+    assert_eq!((findings[0].address.as_str(), findings[0].kind), (sample::RULE, DriftKind::Unverifiable));
+    assert!(findings[0].note.as_ref().unwrap().contains("attribute action in the state"));
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use moorline_aws::reads::Scope;
 use moorline_aws::{Aws, Managed, loader, managed};
 use moorline_model::drift::{DriftKind, Finding};
+use serde_json::{Value, json};
 
-use crate::canned::{Answer, Regions, answering};
-use crate::world::{RULE, SERVICE, WEB_ACL, credentials, declared};
+use crate::server::{Answer, Request, answering};
+use crate::world::{RULE, SERVICE, WEB_ACL, credentials, declared, only, resource, state};
 
 fn all() -> Managed {
-    managed(&serde_json::from_str(include_str!("../fixtures/state.json")).unwrap())
+    managed(&state())
 }
 
 /// As the daemon asks, but quicker: in a test nobody waits for a real network.
@@ -25,10 +25,10 @@ async fn aws(address: SocketAddr) -> Aws {
 async fn with_timeouts(address: SocketAddr, timeouts: TimeoutConfig) -> Aws {
     let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1));
     let loader = loader(&declared(address)).credentials_provider(credentials());
-    Aws::with(&loader.retry_config(retries).timeout_config(timeouts).load().await)
+    Aws::with(loader.retry_config(retries).timeout_config(timeouts).load().await)
 }
 
-async fn found(answer: Answer, managed: &Managed) -> (Vec<Finding>, Regions) {
+async fn found(answer: Answer, managed: &Managed) -> (Vec<Finding>, Vec<Request>) {
     answering(answer, |address| async move { aws(address).await.findings(managed).await }).await
 }
 
@@ -58,13 +58,9 @@ async fn no_permission_is_not_absence() {
 
 #[tokio::test]
 async fn throttling_is_tried_three_times_and_then_said() {
-    let (found, mut regions) = found(Answer::Error(400, "ThrottlingException"), &all()).await;
+    let (found, requests) = found(Answer::Error(400, "ThrottlingException"), &all()).await;
     assert_unverifiable(&found, "was throttled");
-    let mut requests = 0;
-    while regions.try_recv().is_ok() {
-        requests += 1;
-    }
-    assert_eq!(requests, 9);
+    assert_eq!(requests.len(), 9);
 }
 
 #[tokio::test]
@@ -98,23 +94,23 @@ async fn an_answer_that_says_nothing_is_not_absence() {
 
 #[tokio::test]
 async fn an_answer_without_the_service_is_not_absence_unless_it_says_so() {
-    let mut managed = all();
-    managed.listener_rules.clear();
-    managed.web_acls.clear();
+    let managed = managed(&only(state(), SERVICE));
     let kind = async |body| found(Answer::Body(body), &managed).await.0[0].kind;
     assert_eq!(kind(r#"{"services": [], "failures": []}"#).await, DriftKind::Unverifiable);
-    assert_eq!(kind(r#"{"failures": [{"reason": "ACCESS", "detail": "x"}]}"#).await, DriftKind::Unverifiable);
-    assert_eq!(kind(r#"{"failures": [{"reason": "MISSING"}]}"#).await, DriftKind::Missing);
+    let named = r#"{"failures": [{"arn": "arn:aws:ecs:us-east-1:1:service/ai-gateway/gateway", "reason": "ACCESS"}]}"#;
+    assert_eq!(kind(named).await, DriftKind::Unverifiable);
+    let named = r#"{"failures": [{"arn": "arn:aws:ecs:us-east-1:1:service/gateway", "reason": "MISSING"}]}"#;
+    assert_eq!(kind(named).await, DriftKind::Missing);
+    // A failure that names no service is nobody's.
+    assert_eq!(kind(r#"{"failures": [{"reason": "MISSING"}]}"#).await, DriftKind::Unverifiable);
 }
 
 #[tokio::test]
 async fn an_empty_answer_is_not_absence() {
     const NO_RULES: &str = "<DescribeRulesResponse><DescribeRulesResult><Rules/></DescribeRulesResult>\
         <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></DescribeRulesResponse>";
-    let rules = Managed { listener_rules: all().listener_rules, ..Managed::default() };
-    let web_acls = Managed { web_acls: all().web_acls, ..Managed::default() };
-    for (body, managed) in [(NO_RULES, rules), ("{}", web_acls)] {
-        let (found, _) = found(Answer::Body(body), &managed).await;
+    for (body, address) in [(NO_RULES, RULE), ("{}", WEB_ACL)] {
+        let (found, _) = found(Answer::Body(body), &managed(&only(state(), address))).await;
         assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [DriftKind::Unverifiable]);
     }
 }
@@ -133,21 +129,82 @@ async fn each_service_has_its_own_word_for_absence() {
 
 #[tokio::test]
 async fn each_resource_is_read_in_its_own_region() {
-    let mut managed = all();
-    managed.services[0].at.region = Some("eu-central-1".to_owned());
-    managed.listener_rules[0].at.region = None;
-    managed.web_acls[0].at.region = Some("eu-central-1".to_owned());
-    managed.web_acls[0].at.scope = Scope::CloudFront;
+    let mut state = state();
+    resource(&mut state, SERVICE)["values"]["region"] = json!("eu-central-1");
+    resource(&mut state, RULE)["values"]["region"] = json!(null);
+    resource(&mut state, WEB_ACL)["values"]["region"] = json!("eu-central-1");
+    resource(&mut state, WEB_ACL)["values"]["scope"] = json!("CLOUDFRONT");
     let mut asked = Vec::new();
-    for only in 0..3 {
-        let mut one = Managed::default();
-        match only {
-            0 => one.services.push(managed.services[0].clone()),
-            1 => one.listener_rules.push(managed.listener_rules[0].clone()),
-            _ => one.web_acls.push(managed.web_acls[0].clone()),
-        }
-        let (_, mut regions) = found(Answer::Error(400, "AccessDeniedException"), &one).await;
-        asked.push(regions.recv().await.unwrap());
+    for address in [SERVICE, RULE, WEB_ACL] {
+        let managed = managed(&only(state.clone(), address));
+        let (_, requests) = found(Answer::Error(400, "AccessDeniedException"), &managed).await;
+        asked.push(requests[0].region.clone());
     }
     assert_eq!(asked, ["eu-central-1", "us-east-1", "us-east-1"]);
+}
+
+/// A state with that many copies of a resource, whose attribute ends in their numbers.
+fn copies(address: &str, attribute: &str, count: usize) -> Value {
+    let original = resource(&mut state(), address).take();
+    let copy = |number: usize| {
+        let mut copy = original.clone();
+        copy["address"] = json!(format!("{address}[{number}]"));
+        copy["values"][attribute] =
+            json!(format!("{}-{number}", original["values"][attribute].as_str().unwrap()));
+        copy
+    };
+    json!({"values": {"root_module": {"resources": (0..count).map(copy).collect::<Vec<_>>()}}})
+}
+
+/// Everything that was asked for is gone.
+fn none_is_there(body: &str) -> String {
+    let asked: Value = serde_json::from_str(body).unwrap();
+    let names = asked["services"].as_array().unwrap().iter();
+    let arn = |name: &Value| format!("arn:aws:ecs:us-east-1:1:service/ai-gateway/{}", name.as_str().unwrap());
+    let failures: Vec<Value> = names.map(|name| json!({"arn": arn(name), "reason": "MISSING"})).collect();
+    json!({"services": [], "failures": failures}).to_string()
+}
+
+#[tokio::test]
+async fn twenty_five_services_of_a_cluster_are_three_calls() {
+    let managed = managed(&copies(SERVICE, "name", 25));
+    let (found, requests) = found(Answer::Made(none_is_there), &managed).await;
+    assert_eq!(requests.len(), 3);
+    let addresses: Vec<_> = (0..25).map(|number| format!("{SERVICE}[{number}]")).collect();
+    assert_eq!(
+        found.iter().map(|finding| &finding.address).collect::<Vec<_>>(),
+        addresses.iter().collect::<Vec<_>>()
+    );
+    assert!(found.iter().all(|finding| finding.kind == DriftKind::Missing), "{found:?}");
+}
+
+#[tokio::test]
+async fn no_call_asks_for_more_rules_than_aws_takes() {
+    let managed = managed(&copies(RULE, "arn", 45));
+    let (found, requests) = found(Answer::Error(500, "InternalFailure"), &managed).await;
+    assert_eq!(found.len(), 45);
+    let asked: Vec<_> =
+        requests.iter().map(|request| request.body.matches("RuleArns.member.").count()).collect();
+    // Three tries of each call.
+    assert_eq!((asked.len(), asked.iter().max(), asked.iter().sum::<usize>()), (9, Some(&20), 3 * 45));
+}
+
+#[tokio::test]
+async fn services_of_two_clusters_are_asked_for_apart() {
+    let mut state = copies(SERVICE, "name", 4);
+    for (number, resource) in
+        state["values"]["root_module"]["resources"].as_array_mut().unwrap().iter_mut().enumerate()
+    {
+        resource["values"]["cluster"] = json!(["one", "two"][number % 2]);
+    }
+    let (found, requests) = found(Answer::Made(none_is_there), &managed(&state)).await;
+    assert_eq!(found.len(), 4);
+    let mut asked: Vec<(Value, Value)> = requests
+        .iter()
+        .map(|request| serde_json::from_str::<Value>(&request.body).unwrap())
+        .map(|body| (body["cluster"].clone(), body["services"].clone()))
+        .collect();
+    asked.sort_by_key(|(cluster, _)| cluster.to_string());
+    let of = |cluster: &str, names: [&str; 2]| (json!(cluster), json!(names));
+    assert_eq!(asked, [of("one", ["gateway-0", "gateway-2"]), of("two", ["gateway-1", "gateway-3"])]);
 }

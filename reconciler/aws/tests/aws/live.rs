@@ -1,9 +1,13 @@
-//! The three kinds, live in an emulator.
+//! Resources live in an emulator.
 
+use aws_sdk_elasticloadbalancingv2::types::Matcher;
+use moorline_aws::managed;
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 
+use serde_json::{Value, json};
+
 use crate::emulator::Emulator;
-use crate::world::{RULE, SERVICE, WEB_ACL, World, known_bad, per_ip};
+use crate::world::{RULE, SERVICE, WEB_ACL, World, known_bad, per_ip, resource};
 
 /// Address, kind, path, declared and live.
 fn told(findings: &[Finding]) -> Vec<String> {
@@ -20,10 +24,10 @@ async fn world(name: &str) -> World {
 }
 
 #[tokio::test]
-async fn what_was_just_made_is_in_step() {
-    let world = world("in-step").await;
+async fn what_was_just_made_is_in_sync() {
+    let world = world("in-sync").await;
     let managed = world.managed();
-    assert_eq!((managed.services.len(), managed.listener_rules.len(), managed.web_acls.len()), (1, 1, 1));
+    assert_eq!(managed.addresses().collect::<Vec<_>>(), [SERVICE, RULE, WEB_ACL]);
     assert_eq!(told(&world.aws.findings(&managed).await), Vec::<String>::new());
 }
 
@@ -100,9 +104,9 @@ async fn what_was_deleted_is_missing() {
 #[tokio::test]
 async fn a_service_whose_cluster_never_was_is_missing() {
     let world = world("no-cluster").await;
-    let mut managed = world.managed();
-    managed.services[0].at.cluster = "nowhere".to_owned();
-    let found = world.aws.findings(&managed).await;
+    let mut state = world.state();
+    resource(&mut state, SERVICE)["values"]["cluster"] = json!("nowhere");
+    let found = world.aws.findings(&managed(&state)).await;
     assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [DriftKind::Missing]);
 }
 
@@ -123,4 +127,73 @@ async fn when_aws_goes_away_everything_is_unverifiable() {
         let note = finding.note.as_ref().unwrap();
         assert!(note.contains("could not be sent") && note.contains("onnect"), "{note}");
     }
+}
+
+#[tokio::test]
+async fn one_rule_of_many_that_is_gone_is_found_out() {
+    let world = world("one-of-many").await;
+    let mut state = world.state();
+    let there = resource(&mut state, RULE).clone();
+    let mut gone = there.clone();
+    gone["address"] = json!("aws_lb_listener_rule.gone");
+    gone["values"]["arn"] = json!(format!("{}0", world.rule_arn));
+    let resources = state["values"]["root_module"]["resources"].as_array_mut().unwrap();
+    resources.push(gone);
+    // A second module that manages the same rule: AWS is asked for it once.
+    resources.push(json!({"address": "aws_lb_listener_rule.twice", "mode": "managed", "type": there["type"], "values": there["values"]}));
+    let found = world.aws.findings(&managed(&state)).await;
+    assert_eq!(told(&found).len(), 1, "{found:?}");
+    assert_eq!((found[0].address.as_str(), found[0].kind), ("aws_lb_listener_rule.gone", DriftKind::Missing));
+}
+
+#[tokio::test]
+async fn one_service_of_many_that_is_gone_is_found_out() {
+    let world = world("one-service").await;
+    let mut state = world.state();
+    let service = resource(&mut state, SERVICE).clone();
+    let resources = state["values"]["root_module"]["resources"].as_array_mut().unwrap();
+    for number in 0..12 {
+        let mut gone = service.clone();
+        gone["address"] = json!(format!("aws_ecs_service.gone[{number}]"));
+        gone["values"]["name"] = json!(format!("gone-{number}"));
+        resources.push(gone);
+    }
+    let found = world.aws.findings(&managed(&state)).await;
+    let gone: Vec<_> = (0..12).map(|number| format!("aws_ecs_service.gone[{number}]")).collect();
+    assert_eq!(found.iter().map(|finding| finding.address.clone()).collect::<Vec<_>>(), gone);
+    assert!(found.iter().all(|finding| finding.kind == DriftKind::Missing), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_target_group_whose_health_check_was_loosened_by_hand_is_found() {
+    const ADDRESS: &str = "aws_lb_target_group.gateway";
+    let world = world("target-group").await;
+    let [arn, _] = &world.target_groups;
+    let make = |path: &str, matcher: &str| {
+        let matcher = Matcher::builder().http_code(matcher).build();
+        let change = world.load_balancers.modify_target_group().target_group_arn(arn).health_check_path(path);
+        let change = change.health_check_interval_seconds(30).healthy_threshold_count(3);
+        change.unhealthy_threshold_count(4).matcher(matcher).send()
+    };
+    make("/healthz", "200").await.unwrap();
+    let mut group: Value = serde_json::from_str(include_str!("../fixtures/target_group.json")).unwrap();
+    let described =
+        world.load_balancers.describe_target_groups().target_group_arns(arn).send().await.unwrap();
+    let vpc = described.target_groups()[0].vpc_id().unwrap();
+    (group["values"]["arn"], group["values"]["vpc_id"]) = (json!(arn), json!(vpc));
+    let managed = managed(&json!({"values": {"root_module": {"resources": [group]}}}));
+    assert_eq!(told(&world.aws.findings(&managed).await), Vec::<String>::new());
+
+    make("/", "200-499").await.unwrap();
+    let expected = [
+        format!("Changed {ADDRESS} health_check[0].matcher: 200 -> 200-499"),
+        format!("Changed {ADDRESS} health_check[0].path: /healthz -> /"),
+    ];
+    assert_eq!(told(&world.aws.findings(&managed).await), expected);
+
+    world.load_balancers.delete_rule().rule_arn(&world.rule_arn).send().await.unwrap();
+    world.delete_listener().await;
+    world.load_balancers.delete_target_group().target_group_arn(arn).send().await.unwrap();
+    let found = world.aws.findings(&managed).await;
+    assert_eq!(told(&found), [format!("Missing {ADDRESS} : target group {arn} -> -")]);
 }

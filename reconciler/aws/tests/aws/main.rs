@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
 
 mod bad_days;
-mod canned;
+mod connections;
 mod emulator;
 mod live;
+mod server;
+mod shape;
 mod world;

@@ -26,6 +26,32 @@ pub(crate) const SERVICE: &str = "module.gateway.aws_ecs_service.gateway";
 pub(crate) const RULE: &str = "aws_lb_listener_rule.chat";
 pub(crate) const WEB_ACL: &str = "aws_wafv2_web_acl.gateway[0]";
 
+/// The state of the fixture.
+pub(crate) fn state() -> Value {
+    serde_json::from_str(include_str!("../fixtures/state.json")).unwrap()
+}
+
+/// A resource of it, to be changed.
+pub(crate) fn resource<'a>(state: &'a mut Value, address: &str) -> &'a mut Value {
+    let root = state["values"]["root_module"].as_object_mut().unwrap();
+    let (mut own, mut modules) = (Vec::new(), Vec::new());
+    for (name, value) in root.iter_mut() {
+        match name.as_str() {
+            "resources" => own.extend(value.as_array_mut().unwrap()),
+            "child_modules" => modules.extend(value.as_array_mut().unwrap()),
+            _ => {}
+        }
+    }
+    let of_modules = modules.into_iter().flat_map(|module| module["resources"].as_array_mut().unwrap());
+    own.into_iter().chain(of_modules).find(|resource| resource["address"] == address).unwrap()
+}
+
+/// The state without all resources but one.
+pub(crate) fn only(mut state: Value, address: &str) -> Value {
+    let resource = resource(&mut state, address).take();
+    json!({"values": {"root_module": {"resources": [resource]}}})
+}
+
 /// What an environment declares of AWS, with everything at one address.
 pub(crate) fn declared(address: SocketAddr) -> declaration::Aws {
     declaration::Aws { region: "us-east-1".to_owned(), endpoint_url: Some(format!("http://{address}")) }
@@ -45,6 +71,7 @@ pub(crate) struct World {
     pub(crate) name: String,
     pub(crate) rule_arn: String,
     pub(crate) target_groups: [String; 2],
+    listener_arn: String,
     web_acl_id: String,
     subnets: Vec<String>,
 }
@@ -57,10 +84,11 @@ impl World {
             ecs: aws_sdk_ecs::Client::new(&config),
             load_balancers: aws_sdk_elasticloadbalancingv2::Client::new(&config),
             waf: aws_sdk_wafv2::Client::new(&config),
-            aws: Aws::with(&config),
+            aws: Aws::with(config),
             name: name.to_owned(),
             rule_arn: String::new(),
             target_groups: Default::default(),
+            listener_arn: String::new(),
             web_acl_id: String::new(),
             subnets: subnets(address).await,
         };
@@ -70,26 +98,30 @@ impl World {
         world
     }
 
-    /// The state that Terraform would have written.
+    /// What is managed of the state that Terraform would have written.
     pub(crate) fn managed(&self) -> Managed {
-        let mut state: Value = serde_json::from_str(include_str!("../fixtures/state.json")).unwrap();
-        let root = &mut state["values"]["root_module"];
-        let service = &mut root["child_modules"][0]["resources"][0]["values"];
+        managed(&self.state())
+    }
+
+    /// The state that Terraform would have written.
+    pub(crate) fn state(&self) -> Value {
+        let mut state = state();
+        let service = &mut resource(&mut state, SERVICE)["values"];
         service["name"] = json!(self.name);
         service["cluster"] = json!(format!("arn:aws:ecs:us-east-1:123456789012:cluster/{}", self.name));
         service["task_definition"] =
             json!(format!("arn:aws:ecs:us-east-1:123456789012:task-definition/{}:1", self.name));
         service["network_configuration"][0]["subnets"] = json!(self.subnets);
         service["network_configuration"][0]["security_groups"] = json!([]);
-        let rule = &mut root["resources"][1]["values"];
+        let rule = &mut resource(&mut state, RULE)["values"];
         rule["arn"] = json!(self.rule_arn);
         for (index, target_group) in self.target_groups.iter().enumerate() {
             rule["action"][0]["forward"][0]["target_group"][index]["arn"] = json!(target_group);
         }
-        let web_acl = &mut root["resources"][2]["values"];
+        let web_acl = &mut resource(&mut state, WEB_ACL)["values"];
         web_acl["name"] = json!(self.name);
         web_acl["id"] = json!(self.web_acl_id);
-        managed(&state)
+        state
     }
 
     async fn make_service(&self) {
@@ -130,6 +162,7 @@ impl World {
         let listener = client.create_listener().load_balancer_arn(load_balancer.load_balancer_arn().unwrap());
         let listener = listener.port(80).protocol(ProtocolEnum::Http).default_actions(self.forward(1, 1));
         let listener = listener.send().await.unwrap().listeners.unwrap().remove(0);
+        self.listener_arn = listener.listener_arn().unwrap().to_owned();
         let paths =
             PathPatternConditionConfig::builder().values("/v1/embeddings").values("/v1/chat/*").build();
         let header =
@@ -150,6 +183,11 @@ impl World {
             .target_groups(target(&self.target_groups[0], first))
             .target_groups(target(&self.target_groups[1], second));
         Action::builder().r#type(ActionTypeEnum::Forward).order(1).forward_config(config.build()).build()
+    }
+
+    /// Deletes the listener, whose default action holds the target groups.
+    pub(crate) async fn delete_listener(&self) {
+        self.load_balancers.delete_listener().listener_arn(&self.listener_arn).send().await.unwrap();
     }
 
     async fn make_web_acl(&mut self) {

@@ -11,8 +11,7 @@ use moorline_cycle::facilities::{ResolveError, Run, RunFailed, TerraformRunner};
 use moorline_model::plan::{PlanBinding, PlanSummary};
 use moorline_model::{CommitId, EnvironmentName, declaration};
 use moorline_source::{CheckoutError, CheckoutLimits};
-use moorline_terraform::{Event, Job, Progress, RunError, SavedPlan};
-use serde_json::Value;
+use moorline_terraform::{Event, Job, Progress, RunError, SavedPlan, StateIdentity, StateRead};
 
 use super::runs::{Runs, data_dir};
 use crate::shared::Shared;
@@ -63,11 +62,6 @@ impl TerraformRunner for Shared {
         self.runner.apply(&job, &plan, &self.stopping, &Told(run.name)).await.map(drop).map_err(failed)
     }
 
-    async fn state(&self, run: &Run<'_>) -> Result<Option<Value>, RunFailed> {
-        let job = self.job(run, Tree::Fresh).await?;
-        self.runner.state(&job, &self.stopping).await.map_err(failed)
-    }
-
     fn tidy(&self, run: &Run<'_>) {
         self.runs(run).remove(&run.id);
     }
@@ -91,6 +85,16 @@ impl TerraformRunner for Shared {
 impl Shared {
     fn runs(&self, run: &Run<'_>) -> Runs {
         Runs::of(&self.work_dir, run.name, &run.declared)
+    }
+
+    /// Reads the state of a run's Terraform, unless it is the one that is known.
+    pub(super) async fn state(
+        &self,
+        run: &Run<'_>,
+        known: Option<&StateIdentity>,
+    ) -> Result<StateRead, RunFailed> {
+        let job = self.job(run, Tree::Fresh).await?;
+        self.runner.state(&job, known, &self.stopping).await.map_err(failed)
     }
 
     async fn job(&self, run: &Run<'_>, tree: Tree) -> Result<Job, JobError> {

@@ -19,7 +19,7 @@ use crate::gate::{self, GateReport};
 use crate::locate::{locate, outside};
 use crate::private::{KeptStates, RunFolder, private_folder};
 use crate::redact::{Known, learn_raw_state};
-use crate::runner::{Applied, Event, Job, Progress};
+use crate::runner::{Applied, Event, Job, Progress, StateIdentity};
 
 /// Most bytes of a plan or state as JSON; fewer in tests, which go to the end of it.
 const DOCUMENT_BYTES_MAX: usize = if cfg!(test) { 8 } else { 256 } * 1024 * 1024;
@@ -32,13 +32,6 @@ pub(super) enum Gate {
     /// It is not: to show that what it would refuse is held by the rest as well.
     #[cfg(test)]
     Open,
-}
-
-/// Which state a plan was made against.
-#[derive(Debug, Deserialize)]
-pub(super) struct StateIdentity {
-    pub(super) serial: u64,
-    pub(super) lineage: String,
 }
 
 pub(super) struct Session<'a> {

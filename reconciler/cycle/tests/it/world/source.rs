@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use moorline_cycle::facilities::{AwsReads, Clock, Listener, ResolveError, Secrets, Source, Unreadable};
+use moorline_cycle::facilities::{
+    AwsReads, Clock, Listener, ResolveError, Run, RunFailed, Secrets, Source, Unreadable,
+};
 use moorline_model::config::{Reference, Secret};
 use moorline_model::declaration::{Aws, Terraform};
 use moorline_model::drift::Finding;
@@ -105,8 +107,8 @@ impl Secrets for Around {
 }
 
 impl AwsReads for Around {
-    async fn aws_findings(&self, _declared: &Aws, _state: &Value) -> Vec<Finding> {
-        Vec::new()
+    async fn aws_findings(&self, _run: &Run<'_>, _declared: &Aws) -> Result<Vec<Finding>, RunFailed> {
+        Ok(Vec::new())
     }
 }
 

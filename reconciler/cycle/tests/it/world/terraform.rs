@@ -7,7 +7,6 @@ use moorline_model::environment::StoredDocument;
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
 use moorline_model::{CommitId, EnvironmentName};
 use moorline_plan::decide::PLAN_AGE_MAX;
-use serde_json::Value;
 
 use super::{Around, PlanOutcome, World};
 
@@ -20,10 +19,6 @@ impl TerraformRunner for Around {
 
     async fn apply(&self, _run: &Run<'_>, plan: &PlanBinding) -> Result<(), RunFailed> {
         self.world().apply(plan)
-    }
-
-    async fn state(&self, _run: &Run<'_>) -> Result<Option<Value>, RunFailed> {
-        Ok(None)
     }
 
     fn tidy(&self, _run: &Run<'_>) {}

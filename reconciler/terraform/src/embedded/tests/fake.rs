@@ -8,7 +8,7 @@ use moorline_model::plan::PlanBinding;
 
 use super::rig::{COMMIT, Rig};
 use crate::error::{RunError, Step};
-use crate::runner::{Applied, SavedPlan};
+use crate::runner::{Applied, Runner as _, SavedPlan, StateIdentity, StateRead};
 
 /// A plan that only a fake terraform would take.
 fn some_plan(rig: &Rig) -> SavedPlan {
@@ -241,4 +241,22 @@ async fn a_missing_binary_and_one_of_the_repository_are_refused() {
         matches!(error, RunError::BinaryMissing(crate::locate::LocateError::InsideTree { .. })),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn a_state_that_is_known_is_not_shown() {
+    let rig = Rig::fake(
+        "echo \"$1 $2\" >>../../commands\n\
+         case \"$1 $2\" in\n\
+         'state pull') echo '{\"serial\": 3, \"lineage\": \"a\"}';;\n\
+         'show -json') echo '{\"format_version\": \"1.0\", \"values\": {\"root_module\": {}}}';;\n\
+         esac",
+    );
+    let known = StateIdentity { serial: 3, lineage: "a".to_owned() };
+    let first = rig.runner.state(&rig.job, None, &rig.cancel).await.unwrap();
+    assert!(matches!(first, StateRead::Moved { identity, .. } if identity == known));
+    assert_eq!(rig.runner.state(&rig.job, Some(&known), &rig.cancel).await.unwrap(), StateRead::Unmoved);
+    let commands = fs::read_to_string(rig.path("commands")).unwrap();
+    assert_eq!(commands.matches("state pull").count(), 2, "{commands}");
+    assert_eq!(commands.matches("show -json").count(), 1, "{commands}");
 }

@@ -5,12 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use jiff::ToSpan as _;
 use moorline_model::plan::Action;
+use serde_json::Value;
 
 use super::rig::{Events, Fifo, Rig, within};
 use crate::embedded::discard;
-use crate::embedded::session::{Session, StateIdentity};
+use crate::embedded::session::Session;
 use crate::error::{RunError, Stale, Step};
-use crate::runner::{Applied, Event, Runner as _, Silent};
+use crate::runner::{Applied, Event, Runner as _, Silent, StateIdentity, StateRead};
 
 const ONE: &str = "resource \"terraform_data\" \"one\" {\n  input = \"first\"\n}\n";
 
@@ -73,6 +74,32 @@ async fn a_plan_is_refused_when_the_state_has_changed_since() {
     rig.job.run_dir = first_run;
     assert_eq!(stale(rig.apply(&first.saved).await), Stale::StateChanged);
     assert!(!first.saved.path.exists());
+}
+
+/// The state, which is not the one that is known.
+async fn read(rig: &Rig, known: Option<&StateIdentity>) -> (StateIdentity, Value) {
+    match rig.runner.state(&rig.job, known, &rig.cancel).await.unwrap() {
+        StateRead::Moved { identity, state } => (identity, state),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_state_is_read_again_only_after_it_moved() {
+    let rig = Rig::new(ONE);
+    rig.apply(&rig.plan().await.unwrap().saved).await.unwrap();
+    let (first, _) = read(&rig, None).await;
+    let again = rig.runner.state(&rig.job, Some(&first), &rig.cancel).await.unwrap();
+    assert_eq!(again, StateRead::Unmoved);
+
+    rig.write("infra/main.tf", &ONE.replace("one", "two"));
+    rig.apply(&rig.plan().await.unwrap().saved).await.unwrap();
+    let (second, state) = read(&rig, Some(&first)).await;
+    assert!(second.serial > first.serial && second.lineage == first.lineage);
+    assert!(state.to_string().contains("two"), "{state}");
+    // The same serial of another state is another state.
+    let other = StateIdentity { lineage: "other".to_owned(), ..second.clone() };
+    assert_eq!(read(&rig, Some(&other)).await.0, second);
 }
 
 async fn state_of(rig: &Rig) -> StateIdentity {
@@ -232,10 +259,10 @@ async fn a_state_that_is_read_is_redacted() {
         "variable \"key\" {\n  sensitive = true\n}\nresource \"terraform_data\" \"one\" {\n  input = { key = var.key, name = \"plain\" }\n}\n",
     );
     rig.variable("TF_VAR_key", "marker-of-a-key");
-    assert_eq!(rig.runner.state(&rig.job, &rig.cancel).await.unwrap(), None);
+    assert_eq!(rig.runner.state(&rig.job, None, &rig.cancel).await.unwrap(), StateRead::Absent);
     let planned = rig.plan().await.unwrap();
     rig.apply(&planned.saved).await.unwrap();
-    let state = rig.runner.state(&rig.job, &rig.cancel).await.unwrap().unwrap();
+    let state = read(&rig, None).await.1;
     let values = &state["values"]["root_module"]["resources"][0]["values"];
     assert_eq!(values["input"]["key"], "(sensitive)");
     // The copy that the provider made carries no mark.

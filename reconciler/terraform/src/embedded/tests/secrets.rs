@@ -89,7 +89,7 @@ async fn no_planted_secret_comes_out_of_plans_states_and_events() {
     assert!(all.contains("input.nested[0].deep") && all.contains("(sensitive)"), "{all}");
     assert!(all.contains("input.generation"), "{all}");
 
-    let state = rig.runner.state(&rig.job, &rig.cancel).await.unwrap().unwrap().to_string();
+    let state = format!("{:?}", rig.runner.state(&rig.job, None, &rig.cancel).await.unwrap());
     assert!(!state.contains(MARK), "{state}");
     assert!(state.contains("visible"));
 }
