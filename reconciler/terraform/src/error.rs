@@ -71,7 +71,7 @@ pub enum Stale {
         /// The oldest that is applied.
         max_seconds: i64,
     },
-    /// The state has changed since.
+    /// The state has changed since, as Terraform found when it had its lock.
     #[error("the state has changed since it was made")]
     StateChanged,
     /// The file is not the one that was made.
@@ -80,9 +80,6 @@ pub enum Stale {
     /// The file is gone.
     #[error("the plan file is gone")]
     NoFile,
-    /// Terraform itself said so.
-    #[error("terraform found it stale")]
-    Terraform,
 }
 
 /// Who holds a state's lock, as Terraform tells it.
@@ -265,6 +262,14 @@ impl RunError {
             | Self::TooMuchOutput { .. }
             | Self::Unreadable { .. }
             | Self::StateNotWritten { .. } => false,
+        }
+    }
+
+    /// Whether Terraform wants `init` to run first. It says so before it has done anything.
+    pub(crate) fn asks_for_init(&self) -> bool {
+        match self {
+            Self::Failed { failure, .. } => failure.diagnostics.iter().any(Diagnostic::asks_for_init),
+            _ => false,
         }
     }
 

@@ -14,6 +14,7 @@
 mod files;
 mod find;
 mod hcl;
+mod init;
 mod json;
 mod node;
 mod paths;
@@ -50,6 +51,8 @@ pub struct GateReport {
     pub files: usize,
     /// Whether a provider must be installed.
     pub uses_plugins: bool,
+    /// What `init` reads of each file that it reads something of; `None` where some of it is known only at run time.
+    pub(crate) read_by_init: Vec<Option<String>>,
 }
 
 /// One thing that is not allowed.

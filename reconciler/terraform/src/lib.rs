@@ -19,6 +19,7 @@ pub mod plan_json;
 mod private;
 pub mod redact;
 pub mod runner;
+mod seal;
 
 pub use descriptors::inherited_descriptors;
 pub use embedded::EmbeddedRunner;
@@ -26,3 +27,4 @@ pub use error::RunError;
 pub use locate::locate;
 pub use private::{plan_path, unwritten_state};
 pub use runner::{Applied, Event, Job, Planned, Progress, Runner, SavedPlan};
+pub use seal::Seal;

@@ -102,7 +102,9 @@ impl Reader<'_> {
         let line = self.line(expression.span(), line);
         let shape = match expression {
             Expression::String(text) => Shape::Text(text.value().clone()),
-            Expression::Null(_) | Expression::Bool(_) | Expression::Number(_) => Shape::Literal,
+            Expression::Null(_) => Shape::Literal("null".to_owned()),
+            Expression::Bool(value) => Shape::Literal(value.value().to_string()),
+            Expression::Number(value) => Shape::Literal(value.value().to_string()),
             Expression::Array(items) => {
                 Shape::List(items.iter().map(|item| self.expression(item, line)).collect())
             }

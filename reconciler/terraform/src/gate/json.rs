@@ -149,7 +149,7 @@ impl Reader<'_> {
         match serde_json::from_str::<serde_json::Value>(text) {
             Ok(_) => {
                 self.rest = &self.rest[end..];
-                Ok(Shape::Literal)
+                Ok(Shape::Literal(text.to_owned()))
             }
             Err(_) => Err(self.wrong("expected a value")),
         }

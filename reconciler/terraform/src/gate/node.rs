@@ -22,8 +22,8 @@ pub(super) enum Shape {
     List(Vec<Node>),
     /// Names joined by dots, as in `provider = aws.west`.
     Reference(String),
-    /// A number, a truth value or null.
-    Literal,
+    /// A number, a truth value or null, as it is written.
+    Literal(String),
     /// Known only at run time.
     Computed,
 }

@@ -12,7 +12,7 @@ use super::node::{Call, Unreadable};
 use super::paths::{self, Bases, Reads};
 use super::sources::{self, BUILT_IN};
 use super::tree::relative;
-use super::{GateReport, Refusal, hcl};
+use super::{GateReport, Refusal, hcl, init};
 use blocks::Module;
 
 /// Options that name configuration files of a cloud's SDK; such a file can name a program to run.
@@ -97,6 +97,11 @@ impl<'a> Rules<'a> {
         let mut module = Module::default();
         for (file, parsed) in &files.0 {
             self.blocks(file, &parsed.root, &mut module);
+            let read = init::of_file(&parsed.root);
+            if read.as_deref() != Some("") {
+                let place = relative(&self.root, file);
+                self.report.read_by_init.push(read.map(|text| format!("{place}: {text}")));
+            }
             for call in &parsed.calls {
                 self.call(file, folder, call);
             }
