@@ -3,6 +3,7 @@
 //! Work runs on blocking threads that a [`TaskTracker`] knows of. One fetch runs at a time; reads open the mirror for
 //! themselves and never wait for one. A caller who stops waiting cancels the work.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
-use crate::checkout::{self, CheckedOut, CheckoutError};
+use crate::checkout::{self, CheckedOut, CheckoutError, Selection};
 use crate::config::{CheckoutLimits, RepositoryConfig};
 use crate::fetch::{self, FetchError, Fetched};
 use crate::list;
@@ -256,13 +257,38 @@ impl Repository {
         into: &Path,
         limits: CheckoutLimits,
     ) -> Result<CheckedOut, CheckoutError> {
+        self.check_out(commit, Selection::All, into, limits).await
+    }
+
+    /// As [`Self::checkout`], of these files and directories alone, the latter with all that is below them. A path that
+    /// the commit does not have is passed over; so is one that leads through a link.
+    ///
+    /// # Errors
+    /// See [`Self::checkout`]; what is not written is not judged either.
+    pub async fn checkout_paths(
+        &self,
+        commit: &CommitId,
+        paths: &BTreeSet<String>,
+        into: &Path,
+        limits: CheckoutLimits,
+    ) -> Result<CheckedOut, CheckoutError> {
+        self.check_out(commit, Selection::of(paths), into, limits).await
+    }
+
+    async fn check_out(
+        &self,
+        commit: &CommitId,
+        selection: Selection,
+        into: &Path,
+        limits: CheckoutLimits,
+    ) -> Result<CheckedOut, CheckoutError> {
         let cancel = self.shared.closed.child_token();
         let _on_drop = cancel.clone().drop_guard();
         let budget = Budget::start(limits.time, cancel);
         let (shared, commit, into) = (self.shared.clone(), commit.clone(), into.to_owned());
         let work = self.shared.tasks.spawn_blocking(move || {
             let mirror = Mirror::open(&shared.mirror).map_err(CheckoutError::git("opening the mirror"))?;
-            checkout::checkout(&mirror, &commit, &into, &limits, &budget)
+            checkout::checkout(&mirror, &commit, &selection, &into, &limits, &budget)
         });
         work.await.map_err(|_| CheckoutError::Cancelled)?
     }

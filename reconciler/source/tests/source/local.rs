@@ -279,6 +279,45 @@ async fn a_checkout_writes_the_whole_tree_for_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn a_checkout_of_paths_writes_and_judges_those_alone() {
+    let (origin, work) = (Origin::new(), directory());
+    let commit = origin.commit_modes(
+        "main",
+        &[
+            ("infra/prod/main.tf", "a", FileMode::Blob),
+            ("infra/prod/templates/x.json", "{}", FileMode::Blob),
+            ("infra/test/main.tf", "b", FileMode::Blob),
+            ("modules/a/link", "main.tf", FileMode::Link),
+            ("modules/a/main.tf", "m", FileMode::Blob),
+            ("vars/prod.tfvars", "v", FileMode::Blob),
+            ("outside", "/etc/passwd", FileMode::Link),
+            ("through", "modules", FileMode::Link),
+        ],
+    );
+    let repository = open(&origin.url(), &work).await;
+    repository.fetch().await.unwrap();
+    let into = work.path().join("tree");
+    let paths = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+    let wanted = paths(&["infra/prod", "modules/a", "vars/prod.tfvars", "through/a", "not/there"]);
+    let limits = CheckoutLimits::default();
+    let written = repository.checkout_paths(&commit, &wanted, &into, limits.clone()).await.unwrap();
+    assert_eq!((written.files, written.links), (5, 1));
+    assert_eq!(
+        files(&into),
+        [
+            "infra/prod/main.tf",
+            "infra/prod/templates/x.json",
+            "modules/a/link",
+            "modules/a/main.tf",
+            "vars/prod.tfvars"
+        ]
+    );
+    let refused = work.path().join("refused");
+    let error = repository.checkout_paths(&commit, &paths(&["outside"]), &refused, limits).await.unwrap_err();
+    assert!(error.to_string().contains("outside"), "{error}");
+}
+
+#[tokio::test]
 async fn only_what_is_new_travels() {
     let (origin, work) = (Origin::new(), directory());
     for number in 0..20 {
