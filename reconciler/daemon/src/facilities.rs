@@ -1,6 +1,7 @@
 //! What a cycle needs of the world, as the daemon has it: Git, gateways, Terraform, AWS, the record, the clock and the
 //! daemon's environment. Each trait of [`moorline_cycle::facilities`] is implemented for [`Shared`].
 
+pub mod checkouts;
 mod fleet;
 mod identity;
 mod runs;
@@ -18,6 +19,7 @@ use moorline_plan::decide::Decision;
 use moorline_plan::gates::SituationSnapshot;
 use serde_json::Value;
 
+pub use checkouts::Checkouts;
 pub use fleet::Connections;
 pub use identity::Identities;
 

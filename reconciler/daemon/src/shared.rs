@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::explanations::Explanations;
-use crate::facilities::{Connections, Identities};
+use crate::facilities::{Checkouts, Connections, Identities};
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
 
@@ -39,6 +39,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// What each commit's Terraform is, to know whether there is something new to plan.
     pub identities: Identities,
+    /// Checkouts for Terraform.
+    pub checkouts: Checkouts,
     /// Why changes are not applied, for people who ask.
     pub explanations: Arc<Explanations>,
     /// What is cached between cycles, in memory only.

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bell::Bells;
 use crate::explanations::Explanations;
-use crate::facilities::{Connections, Identities};
+use crate::facilities::{Checkouts, Connections, Identities};
 use crate::manager::Manager;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -133,6 +133,7 @@ pub(crate) async fn start(
         mirror: bootstrap.terraform.mirror.as_ref().map(PathBuf::from),
         metrics,
         identities: Identities::default(),
+        checkouts: Checkouts::default(),
         explanations,
         cache: Cache::default(),
         outbox: Arc::clone(&outbox_bell),

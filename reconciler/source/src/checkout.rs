@@ -28,7 +28,7 @@ pub(crate) use selection::Selection;
 pub struct CheckedOut {
     /// Files and links.
     pub files: usize,
-    /// Links among them.
+    /// Links among them, and those that a path leads through.
     pub links: usize,
     /// Bytes of all files together.
     pub bytes: u64,

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use moorline_cycle::facilities::{ResolveError, Run, RunFailed, TerraformRunner};
 use moorline_model::plan::{PlanBinding, PlanSummary};
 use moorline_model::{CommitId, EnvironmentName, declaration};
-use moorline_source::{CheckoutError, CheckoutLimits};
+use moorline_source::CheckoutError;
 use moorline_terraform::{Event, Job, Progress, RunError, SavedPlan};
 use serde_json::Value;
 
+use super::checkouts::{Lent, Wanted, kept_in};
 use super::runs::{Runs, data_dir};
 use crate::shared::Shared;
 use crate::{chain, clock};
@@ -52,28 +53,39 @@ pub enum JobError {
 
 impl TerraformRunner for Shared {
     async fn plan(&self, run: &Run<'_>) -> Result<PlanSummary, RunFailed> {
-        let job = self.job(run, Tree::Fresh).await?;
+        let (job, lent) = self.job(run, Tree::Fresh).await?;
         let planned = self.runner.plan(&job, &self.stopping, &Told(run.name)).await;
+        self.checkouts.hand_in(lent);
         Ok(planned.map_err(failed)?.summary)
     }
 
     async fn apply(&self, run: &Run<'_>, plan: &PlanBinding) -> Result<(), RunFailed> {
-        let job = self.job(run, Tree::AsPlanned).await?;
+        let (job, lent) = self.job(run, Tree::AsPlanned).await?;
         let plan = SavedPlan { path: moorline_terraform::plan_path(&job.run_dir), binding: plan.clone() };
-        self.runner.apply(&job, &plan, &self.stopping, &Told(run.name)).await.map(drop).map_err(failed)
+        let applied = self.runner.apply(&job, &plan, &self.stopping, &Told(run.name)).await;
+        self.checkouts.hand_in(lent);
+        applied.map(drop).map_err(failed)
     }
 
     async fn state(&self, run: &Run<'_>) -> Result<Option<Value>, RunFailed> {
-        let job = self.job(run, Tree::Fresh).await?;
-        self.runner.state(&job, &self.stopping).await.map_err(failed)
+        let (job, lent) = self.job(run, Tree::Fresh).await?;
+        let state = self.runner.state(&job, &self.stopping).await;
+        self.checkouts.hand_in(lent);
+        state.map_err(failed)
     }
 
     fn tidy(&self, run: &Run<'_>) {
-        self.runs(run).remove(&run.id);
+        let runs = self.runs(run);
+        self.keep(run.name, &runs.folder(&run.id));
+        runs.remove(&run.id);
     }
 
     fn tidy_all(&self, name: &EnvironmentName, terraform: &declaration::Terraform) {
-        Runs::of(&self.work_dir, name, terraform).remove_all();
+        let runs = Runs::of(&self.work_dir, name, terraform);
+        for folder in runs.folders() {
+            self.keep(name, &folder);
+        }
+        runs.remove_all();
     }
 
     fn blocked(&self, name: &EnvironmentName, terraform: Option<&declaration::Terraform>) -> Option<String> {
@@ -93,20 +105,13 @@ impl Shared {
         Runs::of(&self.work_dir, run.name, &run.declared)
     }
 
-    async fn job(&self, run: &Run<'_>, tree: Tree) -> Result<Job, JobError> {
+    fn keep(&self, name: &EnvironmentName, folder: &Path) {
+        self.checkouts.keep(&tree(folder), &kept_in(&self.work_dir, name));
+    }
+
+    async fn job(&self, run: &Run<'_>, which: Tree) -> Result<(Job, Lent), JobError> {
         let runs = self.runs(run);
         let folder = runs.folder(&run.id);
-        let checkout = folder.join("tree");
-        if tree == Tree::Fresh || !checkout.is_dir() {
-            let failed = |source| JobError::Folder { path: folder.clone(), source };
-            runs.make_room(&run.id).map_err(failed)?;
-            private_folder(&folder)?;
-            let limits = CheckoutLimits::default();
-            self.repository
-                .checkout(&run.commit, &checkout, limits)
-                .await
-                .map_err(|source| JobError::Checkout { commit: run.commit.clone(), source })?;
-        }
         let mut variables = BTreeMap::new();
         for (name, reference) in &run.declared.environment {
             let value = self.secrets.declared(reference);
@@ -115,7 +120,24 @@ impl Shared {
         }
         let data_dir = data_dir(&self.work_dir, run.name);
         private_folder(&data_dir)?;
-        Ok(Job {
+        let checkout = tree(&folder);
+        let lent = if which == Tree::Fresh || !checkout.is_dir() {
+            let failed = |source| JobError::Folder { path: folder.clone(), source };
+            runs.make_room(&run.id).map_err(failed)?;
+            private_folder(&folder)?;
+            let kept = kept_in(&self.work_dir, run.name);
+            if let Some(trees) = kept.parent() {
+                private_folder(trees)?;
+            }
+            let wanted = Wanted { commit: &run.commit, terraform: &run.declared, variables: &variables };
+            self.checkouts
+                .lend(&self.repository, wanted, &kept, &checkout)
+                .await
+                .map_err(|source| JobError::Checkout { commit: run.commit.clone(), source })?
+        } else {
+            self.checkouts.lend_again(&checkout)
+        };
+        let job = Job {
             tree: checkout,
             commit: run.commit.clone(),
             environment: run.declared.clone(),
@@ -124,8 +146,14 @@ impl Shared {
             data_dir,
             mirror: self.mirror.clone(),
             now: clock::now(),
-        })
+        };
+        Ok((job, lent))
     }
+}
+
+/// The checkout in a run's folder.
+fn tree(folder: &Path) -> PathBuf {
+    folder.join("tree")
 }
 
 /// Which checkout a run works in.

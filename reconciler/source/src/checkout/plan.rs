@@ -14,13 +14,15 @@ const REFUSED_SHOWN: usize = 20;
 
 /// The mode of a directory's entry.
 const DIRECTORY: i32 = 0o040_000;
+/// The mode of a symbolic link's.
+const LINK: i32 = 0o120_000;
 
 /// What to write, in order.
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// Files and links.
     pub(super) files: usize,
-    /// Links among them.
+    /// Links among them, and those that a path leads through.
     pub(super) links: usize,
     /// Bytes of all files.
     pub(super) bytes: u64,
@@ -100,6 +102,7 @@ impl Planner<'_> {
     fn entry(&mut self, name: &str, id: Oid, mode: i32, inner: &Selection) -> Result<(), CheckoutError> {
         // A path that goes on below a file or a link leads nowhere.
         if mode != DIRECTORY && *inner != Selection::All {
+            self.plan.links += usize::from(mode == LINK);
             return Ok(());
         }
         let name = name.to_owned();
@@ -119,7 +122,7 @@ impl Planner<'_> {
                 }
                 self.plan.steps.push(Step::File { name, id, is_executable: mode == 0o100_755 });
             }
-            0o120_000 => self.link(name, id)?,
+            LINK => self.link(name, id)?,
             0o160_000 => self.refuse(&name, EntryProblem::Submodule),
             _ => self.refuse(&name, EntryProblem::Kind),
         }

@@ -301,7 +301,7 @@ async fn a_checkout_of_paths_writes_and_judges_those_alone() {
     let wanted = paths(&["infra/prod", "modules/a", "vars/prod.tfvars", "through/a", "not/there"]);
     let limits = CheckoutLimits::default();
     let written = repository.checkout_paths(&commit, &wanted, &into, limits.clone()).await.unwrap();
-    assert_eq!((written.files, written.links), (5, 1));
+    assert_eq!((written.files, written.links), (5, 2));
     assert_eq!(
         files(&into),
         [

@@ -5,6 +5,7 @@
 
 use super::hcl;
 use super::node::{Call, Field, Node, Parsed, Shape, Unreadable};
+use super::reach::ups;
 
 /// Deepest nesting.
 const DEPTH_MAX: usize = 64;
@@ -20,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Unreadable> {
     if !matches!(root.shape, Shape::Map(_) | Shape::List(_)) {
         return Err(Unreadable { line: root.line, reason: "cannot be read: expected an object".to_owned() });
     }
-    Ok(Parsed { root, calls: reader.calls })
+    Ok(Parsed { root, calls: reader.calls, ups: ups(text) })
 }
 
 struct Reader<'a> {

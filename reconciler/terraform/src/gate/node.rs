@@ -103,6 +103,8 @@ pub(super) struct Call {
 pub(super) struct Parsed {
     pub(super) root: Node,
     pub(super) calls: Vec<Call>,
+    /// How often its text goes up in a path.
+    pub(super) ups: usize,
 }
 
 /// A file that could not be read.

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use moorline_model::declaration::Terraform;
 
 use super::files::{self, ModuleFiles};
-use super::node::{Call, Unreadable};
+use super::node::{Call, Part, Unreadable};
 use super::paths::{self, Bases, Reads};
+use super::reach::{Found, ups};
 use super::sources::{self, BUILT_IN};
 use super::tree::relative;
 use super::{GateReport, Refusal, hcl, init};
@@ -38,6 +39,7 @@ pub(super) struct Rules<'a> {
     bytes: u64,
     refusals: Vec<Refusal>,
     pub(super) report: GateReport,
+    pub(super) found: Found,
 }
 
 impl<'a> Rules<'a> {
@@ -52,6 +54,7 @@ impl<'a> Rules<'a> {
             bytes: 0,
             refusals: Vec::new(),
             report: GateReport::default(),
+            found: Found::default(),
         }
     }
 
@@ -96,6 +99,7 @@ impl<'a> Rules<'a> {
         self.report.files += files.0.len();
         let mut module = Module::default();
         for (file, parsed) in &files.0 {
+            self.found.code(parsed.ups);
             self.blocks(file, &parsed.root, &mut module);
             let read = init::of_file(&parsed.root);
             if read.as_deref() != Some("") {
@@ -114,7 +118,7 @@ impl<'a> Rules<'a> {
     fn call(&mut self, file: &Path, folder: &Path, call: &Call) {
         let reads = paths::reads(&call.function);
         if reads == Reads::Nothing {
-            return;
+            return self.found.called(call);
         }
         if reads == Reads::UnseenTemplate {
             return self.refuse(file, call.line, "`templatestring` runs a template that cannot be read here");
@@ -124,8 +128,12 @@ impl<'a> Rules<'a> {
             Bases { root: &root, directory: &directory, module: folder, workspace: &self.declared.workspace };
         match paths::target(call, &bases) {
             Err(reason) => self.refuse(file, call.line, reason),
-            Ok(target) if reads == Reads::Template => self.template(&target, file, folder, call.line),
-            Ok(_) => {}
+            Ok(target) => {
+                self.found.looked_for(Some(target.clone()), ups_of(call));
+                if reads == Reads::Template {
+                    self.template(&target, file, folder, call.line);
+                }
+            }
         }
     }
 
@@ -139,6 +147,8 @@ impl<'a> Rules<'a> {
                     if paths::reads(&call.function) == Reads::Template {
                         self.refuse(template, call.line, "a template runs another template");
                     } else {
+                        // Of a template only the paths that it reads count; the rest is not for Terraform.
+                        self.found.code(ups_of(&call));
                         self.call(template, folder, &call);
                     }
                 }
@@ -196,6 +206,7 @@ impl<'a> Rules<'a> {
                 }
                 continue;
             }
+            self.found.looked_for(sources::normal(&folder.join(source)), ups(source));
             let called = std::fs::canonicalize(folder.join(source)).ok().filter(|called| called.is_dir());
             let Some(called) = called.filter(|called| called.starts_with(&self.root)) else {
                 self.refuse(file, *line, format!("the module `{source}` is no folder of the repository"));
@@ -248,4 +259,10 @@ impl<'a> Rules<'a> {
             }
         }
     }
+}
+
+/// How often the path that a call reads goes up.
+fn ups_of(call: &Call) -> usize {
+    let parts = call.arguments.first().into_iter().flatten();
+    parts.map(|part| if let Part::Text(text) = part { ups(text) } else { 0 }).sum()
 }
