@@ -8,7 +8,7 @@ pub(crate) enum Selection {
     /// Everything below.
     All,
     /// These entries, by name.
-    Some(BTreeMap<String, Selection>),
+    Some(BTreeMap<String, Self>),
 }
 
 impl Selection {

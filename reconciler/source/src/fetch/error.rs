@@ -1,6 +1,7 @@
 //! Why a fetch did not succeed. Nothing here holds a token: it is added to a request in one place and kept nowhere.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::budget::{Budget, Stop};
@@ -108,6 +109,15 @@ pub enum FetchError {
     Pack {
         /// What was wrong.
         problem: &'static str,
+    },
+    /// The disk.
+    #[error("could not read the pack `{}`", path.display())]
+    ReadPack {
+        /// The pack.
+        path: PathBuf,
+        /// What failed.
+        #[source]
+        source: std::io::Error,
     },
     /// The remote left files or history out.
     #[error("the remote sent commit {commit} without all of its history and files")]

@@ -335,27 +335,6 @@ async fn only_what_is_new_travels() {
 }
 
 #[tokio::test]
-async fn small_fetches_leave_no_packs_and_large_ones_leave_one() {
-    let (origin, work) = (Origin::new(), directory());
-    let contents: Vec<(String, String)> = (0..150).map(|n| (format!("d/{n}"), n.to_string())).collect();
-    let contents: Vec<(&str, &str)> =
-        contents.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    origin.commit("main", &contents);
-    let repository = open(&origin.url(), &work).await;
-    repository.fetch().await.unwrap();
-    for number in 0..5 {
-        let commit = origin.commit("main", &[("a", &number.to_string())]);
-        repository.fetch().await.unwrap();
-        assert_eq!(repository.read(&commit, "d/149").await.unwrap().unwrap(), b"149");
-    }
-    let packs = |place: &str| {
-        let files = files(&work.path().join("work").join(place).join("objects"));
-        files.iter().filter(|file| file.ends_with(".pack")).count()
-    };
-    assert_eq!((packs("repository.git"), packs("incoming.git")), (1, 0));
-}
-
-#[tokio::test]
 async fn a_mirror_that_lost_an_object_heals_at_the_next_start() {
     let (origin, work) = (Origin::new(), directory());
     origin.commit("main", &[("a", "1")]);
