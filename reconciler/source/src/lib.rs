@@ -23,6 +23,7 @@ mod mirror;
 mod pack;
 mod read;
 mod remote;
+mod repack;
 mod repository;
 mod text;
 mod transport;

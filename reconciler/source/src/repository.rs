@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use moorline_model::{CommitId, Revision};
 use tokio::runtime::Handle;
@@ -21,11 +22,15 @@ use crate::list;
 use crate::mirror::Mirror;
 use crate::read::{ReadError, find};
 use crate::remote::RemoteUrl;
+use crate::repack::{self, Repacked, Thresholds};
 use crate::transport::{self, HttpsClient, InvalidAuthorities};
 use crate::tree::{self, TreeDigest};
 
 /// Revisions that one call of [`Repository::log`] gives at most.
 const LOG_MAX: usize = 10_000;
+
+/// How long somebody may have a pack open: the longest that a read or a checkout takes, twice.
+const OPEN_MAX: Duration = Duration::from_secs(120);
 
 /// Why a repository could not be made ready. Nothing was fetched yet.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +85,8 @@ struct Shared {
     https: HttpsClient,
     /// Held by the fetch that runs; says whether one has run to its end.
     fetching: Arc<Mutex<bool>>,
+    /// Packs that a newer one holds all of, and since when. They are removed before the next is made.
+    superseded: std::sync::Mutex<Option<(Instant, Vec<PathBuf>)>>,
     tasks: TaskTracker,
     closed: CancellationToken,
 }
@@ -105,6 +112,7 @@ impl Repository {
             mirror,
             https,
             fetching: Arc::new(Mutex::new(false)),
+            superseded: std::sync::Mutex::default(),
             tasks,
             closed: CancellationToken::new(),
         };
@@ -139,9 +147,31 @@ impl Repository {
                 !*has_fetched,
             )?;
             *has_fetched = true;
-            Ok(fetched)
+            Ok::<_, FetchError>(fetched)
         });
-        work.await.map_err(|_| FetchError::Cancelled)?
+        let fetched = work.await.map_err(|_| FetchError::Cancelled)??;
+        if fetched.is_new() {
+            self.tidy();
+        }
+        Ok(fetched)
+    }
+
+    /// Packs what has piled up in the mirror, if enough has. It begins when no fetch runs; nobody waits for it but the
+    /// next fetch.
+    fn tidy(&self) {
+        let shared = self.shared.clone();
+        self.shared.tasks.spawn(async move {
+            let turn = shared.fetching.clone().lock_owned().await;
+            let packing = shared.clone();
+            let work = shared.tasks.spawn_blocking(move || {
+                let _turn = turn;
+                if let Err(error) = packing.repack() {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "packing the mirror");
+                }
+            });
+            // What it has to say, it has said.
+            drop(work.await);
+        });
     }
 
     /// The branch's newest commit as of the last fetch; nothing before the first.
@@ -325,6 +355,26 @@ impl Repository {
             Ok(done) => done.map_err(|_| ReadError::Closed)?,
             Err(_) => Err(ReadError::Deadline { after }),
         }
+    }
+}
+
+impl Shared {
+    fn repack(&self) -> Result<(), FetchError> {
+        let mut superseded = self.superseded.lock().unwrap_or_else(PoisonError::into_inner);
+        if superseded.as_ref().is_some_and(|(since, _)| since.elapsed() < OPEN_MAX) {
+            return Ok(());
+        }
+        if let Some((_, packs)) = superseded.take() {
+            repack::remove_superseded(&packs);
+        }
+        let budget = Budget::start(self.config.limits.fetch, self.closed.child_token());
+        let mirror = Mirror::open(&self.mirror).map_err(FetchError::git("opening the mirror"))?;
+        let repacked = repack::repack(&mirror, Thresholds::default(), &self.config.limits, &budget)?;
+        if let Some(Repacked { objects, superseded: packs }) = repacked {
+            tracing::info!(objects, "the mirror's objects were packed");
+            *superseded = Some((Instant::now(), packs));
+        }
+        Ok(())
     }
 }
 

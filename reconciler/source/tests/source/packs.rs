@@ -105,3 +105,22 @@ async fn small_fetches_leave_no_packs_and_large_ones_leave_one() {
     let packs = |place: &str| packs(&work.path().join("work").join(place)).len();
     assert_eq!((packs("repository.git"), packs("incoming.git")), (1, 0));
 }
+
+#[tokio::test]
+async fn single_objects_that_pile_up_are_packed_after_a_fetch() {
+    let (origin, work) = (Origin::new(), directory());
+    let repository = open(&origin.url(), &work).await;
+    // Each fetch is small, so what it brings is taken apart.
+    for number in 0..26 {
+        commit_many(&origin, "main", &format!("d{number}"), 80);
+        repository.fetch().await.unwrap();
+    }
+    let commit = origin.commit("main", &[("last", "1")]);
+    repository.fetch().await.unwrap();
+    repository.close().await;
+    let mirror = work.path().join("work/repository.git");
+    assert_eq!(packs(&mirror).len(), 1);
+    let repository = open(&origin.url(), &work).await;
+    assert_eq!(repository.read(&commit, "d0/79").await.unwrap().unwrap(), b"d0 79");
+    assert!(!repository.fetch().await.unwrap().is_new());
+}
