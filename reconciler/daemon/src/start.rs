@@ -236,7 +236,10 @@ async fn open_repository(
             environment: SshEnvironment::inherited(),
         },
         work_dir: work_dir.to_owned(),
-        limits: Limits::default(),
+        limits: Limits {
+            fetch: settings.fetch_timeout.get(),
+            ..Limits::with_pack_bytes(settings.max_size.as_bytes())
+        },
     };
     Repository::open(config).await.map_err(|error| wrong(&error))
 }

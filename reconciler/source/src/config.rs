@@ -155,6 +155,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The defaults with another size of a pack, and what a pack may unfold to in proportion.
+    #[must_use]
+    pub fn with_pack_bytes(pack_bytes: u64) -> Self {
+        let default = Self::default();
+        let times = (pack_bytes / default.pack_bytes).max(1);
+        Self {
+            pack_bytes,
+            pack_objects: default.pack_objects.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX)),
+            expanded_bytes: default.expanded_bytes.saturating_mul(times),
+            ..default
+        }
+    }
+}
+
 /// What one checkout may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckoutLimits {

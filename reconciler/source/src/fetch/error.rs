@@ -138,7 +138,7 @@ pub enum FetchError {
         limit: Limit,
     },
     /// Time is over.
-    #[error("the fetch took longer than {after:?}")]
+    #[error("the fetch took longer than {after:?}: see `repository.fetch_timeout`")]
     Deadline {
         /// The limit.
         after: Duration,
@@ -199,7 +199,7 @@ impl fmt::Display for Limit {
             Self::AdvertisementBytes(limit) => {
                 write!(formatter, "its list of branches has over {limit} bytes")
             }
-            Self::PackBytes(limit) => write!(formatter, "its pack has over {limit} bytes"),
+            Self::PackBytes(limit) => write!(formatter, "its pack has over {limit} bytes: see `repository.max_size`"),
             Self::PackObjects(limit) => write!(formatter, "its pack has over {limit} objects"),
             Self::ObjectBytes(limit) => write!(formatter, "one object has over {limit} bytes"),
             Self::ExpandedBytes(limit) => write!(formatter, "its objects have over {limit} bytes together"),
