@@ -13,7 +13,7 @@ use crate::runner::{Applied, Event, Progress};
 /// Most errors that are kept of one command.
 const DIAGNOSTICS_MAX: usize = 50;
 
-/// A line of which something is told.
+/// A line that is reported.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Line {
     #[serde(rename = "type", default)]
@@ -29,10 +29,10 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Reads a line; `None` when nothing is told of it.
+    /// Reads a line; `None` when it is of no interest.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let line: Self = serde_json::from_str(text).ok()?;
-        let is_told = line.diagnostic.is_some()
+        let is_reported = line.diagnostic.is_some()
             || matches!(
                 line.kind.as_str(),
                 "change_summary"
@@ -42,7 +42,7 @@ impl Line {
                     | "apply_complete"
                     | "apply_errored"
             );
-        is_told.then_some(line)
+        is_reported.then_some(line)
     }
 }
 

@@ -333,23 +333,41 @@ impl Sink for Events<'_> {
     }
 }
 
-/// Keeps the lines of which something is told.
+/// Keeps the lines that are reported, until they can be.
 #[derive(Default)]
 struct Held {
     lines: Lines,
-    kept: Vec<Line>,
+    kept: Kept,
+}
+
+#[derive(Default)]
+struct Kept {
+    lines: Vec<Line>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn line(&mut self, text: &str) {
+        if let Some(line) = Line::read(text) {
+            self.lines.push(line);
+            self.bytes += text.len();
+        }
+    }
 }
 
 impl Held {
     fn finish(mut self) -> Vec<Line> {
-        self.lines.finish(|line| self.kept.extend(Line::read(line)));
-        self.kept
+        self.lines.finish(|line| self.kept.line(line));
+        self.kept.lines
     }
 }
 
 impl Sink for Held {
     fn take(&mut self, bytes: &[u8]) -> Result<(), TooMuch> {
-        self.lines.push(bytes, |line| self.kept.extend(Line::read(line)));
+        self.lines.push(bytes, |line| self.kept.line(line));
+        if self.kept.bytes > DOCUMENT_BYTES_MAX {
+            return Err(TooMuch { max_bytes: DOCUMENT_BYTES_MAX as u64 });
+        }
         Ok(())
     }
 }

@@ -152,6 +152,14 @@ async fn the_states_secrets_are_kept_out_of_what_a_plan_says_before_they_were_re
 }
 
 #[tokio::test]
+async fn a_plan_that_talks_without_end_is_stopped() {
+    let line = r#"{"type":"planned_change","change":{"resource":{"addr":"a.b"},"action":"create"}}"#;
+    let rig = Rig::fake(&format!("if [ \"$1\" = plan ]; then exec /usr/bin/yes '{line}'; fi"));
+    let error = rig.plan().await.unwrap_err();
+    assert!(matches!(error, RunError::TooMuchOutput { step: Step::Plan, .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn what_a_plan_says_is_not_told_when_the_states_secrets_are_unknown() {
     let rig = Rig::fake(
         "case \"$1\" in plan) echo 'Error: with planted-in-state' >&2; exit 1;; state) echo 'Error: no state' >&2; exit 1;; esac",
