@@ -26,7 +26,6 @@ pub(crate) use selection::Selection;
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckedOut {
-    /// Files and links.
     pub files: usize,
     /// Links among them, and those that a path leads through.
     pub links: usize,
@@ -42,58 +41,34 @@ pub enum CheckoutError {
     Read(#[from] ReadError),
     /// The directory is not ours alone.
     #[error("`{}` is not an empty directory: a checkout needs one of its own", path.display())]
-    NotEmpty {
-        /// The directory.
-        path: PathBuf,
-    },
+    NotEmpty { path: PathBuf },
     /// Entries that no tree of ours may hold.
     #[error("the commit cannot be checked out safely: {}", list(entries))]
     Refused {
         /// Them all, or the first twenty.
         entries: Vec<RefusedEntry>,
     },
-    /// Too many entries.
     #[error("the commit has over {limit} files and directories")]
-    TooMany {
-        /// The limit.
-        limit: usize,
-    },
-    /// Too many bytes.
+    TooMany { limit: usize },
     #[error("the files of the commit have over {limit} bytes together")]
-    TooLarge {
-        /// The limit.
-        limit: u64,
-    },
+    TooLarge { limit: u64 },
     /// Directories in directories.
     #[error("directories of the commit are nested deeper than {limit}")]
-    TooDeep {
-        /// The limit.
-        limit: usize,
-    },
-    /// Time is over.
+    TooDeep { limit: usize },
     #[error("the checkout took longer than {after:?}")]
-    Deadline {
-        /// The limit.
-        after: Duration,
-    },
+    Deadline { after: Duration },
     /// Nobody waits for it any more.
     #[error("the checkout was cancelled")]
     Cancelled,
-    /// The disk.
     #[error("could not write `{}`", path.display())]
     Write {
-        /// The file or directory.
         path: PathBuf,
-        /// What failed.
         #[source]
         source: std::io::Error,
     },
-    /// libgit2.
     #[error("libgit2 failed while {doing}")]
     Git {
-        /// What was attempted.
         doing: &'static str,
-        /// What failed.
         #[source]
         source: git2::Error,
     },

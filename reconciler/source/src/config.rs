@@ -12,7 +12,6 @@ use crate::remote::RemoteUrl;
 /// All that is needed to watch one repository.
 #[derive(Debug, Clone)]
 pub struct RepositoryConfig {
-    /// Where it is.
     pub url: RemoteUrl,
     /// The branch that is followed.
     pub branch: String,
@@ -81,7 +80,6 @@ pub struct SshFile(PathBuf);
     path.display()
 )]
 pub struct InvalidSshFile {
-    /// The path.
     pub path: PathBuf,
 }
 
@@ -100,7 +98,6 @@ impl TryFrom<PathBuf> for SshFile {
 }
 
 impl SshFile {
-    /// The path.
     #[must_use]
     pub fn as_path(&self) -> &Path {
         &self.0

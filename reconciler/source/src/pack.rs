@@ -34,7 +34,6 @@ pub(crate) struct Taken {
 }
 
 impl<'o> PackWriter<'o> {
-    /// Starts a pack.
     pub(crate) fn new(
         odb: &'o Odb<'_>,
         limits: &Limits,
@@ -42,17 +41,16 @@ impl<'o> PackWriter<'o> {
         progress: &Arc<Mutex<Progress>>,
     ) -> Result<Self, FetchError> {
         let mut writer = odb.packwriter().map_err(FetchError::git("starting a pack"))?;
-        let (watched, told) = (budget.clone(), progress.clone());
+        let (watched, shared) = (budget.clone(), progress.clone());
         writer.progress(move |stats| {
             let (done, of) = (stats.indexed_objects(), stats.total_objects());
-            lock(&told).indexed(done, of);
+            lock(&shared).indexed(done, of);
             watched.check().is_ok()
         });
         let progress = progress.clone();
         Ok(Self { gate: PackGate::new(limits), writer, budget: budget.clone(), progress })
     }
 
-    /// Takes the next bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
         for piece in bytes.chunks(PIECE) {
             FetchError::check(&self.budget)?;

@@ -37,28 +37,19 @@ const OPEN_MAX: Duration = Duration::from_secs(120);
 pub enum OpenError {
     /// A branch name that Git would not take.
     #[error("`{branch}` is no name of a branch")]
-    Branch {
-        /// The name.
-        branch: String,
-    },
+    Branch { branch: String },
     /// A file of certificates.
     #[error("the certificate authorities for https cannot be used")]
     Authorities(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The work directory.
     #[error("could not make the work directory `{}`", path.display())]
     WorkDirectory {
-        /// The directory.
         path: PathBuf,
-        /// What failed.
         #[source]
         source: std::io::Error,
     },
-    /// libgit2.
     #[error("could not make the mirror in `{}`", path.display())]
     Mirror {
-        /// The work directory.
         path: PathBuf,
-        /// What failed.
         #[source]
         source: git2::Error,
     },
@@ -243,7 +234,7 @@ impl Repository {
         .await
     }
 
-    /// The content of a file at a commit, when there is one. Directories are told by names and `/`; no link is
+    /// The content of a file at a commit, when there is one. A path is names with `/` between them; no link is
     /// followed.
     ///
     /// # Errors

@@ -191,7 +191,7 @@ pub fn rescue_state(tree: &Path, directory: &str, data_dir: &Path) -> Result<Opt
     KeptStates::of(data_dir).take_from(&tree.join(directory))
 }
 
-/// What can be told without running anything.
+/// What can be checked without running anything.
 fn check_binding(job: &Job, plan: &SavedPlan) -> Result<(), Stale> {
     let binding = &plan.binding;
     if binding.commit != job.commit {

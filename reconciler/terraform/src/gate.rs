@@ -37,7 +37,7 @@ pub use reach::{Reach, reach};
 use files::ModuleFiles;
 use rules::Rules;
 
-/// Most refusals that are told.
+/// Most refusals that are reported.
 const REFUSALS_MAX: usize = 50;
 /// Most modules that are read.
 const MODULES_MAX: usize = 200;

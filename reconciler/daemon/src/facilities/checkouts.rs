@@ -23,7 +23,7 @@ const ROUNDS_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub struct Checkouts {
     /// One for each environment, by the folder it is kept in.
-    kept: Mutex<BTreeMap<PathBuf, Sealed>>,
+    cached: Mutex<BTreeMap<PathBuf, Sealed>>,
     /// Those whose runs are over, by their folders.
     idle: Mutex<BTreeMap<PathBuf, Sealed>>,
 }
@@ -37,7 +37,7 @@ struct Sealed {
 
 /// What a checkout is made for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct Request<'a> {
     /// The commit.
     pub commit: &'a CommitId,
     /// How Terraform is run.
@@ -46,9 +46,9 @@ pub struct Wanted<'a> {
     pub variables: &'a BTreeMap<String, Secret>,
 }
 
-/// A checkout that a run works in. Handed in when the run has ended and nothing of it runs any more.
+/// A checkout that a run works in. Released when the run has ended and nothing of it runs any more.
 #[derive(Debug)]
-pub struct Lent {
+pub struct InUse {
     tree: PathBuf,
     sealed: Option<Sealed>,
 }
@@ -58,53 +58,53 @@ impl Checkouts {
     ///
     /// # Errors
     /// See [`CheckoutError`].
-    pub async fn lend(
+    pub async fn acquire(
         &self,
         repository: &Repository,
-        wanted: Wanted<'_>,
-        kept: &Path,
+        request: Request<'_>,
+        cache: &Path,
         tree: &Path,
-    ) -> Result<Lent, CheckoutError> {
-        let key = wanted.key();
-        let sealed = lock(&self.kept).remove(kept);
+    ) -> Result<InUse, CheckoutError> {
+        let key = request.key();
+        let sealed = lock(&self.cached).remove(cache);
         if let Some(sealed) = sealed.filter(|sealed| sealed.key == key)
-            && is_as_it_was(kept, sealed.seal).await
-            && std::fs::rename(kept, tree).is_ok()
+            && is_as_it_was(cache, sealed.seal).await
+            && std::fs::rename(cache, tree).is_ok()
         {
-            return Ok(Lent { tree: tree.to_owned(), sealed: Some(sealed) });
+            return Ok(InUse { tree: tree.to_owned(), sealed: Some(sealed) });
         }
-        remove(kept);
-        check_out(repository, wanted, tree).await?;
+        remove(cache);
+        check_out(repository, request, tree).await?;
         let folder = tree.to_owned();
         let seal = tokio::task::spawn_blocking(move || Seal::of(&folder).ok()).await.ok().flatten();
-        Ok(Lent { tree: tree.to_owned(), sealed: seal.map(|seal| Sealed { key, seal }) })
+        Ok(InUse { tree: tree.to_owned(), sealed: seal.map(|seal| Sealed { key, seal }) })
     }
 
     /// The checkout that an earlier run of the same rollout worked in.
-    pub fn lend_again(&self, tree: &Path) -> Lent {
-        Lent { tree: tree.to_owned(), sealed: lock(&self.idle).remove(tree) }
+    pub fn reacquire(&self, tree: &Path) -> InUse {
+        InUse { tree: tree.to_owned(), sealed: lock(&self.idle).remove(tree) }
     }
 
     /// Takes a checkout back whose run has ended. A run that was dropped before its end hands nothing in.
-    pub fn hand_in(&self, lent: Lent) {
-        if let Some(sealed) = lent.sealed {
-            lock(&self.idle).insert(lent.tree, sealed);
+    pub fn release(&self, in_use: InUse) {
+        if let Some(sealed) = in_use.sealed {
+            lock(&self.idle).insert(in_use.tree, sealed);
         }
     }
 
     /// Keeps a checkout that is not needed where it is any more, if nothing was written there.
-    pub fn keep(&self, tree: &Path, kept: &Path) {
+    pub fn cache(&self, tree: &Path, cache: &Path) {
         let Some(sealed) = lock(&self.idle).remove(tree) else { return };
         if Seal::of(tree).is_ok_and(|now| now == sealed.seal) {
-            remove(kept);
-            if std::fs::rename(tree, kept).is_ok() {
-                lock(&self.kept).insert(kept.to_owned(), sealed);
+            remove(cache);
+            if std::fs::rename(tree, cache).is_ok() {
+                lock(&self.cached).insert(cache.to_owned(), sealed);
             }
         }
     }
 }
 
-impl Wanted<'_> {
+impl Request<'_> {
     fn key(self) -> [u8; 32] {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
@@ -123,19 +123,19 @@ impl Wanted<'_> {
 
 /// Where an environment's checkout is kept.
 #[must_use]
-pub fn kept_in(work_dir: &Path, name: &EnvironmentName) -> PathBuf {
+pub fn cached_in(work_dir: &Path, name: &EnvironmentName) -> PathBuf {
     work_dir.join("trees").join(name.as_str())
 }
 
 /// Checks out the declared directory, and then what is reached from what is there, until nothing is lacking. Where
 /// that cannot be told, or a link leads elsewhere, everything is checked out.
-async fn check_out(repository: &Repository, wanted: Wanted<'_>, tree: &Path) -> Result<(), CheckoutError> {
+async fn check_out(repository: &Repository, request: Request<'_>, tree: &Path) -> Result<(), CheckoutError> {
     let mut paths = BTreeSet::new();
     // The first round has nothing, and reaches what is declared.
     for _ in 0..ROUNDS_MAX {
         remove(tree);
         let limits = CheckoutLimits::default();
-        let written = match repository.checkout_paths(wanted.commit, &paths, tree, limits).await {
+        let written = match repository.checkout_paths(request.commit, &paths, tree, limits).await {
             Ok(written) => written,
             // The whole is told of in the same way.
             Err(CheckoutError::Refused { .. }) => break,
@@ -144,19 +144,19 @@ async fn check_out(repository: &Repository, wanted: Wanted<'_>, tree: &Path) -> 
         if written.links > 0 {
             break;
         }
-        match reached(tree, wanted).await {
+        match reached(tree, request).await {
             Reach::Paths(reached) if reached.iter().all(|path| is_among(path, &paths)) => return Ok(()),
             Reach::Paths(reached) => paths.extend(reached),
             Reach::Unknown => break,
         }
     }
     remove(tree);
-    repository.checkout(wanted.commit, tree, CheckoutLimits::default()).await.map(drop)
+    repository.checkout(request.commit, tree, CheckoutLimits::default()).await.map(drop)
 }
 
-async fn reached(tree: &Path, wanted: Wanted<'_>) -> Reach {
-    let (tree, terraform) = (tree.to_owned(), wanted.terraform.clone());
-    let variables = wanted.variables.clone();
+async fn reached(tree: &Path, request: Request<'_>) -> Reach {
+    let (tree, terraform) = (tree.to_owned(), request.terraform.clone());
+    let variables = request.variables.clone();
     let walk = tokio::task::spawn_blocking(move || reach(&tree, &terraform, &variables));
     walk.await.unwrap_or(Reach::Unknown)
 }

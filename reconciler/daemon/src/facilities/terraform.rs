@@ -14,7 +14,7 @@ use moorline_source::CheckoutError;
 use moorline_terraform::{Event, Job, Progress, RunError, SavedPlan};
 use serde_json::Value;
 
-use super::checkouts::{Lent, Wanted, kept_in};
+use super::checkouts::{InUse, Request, cached_in};
 use super::runs::{Runs, data_dir};
 use crate::shared::Shared;
 use crate::{chain, clock};
@@ -53,37 +53,37 @@ pub enum JobError {
 
 impl TerraformRunner for Shared {
     async fn plan(&self, run: &Run<'_>) -> Result<PlanSummary, RunFailed> {
-        let (job, lent) = self.job(run, Tree::Fresh).await?;
+        let (job, in_use) = self.job(run, Tree::Fresh).await?;
         let planned = self.runner.plan(&job, &self.stopping, &Told(run.name)).await;
-        self.checkouts.hand_in(lent);
+        self.checkouts.release(in_use);
         Ok(planned.map_err(failed)?.summary)
     }
 
     async fn apply(&self, run: &Run<'_>, plan: &PlanBinding) -> Result<(), RunFailed> {
-        let (job, lent) = self.job(run, Tree::AsPlanned).await?;
+        let (job, in_use) = self.job(run, Tree::AsPlanned).await?;
         let plan = SavedPlan { path: moorline_terraform::plan_path(&job.run_dir), binding: plan.clone() };
         let applied = self.runner.apply(&job, &plan, &self.stopping, &Told(run.name)).await;
-        self.checkouts.hand_in(lent);
+        self.checkouts.release(in_use);
         applied.map(drop).map_err(failed)
     }
 
     async fn state(&self, run: &Run<'_>) -> Result<Option<Value>, RunFailed> {
-        let (job, lent) = self.job(run, Tree::Fresh).await?;
+        let (job, in_use) = self.job(run, Tree::Fresh).await?;
         let state = self.runner.state(&job, &self.stopping).await;
-        self.checkouts.hand_in(lent);
+        self.checkouts.release(in_use);
         state.map_err(failed)
     }
 
     fn tidy(&self, run: &Run<'_>) {
         let runs = self.runs(run);
-        self.keep(run.name, &runs.folder(&run.id));
+        self.cache(run.name, &runs.folder(&run.id));
         runs.remove(&run.id);
     }
 
     fn tidy_all(&self, name: &EnvironmentName, terraform: &declaration::Terraform) {
         let runs = Runs::of(&self.work_dir, name, terraform);
         for folder in runs.folders() {
-            self.keep(name, &folder);
+            self.cache(name, &folder);
         }
         runs.remove_all();
     }
@@ -105,11 +105,11 @@ impl Shared {
         Runs::of(&self.work_dir, run.name, &run.declared)
     }
 
-    fn keep(&self, name: &EnvironmentName, folder: &Path) {
-        self.checkouts.keep(&tree(folder), &kept_in(&self.work_dir, name));
+    fn cache(&self, name: &EnvironmentName, folder: &Path) {
+        self.checkouts.cache(&tree(folder), &cached_in(&self.work_dir, name));
     }
 
-    async fn job(&self, run: &Run<'_>, which: Tree) -> Result<(Job, Lent), JobError> {
+    async fn job(&self, run: &Run<'_>, which: Tree) -> Result<(Job, InUse), JobError> {
         let runs = self.runs(run);
         let folder = runs.folder(&run.id);
         let mut variables = BTreeMap::new();
@@ -121,21 +121,21 @@ impl Shared {
         let data_dir = data_dir(&self.work_dir, run.name);
         private_folder(&data_dir)?;
         let checkout = tree(&folder);
-        let lent = if which == Tree::Fresh || !checkout.is_dir() {
+        let in_use = if which == Tree::Fresh || !checkout.is_dir() {
             let failed = |source| JobError::Folder { path: folder.clone(), source };
             runs.make_room(&run.id).map_err(failed)?;
             private_folder(&folder)?;
-            let kept = kept_in(&self.work_dir, run.name);
+            let kept = cached_in(&self.work_dir, run.name);
             if let Some(trees) = kept.parent() {
                 private_folder(trees)?;
             }
-            let wanted = Wanted { commit: &run.commit, terraform: &run.declared, variables: &variables };
+            let request = Request { commit: &run.commit, terraform: &run.declared, variables: &variables };
             self.checkouts
-                .lend(&self.repository, wanted, &kept, &checkout)
+                .acquire(&self.repository, request, &kept, &checkout)
                 .await
                 .map_err(|source| JobError::Checkout { commit: run.commit.clone(), source })?
         } else {
-            self.checkouts.lend_again(&checkout)
+            self.checkouts.reacquire(&checkout)
         };
         let job = Job {
             tree: checkout,
@@ -147,7 +147,7 @@ impl Shared {
             mirror: self.mirror.clone(),
             now: clock::now(),
         };
-        Ok((job, lent))
+        Ok((job, in_use))
     }
 }
 

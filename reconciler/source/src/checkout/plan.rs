@@ -20,7 +20,6 @@ const LINK: i32 = 0o120_000;
 /// What to write, in order.
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
-    /// Files and links.
     pub(super) files: usize,
     /// Links among them, and those that a path leads through.
     pub(super) links: usize,

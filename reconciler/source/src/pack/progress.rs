@@ -1,4 +1,4 @@
-//! Tells the log how far a long fetch has come. A short one says nothing.
+//! Logs how far a long fetch has come. A short one logs nothing.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How far the packs of one fetch have come.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    told: Instant,
+    logged_at: Instant,
     lines: u32,
 }
 
 impl Progress {
     /// Starts now; the first line comes after five seconds.
     pub(crate) fn start() -> Self {
-        Self { told: Instant::now(), lines: 0 }
+        Self { logged_at: Instant::now(), lines: 0 }
     }
 
     /// Objects and bytes that have arrived of the pack that is received.
@@ -34,9 +34,9 @@ impl Progress {
     }
 
     fn is_due(&mut self) -> bool {
-        let is_due = self.told.elapsed() >= EVERY;
+        let is_due = self.logged_at.elapsed() >= EVERY;
         if is_due {
-            self.told = Instant::now();
+            self.logged_at = Instant::now();
             self.lines += 1;
         }
         is_due
@@ -48,11 +48,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_told_every_five_seconds_and_no_sooner() {
+    fn a_line_is_logged_every_five_seconds_and_no_sooner() {
         let mut progress = Progress::start();
         progress.received(1, 2, 3);
         assert_eq!(progress.lines, 0);
-        progress.told = Instant::now().checked_sub(EVERY).unwrap();
+        progress.logged_at = Instant::now().checked_sub(EVERY).unwrap();
         progress.received(1, 2, 3);
         progress.indexed(1, 2);
         assert_eq!(progress.lines, 1);

@@ -80,7 +80,7 @@ pub(super) struct SshUpstream {
     conversation: Option<Conversation>,
 }
 
-/// A process that has told its branches and waits for a request.
+/// A process that has listed its branches and waits for a request.
 struct Conversation {
     packets: PacketReader<'static>,
     stdin: ChildStdin,

@@ -9,7 +9,7 @@ use hcl_edit::template::{Element, Template};
 use hcl_edit::visit::{self, Visit};
 
 use super::node::{Call, Field, LineStarts, Node, Parsed, Part, Shape, Unreadable};
-use super::reach::ups;
+use super::reach::parents;
 
 /// Reads a `.tf` file.
 pub(super) fn parse(text: &str) -> Result<Parsed, Unreadable> {
@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Unreadable> {
     let mut calls = Calls { line_of: &|offset| lines.line(offset), fallback: 1, found: Vec::new() };
     calls.visit_body(&body);
     let calls = calls.found;
-    Ok(Parsed { root: Reader { lines: &lines }.body(&body, 1), calls, ups: ups(text) })
+    Ok(Parsed { root: Reader { lines: &lines }.body(&body, 1), calls, parents: parents(text) })
 }
 
 /// The calls inside a template, all on one line: the file's or JSON text's own line is not kept through escapes.

@@ -1,11 +1,11 @@
 //! Terraform's JSON syntax to [`Node`]s, and every function call in its texts.
 //!
 //! A reader of its own, because two things matter that others drop: names may be repeated, each a block of its own,
-//! and lines are told. Texts are templates, as Terraform reads them.
+//! and lines are numbered. Texts are templates, as Terraform reads them.
 
 use super::hcl;
 use super::node::{Call, Field, Node, Parsed, Shape, Unreadable};
-use super::reach::ups;
+use super::reach::parents;
 
 /// Deepest nesting.
 const DEPTH_MAX: usize = 64;
@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Unreadable> {
     if !matches!(root.shape, Shape::Map(_) | Shape::List(_)) {
         return Err(Unreadable { line: root.line, reason: "cannot be read: expected an object".to_owned() });
     }
-    Ok(Parsed { root, calls: reader.calls, ups: ups(text) })
+    Ok(Parsed { root, calls: reader.calls, parents: parents(text) })
 }
 
 struct Reader<'a> {

@@ -104,7 +104,7 @@ pub(super) struct Parsed {
     pub(super) root: Node,
     pub(super) calls: Vec<Call>,
     /// How often its text goes up in a path.
-    pub(super) ups: usize,
+    pub(super) parents: usize,
 }
 
 /// A file that could not be read.
@@ -114,7 +114,7 @@ pub(super) struct Unreadable {
     pub(super) reason: String,
 }
 
-/// Offsets of line starts, to tell lines.
+/// Offsets of line starts, to number lines.
 pub(super) struct LineStarts(Vec<usize>);
 
 impl LineStarts {

@@ -36,21 +36,21 @@ pub enum Reach {
 pub(super) struct Found {
     looked_for: BTreeSet<PathBuf>,
     /// How many `..` the code holds, and how many of them are in paths that were looked for.
-    ups: usize,
-    ups_looked_for: usize,
+    parents: usize,
+    parents_looked_for: usize,
     takes_paths_apart: bool,
 }
 
 impl Found {
     /// The text of a file of code.
-    pub(super) fn code(&mut self, ups: usize) {
-        self.ups += ups;
+    pub(super) fn code(&mut self, parents: usize) {
+        self.parents += parents;
     }
 
     /// A path that is written out and was looked for.
-    pub(super) fn looked_for(&mut self, path: Option<PathBuf>, ups: usize) {
+    pub(super) fn looked_for(&mut self, path: Option<PathBuf>, parents: usize) {
         self.looked_for.extend(path);
-        self.ups_looked_for += ups;
+        self.parents_looked_for += parents;
     }
 
     /// A call of a function that reads no file.
@@ -61,7 +61,7 @@ impl Found {
     }
 }
 
-/// The paths that a checkout has to hold for this Terraform, as far as what is checked out in `root` tells.
+/// The paths that a checkout has to hold for this Terraform, as far as it follows from what is checked out in `root`.
 #[must_use]
 pub fn reach(root: &Path, declared: &Terraform, variables: &BTreeMap<String, Secret>) -> Reach {
     paths(root, declared, variables).map_or(Reach::Unknown, Reach::Paths)
@@ -76,14 +76,14 @@ fn paths(
     let mut wanted = BTreeSet::from([root.join(&declared.directory)]);
     // What is declared at first: these paths are where everything begins.
     wanted.extend(declared.var_files.iter().map(|file| root.join(&declared.directory).join(file)));
-    let values = variables.values().map(|value| ups(value.expose()));
-    if values.chain(value_files(&root, declared).map(|text| ups(&text))).any(|ups| ups > 0) {
+    let values = variables.values().map(|value| parents(value.expose()));
+    if values.chain(value_files(&root, declared).map(|text| parents(&text))).any(|parents| parents > 0) {
         return None;
     }
     if let Ok(walked) = walk(&root, declared) {
         let found = walked.rules.found;
         let has_remote_modules = !walked.rules.report.remote_modules.is_empty();
-        if has_remote_modules || found.takes_paths_apart || found.ups != found.ups_looked_for {
+        if has_remote_modules || found.takes_paths_apart || found.parents != found.parents_looked_for {
             return None;
         }
         wanted.extend(found.looked_for);
@@ -111,7 +111,7 @@ fn value_files(root: &Path, declared: &Terraform) -> impl Iterator<Item = String
 }
 
 /// How often a text says `..` as part of a path.
-pub(super) fn ups(text: &str) -> usize {
+pub(super) fn parents(text: &str) -> usize {
     let bytes = text.as_bytes();
     let is_up = |at: usize| {
         let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied();

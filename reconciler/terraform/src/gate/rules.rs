@@ -10,7 +10,7 @@ use moorline_model::declaration::Terraform;
 use super::files::{self, ModuleFiles};
 use super::node::{Call, Part, Unreadable};
 use super::paths::{self, Bases, Reads};
-use super::reach::{Found, ups};
+use super::reach::{Found, parents};
 use super::sources::{self, BUILT_IN};
 use super::tree::relative;
 use super::{GateReport, Refusal, hcl, init};
@@ -99,7 +99,7 @@ impl<'a> Rules<'a> {
         self.report.files += files.0.len();
         let mut module = Module::default();
         for (file, parsed) in &files.0 {
-            self.found.code(parsed.ups);
+            self.found.code(parsed.parents);
             self.blocks(file, &parsed.root, &mut module);
             let read = init::of_file(&parsed.root);
             if read.as_deref() != Some("") {
@@ -129,7 +129,7 @@ impl<'a> Rules<'a> {
         match paths::target(call, &bases) {
             Err(reason) => self.refuse(file, call.line, reason),
             Ok(target) => {
-                self.found.looked_for(Some(target.clone()), ups_of(call));
+                self.found.looked_for(Some(target.clone()), parents_of(call));
                 if reads == Reads::Template {
                     self.template(&target, file, folder, call.line);
                 }
@@ -148,7 +148,7 @@ impl<'a> Rules<'a> {
                         self.refuse(template, call.line, "a template runs another template");
                     } else {
                         // Of a template only the paths that it reads count; the rest is not for Terraform.
-                        self.found.code(ups_of(&call));
+                        self.found.code(parents_of(&call));
                         self.call(template, folder, &call);
                     }
                 }
@@ -206,7 +206,7 @@ impl<'a> Rules<'a> {
                 }
                 continue;
             }
-            self.found.looked_for(sources::normal(&folder.join(source)), ups(source));
+            self.found.looked_for(sources::normal(&folder.join(source)), parents(source));
             let called = std::fs::canonicalize(folder.join(source)).ok().filter(|called| called.is_dir());
             let Some(called) = called.filter(|called| called.starts_with(&self.root)) else {
                 self.refuse(file, *line, format!("the module `{source}` is no folder of the repository"));
@@ -262,7 +262,7 @@ impl<'a> Rules<'a> {
 }
 
 /// How often the path that a call reads goes up.
-fn ups_of(call: &Call) -> usize {
+fn parents_of(call: &Call) -> usize {
     let parts = call.arguments.first().into_iter().flatten();
-    parts.map(|part| if let Part::Text(text) = part { ups(text) } else { 0 }).sum()
+    parts.map(|part| if let Part::Text(text) = part { parents(text) } else { 0 }).sum()
 }

@@ -32,28 +32,28 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    async fn lend(&self) -> Result<Lent, CheckoutError> {
+    async fn acquire(&self) -> Result<InUse, CheckoutError> {
         let variables = BTreeMap::new();
-        let wanted = Wanted { commit: &self.commit, terraform: &self.terraform, variables: &variables };
-        self.checkouts.lend(&self.repository, wanted, &self.path("kept"), &self.path("run")).await
+        let request = Request { commit: &self.commit, terraform: &self.terraform, variables: &variables };
+        self.checkouts.acquire(&self.repository, request, &self.path("kept"), &self.path("run")).await
     }
 
     /// A run that does something in its checkout, and then its folder is removed.
     async fn run(&self, during: impl FnOnce(&Path)) {
-        let lent = self.lend().await.unwrap();
+        let in_use = self.acquire().await.unwrap();
         during(&self.path("run"));
-        self.checkouts.hand_in(lent);
+        self.checkouts.release(in_use);
         self.tidy();
     }
 
     /// Whether the next run would get the checkout that is kept: without a mirror, there is no other.
     async fn is_kept(&self) -> bool {
         fs::remove_dir_all(self.path("work/repository.git")).unwrap();
-        self.lend().await.is_ok()
+        self.acquire().await.is_ok()
     }
 
     fn tidy(&self) {
-        self.checkouts.keep(&self.path("run"), &self.path("kept"));
+        self.checkouts.cache(&self.path("run"), &self.path("kept"));
         remove(&self.path("run"));
     }
 
@@ -147,7 +147,7 @@ async fn what_is_written_into_a_kept_checkout_is_not_used() {
 #[tokio::test]
 async fn a_run_that_was_dropped_keeps_nothing() {
     let bench = Bench::new(&[]).await;
-    drop(bench.lend().await.unwrap());
+    drop(bench.acquire().await.unwrap());
     bench.tidy();
     assert!(!bench.is_kept().await);
 }
@@ -155,17 +155,17 @@ async fn a_run_that_was_dropped_keeps_nothing() {
 #[tokio::test]
 async fn the_apply_of_a_rollout_hands_in_what_its_plan_worked_in() {
     let bench = Bench::new(&[]).await;
-    let lent = bench.lend().await.unwrap();
-    bench.checkouts.hand_in(lent);
-    let again = bench.checkouts.lend_again(&bench.path("run"));
-    bench.checkouts.hand_in(again);
+    let in_use = bench.acquire().await.unwrap();
+    bench.checkouts.release(in_use);
+    let again = bench.checkouts.reacquire(&bench.path("run"));
+    bench.checkouts.release(again);
     bench.tidy();
     assert!(bench.is_kept().await);
     // An apply that did not come to its end may still run in there.
     let bench = Bench::new(&[]).await;
-    let lent = bench.lend().await.unwrap();
-    bench.checkouts.hand_in(lent);
-    drop(bench.checkouts.lend_again(&bench.path("run")));
+    let in_use = bench.acquire().await.unwrap();
+    bench.checkouts.release(in_use);
+    drop(bench.checkouts.reacquire(&bench.path("run")));
     bench.tidy();
     assert!(!bench.is_kept().await);
 }
