@@ -2,6 +2,7 @@
 //! daemon's environment. Each trait of [`moorline_cycle::facilities`] is implemented for [`Shared`].
 
 mod aws;
+pub mod checkouts;
 mod fleet;
 mod identity;
 mod runs;
@@ -17,6 +18,7 @@ use moorline_plan::decide::Decision;
 use moorline_plan::gates::SituationSnapshot;
 
 pub use aws::AwsMemory;
+pub use checkouts::Checkouts;
 pub use fleet::Connections;
 pub use identity::Identities;
 

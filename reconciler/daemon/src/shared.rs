@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::explanations::Explanations;
-use crate::facilities::{AwsMemory, Connections, Identities};
+use crate::facilities::{AwsMemory, Checkouts, Connections, Identities};
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
 use crate::turns::Turns;
@@ -42,6 +42,8 @@ pub struct Shared {
     pub identities: Identities,
     /// What the AWS lane keeps from one look to the next.
     pub aws: AwsMemory,
+    /// Checkouts for Terraform.
+    pub checkouts: Checkouts,
     /// Why changes are not applied, for people who ask.
     pub explanations: Arc<Explanations>,
     /// What is cached between cycles, in memory only.

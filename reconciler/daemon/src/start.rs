@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bell::Bells;
 use crate::explanations::Explanations;
-use crate::facilities::{AwsMemory, Connections, Identities};
+use crate::facilities::{AwsMemory, Checkouts, Connections, Identities};
 use crate::manager::Manager;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -135,6 +135,7 @@ pub(crate) async fn start(
         metrics,
         identities: Identities::default(),
         aws: AwsMemory::default(),
+        checkouts: Checkouts::default(),
         explanations,
         cache: Cache::default(),
         turns: Turns::default(),
@@ -245,7 +246,10 @@ async fn open_repository(
             environment: SshEnvironment::inherited(),
         },
         work_dir: work_dir.to_owned(),
-        limits: Limits::default(),
+        limits: Limits {
+            fetch: settings.fetch_timeout.get(),
+            ..Limits::with_pack_bytes(settings.max_size.as_bytes())
+        },
     };
     Repository::open(config).await.map_err(|error| wrong(&error))
 }

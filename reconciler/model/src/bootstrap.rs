@@ -2,7 +2,7 @@
 //! (`MOORLINE_REPOSITORY__URL`).
 
 use moorline_config::check::Problem;
-use moorline_config::{Duration, Mistakes, Reference, Source, schema};
+use moorline_config::{ByteSize, Duration, Mistakes, Reference, Source, schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -152,6 +152,12 @@ pub struct Repository {
     /// How often to look, beside hooks and file events. Default: 30s.
     #[serde(default = "Repository::default_poll")]
     pub poll: Duration,
+    /// How large a fetch may be, as it travels or lies on the disk. Default: 512MiB.
+    #[serde(default = "Repository::default_max_size")]
+    pub max_size: ByteSize,
+    /// How long a fetch may take, from connecting to the last check. Default: 2m.
+    #[serde(default = "Repository::default_fetch_timeout")]
+    pub fetch_timeout: Duration,
     /// A token for https.
     #[serde(default)]
     pub token: Option<Reference>,
@@ -178,6 +184,12 @@ impl Repository {
     }
     const fn default_poll() -> Duration {
         Duration::from_seconds(30)
+    }
+    const fn default_max_size() -> ByteSize {
+        ByteSize::from_bytes(512 * 1024 * 1024)
+    }
+    const fn default_fetch_timeout() -> Duration {
+        Duration::from_seconds(120)
     }
 }
 

@@ -1,12 +1,13 @@
-//! Writes the whole tree of a commit into a directory of its own.
+//! Writes the tree of a commit, or some paths of it, into a directory of its own.
 //!
-//! First the tree is read to its end and judged: names, kinds, links, sizes. Only a tree without a single refused
+//! First what is written is read to its end and judged: names, kinds, links, sizes. Only a tree without a single refused
 //! entry is written, so that what is refused leaves nothing behind. Then it is written by hand, one entry at a time
 //! and each relative to its opened parent: no hooks, no filters, no attributes, no LFS, no submodules.
 
 mod entry;
 mod link;
 mod plan;
+mod selection;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -20,12 +21,14 @@ use crate::mirror::Mirror;
 use crate::read::{ReadError, find};
 
 pub use entry::{EntryProblem, RefusedEntry};
+pub(crate) use selection::Selection;
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckedOut {
-    /// Files and links.
     pub files: usize,
+    /// Links among them, and those that a path leads through.
+    pub links: usize,
     /// Bytes of all files together.
     pub bytes: u64,
 }
@@ -38,58 +41,34 @@ pub enum CheckoutError {
     Read(#[from] ReadError),
     /// The directory is not ours alone.
     #[error("`{}` is not an empty directory: a checkout needs one of its own", path.display())]
-    NotEmpty {
-        /// The directory.
-        path: PathBuf,
-    },
+    NotEmpty { path: PathBuf },
     /// Entries that no tree of ours may hold.
     #[error("the commit cannot be checked out safely: {}", list(entries))]
     Refused {
         /// Them all, or the first twenty.
         entries: Vec<RefusedEntry>,
     },
-    /// Too many entries.
     #[error("the commit has over {limit} files and directories")]
-    TooMany {
-        /// The limit.
-        limit: usize,
-    },
-    /// Too many bytes.
+    TooMany { limit: usize },
     #[error("the files of the commit have over {limit} bytes together")]
-    TooLarge {
-        /// The limit.
-        limit: u64,
-    },
+    TooLarge { limit: u64 },
     /// Directories in directories.
     #[error("directories of the commit are nested deeper than {limit}")]
-    TooDeep {
-        /// The limit.
-        limit: usize,
-    },
-    /// Time is over.
+    TooDeep { limit: usize },
     #[error("the checkout took longer than {after:?}")]
-    Deadline {
-        /// The limit.
-        after: Duration,
-    },
+    Deadline { after: Duration },
     /// Nobody waits for it any more.
     #[error("the checkout was cancelled")]
     Cancelled,
-    /// The disk.
     #[error("could not write `{}`", path.display())]
     Write {
-        /// The file or directory.
         path: PathBuf,
-        /// What failed.
         #[source]
         source: std::io::Error,
     },
-    /// libgit2.
     #[error("libgit2 failed while {doing}")]
     Git {
-        /// What was attempted.
         doing: &'static str,
-        /// What failed.
         #[source]
         source: git2::Error,
     },
@@ -112,16 +91,17 @@ fn list(entries: &[RefusedEntry]) -> String {
     entries.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Writes the tree of `commit` into `into`, which must not exist or be empty, and which only its owner can enter.
+/// Writes the selected part of the tree of `commit` into `into`, which must not exist or be empty, and which only its owner can enter.
 pub(crate) fn checkout(
     mirror: &Mirror,
     commit: &CommitId,
+    selection: &Selection,
     into: &Path,
     limits: &CheckoutLimits,
     budget: &Budget,
 ) -> Result<CheckedOut, CheckoutError> {
     let id = find(mirror, commit)?;
-    let plan = plan::plan(mirror.repository(), id, limits, budget)?;
+    let plan = plan::plan(mirror.repository(), id, selection, limits, budget)?;
     write::write(mirror.repository(), &plan, into, budget)?;
-    Ok(CheckedOut { files: plan.files, bytes: plan.bytes })
+    Ok(CheckedOut { files: plan.files, links: plan.links, bytes: plan.bytes })
 }

@@ -12,7 +12,6 @@ use crate::remote::RemoteUrl;
 /// All that is needed to watch one repository.
 #[derive(Debug, Clone)]
 pub struct RepositoryConfig {
-    /// Where it is.
     pub url: RemoteUrl,
     /// The branch that is followed.
     pub branch: String,
@@ -81,7 +80,6 @@ pub struct SshFile(PathBuf);
     path.display()
 )]
 pub struct InvalidSshFile {
-    /// The path.
     pub path: PathBuf,
 }
 
@@ -100,7 +98,6 @@ impl TryFrom<PathBuf> for SshFile {
 }
 
 impl SshFile {
-    /// The path.
     #[must_use]
     pub fn as_path(&self) -> &Path {
         &self.0
@@ -151,6 +148,21 @@ impl Default for Limits {
             object_bytes: 64 * MIB,
             expanded_bytes: 16 * 1024 * MIB,
             file_bytes: 8 * MIB,
+        }
+    }
+}
+
+impl Limits {
+    /// The defaults with another size of a pack, and what a pack may unfold to in proportion.
+    #[must_use]
+    pub fn with_pack_bytes(pack_bytes: u64) -> Self {
+        let default = Self::default();
+        let times = (pack_bytes / default.pack_bytes).max(1);
+        Self {
+            pack_bytes,
+            pack_objects: default.pack_objects.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX)),
+            expanded_bytes: default.expanded_bytes.saturating_mul(times),
+            ..default
         }
     }
 }

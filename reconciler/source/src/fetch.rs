@@ -6,14 +6,19 @@
 
 mod error;
 
-use git2::Oid;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use git2::{Odb, OdbLookupFlags, Oid};
 use moorline_model::{CommitId, Revision};
 
 use crate::budget::Budget;
 use crate::config::Limits;
 use crate::incoming::Incoming;
 use crate::mirror::{Mirror, commit_id};
-use crate::pack::PackWriter;
+use crate::pack::{PackWriter, Progress, Taken};
 use crate::transport::Upstream;
 
 pub use error::{FetchError, Limit};
@@ -86,12 +91,74 @@ fn receive(
     budget: &Budget,
 ) -> Result<(), FetchError> {
     let known = mirror.known_commits(previous).map_err(FetchError::git("listing the known commits"))?;
+    let progress = Arc::new(Mutex::new(Progress::start()));
+    let packs = upstream.packs(&known)?;
+    if !packs.is_empty()
+        && copy(mirror, &packs, limits, budget, &progress)?
+        && is_complete(mirror, wanted, previous, budget)?
+    {
+        upstream.leave();
+        return Ok(());
+    }
     let incoming = Incoming::open(mirror).map_err(FetchError::git("opening the place for what comes in"))?;
     let odb = incoming.objects().map_err(FetchError::git("opening the place for what comes in"))?;
-    let mut pack = PackWriter::new(&odb, limits, budget)?;
-    upstream.send(wanted, &known, &mut pack)?;
-    let objects = pack.finish()?;
+    let here = mirror.objects().map_err(FetchError::git("opening the mirror's objects"))?;
+    let mut pack = PackWriter::new(&odb, limits, budget, &progress)?;
+    let has = |id| here.exists_ext(id, OdbLookupFlags::NO_REFRESH);
+    upstream.send(wanted, &known, &has, &mut pack)?;
+    let objects = pack.finish()?.objects;
     incoming.hand_over(mirror, objects, budget)
+}
+
+/// Copies packs as they are, through the gate, all under the limits of one. Says whether it was done: packs that are
+/// too large as a whole may be small enough in the part that is needed.
+fn copy(
+    mirror: &Mirror,
+    packs: &[PathBuf],
+    limits: &Limits,
+    budget: &Budget,
+    progress: &Arc<Mutex<Progress>>,
+) -> Result<bool, FetchError> {
+    let incoming = Incoming::open(mirror).map_err(FetchError::git("opening the place for what comes in"))?;
+    let odb = incoming.objects().map_err(FetchError::git("opening the place for what comes in"))?;
+    let (mut left, mut objects) = (limits.clone(), 0);
+    for path in packs {
+        match copy_one(&odb, path, &left, budget, progress) {
+            Ok(taken) => {
+                left.pack_bytes -= taken.bytes;
+                left.pack_objects -= taken.objects;
+                left.expanded_bytes -= taken.expanded;
+                objects += taken.objects;
+            }
+            Err(FetchError::TooLarge { .. }) => return Ok(false),
+            // Whoever pushes there has packed anew.
+            Err(FetchError::ReadPack { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    incoming.hand_over(mirror, objects, budget)?;
+    Ok(true)
+}
+
+fn copy_one(
+    odb: &Odb<'_>,
+    path: &Path,
+    limits: &Limits,
+    budget: &Budget,
+    progress: &Arc<Mutex<Progress>>,
+) -> Result<Taken, FetchError> {
+    let failed = |source| FetchError::ReadPack { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let mut pack = PackWriter::new(odb, limits, budget, progress)?;
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer).map_err(failed)? {
+            0 => return pack.finish(),
+            read => pack.write(&buffer[..read])?,
+        }
+    }
 }
 
 /// Whether the mirror holds a commit with all of its history and files. What `previous` reaches is known to be there.

@@ -11,11 +11,12 @@ use git2::{Config, Odb, Oid, Repository, RepositoryInitOptions};
 use crate::budget::Budget;
 use crate::fetch::FetchError;
 use crate::mirror::Mirror;
+use crate::repack::sync;
 
 /// Objects up to which a pack is taken apart.
 const APART_MAX: u32 = 100;
 
-/// A bare repository that only ever holds one pack.
+/// A bare repository that only ever holds the packs of one fetch.
 pub(crate) struct Incoming {
     repository: Repository,
     packs: PathBuf,
@@ -40,7 +41,7 @@ impl Incoming {
         self.repository.odb()
     }
 
-    /// Puts the pack, which holds so many objects, into the mirror.
+    /// Puts the packs, which hold so many objects together, into the mirror.
     pub(crate) fn hand_over(&self, mirror: &Mirror, objects: u32, budget: &Budget) -> Result<(), FetchError> {
         if objects <= APART_MAX {
             self.take_apart(mirror, budget)?;
@@ -50,6 +51,37 @@ impl Incoming {
         clear(&self.packs);
         let refresh = mirror.objects().and_then(|objects| objects.refresh());
         refresh.map_err(FetchError::git("reading the mirror anew"))
+    }
+
+    /// The ids of all objects in some packs of the mirror. They are linked here to be read apart from the others.
+    pub(crate) fn ids_of(&self, packs: &[PathBuf]) -> Result<Vec<Oid>, FetchError> {
+        for pack in packs {
+            for path in [pack.clone(), pack.with_extension("idx")] {
+                let to = self.packs.join(path.file_name().unwrap_or_default());
+                std::fs::hard_link(&path, to).map_err(|source| FetchError::HandOver { source })?;
+            }
+        }
+        let doing = "listing the objects of a pack";
+        // One of its own, which forgets the packs with the listing.
+        let repository = Repository::open_bare(self.repository.path()).map_err(FetchError::git(doing))?;
+        let mut ids = Vec::new();
+        let odb = repository.odb().map_err(FetchError::git(doing))?;
+        let listed = odb.foreach(|id| {
+            ids.push(*id);
+            true
+        });
+        listed.map_err(FetchError::git(doing))?;
+        clear(&self.packs);
+        Ok(ids)
+    }
+
+    /// Moves the packs that were made here into the mirror, and returns when they are on the disk.
+    pub(crate) fn move_packs_durably(&self, mirror: &Mirror) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(&self.packs)? {
+            sync(&entry?.path())?;
+        }
+        self.move_pack(mirror)?;
+        sync(&mirror.repository().path().join("objects/pack"))
     }
 
     fn take_apart(&self, mirror: &Mirror, budget: &Budget) -> Result<(), FetchError> {

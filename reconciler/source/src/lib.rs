@@ -13,6 +13,8 @@
 //! hands it to the `mirror`; `tree` and
 //! `checkout` read it. Why the transports are our own: `docs/decisions/0003-git-transports.md`.
 
+#![expect(missing_docs, reason = "only this workspace uses the crate; a doc says what a name does not")]
+
 mod budget;
 mod changed;
 mod checkout;
@@ -24,6 +26,7 @@ mod mirror;
 mod pack;
 mod read;
 mod remote;
+mod repack;
 mod repository;
 mod text;
 mod transport;

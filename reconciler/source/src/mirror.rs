@@ -22,10 +22,10 @@ const AUTHOR_MAX: usize = 120;
 /// Characters of a message's first line that are kept.
 const MESSAGE_MAX: usize = 300;
 
-/// Commits that are looked at for what to tell a remote we have.
+/// Most commits that are walked for the list of what we have (`have` lines).
 const KNOWN_LOOKED_AT: usize = 2_000;
 
-/// The newest commits, which a remote is told all of.
+/// The newest commits, all of which are in that list.
 const KNOWN_IN_FULL: usize = 16;
 
 /// The opened mirror.
@@ -76,7 +76,6 @@ impl Mirror {
         &self.repository
     }
 
-    /// The objects.
     pub(crate) fn objects(&self) -> Result<Odb<'_>, git2::Error> {
         self.repository.odb()
     }
@@ -105,7 +104,7 @@ impl Mirror {
         Ok(ancestor == descendant || self.repository.graph_descendant_of(descendant, ancestor)?)
     }
 
-    /// Commits to tell a remote that we have: the newest ones, then ever fewer of the older, so that a branch which
+    /// Commits that we have, for the remote to leave out: the newest ones, then ever fewer of the older, so that a branch which
     /// was rewritten far back still finds common ground.
     pub(crate) fn known_commits(&self, tip: Option<Oid>) -> Result<Vec<Oid>, git2::Error> {
         let Some(tip) = tip else { return Ok(Vec::new()) };

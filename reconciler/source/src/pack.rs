@@ -1,8 +1,10 @@
 //! Takes a pack in: measured first by the gate, then handed to libgit2, which writes and indexes it.
 
 mod gate;
+mod progress;
 
 use std::io::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use git2::{Odb, OdbPackwriter};
 
@@ -10,6 +12,8 @@ use crate::budget::Budget;
 use crate::config::Limits;
 use crate::fetch::FetchError;
 use gate::PackGate;
+
+pub(crate) use progress::Progress;
 
 /// Bytes that go through between two looks at the clock.
 const PIECE: usize = 16 * 1024;
@@ -19,18 +23,34 @@ pub(crate) struct PackWriter<'o> {
     gate: PackGate,
     writer: OdbPackwriter<'o>,
     budget: Budget,
+    progress: Arc<Mutex<Progress>>,
+}
+
+/// What a pack took of the limits.
+pub(crate) struct Taken {
+    pub(crate) bytes: u64,
+    pub(crate) objects: u32,
+    pub(crate) expanded: u64,
 }
 
 impl<'o> PackWriter<'o> {
-    /// Starts a pack.
-    pub(crate) fn new(odb: &'o Odb<'_>, limits: &Limits, budget: &Budget) -> Result<Self, FetchError> {
+    pub(crate) fn new(
+        odb: &'o Odb<'_>,
+        limits: &Limits,
+        budget: &Budget,
+        progress: &Arc<Mutex<Progress>>,
+    ) -> Result<Self, FetchError> {
         let mut writer = odb.packwriter().map_err(FetchError::git("starting a pack"))?;
-        let watched = budget.clone();
-        writer.progress(move |_| watched.check().is_ok());
-        Ok(Self { gate: PackGate::new(limits), writer, budget: budget.clone() })
+        let (watched, shared) = (budget.clone(), progress.clone());
+        writer.progress(move |stats| {
+            let (done, of) = (stats.indexed_objects(), stats.total_objects());
+            lock(&shared).indexed(done, of);
+            watched.check().is_ok()
+        });
+        let progress = progress.clone();
+        Ok(Self { gate: PackGate::new(limits), writer, budget: budget.clone(), progress })
     }
 
-    /// Takes the next bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
         for piece in bytes.chunks(PIECE) {
             FetchError::check(&self.budget)?;
@@ -39,19 +59,25 @@ impl<'o> PackWriter<'o> {
                 // git2 keeps libgit2's own words out of this error; they are still there to be asked for.
                 FetchError::Git { doing: "writing a pack", source: git2::Error::last_error(-1) }
             })?;
+            let (done, of) = self.gate.objects_passed();
+            lock(&self.progress).received(done, of, self.gate.taken().bytes);
         }
         Ok(())
     }
 
-    /// Ends the pack: applies its deltas and makes its objects readable. Gives their number.
-    pub(crate) fn finish(mut self) -> Result<u32, FetchError> {
+    /// Ends the pack: applies its deltas and makes its objects readable.
+    pub(crate) fn finish(mut self) -> Result<Taken, FetchError> {
         self.gate.finish()?;
-        let objects = self.gate.objects();
-        if objects > 0 {
+        let taken = self.gate.taken();
+        if taken.objects > 0 {
             let result = self.writer.commit();
             FetchError::check(&self.budget)?;
             result.map_err(FetchError::git("indexing a pack"))?;
         }
-        Ok(objects)
+        Ok(taken)
     }
+}
+
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,57 +12,26 @@ use crate::mirror::Mirror;
 pub enum ReadError {
     /// Never fetched.
     #[error("commit {commit} is not in the mirror")]
-    UnknownCommit {
-        /// The commit.
-        commit: CommitId,
-    },
+    UnknownCommit { commit: CommitId },
     /// A path that could lead elsewhere.
     #[error("`{path}` is no path inside a repository: expected names with `/` between them")]
-    Path {
-        /// The path.
-        path: String,
-    },
+    Path { path: String },
     /// A directory, a link or a submodule.
     #[error("`{path}` is no file but a {kind}")]
-    NotAFile {
-        /// The path.
-        path: String,
-        /// What it is.
-        kind: &'static str,
-    },
-    /// More than is allowed.
+    NotAFile { path: String, kind: &'static str },
     #[error("`{path}` has {bytes} bytes; at most {limit} are read")]
-    TooLarge {
-        /// The path.
-        path: String,
-        /// Its size.
-        bytes: u64,
-        /// The limit.
-        limit: u64,
-    },
+    TooLarge { path: String, bytes: u64, limit: u64 },
     /// A directory holds more files than are listed.
     #[error("there are more than {limit} files below `{path}`")]
-    TooManyFiles {
-        /// The directory.
-        path: String,
-        /// The limit.
-        limit: usize,
-    },
-    /// Time is over.
+    TooManyFiles { path: String, limit: usize },
     #[error("reading the mirror took longer than {after:?}")]
-    Deadline {
-        /// The limit.
-        after: Duration,
-    },
+    Deadline { after: Duration },
     /// The process is about to end.
     #[error("the repository was closed")]
     Closed,
-    /// libgit2.
     #[error("libgit2 failed while {doing}")]
     Git {
-        /// What was attempted.
         doing: &'static str,
-        /// What failed.
         #[source]
         source: git2::Error,
     },

@@ -50,18 +50,14 @@ pub enum InvalidRemoteUrl {
     /// `?…` or `#…`.
     #[error("the repository address holds a query or a fragment")]
     Query,
-    /// User name.
     #[error(
         "the user name in the repository address may hold letters, digits and . _ + only, and not start with a dash"
     )]
     User,
-    /// Host.
     #[error("the host in the repository address is missing, starts with a dash or is no host name")]
     Host,
-    /// Port.
     #[error("the port in the repository address is not a number from 1 to 65535")]
     Port,
-    /// Path.
     #[error(
         "the path in the repository address is missing, starts with a dash, or is not absolute where it must be"
     )]

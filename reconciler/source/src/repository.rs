@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use moorline_model::{CommitId, Revision};
 use tokio::runtime::Handle;
@@ -15,46 +16,41 @@ use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
 use crate::changed;
-use crate::checkout::{self, CheckedOut, CheckoutError};
+use crate::checkout::{self, CheckedOut, CheckoutError, Selection};
 use crate::config::{CheckoutLimits, RepositoryConfig};
 use crate::fetch::{self, FetchError, Fetched};
 use crate::list;
 use crate::mirror::Mirror;
 use crate::read::{ReadError, find};
 use crate::remote::RemoteUrl;
+use crate::repack::{self, Repacked, Thresholds};
 use crate::transport::{self, HttpsClient, InvalidAuthorities};
 use crate::tree::{self, TreeDigest};
 
 /// Revisions that one call of [`Repository::log`] gives at most.
 const LOG_MAX: usize = 10_000;
 
+/// How long somebody may have a pack open: the longest that a read or a checkout takes, twice.
+const OPEN_MAX: Duration = Duration::from_secs(120);
+
 /// Why a repository could not be made ready. Nothing was fetched yet.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A branch name that Git would not take.
     #[error("`{branch}` is no name of a branch")]
-    Branch {
-        /// The name.
-        branch: String,
-    },
+    Branch { branch: String },
     /// A file of certificates.
     #[error("the certificate authorities for https cannot be used")]
     Authorities(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The work directory.
     #[error("could not make the work directory `{}`", path.display())]
     WorkDirectory {
-        /// The directory.
         path: PathBuf,
-        /// What failed.
         #[source]
         source: std::io::Error,
     },
-    /// libgit2.
     #[error("could not make the mirror in `{}`", path.display())]
     Mirror {
-        /// The work directory.
         path: PathBuf,
-        /// What failed.
         #[source]
         source: git2::Error,
     },
@@ -81,6 +77,8 @@ struct Shared {
     https: HttpsClient,
     /// Held by the fetch that runs; says whether one has run to its end.
     fetching: Arc<Mutex<bool>>,
+    /// Packs that a newer one holds all of, and since when. They are removed before the next is made.
+    superseded: std::sync::Mutex<Option<(Instant, Vec<PathBuf>)>>,
     tasks: TaskTracker,
     closed: CancellationToken,
 }
@@ -106,6 +104,7 @@ impl Repository {
             mirror,
             https,
             fetching: Arc::new(Mutex::new(false)),
+            superseded: std::sync::Mutex::default(),
             tasks,
             closed: CancellationToken::new(),
         };
@@ -140,9 +139,31 @@ impl Repository {
                 !*has_fetched,
             )?;
             *has_fetched = true;
-            Ok(fetched)
+            Ok::<_, FetchError>(fetched)
         });
-        work.await.map_err(|_| FetchError::Cancelled)?
+        let fetched = work.await.map_err(|_| FetchError::Cancelled)??;
+        if fetched.is_new() {
+            self.tidy();
+        }
+        Ok(fetched)
+    }
+
+    /// Packs what has piled up in the mirror, if enough has. It begins when no fetch runs; nobody waits for it but the
+    /// next fetch.
+    fn tidy(&self) {
+        let shared = self.shared.clone();
+        self.shared.tasks.spawn(async move {
+            let turn = shared.fetching.clone().lock_owned().await;
+            let packing = shared.clone();
+            let work = shared.tasks.spawn_blocking(move || {
+                let _turn = turn;
+                if let Err(error) = packing.repack() {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "packing the mirror");
+                }
+            });
+            // What it has to say, it has said.
+            drop(work.await);
+        });
     }
 
     /// The branch's newest commit as of the last fetch; nothing before the first.
@@ -214,7 +235,7 @@ impl Repository {
         .await
     }
 
-    /// The content of a file at a commit, when there is one. Directories are told by names and `/`; no link is
+    /// The content of a file at a commit, when there is one. A path is names with `/` between them; no link is
     /// followed.
     ///
     /// # Errors
@@ -267,13 +288,38 @@ impl Repository {
         into: &Path,
         limits: CheckoutLimits,
     ) -> Result<CheckedOut, CheckoutError> {
+        self.check_out(commit, Selection::All, into, limits).await
+    }
+
+    /// As [`Self::checkout`], of these files and directories alone, the latter with all that is below them. A path that
+    /// the commit does not have is passed over; so is one that leads through a link.
+    ///
+    /// # Errors
+    /// See [`Self::checkout`]; what is not written is not judged either.
+    pub async fn checkout_paths(
+        &self,
+        commit: &CommitId,
+        paths: &BTreeSet<String>,
+        into: &Path,
+        limits: CheckoutLimits,
+    ) -> Result<CheckedOut, CheckoutError> {
+        self.check_out(commit, Selection::of(paths), into, limits).await
+    }
+
+    async fn check_out(
+        &self,
+        commit: &CommitId,
+        selection: Selection,
+        into: &Path,
+        limits: CheckoutLimits,
+    ) -> Result<CheckedOut, CheckoutError> {
         let cancel = self.shared.closed.child_token();
         let _on_drop = cancel.clone().drop_guard();
         let budget = Budget::start(limits.time, cancel);
         let (shared, commit, into) = (self.shared.clone(), commit.clone(), into.to_owned());
         let work = self.shared.tasks.spawn_blocking(move || {
             let mirror = Mirror::open(&shared.mirror).map_err(CheckoutError::git("opening the mirror"))?;
-            checkout::checkout(&mirror, &commit, &into, &limits, &budget)
+            checkout::checkout(&mirror, &commit, &selection, &into, &limits, &budget)
         });
         work.await.map_err(|_| CheckoutError::Cancelled)?
     }
@@ -310,6 +356,26 @@ impl Repository {
             Ok(done) => done.map_err(|_| ReadError::Closed)?,
             Err(_) => Err(ReadError::Deadline { after }),
         }
+    }
+}
+
+impl Shared {
+    fn repack(&self) -> Result<(), FetchError> {
+        let mut superseded = self.superseded.lock().unwrap_or_else(PoisonError::into_inner);
+        if superseded.as_ref().is_some_and(|(since, _)| since.elapsed() < OPEN_MAX) {
+            return Ok(());
+        }
+        if let Some((_, packs)) = superseded.take() {
+            repack::remove_superseded(&packs);
+        }
+        let budget = Budget::start(self.config.limits.fetch, self.closed.child_token());
+        let mirror = Mirror::open(&self.mirror).map_err(FetchError::git("opening the mirror"))?;
+        let repacked = repack::repack(&mirror, Thresholds::default(), &self.config.limits, &budget)?;
+        if let Some(Repacked { objects, superseded: packs }) = repacked {
+            tracing::info!(objects, "the mirror's objects were packed");
+            *superseded = Some((Instant::now(), packs));
+        }
+        Ok(())
     }
 }
 

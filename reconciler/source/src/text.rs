@@ -3,7 +3,7 @@
 use moorline_model::masking;
 
 /// The first line of a text: at most `limit` characters, with every control and direction-changing character
-/// replaced, so that it can neither move a cursor nor show other words than it holds, and without what smells of a secret:
+/// replaced, so that it can neither move a cursor nor show other words than it holds, and without what looks like a secret:
 /// a title is shown in messages, logs and the console.
 pub(crate) fn line(text: &str, limit: usize) -> String {
     let first = masking::masked(text.trim().lines().next().unwrap_or_default());

@@ -4,6 +4,8 @@ mod https;
 mod local;
 mod ssh;
 
+use std::path::PathBuf;
+
 use git2::Oid;
 
 use crate::budget::Budget;
@@ -20,8 +22,19 @@ pub(crate) trait Upstream {
     /// The branches, as they are now.
     fn heads(&mut self) -> Result<Heads, FetchError>;
 
-    /// Sends everything that `wanted` reaches and no commit of `known` does.
-    fn send(&mut self, wanted: Oid, known: &[Oid], pack: &mut PackWriter<'_>) -> Result<(), FetchError>;
+    /// Packs on this machine that are worth copying as they are, before anything is sent.
+    fn packs(&mut self, _known: &[Oid]) -> Result<Vec<PathBuf>, FetchError> {
+        Ok(Vec::new())
+    }
+
+    /// Sends everything that `wanted` reaches and no commit of `known` does. What `has` knows may be left out.
+    fn send(
+        &mut self,
+        wanted: Oid,
+        known: &[Oid],
+        has: &dyn Fn(Oid) -> bool,
+        pack: &mut PackWriter<'_>,
+    ) -> Result<(), FetchError>;
 
     /// Takes leave when nothing is lacking, so that the other end logs no broken connection.
     fn leave(&mut self) {}

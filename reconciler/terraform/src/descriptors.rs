@@ -1,7 +1,7 @@
 //! Descriptors that this process itself was started with, and that every child of it gets as well.
 //!
 //! All that we open is closed in children. What a careless parent left open when it started the daemon is not, and
-//! closing it needs code that this workspace forbids; so it is found and told.
+//! closing it needs code that this workspace forbids; so it is found and reported.
 
 use std::fs;
 

@@ -167,6 +167,18 @@ impl Diagnostic {
         })
     }
 
+    /// Whether Terraform wants `init` to run first: what it installed or wrote is gone, or is not what the code asks
+    /// for.
+    pub(crate) fn asks_for_init(&self) -> bool {
+        const SIGNS: [&str; 4] = [
+            "nitialization required",
+            "Module not installed",
+            "Required plugins are not installed",
+            "Inconsistent dependency lock file",
+        ];
+        SIGNS.iter().any(|sign| self.summary.contains(sign))
+    }
+
     /// Whether Terraform refused a saved plan because the state moved on.
     #[must_use]
     pub fn is_stale_plan(&self) -> bool {

@@ -3,11 +3,13 @@
 //! What it cannot do is keep a provider from reading what this process' user may read. Where providers are not
 //! trusted that far, a runner with an identity of its own belongs behind the same seam.
 
+mod memory;
 mod session;
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,7 +23,8 @@ use crate::plan_json;
 use crate::private::{KeptStates, failed, private_file, remove};
 use crate::redact::redact_state;
 use crate::runner::{Applied, Job, Planned, Progress, Runner, SavedPlan, Silent, StateIdentity, StateRead};
-use session::{Gate, Session};
+use memory::Memory;
+use session::{Gate, Prepared, Session};
 
 /// The oldest plan that is applied. A saved plan is applied without looking at what is live again.
 pub const PLAN_AGE_SECONDS_MAX: i64 = 600;
@@ -31,11 +34,17 @@ pub struct EmbeddedRunner {
     grace: Duration,
     lock_timeout: &'static str,
     gate: Gate,
+    memory: Arc<Memory>,
 }
 
 impl Default for EmbeddedRunner {
     fn default() -> Self {
-        Self { grace: Self::GRACE, lock_timeout: Self::LOCK_TIMEOUT, gate: Gate::Closed }
+        Self {
+            grace: Self::GRACE,
+            lock_timeout: Self::LOCK_TIMEOUT,
+            gate: Gate::Closed,
+            memory: Arc::default(),
+        }
     }
 }
 
@@ -48,13 +57,13 @@ impl EmbeddedRunner {
 
     /// With another time between the interrupt and the kill.
     #[must_use]
-    pub const fn with_grace(self, grace: Duration) -> Self {
+    pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
 
     /// With another time to wait for the state's lock, as Terraform reads it (`0s`, `2m`).
     #[must_use]
-    pub const fn with_lock_timeout(self, lock_timeout: &'static str) -> Self {
+    pub fn with_lock_timeout(self, lock_timeout: &'static str) -> Self {
         Self { lock_timeout, ..self }
     }
 
@@ -63,9 +72,6 @@ impl EmbeddedRunner {
     }
 
     async fn plan_in(&self, session: &Session<'_>) -> Result<Planned, RunError> {
-        session.prepare().await?;
-        // Read before the plan is made: if the state moves in between, the plan is refused later, never applied.
-        let state = session.state_identity().await?;
         let file = session.folder.plan_file();
         // Terraform keeps the mode of a file that is there already.
         private_file(&file, b"")?;
@@ -73,7 +79,14 @@ impl EmbeddedRunner {
         out.push(&file);
         let mut arguments = vec!["-json".into(), "-input=false".into(), self.lock_timeout(), out];
         arguments.extend(session.var_files());
-        session.events(Step::Plan, arguments, None).await?;
+        let prepared = session.prepare().await?;
+        let state = match session.plan(arguments.clone()).await {
+            Err(error) if prepared == Prepared::Before && error.asks_for_init() => {
+                session.initialise().await?;
+                session.plan(arguments).await?
+            }
+            other => other?,
+        };
         let json = session.document(Step::Show, vec!["-json".into(), file.clone().into()]).await?;
         let binding = PlanBinding {
             commit: session.job.commit.clone(),
@@ -89,13 +102,12 @@ impl EmbeddedRunner {
 
     async fn apply_in(&self, session: &Session<'_>, plan: &SavedPlan) -> Result<Applied, RunError> {
         session.prepare().await?;
-        let state = session.state_identity().await?;
-        let binding = &plan.binding;
-        let is_same = state.as_ref().map(|state| state.serial) == binding.state_serial
-            && state.map(|state| state.lineage) == binding.state_lineage;
-        if !is_same {
-            return Err(RunError::PlanStale(Stale::StateChanged));
+        match self.memory.take_plan(&plan.path) {
+            Some(known) => session.learn(known),
+            // Made before a restart: what the state marks as secret is not known any more.
+            None => drop(session.state_identity().await?),
         }
+        // Whether the state is still the one that was planned on, Terraform asks itself, under its lock.
         let arguments =
             vec!["-json".into(), "-input=false".into(), self.lock_timeout(), plan.path.clone().into()];
         let applied = session.events(Step::Apply, arguments, Some(session.folder.apply_output())).await;
@@ -118,9 +130,10 @@ impl Runner for EmbeddedRunner {
         cancel: &CancellationToken,
         progress: &dyn Progress,
     ) -> Result<Planned, RunError> {
-        let session = Session::open(job, cancel, progress, self.grace, self.gate)?;
+        let session = Session::open(self, job, cancel, progress)?;
         // An error drops the session, and with it the folder.
         let planned = self.plan_in(&session).await?;
+        self.memory.planned(&planned.saved.path, job.now, session.known());
         session.folder.keep();
         Ok(planned)
     }
@@ -134,7 +147,7 @@ impl Runner for EmbeddedRunner {
     ) -> Result<Applied, RunError> {
         let result = match check_binding(job, plan) {
             Ok(()) => {
-                let session = Session::open(job, cancel, progress, self.grace, self.gate)?;
+                let session = Session::open(self, job, cancel, progress)?;
                 self.apply_in(&session, plan).await
             }
             Err(stale) => Err(RunError::PlanStale(stale)),
@@ -151,10 +164,17 @@ impl Runner for EmbeddedRunner {
         known: Option<&StateIdentity>,
         cancel: &CancellationToken,
     ) -> Result<StateRead, RunError> {
-        let session = Session::open(job, cancel, &Silent, self.grace, self.gate)?;
-        session.prepare().await?;
+        let session = Session::open(self, job, cancel, &Silent)?;
+        let prepared = session.prepare().await?;
         // Read before the state is: if it moves in between, the next read sees that, and none is ever missed.
-        let Some(identity) = session.state_identity().await? else { return Ok(StateRead::Absent) };
+        let identity = match session.state_identity().await {
+            Err(error) if prepared == Prepared::Before && error.asks_for_init() => {
+                session.initialise().await?;
+                session.state_identity().await?
+            }
+            other => other?,
+        };
+        let Some(identity) = identity else { return Ok(StateRead::Absent) };
         if known == Some(&identity) {
             return Ok(StateRead::Unmoved);
         }
@@ -185,7 +205,7 @@ pub fn rescue_state(tree: &Path, directory: &str, data_dir: &Path) -> Result<Opt
     KeptStates::of(data_dir).take_from(&tree.join(directory))
 }
 
-/// What can be told without running anything.
+/// What can be checked without running anything.
 fn check_binding(job: &Job, plan: &SavedPlan) -> Result<(), Stale> {
     let binding = &plan.binding;
     if binding.commit != job.commit {

@@ -31,7 +31,6 @@ pub enum Step {
 }
 
 impl Step {
-    /// The command's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -63,7 +62,6 @@ pub enum Stale {
         /// The commit to apply.
         wanted: CommitId,
     },
-    /// It is too old.
     #[error("it is {age_seconds}s old, and more than {max_seconds}s is too old")]
     TooOld {
         /// Its age; negative when it was made in the future.
@@ -71,21 +69,17 @@ pub enum Stale {
         /// The oldest that is applied.
         max_seconds: i64,
     },
-    /// The state has changed since.
+    /// The state has changed since, as Terraform found when it had its lock.
     #[error("the state has changed since it was made")]
     StateChanged,
     /// The file is not the one that was made.
     #[error("the plan file is not the one that was made")]
     OtherFile,
-    /// The file is gone.
     #[error("the plan file is gone")]
     NoFile,
-    /// Terraform itself said so.
-    #[error("terraform found it stale")]
-    Terraform,
 }
 
-/// Who holds a state's lock, as Terraform tells it.
+/// Who holds a state's lock, as Terraform reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockHolder {
     /// The lock's id, for `force-unlock`.
@@ -94,7 +88,6 @@ pub struct LockHolder {
     pub who: Option<String>,
     /// For what.
     pub operation: Option<String>,
-    /// When.
     pub created: Option<String>,
 }
 
@@ -145,7 +138,6 @@ pub enum RunError {
     /// The static gate does not let the code through. Nothing was run.
     #[error("the Terraform code at {} was refused before it ran", commit.short())]
     Refused {
-        /// The commit.
         commit: CommitId,
         /// What it was refused for.
         #[source]
@@ -167,29 +159,23 @@ pub enum RunError {
     /// The private folder of the run could not be prepared.
     #[error("could not {attempt} `{}`", path.display())]
     Private {
-        /// What was attempted.
         attempt: &'static str,
         /// On which path.
         path: PathBuf,
-        /// Why it failed.
         #[source]
         source: io::Error,
     },
     /// The child process could not be started or watched.
     #[error("could not run `{} {step}`", program.display())]
     Child {
-        /// The command.
         step: Step,
-        /// The binary.
         program: PathBuf,
-        /// Why it failed.
         #[source]
         source: io::Error,
     },
     /// A command exited with an error.
     #[error("`terraform {step}` failed")]
     Failed {
-        /// The command.
         step: Step,
         /// What it said.
         #[source]
@@ -198,7 +184,6 @@ pub enum RunError {
     /// Another holds the state's lock.
     #[error("`terraform {step}` did not get the state's lock: held by {holder}")]
     Locked {
-        /// The command.
         step: Step,
         /// Who holds it.
         holder: LockHolder,
@@ -209,21 +194,15 @@ pub enum RunError {
     /// It took longer than the environment's `timeout`.
     #[error("`terraform {step}` was stopped after {}s, the longest that is allowed", after.as_secs())]
     TimedOut {
-        /// The command.
         step: Step,
         /// The longest that is allowed.
         after: Duration,
     },
-    /// It was cancelled.
     #[error("`terraform {step}` was cancelled")]
-    Cancelled {
-        /// The command.
-        step: Step,
-    },
+    Cancelled { step: Step },
     /// It wrote more than is read.
     #[error("`terraform {step}` was stopped: it wrote more than {max_bytes} bytes")]
     TooMuchOutput {
-        /// The command.
         step: Step,
         /// The most that is read.
         max_bytes: u64,
@@ -231,7 +210,6 @@ pub enum RunError {
     /// Its JSON could not be read. The reason names a place, never a value.
     #[error("could not read the JSON that `terraform {step}` wrote: {reason}")]
     Unreadable {
-        /// The command.
         step: Step,
         /// What kind of mistake, and where.
         reason: String,
@@ -265,6 +243,14 @@ impl RunError {
             | Self::TooMuchOutput { .. }
             | Self::Unreadable { .. }
             | Self::StateNotWritten { .. } => false,
+        }
+    }
+
+    /// Whether Terraform wants `init` to run first. It says so before it has done anything.
+    pub(crate) fn asks_for_init(&self) -> bool {
+        match self {
+            Self::Failed { failure, .. } => failure.diagnostics.iter().any(Diagnostic::asks_for_init),
+            _ => false,
         }
     }
 

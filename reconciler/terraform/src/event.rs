@@ -13,8 +13,9 @@ use crate::runner::{Applied, Event, Progress};
 /// Most errors that are kept of one command.
 const DIAGNOSTICS_MAX: usize = 50;
 
+/// A line that is reported.
 #[derive(Debug, Deserialize)]
-struct Line {
+pub(crate) struct Line {
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
@@ -25,6 +26,24 @@ struct Line {
     hook: Option<Hook>,
     #[serde(default)]
     changes: Option<Counts>,
+}
+
+impl Line {
+    /// Reads a line; `None` when it is of no interest.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let line: Self = serde_json::from_str(text).ok()?;
+        let is_reported = line.diagnostic.is_some()
+            || matches!(
+                line.kind.as_str(),
+                "change_summary"
+                    | "planned_change"
+                    | "apply_start"
+                    | "apply_progress"
+                    | "apply_complete"
+                    | "apply_errored"
+            );
+        is_reported.then_some(line)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,7 +88,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn line(&mut self, text: &str) {
-        let Ok(line) = serde_json::from_str::<Line>(text) else { return };
+        if let Some(line) = Line::read(text) {
+            self.take(line);
+        }
+    }
+
+    pub(crate) fn take(&mut self, line: Line) {
         if let Some(raw) = line.diagnostic {
             let diagnostic = Diagnostic::read(&raw, self.known);
             if diagnostic.severity == Severity::Error && self.errors.len() < DIAGNOSTICS_MAX {

@@ -14,9 +14,11 @@
 mod files;
 mod find;
 mod hcl;
+mod init;
 mod json;
 mod node;
 mod paths;
+mod reach;
 mod rules;
 mod sources;
 mod tree;
@@ -30,11 +32,12 @@ use moorline_model::declaration::Terraform;
 use serde::Deserialize;
 
 pub use find::{RootModule, root_modules};
+pub use reach::{Reach, reach};
 
 use files::ModuleFiles;
 use rules::Rules;
 
-/// Most refusals that are told.
+/// Most refusals that are reported.
 const REFUSALS_MAX: usize = 50;
 /// Most modules that are read.
 const MODULES_MAX: usize = 200;
@@ -50,6 +53,8 @@ pub struct GateReport {
     pub files: usize,
     /// Whether a provider must be installed.
     pub uses_plugins: bool,
+    /// What `init` reads of each file that it reads something of; `None` where some of it is known only at run time.
+    pub(crate) read_by_init: Vec<Option<String>>,
 }
 
 /// One thing that is not allowed.
@@ -95,6 +100,26 @@ impl std::error::Error for Refusals {}
 /// # Errors
 /// Every refusal.
 pub fn inspect(root: &Path, declared: &Terraform) -> Result<GateReport, Refusals> {
+    let mut walked = walk(root, declared)?;
+    if !walked.has_backend && !walked.rules.is_hopeless() {
+        walked.rules.refuse_backend(
+            "no `backend` is declared: the state would be lost together with the private checkout",
+        );
+    }
+    walked.rules.check_declared();
+    let mut refusals = tree::inspect(&walked.root);
+    refusals.extend(walked.rules.take_refusals());
+    verdict(refusals, walked.rules.report)
+}
+
+/// What was read of a checkout, from the root module on.
+struct Walked<'a> {
+    root: PathBuf,
+    rules: Rules<'a>,
+    has_backend: bool,
+}
+
+fn walk<'a>(root: &Path, declared: &'a Terraform) -> Result<Walked<'a>, Refusals> {
     let real = |path: &Path| fs::canonicalize(path);
     let (Ok(root), Ok(directory)) = (real(root), real(&root.join(&declared.directory))) else {
         return Err(one(&declared.directory, "is not a folder of the repository"));
@@ -102,17 +127,9 @@ pub fn inspect(root: &Path, declared: &Terraform) -> Result<GateReport, Refusals
     if !directory.starts_with(&root) || !directory.is_dir() {
         return Err(one(&declared.directory, "is not a folder of the repository"));
     }
-    let mut refusals = tree::inspect(&root);
-    let mut rules = Rules::new(root, directory.clone(), declared);
+    let mut rules = Rules::new(root.clone(), directory.clone(), declared);
     let has_backend = read_modules(&mut rules, vec![directory]);
-    if !has_backend && !rules.is_hopeless() {
-        rules.refuse_backend(
-            "no `backend` is declared: the state would be lost together with the private checkout",
-        );
-    }
-    rules.check_declared();
-    refusals.extend(rules.take_refusals());
-    verdict(refusals, rules.report)
+    Ok(Walked { root, rules, has_backend })
 }
 
 /// Reads modules that were fetched from elsewhere, with the same rules. `modules` is the folder Terraform fetched

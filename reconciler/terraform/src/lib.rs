@@ -7,6 +7,8 @@
 //! it does in order: [`gate`] reads the code before anything runs, `child` runs one command, `event` and
 //! [`diagnostic`] read what it says, [`plan_json`] reads the plan, [`redact`] keeps secrets in.
 
+#![expect(missing_docs, reason = "only this workspace uses the crate; a doc says what a name does not")]
+
 mod child;
 mod descriptors;
 pub mod diagnostic;
@@ -19,6 +21,7 @@ pub mod plan_json;
 mod private;
 pub mod redact;
 pub mod runner;
+mod seal;
 
 pub use descriptors::inherited_descriptors;
 pub use embedded::EmbeddedRunner;
@@ -26,3 +29,4 @@ pub use error::RunError;
 pub use locate::locate;
 pub use private::{plan_path, unwritten_state};
 pub use runner::{Applied, Event, Job, Planned, Progress, Runner, SavedPlan, StateIdentity, StateRead};
+pub use seal::Seal;

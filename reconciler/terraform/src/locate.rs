@@ -19,16 +19,10 @@ pub enum LocateError {
     #[error(
         "`{name}` is neither on PATH nor in `{TOOLS}/`: install it, or name its path in `terraform.binary`"
     )]
-    NotFound {
-        /// The name.
-        name: String,
-    },
+    NotFound { name: String },
     /// The path leads to no executable file.
     #[error("`{}` is no executable file", path.display())]
-    NotExecutable {
-        /// The path.
-        path: PathBuf,
-    },
+    NotExecutable { path: PathBuf },
     /// Terragrunt.
     #[error(
         "terragrunt is not served by this release: expected terraform or tofu, with the module as `directory`"
@@ -42,10 +36,7 @@ pub enum LocateError {
     },
     /// It lies inside the checkout.
     #[error("`{}` is part of the watched repository and may not be run", path.display())]
-    InsideTree {
-        /// The path.
-        path: PathBuf,
-    },
+    InsideTree { path: PathBuf },
 }
 
 /// Finds `terraform`, `tofu` or an absolute path.

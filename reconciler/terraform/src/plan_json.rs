@@ -1,7 +1,7 @@
 //! Reads `terraform show -json PLAN` (format 1.x, Terraform's and OpenTofu's) into a redacted summary.
 //!
 //! Fields that are not known are passed over, actions that are not known count as the most dangerous. Whether there is
-//! drift is told from here and never from an exit code: the code 2 is also given for plans that change nothing.
+//! drift is read from here and never from an exit code: the code 2 is also given for plans that change nothing.
 
 mod classify;
 mod difference;
@@ -50,7 +50,7 @@ pub(crate) fn parse(json: &[u8]) -> Result<Value, String> {
     })
 }
 
-/// A change as the summary tells it.
+/// A change as the summary has it.
 fn summary(address: String, resource_type: &str, action: Action, attributes: Vec<String>) -> ResourceChange {
     ResourceChange { address, resource_type: resource_type.to_owned(), action, attributes }
 }

@@ -2,7 +2,7 @@
 //!
 //! Three nets, each of which may be the only one that holds:
 //! 1. the masks that Terraform writes beside values ([`Mask`]); a shape it does not know counts as secret;
-//! 2. names that smell of a secret;
+//! 2. names that look like a secret's (masking);
 //! 3. values known to be secret ([`Known`]): the job's variables and everything that stood under a mask, wherever
 //!    else they turn up. Providers copy sensitive inputs to outputs that carry no mask.
 

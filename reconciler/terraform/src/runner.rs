@@ -53,7 +53,6 @@ pub struct SavedPlan {
 pub struct Planned {
     /// Redacted; safe to store and show.
     pub summary: PlanSummary,
-    /// The plan itself.
     pub saved: SavedPlan,
 }
 
@@ -75,46 +74,38 @@ pub enum Event {
     Step(Step),
     /// The plan would change this resource.
     Planned {
-        /// Its address.
         address: String,
         /// What would happen.
         action: Action,
     },
     /// A resource's change begins.
     Started {
-        /// Its address.
         address: String,
         /// What is being done.
         action: Action,
     },
-    /// A resource's change goes on; told every ten seconds.
+    /// A resource's change goes on; reported every ten seconds.
     Progress {
-        /// Its address.
         address: String,
         /// For how long.
         elapsed_seconds: u64,
     },
     /// A resource's change is done.
     Complete {
-        /// Its address.
         address: String,
         /// How long it took.
         elapsed_seconds: u64,
     },
     /// A resource's change failed.
-    Errored {
-        /// Its address.
-        address: String,
-    },
+    Errored { address: String },
 }
 
-/// Who is told of events. Called from the task that reads the child's output: it must not block.
+/// Receives events. Called from the task that reads the child's output: it must not block.
 pub trait Progress: Send + Sync {
-    /// Takes one event.
     fn report(&self, event: Event);
 }
 
-/// Tells nobody.
+/// Drops every event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

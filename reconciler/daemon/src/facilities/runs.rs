@@ -66,7 +66,9 @@ impl Runs {
         }
     }
 
-    fn folders(&self) -> Vec<PathBuf> {
+    /// The folders of all runs.
+    #[must_use]
+    pub(super) fn folders(&self) -> Vec<PathBuf> {
         match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use moorline_cycle::facilities::{ResolveError, Run, RunFailed, TerraformRunner};
 use moorline_model::plan::{PlanBinding, PlanSummary};
 use moorline_model::{CommitId, EnvironmentName, declaration};
-use moorline_source::{CheckoutError, CheckoutLimits};
+use moorline_source::CheckoutError;
 use moorline_terraform::{Event, Job, Progress, RunError, SavedPlan, StateIdentity, StateRead};
 
+use super::checkouts::{InUse, Request, cached_in};
 use super::runs::{Runs, data_dir};
 use crate::shared::Shared;
 use crate::{chain, clock};
@@ -51,23 +52,32 @@ pub enum JobError {
 
 impl TerraformRunner for Shared {
     async fn plan(&self, run: &Run<'_>) -> Result<PlanSummary, RunFailed> {
-        let job = self.job(run, Tree::Fresh).await?;
+        let (job, in_use) = self.job(run, Tree::Fresh).await?;
         let planned = self.runner.plan(&job, &self.stopping, &Told(run.name)).await;
+        self.checkouts.release(in_use);
         Ok(planned.map_err(failed)?.summary)
     }
 
     async fn apply(&self, run: &Run<'_>, plan: &PlanBinding) -> Result<(), RunFailed> {
-        let job = self.job(run, Tree::AsPlanned).await?;
+        let (job, in_use) = self.job(run, Tree::AsPlanned).await?;
         let plan = SavedPlan { path: moorline_terraform::plan_path(&job.run_dir), binding: plan.clone() };
-        self.runner.apply(&job, &plan, &self.stopping, &Told(run.name)).await.map(drop).map_err(failed)
+        let applied = self.runner.apply(&job, &plan, &self.stopping, &Told(run.name)).await;
+        self.checkouts.release(in_use);
+        applied.map(drop).map_err(failed)
     }
 
     fn tidy(&self, run: &Run<'_>) {
-        self.runs(run).remove(&run.id);
+        let runs = self.runs(run);
+        self.cache(run.name, &runs.folder(&run.id));
+        runs.remove(&run.id);
     }
 
     fn tidy_all(&self, name: &EnvironmentName, terraform: &declaration::Terraform) {
-        Runs::of(&self.work_dir, name, terraform).remove_all();
+        let runs = Runs::of(&self.work_dir, name, terraform);
+        for folder in runs.folders() {
+            self.cache(name, &folder);
+        }
+        runs.remove_all();
     }
 
     fn blocked(&self, name: &EnvironmentName, terraform: Option<&declaration::Terraform>) -> Option<String> {
@@ -93,24 +103,19 @@ impl Shared {
         run: &Run<'_>,
         known: Option<&StateIdentity>,
     ) -> Result<StateRead, RunFailed> {
-        let job = self.job(run, Tree::Fresh).await?;
-        self.runner.state(&job, known, &self.stopping).await.map_err(failed)
+        let (job, in_use) = self.job(run, Tree::Fresh).await?;
+        let state = self.runner.state(&job, known, &self.stopping).await;
+        self.checkouts.release(in_use);
+        state.map_err(failed)
     }
 
-    async fn job(&self, run: &Run<'_>, tree: Tree) -> Result<Job, JobError> {
+    fn cache(&self, name: &EnvironmentName, folder: &Path) {
+        self.checkouts.cache(&tree(folder), &cached_in(&self.work_dir, name));
+    }
+
+    async fn job(&self, run: &Run<'_>, which: Tree) -> Result<(Job, InUse), JobError> {
         let runs = self.runs(run);
         let folder = runs.folder(&run.id);
-        let checkout = folder.join("tree");
-        if tree == Tree::Fresh || !checkout.is_dir() {
-            let failed = |source| JobError::Folder { path: folder.clone(), source };
-            runs.make_room(&run.id).map_err(failed)?;
-            private_folder(&folder)?;
-            let limits = CheckoutLimits::default();
-            self.repository
-                .checkout(&run.commit, &checkout, limits)
-                .await
-                .map_err(|source| JobError::Checkout { commit: run.commit.clone(), source })?;
-        }
         let mut variables = BTreeMap::new();
         for (name, reference) in &run.declared.environment {
             let value = self.secrets.declared(reference);
@@ -119,7 +124,24 @@ impl Shared {
         }
         let data_dir = data_dir(&self.work_dir, run.name);
         private_folder(&data_dir)?;
-        Ok(Job {
+        let checkout = tree(&folder);
+        let in_use = if which == Tree::Fresh || !checkout.is_dir() {
+            let failed = |source| JobError::Folder { path: folder.clone(), source };
+            runs.make_room(&run.id).map_err(failed)?;
+            private_folder(&folder)?;
+            let kept = cached_in(&self.work_dir, run.name);
+            if let Some(trees) = kept.parent() {
+                private_folder(trees)?;
+            }
+            let request = Request { commit: &run.commit, terraform: &run.declared, variables: &variables };
+            self.checkouts
+                .acquire(&self.repository, request, &kept, &checkout)
+                .await
+                .map_err(|source| JobError::Checkout { commit: run.commit.clone(), source })?
+        } else {
+            self.checkouts.reacquire(&checkout)
+        };
+        let job = Job {
             tree: checkout,
             commit: run.commit.clone(),
             environment: run.declared.clone(),
@@ -128,8 +150,14 @@ impl Shared {
             data_dir,
             mirror: self.mirror.clone(),
             now: clock::now(),
-        })
+        };
+        Ok((job, in_use))
     }
+}
+
+/// The checkout in a run's folder.
+fn tree(folder: &Path) -> PathBuf {
+    folder.join("tree")
 }
 
 /// Which checkout a run works in.

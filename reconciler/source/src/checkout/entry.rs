@@ -1,4 +1,4 @@
-//! Which names may stand in a tree, and how a refused one is told.
+//! Which names may stand in a tree, and how a refused one is reported.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,7 +11,6 @@ const NAME_MAX: usize = 255;
 pub struct RefusedEntry {
     /// Its path, made printable.
     pub path: String,
-    /// Why.
     pub problem: EntryProblem,
 }
 

@@ -5,17 +5,24 @@ use git2::{Odb, Oid, Repository};
 use super::CheckoutError;
 use super::entry::{EntryProblem, Names, RefusedEntry};
 use super::link;
+use super::selection::Selection;
 use crate::budget::Budget;
 use crate::config::CheckoutLimits;
 
 /// Refused entries that an error names.
 const REFUSED_SHOWN: usize = 20;
 
+/// The mode of a directory's entry.
+const DIRECTORY: i32 = 0o040_000;
+/// The mode of a symbolic link's.
+const LINK: i32 = 0o120_000;
+
 /// What to write, in order.
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
-    /// Files and links.
     pub(super) files: usize,
+    /// Links among them, and those that a path leads through.
+    pub(super) links: usize,
     /// Bytes of all files.
     pub(super) bytes: u64,
 }
@@ -32,10 +39,11 @@ pub(super) enum Step {
     Link { name: String, target: String },
 }
 
-/// Judges the tree of a commit.
+/// Judges what is selected of the tree of a commit.
 pub(super) fn plan(
     repository: &Repository,
     commit: Oid,
+    selection: &Selection,
     limits: &CheckoutLimits,
     budget: &Budget,
 ) -> Result<Plan, CheckoutError> {
@@ -44,10 +52,10 @@ pub(super) fn plan(
         .map(|commit| commit.tree_id())
         .map_err(CheckoutError::git("reading the commit to check out"))?;
     let odb = repository.odb().map_err(CheckoutError::git("opening the mirror's objects"))?;
-    let plan = Plan { steps: Vec::new(), files: 0, bytes: 0 };
+    let plan = Plan { steps: Vec::new(), files: 0, links: 0, bytes: 0 };
     let mut planner =
         Planner { repository, odb, limits, budget, entries: 0, path: Vec::new(), refused: Vec::new(), plan };
-    planner.directory(root)?;
+    planner.directory(root, selection)?;
     if planner.refused.is_empty() {
         Ok(planner.plan)
     } else {
@@ -69,7 +77,7 @@ struct Planner<'p> {
 
 impl Planner<'_> {
     /// Judges a directory. It recurses no deeper than the limit allows.
-    fn directory(&mut self, id: Oid) -> Result<(), CheckoutError> {
+    fn directory(&mut self, id: Oid, selection: &Selection) -> Result<(), CheckoutError> {
         CheckoutError::check(self.budget)?;
         if self.path.len() > self.limits.depth {
             return Err(CheckoutError::TooDeep { limit: self.limits.depth });
@@ -77,25 +85,31 @@ impl Planner<'_> {
         let tree = self.repository.find_tree(id).map_err(CheckoutError::git("reading a directory"))?;
         let mut names = Names::default();
         for entry in &tree {
+            let Some(inner) = selection.entry(entry.name_bytes()) else { continue };
             self.entries += 1;
             if self.entries > self.limits.entries {
                 return Err(CheckoutError::TooMany { limit: self.limits.entries });
             }
             match names.judge(entry.name_bytes()) {
-                Ok(name) => self.entry(name, entry.id(), entry.filemode())?,
+                Ok(name) => self.entry(name, entry.id(), entry.filemode(), inner)?,
                 Err(problem) => self.refuse(&String::from_utf8_lossy(entry.name_bytes()), problem),
             }
         }
         Ok(())
     }
 
-    fn entry(&mut self, name: &str, id: Oid, mode: i32) -> Result<(), CheckoutError> {
+    fn entry(&mut self, name: &str, id: Oid, mode: i32, inner: &Selection) -> Result<(), CheckoutError> {
+        // A path that goes on below a file or a link leads nowhere.
+        if mode != DIRECTORY && *inner != Selection::All {
+            self.plan.links += usize::from(mode == LINK);
+            return Ok(());
+        }
         let name = name.to_owned();
         match mode {
-            0o040_000 => {
+            DIRECTORY => {
                 self.plan.steps.push(Step::Enter(name.clone()));
                 self.path.push(name);
-                self.directory(id)?;
+                self.directory(id, inner)?;
                 self.path.pop();
                 self.plan.steps.push(Step::Leave);
             }
@@ -107,7 +121,7 @@ impl Planner<'_> {
                 }
                 self.plan.steps.push(Step::File { name, id, is_executable: mode == 0o100_755 });
             }
-            0o120_000 => self.link(name, id)?,
+            LINK => self.link(name, id)?,
             0o160_000 => self.refuse(&name, EntryProblem::Submodule),
             _ => self.refuse(&name, EntryProblem::Kind),
         }
@@ -116,6 +130,7 @@ impl Planner<'_> {
 
     fn link(&mut self, name: String, id: Oid) -> Result<(), CheckoutError> {
         self.plan.files += 1;
+        self.plan.links += 1;
         if self.size(id)? > link::TARGET_MAX {
             self.refuse(&name, EntryProblem::LinkUnclear);
             return Ok(());

@@ -1,6 +1,7 @@
 //! Why a fetch did not succeed. Nothing here holds a token: it is added to a request in one place and kept nowhere.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::budget::{Budget, Stop};
@@ -11,20 +12,13 @@ use crate::walk::WalkError;
 pub enum FetchError {
     /// Nothing there, or nothing that we may see.
     #[error("there is no repository at {remote}, or none that may be seen with this sign-in")]
-    RepositoryMissing {
-        /// The address.
-        remote: String,
-    },
+    RepositoryMissing { remote: String },
     /// A repository without a commit.
     #[error("the repository at {remote} has no branch yet: push a first commit")]
-    RepositoryEmpty {
-        /// The address.
-        remote: String,
-    },
+    RepositoryEmpty { remote: String },
     /// Another name is meant, perhaps.
     #[error("the repository at {remote} has no branch `{branch}`; it has {}", names(existing))]
     BranchMissing {
-        /// The address.
         remote: String,
         /// The branch that was asked for.
         branch: String,
@@ -34,9 +28,7 @@ pub enum FetchError {
     /// A token is wrong, expired or missing.
     #[error("{remote} refused the sign-in with status {status}; {}", if *with_token { "a token was sent: check that it is valid and may read this repository" } else { "no token was sent: set `repository.token`" })]
     SignInRefused {
-        /// The address.
         remote: String,
-        /// The HTTP status.
         status: u16,
         /// Whether a token was sent.
         with_token: bool,
@@ -45,120 +37,75 @@ pub enum FetchError {
     #[error(
         "{remote} answered with a redirect to {target}, which is not followed: if it is right, declare that address"
     )]
-    Redirected {
-        /// The address.
-        remote: String,
-        /// Where to.
-        target: String,
-    },
-    /// Some other HTTP status.
+    Redirected { remote: String, target: String },
     #[error("{remote} answered with status {status}")]
-    Status {
-        /// The address.
-        remote: String,
-        /// The HTTP status.
-        status: u16,
-    },
+    Status { remote: String, status: u16 },
     /// No connection, or one that broke.
     #[error("could not reach {remote}")]
     Unreachable {
-        /// The address.
         remote: String,
-        /// What failed.
         #[source]
         source: std::io::Error,
     },
     /// `ssh` is not there, or did not start.
     #[error("could not start `ssh`, which the address {remote} needs")]
     SshMissing {
-        /// The address.
         remote: String,
-        /// What failed.
         #[source]
         source: std::io::Error,
     },
     /// `ssh` ended: an unknown host, a refused key, a repository that is not there.
     #[error("ssh to {remote} ended{}: {message}", status.map(|status| format!(" with status {status}")).unwrap_or_default())]
     Ssh {
-        /// The address.
         remote: String,
-        /// Its exit status.
         status: Option<i32>,
         /// What it last said.
         message: String,
     },
     /// The server said no in words.
     #[error("{remote} refused: {message}")]
-    Refused {
-        /// The address.
-        remote: String,
-        /// Its words.
-        message: String,
-    },
+    Refused { remote: String, message: String },
     /// The answer is not Git's smart protocol.
     #[error("{remote} does not speak Git's smart protocol: {problem}")]
-    Protocol {
-        /// The address.
-        remote: String,
-        /// What was wrong.
-        problem: String,
-    },
+    Protocol { remote: String, problem: String },
     /// A pack that is none, or one that is cut.
     #[error("the pack that arrived is damaged: {problem}")]
-    Pack {
-        /// What was wrong.
-        problem: &'static str,
+    Pack { problem: &'static str },
+    #[error("could not read the pack `{}`", path.display())]
+    ReadPack {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
     },
     /// The remote left files or history out.
     #[error("the remote sent commit {commit} without all of its history and files")]
-    Incomplete {
-        /// The commit.
-        commit: String,
-    },
+    Incomplete { commit: String },
     /// History is cut at the remote.
     #[error("the repository at {remote} is a shallow clone: give the address of a full one")]
-    Shallow {
-        /// The address.
-        remote: String,
-    },
-    /// More than is allowed.
+    Shallow { remote: String },
     #[error("the repository is larger than allowed: {limit}")]
-    TooLarge {
-        /// Which limit.
-        limit: Limit,
-    },
-    /// Time is over.
-    #[error("the fetch took longer than {after:?}")]
-    Deadline {
-        /// The limit.
-        after: Duration,
-    },
+    TooLarge { limit: Limit },
+    #[error("the fetch took longer than {after:?}: see `repository.fetch_timeout`")]
+    Deadline { after: Duration },
     /// Nobody waits for it any more.
     #[error("the fetch was cancelled")]
     Cancelled,
     /// Another process.
     #[error("another process is fetching into the same work directory")]
     Busy,
-    /// The disk.
     #[error("could not use the mirror's lock file")]
     Lock {
-        /// What failed.
         #[source]
         source: std::io::Error,
     },
-    /// The disk.
     #[error("could not put what was fetched into the mirror")]
     HandOver {
-        /// What failed.
         #[source]
         source: std::io::Error,
     },
-    /// libgit2.
     #[error("libgit2 failed while {doing}")]
     Git {
-        /// What was attempted.
         doing: &'static str,
-        /// What failed.
         #[source]
         source: git2::Error,
     },
@@ -189,7 +136,9 @@ impl fmt::Display for Limit {
             Self::AdvertisementBytes(limit) => {
                 write!(formatter, "its list of branches has over {limit} bytes")
             }
-            Self::PackBytes(limit) => write!(formatter, "its pack has over {limit} bytes"),
+            Self::PackBytes(limit) => {
+                write!(formatter, "its pack has over {limit} bytes: see `repository.max_size`")
+            }
             Self::PackObjects(limit) => write!(formatter, "its pack has over {limit} objects"),
             Self::ObjectBytes(limit) => write!(formatter, "one object has over {limit} bytes"),
             Self::ExpandedBytes(limit) => write!(formatter, "its objects have over {limit} bytes together"),

@@ -9,6 +9,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 use crate::config::Limits;
 use crate::fetch::{FetchError, Limit};
 
+use super::Taken;
+
 /// Git itself makes no chain longer than this.
 const DELTA_DEPTH_MAX: u16 = 4095;
 
@@ -81,9 +83,14 @@ impl PackGate {
         }
     }
 
-    /// How many objects the pack says it holds.
-    pub(super) fn objects(&self) -> u32 {
-        self.objects
+    /// How many objects went through, and how many the pack says it holds.
+    pub(super) fn objects_passed(&self) -> (u32, u32) {
+        (self.objects - self.objects_left, self.objects)
+    }
+
+    /// What went through so far.
+    pub(super) fn taken(&self) -> Taken {
+        Taken { bytes: self.offset, objects: self.objects, expanded: self.expanded }
     }
 
     /// Looks at the next bytes.

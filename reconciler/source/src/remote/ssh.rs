@@ -81,7 +81,6 @@ impl SshRemote {
         &self.host
     }
 
-    /// The port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port

@@ -120,7 +120,13 @@ impl Upstream for HttpsUpstream {
         self.ask_for_heads().map_err(|error| self.silenced(error))
     }
 
-    fn send(&mut self, wanted: Oid, known: &[Oid], pack: &mut PackWriter<'_>) -> Result<(), FetchError> {
+    fn send(
+        &mut self,
+        wanted: Oid,
+        known: &[Oid],
+        _has: &dyn Fn(Oid) -> bool,
+        pack: &mut PackWriter<'_>,
+    ) -> Result<(), FetchError> {
         self.ask_for_pack(wanted, known, pack).map_err(|error| self.silenced(error))
     }
 }

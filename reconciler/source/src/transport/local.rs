@@ -1,11 +1,15 @@
 //! A repository on this machine. libgit2 reads it in place; what the mirror lacks travels as a pack, through the same
 //! gate as any other.
 //!
+//! At the first fetch its packs are copied as they are. libgit2 would look for deltas anew, which costs many times as
+//! much. They may hold more than the branch reaches, so this is done only while they fit into the limit.
+//!
 //! The repository is opened as a bare one, which runs no check of who owns it: a server's repositories commonly
 //! belong to another user. That check guards against configuration and hooks of strangers, and neither is used here:
 //! the configuration is replaced by an empty one before anything reads it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use git2::{Config, ErrorCode, Oid, Repository};
 
@@ -67,7 +71,32 @@ impl Upstream for LocalUpstream {
         Ok(Heads { remote: self.remote.to_string(), branches })
     }
 
-    fn send(&mut self, wanted: Oid, known: &[Oid], pack: &mut PackWriter<'_>) -> Result<(), FetchError> {
+    fn packs(&mut self, known: &[Oid]) -> Result<Vec<PathBuf>, FetchError> {
+        let folder = self.remote.git_directory().join("objects/pack");
+        if !known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+        let (mut packs, mut bytes) = (Vec::new(), 0_u64);
+        for path in entries.flatten().map(|entry| entry.path()) {
+            // Without its index, it is still being written.
+            let is_pack = path.extension().is_some_and(|ending| ending == "pack");
+            if is_pack && path.with_extension("idx").is_file() {
+                bytes = bytes.saturating_add(std::fs::metadata(&path).map_or(0, |found| found.len()));
+                packs.push(path);
+            }
+        }
+        packs.sort();
+        Ok(if bytes > self.limits.pack_bytes { Vec::new() } else { packs })
+    }
+
+    fn send(
+        &mut self,
+        wanted: Oid,
+        known: &[Oid],
+        has: &dyn Fn(Oid) -> bool,
+        pack: &mut PackWriter<'_>,
+    ) -> Result<(), FetchError> {
         let repository = self.open()?;
         let odb = repository.odb().map_err(FetchError::git("opening the local repository's objects"))?;
         let mut builder = repository.packbuilder().map_err(FetchError::git("starting a pack"))?;
@@ -75,6 +104,9 @@ impl Upstream for LocalUpstream {
         let limit = self.limits.object_bytes;
         let mut too_large = None;
         walk::new_objects(&repository, wanted, known, &self.budget, &mut |id| {
+            if has(id) {
+                return Ok(());
+            }
             let (size, _) = odb.read_header(id)?;
             if size as u64 > limit {
                 too_large = Some(Limit::ObjectBytes(limit));

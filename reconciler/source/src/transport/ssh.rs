@@ -80,7 +80,7 @@ pub(super) struct SshUpstream {
     conversation: Option<Conversation>,
 }
 
-/// A process that has told its branches and waits for a request.
+/// A process that has listed its branches and waits for a request.
 struct Conversation {
     packets: PacketReader<'static>,
     stdin: ChildStdin,
@@ -161,7 +161,13 @@ impl Upstream for SshUpstream {
         Ok(advertisement.heads)
     }
 
-    fn send(&mut self, wanted: Oid, known: &[Oid], pack: &mut PackWriter<'_>) -> Result<(), FetchError> {
+    fn send(
+        &mut self,
+        wanted: Oid,
+        known: &[Oid],
+        _has: &dyn Fn(Oid) -> bool,
+        pack: &mut PackWriter<'_>,
+    ) -> Result<(), FetchError> {
         let remote = self.remote.to_string();
         let Some(mut conversation) = self.conversation.take() else {
             return Err(FetchError::Protocol { remote, problem: "nothing was said yet".to_owned() });

@@ -279,6 +279,45 @@ async fn a_checkout_writes_the_whole_tree_for_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn a_checkout_of_paths_writes_and_judges_those_alone() {
+    let (origin, work) = (Origin::new(), directory());
+    let commit = origin.commit_modes(
+        "main",
+        &[
+            ("infra/prod/main.tf", "a", FileMode::Blob),
+            ("infra/prod/templates/x.json", "{}", FileMode::Blob),
+            ("infra/test/main.tf", "b", FileMode::Blob),
+            ("modules/a/link", "main.tf", FileMode::Link),
+            ("modules/a/main.tf", "m", FileMode::Blob),
+            ("vars/prod.tfvars", "v", FileMode::Blob),
+            ("outside", "/etc/passwd", FileMode::Link),
+            ("through", "modules", FileMode::Link),
+        ],
+    );
+    let repository = open(&origin.url(), &work).await;
+    repository.fetch().await.unwrap();
+    let into = work.path().join("tree");
+    let paths = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+    let wanted = paths(&["infra/prod", "modules/a", "vars/prod.tfvars", "through/a", "not/there"]);
+    let limits = CheckoutLimits::default();
+    let written = repository.checkout_paths(&commit, &wanted, &into, limits.clone()).await.unwrap();
+    assert_eq!((written.files, written.links), (5, 2));
+    assert_eq!(
+        files(&into),
+        [
+            "infra/prod/main.tf",
+            "infra/prod/templates/x.json",
+            "modules/a/link",
+            "modules/a/main.tf",
+            "vars/prod.tfvars"
+        ]
+    );
+    let refused = work.path().join("refused");
+    let error = repository.checkout_paths(&commit, &paths(&["outside"]), &refused, limits).await.unwrap_err();
+    assert!(error.to_string().contains("outside"), "{error}");
+}
+
+#[tokio::test]
 async fn only_what_is_new_travels() {
     let (origin, work) = (Origin::new(), directory());
     for number in 0..20 {
@@ -293,27 +332,6 @@ async fn only_what_is_new_travels() {
     // A commit, the root, `d` and the new file.
     config.limits.pack_objects = 4;
     Repository::open(config).await.unwrap().fetch().await.unwrap();
-}
-
-#[tokio::test]
-async fn small_fetches_leave_no_packs_and_large_ones_leave_one() {
-    let (origin, work) = (Origin::new(), directory());
-    let contents: Vec<(String, String)> = (0..150).map(|n| (format!("d/{n}"), n.to_string())).collect();
-    let contents: Vec<(&str, &str)> =
-        contents.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    origin.commit("main", &contents);
-    let repository = open(&origin.url(), &work).await;
-    repository.fetch().await.unwrap();
-    for number in 0..5 {
-        let commit = origin.commit("main", &[("a", &number.to_string())]);
-        repository.fetch().await.unwrap();
-        assert_eq!(repository.read(&commit, "d/149").await.unwrap().unwrap(), b"149");
-    }
-    let packs = |place: &str| {
-        let files = files(&work.path().join("work").join(place).join("objects"));
-        files.iter().filter(|file| file.ends_with(".pack")).count()
-    };
-    assert_eq!((packs("repository.git"), packs("incoming.git")), (1, 0));
 }
 
 #[tokio::test]

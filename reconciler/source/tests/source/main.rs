@@ -7,6 +7,7 @@ mod hostile;
 mod https;
 #[cfg(test)]
 mod local;
+mod packs;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -14,12 +14,15 @@ use tokio_util::sync::CancellationToken;
 use crate::child::{self, Command, Ended, Limits, Lines, Sink, Stop, TooMuch};
 use crate::diagnostic::Diagnostic;
 use crate::error::{Failure, RunError, Stale, Step};
-use crate::event::Reader;
+use crate::event::{Line, Reader};
 use crate::gate::{self, GateReport};
 use crate::locate::{locate, outside};
 use crate::private::{KeptStates, RunFolder, private_folder};
 use crate::redact::{Known, learn_raw_state};
 use crate::runner::{Applied, Event, Job, Progress, StateIdentity};
+
+use super::EmbeddedRunner;
+use super::memory::{InitKey, Memory};
 
 /// Most bytes of a plan or state as JSON; fewer in tests, which go to the end of it.
 const DOCUMENT_BYTES_MAX: usize = if cfg!(test) { 8 } else { 256 } * 1024 * 1024;
@@ -34,6 +37,14 @@ pub(super) enum Gate {
     Open,
 }
 
+/// Whether `init` ran for this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prepared {
+    Now,
+    /// An earlier run's serves.
+    Before,
+}
+
 pub(super) struct Session<'a> {
     pub(super) job: &'a Job,
     pub(super) folder: RunFolder,
@@ -46,16 +57,18 @@ pub(super) struct Session<'a> {
     // Grows as the run sees more: what the state marks as sensitive is known from then on.
     known: Mutex<Known>,
     environment: OnceLock<BTreeMap<OsString, OsString>>,
+    // What the gate saw, and what `init` goes by.
+    report: OnceLock<(GateReport, Option<InitKey>)>,
     gate: Gate,
+    memory: &'a Memory,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn open(
+        runner: &'a EmbeddedRunner,
         job: &'a Job,
         cancel: &'a CancellationToken,
         progress: &'a dyn Progress,
-        grace: Duration,
-        gate: Gate,
     ) -> Result<Self, RunError> {
         let program = locate(&job.environment.binary)
             .and_then(|path| outside(path, &job.tree))
@@ -77,12 +90,14 @@ impl<'a> Session<'a> {
             program,
             directory,
             terraform_data,
-            limits: Limits { deadline: Instant::now() + timeout, cancel, grace },
+            limits: Limits { deadline: Instant::now() + timeout, cancel, grace: runner.grace },
             timeout,
             progress,
             known: Mutex::new(Known::from_variables(&job.variables)),
             environment: OnceLock::new(),
-            gate,
+            report: OnceLock::new(),
+            gate: runner.gate,
+            memory: &runner.memory,
         })
     }
 
@@ -91,17 +106,39 @@ impl<'a> Session<'a> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The gate, then `init`, then the workspace. Nothing runs before the gate has let the code through.
-    pub(super) async fn prepare(&self) -> Result<(), RunError> {
+    /// Adds secrets that an earlier run knew of.
+    pub(super) fn learn(&self, known: Known) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).add(known);
+    }
+
+    /// The gate; then `init` and the workspace, unless they were done for the same before and nobody has touched what
+    /// they made. Nothing runs before the gate has let the code through.
+    pub(super) async fn prepare(&self) -> Result<Prepared, RunError> {
         let report = self.inspect()?;
-        let environment = self.folder.environment(
-            &self.job.variables,
-            &self.terraform_data,
-            !report.remote_modules.is_empty(),
-        );
+        let has_remote_modules = !report.remote_modules.is_empty();
+        let environment =
+            self.folder.environment(&self.job.variables, &self.terraform_data, has_remote_modules);
         self.environment.get_or_init(|| environment);
+        let key = InitKey::of(self.job, &self.program, &report);
+        self.report.get_or_init(|| (report, key));
+        if key.is_some_and(|key| self.memory.is_initialised(&self.terraform_data, key)) {
+            // Read again: which modules are allowed is no part of what is remembered.
+            if has_remote_modules {
+                self.inspect_modules()?;
+            }
+            return Ok(Prepared::Before);
+        }
+        self.initialise().await?;
+        Ok(Prepared::Now)
+    }
+
+    /// `init`, then the workspace. Only after the gate.
+    pub(super) async fn initialise(&self) -> Result<(), RunError> {
+        self.memory.forget(&self.terraform_data);
+        let Some((report, key)) = self.report.get() else { return Ok(()) };
         if !report.remote_modules.is_empty() {
-            self.fetch_modules().await?;
+            self.document(Step::Modules, vec!["-no-color".into()]).await?;
+            self.inspect_modules()?;
         }
         let lock_file = self.directory.join(".terraform.lock.hcl");
         if report.uses_plugins && !lock_file.is_file() {
@@ -129,6 +166,9 @@ impl<'a> Session<'a> {
             let arguments = vec!["-no-color".into(), "-or-create=true".into(), workspace.into()];
             self.document(Step::Workspace, arguments).await?;
         }
+        if let Some(key) = key {
+            self.memory.initialised(&self.terraform_data, *key);
+        }
         Ok(())
     }
 
@@ -140,7 +180,7 @@ impl<'a> Session<'a> {
     fn inspect(&self) -> Result<GateReport, RunError> {
         #[cfg(test)]
         if self.gate == Gate::Open {
-            return Ok(GateReport::default());
+            return Ok(GateReport { read_by_init: vec![None], ..GateReport::default() });
         }
         debug_assert_eq!(self.gate, Gate::Closed);
         gate::inspect(&self.job.tree, &self.job.environment)
@@ -149,14 +189,32 @@ impl<'a> Session<'a> {
 
     /// Modules from elsewhere are fetched alone first, and read like the repository's own, before `init` fetches
     /// what they ask for.
-    async fn fetch_modules(&self) -> Result<(), RunError> {
-        self.document(Step::Modules, vec!["-no-color".into()]).await?;
+    fn inspect_modules(&self) -> Result<(), RunError> {
         gate::inspect_fetched(&self.terraform_data.join("modules"), &self.job.environment)
             .map_err(|refusals| RunError::Refused { commit: self.job.commit.clone(), refusals })
     }
 
     pub(super) fn var_files(&self) -> impl Iterator<Item = OsString> {
         self.job.environment.var_files.iter().map(|file| format!("-var-file={file}").into())
+    }
+
+    /// Plans, and reads beside it which state there is. If the state moves in between, Terraform refuses the plan when
+    /// it is applied.
+    ///
+    /// The plan's words are held back until the state's secrets are known: an error may repeat one of them.
+    pub(super) async fn plan(&self, arguments: Vec<OsString>) -> Result<Option<StateIdentity>, RunError> {
+        let mut held = Held::default();
+        let (state, ended) =
+            tokio::join!(self.state_identity(), self.run(Step::Plan, arguments, None, &mut held));
+        let known = self.known();
+        let mut reader = Reader::new(&known, self.progress);
+        held.finish().into_iter().for_each(|line| reader.take(line));
+        match (state, ended.and_then(|ended| self.judge(Step::Plan, &ended, reader.errors))) {
+            (Ok(state), planned) => planned.map(|()| state),
+            // These say nothing that the plan said.
+            (Err(_), Err(stopped @ (RunError::Cancelled { .. } | RunError::TimedOut { .. }))) => Err(stopped),
+            (Err(error), _) => Err(error),
+        }
     }
 
     /// The state's serial and lineage; `None` when there is no state yet.
@@ -247,7 +305,7 @@ impl<'a> Session<'a> {
             return Err(RunError::Locked { step, holder });
         }
         if errors.iter().any(Diagnostic::is_stale_plan) {
-            return Err(RunError::PlanStale(Stale::Terraform));
+            return Err(RunError::PlanStale(Stale::StateChanged));
         }
         Err(RunError::Failed {
             step,
@@ -264,6 +322,45 @@ struct Events<'a> {
 impl Sink for Events<'_> {
     fn take(&mut self, bytes: &[u8]) -> Result<(), TooMuch> {
         self.lines.push(bytes, |line| self.reader.line(line));
+        Ok(())
+    }
+}
+
+/// Keeps the lines that are reported, until they can be.
+#[derive(Default)]
+struct Held {
+    lines: Lines,
+    kept: Kept,
+}
+
+#[derive(Default)]
+struct Kept {
+    lines: Vec<Line>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn line(&mut self, text: &str) {
+        if let Some(line) = Line::read(text) {
+            self.lines.push(line);
+            self.bytes += text.len();
+        }
+    }
+}
+
+impl Held {
+    fn finish(mut self) -> Vec<Line> {
+        self.lines.finish(|line| self.kept.line(line));
+        self.kept.lines
+    }
+}
+
+impl Sink for Held {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), TooMuch> {
+        self.lines.push(bytes, |line| self.kept.line(line));
+        if self.kept.bytes > DOCUMENT_BYTES_MAX {
+            return Err(TooMuch { max_bytes: DOCUMENT_BYTES_MAX as u64 });
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! The embedded runner against the real terraform, and against small programs that misbehave.
 
+mod counts;
 mod fake;
 mod real;
 mod rig;

@@ -16,7 +16,7 @@ const ALL_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub(super) struct ModuleFiles(pub(super) Vec<(PathBuf, Parsed)>);
 
 impl ModuleFiles {
-    /// Reads every file that Terraform or OpenTofu would read, hidden ones too. What is wrong is told to the rules.
+    /// Reads every file that Terraform or OpenTofu would read, hidden ones too. The rules collect what is wrong.
     pub(super) fn read(folder: &Path, rules: &mut Rules<'_>) -> Option<Self> {
         let Ok(entries) = fs::read_dir(folder) else {
             rules.refuse_folder(folder, "cannot be read".to_owned());

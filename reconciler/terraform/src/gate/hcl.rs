@@ -9,6 +9,7 @@ use hcl_edit::template::{Element, Template};
 use hcl_edit::visit::{self, Visit};
 
 use super::node::{Call, Field, LineStarts, Node, Parsed, Part, Shape, Unreadable};
+use super::reach::parents;
 
 /// Reads a `.tf` file.
 pub(super) fn parse(text: &str) -> Result<Parsed, Unreadable> {
@@ -20,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Unreadable> {
     let mut calls = Calls { line_of: &|offset| lines.line(offset), fallback: 1, found: Vec::new() };
     calls.visit_body(&body);
     let calls = calls.found;
-    Ok(Parsed { root: Reader { lines: &lines }.body(&body, 1), calls })
+    Ok(Parsed { root: Reader { lines: &lines }.body(&body, 1), calls, parents: parents(text) })
 }
 
 /// The calls inside a template, all on one line: the file's or JSON text's own line is not kept through escapes.
@@ -102,7 +103,9 @@ impl Reader<'_> {
         let line = self.line(expression.span(), line);
         let shape = match expression {
             Expression::String(text) => Shape::Text(text.value().clone()),
-            Expression::Null(_) | Expression::Bool(_) | Expression::Number(_) => Shape::Literal,
+            Expression::Null(_) => Shape::Literal("null".to_owned()),
+            Expression::Bool(value) => Shape::Literal(value.value().to_string()),
+            Expression::Number(value) => Shape::Literal(value.value().to_string()),
             Expression::Array(items) => {
                 Shape::List(items.iter().map(|item| self.expression(item, line)).collect())
             }

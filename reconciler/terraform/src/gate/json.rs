@@ -1,10 +1,11 @@
 //! Terraform's JSON syntax to [`Node`]s, and every function call in its texts.
 //!
 //! A reader of its own, because two things matter that others drop: names may be repeated, each a block of its own,
-//! and lines are told. Texts are templates, as Terraform reads them.
+//! and lines are numbered. Texts are templates, as Terraform reads them.
 
 use super::hcl;
 use super::node::{Call, Field, Node, Parsed, Shape, Unreadable};
+use super::reach::parents;
 
 /// Deepest nesting.
 const DEPTH_MAX: usize = 64;
@@ -20,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Unreadable> {
     if !matches!(root.shape, Shape::Map(_) | Shape::List(_)) {
         return Err(Unreadable { line: root.line, reason: "cannot be read: expected an object".to_owned() });
     }
-    Ok(Parsed { root, calls: reader.calls })
+    Ok(Parsed { root, calls: reader.calls, parents: parents(text) })
 }
 
 struct Reader<'a> {
@@ -149,7 +150,7 @@ impl Reader<'_> {
         match serde_json::from_str::<serde_json::Value>(text) {
             Ok(_) => {
                 self.rest = &self.rest[end..];
-                Ok(Shape::Literal)
+                Ok(Shape::Literal(text.to_owned()))
             }
             Err(_) => Err(self.wrong("expected a value")),
         }

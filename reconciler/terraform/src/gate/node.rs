@@ -22,8 +22,8 @@ pub(super) enum Shape {
     List(Vec<Node>),
     /// Names joined by dots, as in `provider = aws.west`.
     Reference(String),
-    /// A number, a truth value or null.
-    Literal,
+    /// A number, a truth value or null, as it is written.
+    Literal(String),
     /// Known only at run time.
     Computed,
 }
@@ -103,6 +103,8 @@ pub(super) struct Call {
 pub(super) struct Parsed {
     pub(super) root: Node,
     pub(super) calls: Vec<Call>,
+    /// How often its text goes up in a path.
+    pub(super) parents: usize,
 }
 
 /// A file that could not be read.
@@ -112,7 +114,7 @@ pub(super) struct Unreadable {
     pub(super) reason: String,
 }
 
-/// Offsets of line starts, to tell lines.
+/// Offsets of line starts, to number lines.
 pub(super) struct LineStarts(Vec<usize>);
 
 impl LineStarts {

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use moorline_model::declaration::Terraform;
 
 use super::files::{self, ModuleFiles};
-use super::node::{Call, Unreadable};
+use super::node::{Call, Part, Unreadable};
 use super::paths::{self, Bases, Reads};
+use super::reach::{Found, parents};
 use super::sources::{self, BUILT_IN};
 use super::tree::relative;
-use super::{GateReport, Refusal, hcl};
+use super::{GateReport, Refusal, hcl, init};
 use blocks::Module;
 
 /// Options that name configuration files of a cloud's SDK; such a file can name a program to run.
@@ -38,6 +39,7 @@ pub(super) struct Rules<'a> {
     bytes: u64,
     refusals: Vec<Refusal>,
     pub(super) report: GateReport,
+    pub(super) found: Found,
 }
 
 impl<'a> Rules<'a> {
@@ -52,6 +54,7 @@ impl<'a> Rules<'a> {
             bytes: 0,
             refusals: Vec::new(),
             report: GateReport::default(),
+            found: Found::default(),
         }
     }
 
@@ -96,7 +99,13 @@ impl<'a> Rules<'a> {
         self.report.files += files.0.len();
         let mut module = Module::default();
         for (file, parsed) in &files.0 {
+            self.found.code(parsed.parents);
             self.blocks(file, &parsed.root, &mut module);
+            let read = init::of_file(&parsed.root);
+            if read.as_deref() != Some("") {
+                let place = relative(&self.root, file);
+                self.report.read_by_init.push(read.map(|text| format!("{place}: {text}")));
+            }
             for call in &parsed.calls {
                 self.call(file, folder, call);
             }
@@ -109,7 +118,7 @@ impl<'a> Rules<'a> {
     fn call(&mut self, file: &Path, folder: &Path, call: &Call) {
         let reads = paths::reads(&call.function);
         if reads == Reads::Nothing {
-            return;
+            return self.found.called(call);
         }
         if reads == Reads::UnseenTemplate {
             return self.refuse(file, call.line, "`templatestring` runs a template that cannot be read here");
@@ -119,8 +128,12 @@ impl<'a> Rules<'a> {
             Bases { root: &root, directory: &directory, module: folder, workspace: &self.declared.workspace };
         match paths::target(call, &bases) {
             Err(reason) => self.refuse(file, call.line, reason),
-            Ok(target) if reads == Reads::Template => self.template(&target, file, folder, call.line),
-            Ok(_) => {}
+            Ok(target) => {
+                self.found.looked_for(Some(target.clone()), parents_of(call));
+                if reads == Reads::Template {
+                    self.template(&target, file, folder, call.line);
+                }
+            }
         }
     }
 
@@ -134,6 +147,8 @@ impl<'a> Rules<'a> {
                     if paths::reads(&call.function) == Reads::Template {
                         self.refuse(template, call.line, "a template runs another template");
                     } else {
+                        // Of a template only the paths that it reads count; the rest is not for Terraform.
+                        self.found.code(parents_of(&call));
                         self.call(template, folder, &call);
                     }
                 }
@@ -191,6 +206,7 @@ impl<'a> Rules<'a> {
                 }
                 continue;
             }
+            self.found.looked_for(sources::normal(&folder.join(source)), parents(source));
             let called = std::fs::canonicalize(folder.join(source)).ok().filter(|called| called.is_dir());
             let Some(called) = called.filter(|called| called.starts_with(&self.root)) else {
                 self.refuse(file, *line, format!("the module `{source}` is no folder of the repository"));
@@ -243,4 +259,10 @@ impl<'a> Rules<'a> {
             }
         }
     }
+}
+
+/// How often the path that a call reads goes up.
+fn parents_of(call: &Call) -> usize {
+    let parts = call.arguments.first().into_iter().flatten();
+    parts.map(|part| if let Part::Text(text) = part { parents(text) } else { 0 }).sum()
 }

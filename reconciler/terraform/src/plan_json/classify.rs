@@ -1,9 +1,9 @@
-//! What a plan says about drift, told apart by where a resource stands in it:
+//! What a plan says about drift, by where a resource stands in it:
 //! - in `resource_drift` and in `resource_changes`: drift; the apply would put it back;
 //! - only in `resource_drift`: informational; ignored or computed;
 //! - only in `resource_changes`: undeployed; Git is ahead, or a provider changed its mind.
 //!
-//! Within a resource that is in both, fields are told apart the same way.
+//! Within a resource that is in both, fields are distinguished in the same way.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::document::{ChangedResource, Plan};
 use super::summary;
 use crate::redact::Known;
 
-/// Most fields of one resource that are told one by one.
+/// Most fields of one resource that are listed one by one.
 const FIELDS_MAX: usize = 50;
 
 pub(super) fn classify(plan: &Plan, known: &Known) -> (Vec<ResourceChange>, Vec<Finding>) {

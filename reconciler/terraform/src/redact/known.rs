@@ -61,6 +61,14 @@ impl Known {
         }
     }
 
+    /// Adds what another knows.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.values.extend(other.values);
+        while self.values.len() > VALUES_MAX {
+            self.values.pop_last();
+        }
+    }
+
     // A variable may be a list or an object, written in HCL or JSON: its parts are secret too.
     fn learn_parts(&mut self, text: &str) {
         struct Texts<'a>(&'a mut Known);

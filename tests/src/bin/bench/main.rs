@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`gateway`] (who is measured, in which order), [`workload`] (what is asked),
 //! [`client`] (the load), [`provider`] (who answers), [`system`] (nginx, the gateway and the [`floor`] as processes on
-//! a core of their own), [`table`], [`idle`] (streams that say nothing), [`line`] (a push). Apart from these: [`soak`] (minutes of faults, judged).
+//! a core of their own), [`table`], [`idle`] (streams that say nothing), [`line`] (a push), [`terraform`] (what a plan costs beside Terraform). Apart from these: [`soak`] (minutes of faults, judged).
 
 #![expect(clippy::unwrap_used, reason = "a figure that cannot be measured is reported by how it failed")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the same")]
@@ -29,6 +29,7 @@ mod provider;
 mod soak;
 mod system;
 mod table;
+mod terraform;
 mod workload;
 
 use std::process::ExitCode;
@@ -61,6 +62,10 @@ fn main() -> ExitCode {
     if plan.measures(Part::Push) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         show(&plan, Part::Push, &runtime.block_on(Box::pin(line::measure())));
+    }
+    if plan.measures(Part::Terraform) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        show(&plan, Part::Terraform, &runtime.block_on(Box::pin(terraform::measure())));
     }
     ExitCode::SUCCESS
 }

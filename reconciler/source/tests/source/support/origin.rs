@@ -30,6 +30,27 @@ impl Origin {
         self.path().to_str().unwrap().to_owned()
     }
 
+    /// Packs every object, as `git gc` does, and removes the single ones.
+    pub(crate) fn pack(&self) {
+        let objects = self.path().join("objects");
+        let mut builder = self.repository.packbuilder().unwrap();
+        self.repository
+            .odb()
+            .unwrap()
+            .foreach(|id| {
+                builder.insert_object(*id, None).unwrap();
+                true
+            })
+            .unwrap();
+        builder.write(&objects.join("pack"), 0).unwrap();
+        for entry in std::fs::read_dir(&objects).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().len() == 2 {
+                std::fs::remove_dir_all(path).unwrap();
+            }
+        }
+    }
+
     /// The tip of a branch.
     pub(crate) fn tip(&self, branch: &str) -> Option<Oid> {
         self.repository.refname_to_id(&format!("refs/heads/{branch}")).ok()

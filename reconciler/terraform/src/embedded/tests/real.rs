@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::rig::{Events, Fifo, Rig, within};
 use crate::embedded::discard;
-use crate::embedded::session::Session;
 use crate::error::{RunError, Stale, Step};
 use crate::runner::{Applied, Event, Runner as _, Silent, StateIdentity, StateRead};
 
@@ -100,30 +99,6 @@ async fn a_state_is_read_again_only_after_it_moved() {
     // The same serial of another state is another state.
     let other = StateIdentity { lineage: "other".to_owned(), ..second.clone() };
     assert_eq!(read(&rig, Some(&other)).await.0, second);
-}
-
-async fn state_of(rig: &Rig) -> StateIdentity {
-    let session = Session::open(&rig.job, &rig.cancel, &Silent, rig.runner.grace, rig.runner.gate).unwrap();
-    session.prepare().await.unwrap();
-    let state = session.state_identity().await.unwrap().unwrap();
-    session.folder.keep();
-    state
-}
-
-#[tokio::test]
-async fn terraforms_own_word_on_a_stale_plan_is_understood() {
-    let mut rig = Rig::new(ONE);
-    let first = rig.plan().await.unwrap();
-    let other_run = rig.path("other-run");
-    let first_run = std::mem::replace(&mut rig.job.run_dir, other_run);
-    let second = rig.plan().await.unwrap();
-    rig.apply(&second.saved).await.unwrap();
-    rig.job.run_dir = first_run;
-    // As if the state had moved between our look at it and terraform's.
-    let mut saved = first.saved;
-    let now = state_of(&rig).await;
-    (saved.binding.state_serial, saved.binding.state_lineage) = (Some(now.serial), Some(now.lineage));
-    assert_eq!(stale(rig.apply(&saved).await), Stale::Terraform);
 }
 
 #[tokio::test]

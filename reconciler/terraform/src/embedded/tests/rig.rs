@@ -62,13 +62,38 @@ impl Rig {
     /// A rig whose terraform is a shell script; `init` and `state pull` answer at once unless the script does.
     pub(super) fn fake(script: &str) -> Self {
         let mut rig = Self::new("");
-        let program = rig.dir.path().join("terraform");
-        let text = format!("#!/bin/sh\n{script}\ncase \"$1\" in init|state) exit 0;; esac\nexit 0\n");
-        fs::write(&program, text).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        rig.job.environment.binary = program.display().to_string();
+        rig.program(&format!("{script}\nexit 0"));
         rig.runner = rig.runner.with_grace(Duration::from_millis(200));
         rig
+    }
+
+    /// A rig whose real terraform writes down each command that it is asked for.
+    pub(super) fn counting(main: &str) -> Self {
+        let mut rig = Self::new(main);
+        let real = crate::locate::locate("terraform").unwrap();
+        rig.program(&format!(
+            "echo \"$1 $2\" >>'{}'\nexec '{}' \"$@\"",
+            rig.path("ran").display(),
+            real.display()
+        ));
+        rig
+    }
+
+    /// The commands since the last look, by their names, sorted.
+    pub(super) fn ran(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("ran")).unwrap_or_default();
+        drop(fs::remove_file(self.path("ran")));
+        let name = |line: &str| line.split(" -").next().unwrap_or_default().to_owned();
+        let mut ran: Vec<String> = text.lines().map(name).collect();
+        ran.sort();
+        ran
+    }
+
+    fn program(&mut self, script: &str) {
+        let program = self.dir.path().join("terraform");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        self.job.environment.binary = program.display().to_string();
     }
 
     pub(super) fn without_gate(mut self) -> Self {
