@@ -1,5 +1,6 @@
 //! `/metrics`, `/healthz`, `/readyz`: open to all, as exporters are; nothing here is a secret.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -12,7 +13,7 @@ use moorline_model::drift::{DriftState, Lane};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::Phase;
 use moorline_model::status::{self, StatusWord};
-use moorline_record::{Channel, StoreError};
+use moorline_record::StoreError;
 
 use crate::App;
 use crate::exposition::{Exposition, Kind, as_float};
@@ -188,9 +189,10 @@ async fn recorded(
     }
     let pending = app.web.record.outbox_pending().await?;
     exposition.family("moorline_outbox_pending", Kind::Gauge, "Messages that wait to go out.");
-    for channel in [Channel::Slack, Channel::Email] {
-        let count = pending.iter().find(|(waiting, _)| *waiting == channel).map_or(0, |(_, count)| *count);
-        exposition.sample(&[("channel", channel.as_str())], as_float(count));
+    let mut waiting = BTreeMap::from([("slack", 0), ("email", 0)]);
+    waiting.extend(pending.iter().map(|(channel, count)| (channel.as_str(), *count)));
+    for (channel, count) in waiting {
+        exposition.sample(&[("channel", channel)], as_float(count));
     }
     let leader = app.web.record.leader().await?;
     exposition

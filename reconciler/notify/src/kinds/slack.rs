@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use moorline_model::notification::Notification;
-use moorline_model::{Secret, declaration};
+use moorline_model::config::{Reference, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use slack_morphism::errors::SlackClientError;
 use slack_morphism::prelude::{
     SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest, SlackApiToken, SlackApiTokenValue,
@@ -16,23 +17,24 @@ use slack_morphism::prelude::{
 };
 use url::Url;
 
+use super::Kind;
 use crate::wording::{Wording, word};
-use crate::{DELIVERY_TIMEOUT, SendError};
+use crate::{Message, SendError};
 
-const CHANNEL: &str = "slack";
-
-/// A channel and the bot that writes into it.
-pub struct Slack {
-    client: Arc<SlackClient<SlackClientHyperConnector<HttpsConnector<HttpConnector>>>>,
-    token: SlackApiToken,
+/// A Slack channel.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Slack {
+    /// The channel (`#ai-gateway`) or its id.
     channel: String,
+    /// A bot token.
+    token: Reference,
+    /// Another address for Slack's Web API: a stand-in's, on loopback.
+    #[serde(default)]
+    api_url: Option<String>,
 }
 
-impl std::fmt::Debug for Slack {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Slack").field("channel", &self.channel).finish_non_exhaustive()
-    }
-}
+type Client = SlackClient<SlackClientHyperConnector<HttpsConnector<HttpConnector>>>;
 
 /// Where an incident's thread is: `CHANNEL_ID:TS`, as Slack named them when the first message was posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,65 +59,22 @@ enum Updated {
     Gone,
 }
 
-impl Slack {
-    /// Makes a sender.
-    ///
-    /// # Errors
-    /// [`SendError::Settings`] when the machine's certificates or the declared address cannot be used.
-    pub fn new(declared: &declaration::Slack, token: &Secret) -> Result<Self, SendError> {
-        let wrong = |detail: String| SendError::Settings { channel: CHANNEL, detail };
-        let builder =
-            HttpsConnectorBuilder::new().with_native_roots().map_err(|error| wrong(error.to_string()))?;
-        // Without TLS only to a stand-in on this machine: the token would be in clear.
-        let connector = match &declared.api_url {
-            Some(text) if is_loopback(text) => builder.https_or_http().enable_http1().build(),
-            Some(text) if !text.starts_with("https://") => {
-                return Err(wrong(format!("api_url `{text}` must be https, or http on loopback")));
-            }
-            _ => builder.https_only().enable_http1().build(),
-        };
-        let mut connector = SlackClientHyperConnector::with_connector(connector);
-        if let Some(url) = &declared.api_url {
-            connector = connector.with_slack_api_url(url.trim_end_matches('/'));
-        }
-        Ok(Self {
-            client: Arc::new(SlackClient::new(connector)),
-            token: SlackApiToken::new(SlackApiTokenValue(token.expose().to_owned())),
-            channel: declared.channel.clone(),
-        })
+impl Kind for Slack {
+    const NAME: &'static str = "slack";
+
+    fn secret(&self) -> &Reference {
+        &self.token
     }
 
-    /// Sends a message into the incident's thread, or opens one. Answers with the thread.
-    ///
-    /// # Errors
-    /// [`SendError`]; transient unless Slack said no for good.
-    pub async fn send(
-        &self,
-        notification: &Notification,
-        thread: Option<&str>,
-        console: &str,
-    ) -> Result<String, SendError> {
-        let sending = self.send_now(notification, thread.and_then(Thread::parse), console);
-        match tokio::time::timeout(DELIVERY_TIMEOUT, sending).await {
-            Ok(result) => result,
-            Err(_) => Err(SendError::Unreachable {
-                channel: CHANNEL,
-                detail: format!("no answer within {} s", DELIVERY_TIMEOUT.as_secs()),
-            }),
-        }
-    }
-
-    async fn send_now(
-        &self,
-        notification: &Notification,
-        thread: Option<Thread>,
-        console: &str,
-    ) -> Result<String, SendError> {
-        let wording = word(notification, console);
-        let session = self.client.open_session(&self.token);
+    /// Sends a message into the incident's thread, or opens one.
+    async fn send(&self, token: &Secret, message: &Message<'_>) -> Result<String, SendError> {
+        let client = self.client()?;
+        let token = SlackApiToken::new(SlackApiTokenValue(token.expose().to_owned()));
+        let wording = word(message.notification, message.console);
+        let session = client.open_session(&token);
         // First what may be done twice: a message that is tried again must not stand in the thread twice.
-        let thread = match thread {
-            Some(first) if self.update(&first, &wording).await? == Updated::Gone => None,
+        let thread = match message.thread.and_then(Thread::parse) {
+            Some(first) if update(&client, &token, &first, &wording).await? == Updated::Gone => None,
             other => other,
         };
         let channel = thread.as_ref().map_or_else(|| self.channel.clone(), |thread| thread.channel.clone());
@@ -128,19 +87,47 @@ impl Slack {
             None => format!("{}:{}", posted.channel, posted.ts),
         })
     }
+}
 
-    /// Makes the first message say how things stand.
-    async fn update(&self, first: &Thread, wording: &Wording) -> Result<Updated, SendError> {
-        let request = SlackApiChatUpdateRequest::new(
-            SlackChannelId(first.channel.clone()),
-            content(wording),
-            SlackTs(first.ts.clone()),
-        );
-        match self.client.open_session(&self.token).chat_update(&request).await {
-            Ok(_) => Ok(Updated::Done),
-            Err(SlackClientError::ApiError(error)) if error.code == "message_not_found" => Ok(Updated::Gone),
-            Err(error) => Err(failed(error)),
+impl Slack {
+    /// A client of Slack's Web API.
+    fn client(&self) -> Result<Arc<Client>, SendError> {
+        let builder = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| SendError::Settings(error.to_string()))?;
+        // Without TLS only to a stand-in on this machine: the token would be in clear.
+        let connector = match &self.api_url {
+            Some(text) if is_loopback(text) => builder.https_or_http().enable_http1().build(),
+            Some(text) if !text.starts_with("https://") => {
+                let said = format!("api_url `{text}` must be https, or http on loopback");
+                return Err(SendError::Settings(said));
+            }
+            _ => builder.https_only().enable_http1().build(),
+        };
+        let mut connector = SlackClientHyperConnector::with_connector(connector);
+        if let Some(url) = &self.api_url {
+            connector = connector.with_slack_api_url(url.trim_end_matches('/'));
         }
+        Ok(Arc::new(SlackClient::new(connector)))
+    }
+}
+
+/// Makes the first message say how things stand.
+async fn update(
+    client: &Client,
+    token: &SlackApiToken,
+    first: &Thread,
+    wording: &Wording,
+) -> Result<Updated, SendError> {
+    let request = SlackApiChatUpdateRequest::new(
+        SlackChannelId(first.channel.clone()),
+        content(wording),
+        SlackTs(first.ts.clone()),
+    );
+    match client.open_session(token).chat_update(&request).await {
+        Ok(_) => Ok(Updated::Done),
+        Err(SlackClientError::ApiError(error)) if error.code == "message_not_found" => Ok(Updated::Gone),
+        Err(error) => Err(failed(error)),
     }
 }
 
@@ -166,11 +153,9 @@ fn text(wording: &Wording) -> String {
 
 fn failed(error: SlackClientError) -> SendError {
     match error {
-        SlackClientError::ApiError(error) if is_passing(&error.code) => {
-            SendError::Unreachable { channel: CHANNEL, detail: error.code }
-        }
-        SlackClientError::ApiError(error) => SendError::Refused { channel: CHANNEL, detail: error.code },
-        other => SendError::Unreachable { channel: CHANNEL, detail: other.to_string() },
+        SlackClientError::ApiError(error) if is_passing(&error.code) => SendError::Unreachable(error.code),
+        SlackClientError::ApiError(error) => SendError::Refused(error.code),
+        other => SendError::Unreachable(other.to_string()),
     }
 }
 
@@ -189,6 +174,8 @@ fn is_passing(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use moorline_model::notification::Notification;
+
     use super::*;
     use crate::wording::tests::notification;
 
