@@ -2,6 +2,7 @@
 
 mod email;
 mod slack;
+mod webhook;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +20,7 @@ use crate::{Message, SendError};
 const ROWS: &[Row] = &[
     row::<slack::Slack>(), //
     row::<email::Email>(),
+    row::<webhook::Webhook>(),
 ];
 
 /// What reading a declaration needs to know of each kind.

@@ -1,4 +1,4 @@
-//! Notifies people: Slack, email.
+//! Notifies people: Slack, email, webhooks.
 //!
 //! In: a channel as declared, its secret, and one [`Notification`](moorline_model::notification::Notification) with the
 //! thread it belongs to. Out: the thread that later messages of the same incident belong to, or why the message was not
@@ -7,6 +7,7 @@
 //! Reading order: [`wording`] is what every channel says: five lines that answer what, where, since when and who, what
 //! happens next by itself, and what one can do. [`kinds`] has a file for each kind of channel, and the table of them.
 
+mod address;
 mod channel;
 pub mod kinds;
 pub mod wording;
