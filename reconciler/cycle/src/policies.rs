@@ -65,6 +65,7 @@ mod tests {
         fn declaration_path(&self) -> &str {
             "moorline.yaml"
         }
+
         fn channel_kinds(&self) -> &'static [ChannelKind] {
             &[]
         }

@@ -111,6 +111,7 @@ mod tests {
         fn declaration_path(&self) -> &str {
             "moorline.yaml"
         }
+
         fn channel_kinds(&self) -> &'static [ChannelKind] {
             &[]
         }

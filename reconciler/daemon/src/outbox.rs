@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::metrics::Metrics;
 use crate::secrets::Secrets;
 use crate::source::declaration;
 
@@ -48,6 +49,8 @@ pub struct Outbox {
     pub declaration_path: String,
     /// Rung when a message waits.
     pub bell: Arc<Notify>,
+    /// Where given-up messages are counted.
+    pub metrics: Arc<Metrics>,
     /// The console's address, for links.
     pub console: String,
 }
@@ -133,6 +136,7 @@ impl Outbox {
                     item.notification.headline
                 );
                 self.record.outbox_given_up(item.id, &text).await?;
+                self.metrics.given_up(&item.channel);
             }
         }
         Ok(())

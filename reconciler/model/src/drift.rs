@@ -163,6 +163,18 @@ pub enum DriftState {
     Ignored,
 }
 
+impl DriftState {
+    /// The state as written in JSON and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Suspected => "suspected",
+            Self::Open => "open",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
 /// A finding with its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
