@@ -29,6 +29,7 @@ pub mod slack;
 pub mod tasks;
 pub mod traffic;
 pub mod wait;
+pub mod webhook;
 pub mod world;
 
 pub use api::Api;

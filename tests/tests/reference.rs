@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use moorline_config::{Config, Source};
 use moorline_model::bootstrap::Bootstrap;
 use moorline_model::declaration::Declaration;
+use moorline_notify::KINDS;
 use moorline_tests::reference::Page;
 use serde_json::Value;
 
@@ -46,8 +47,9 @@ fn keep(file: &str, about: &str, schema: &Value, sample: &str, read: impl FnOnce
 #[test]
 fn the_page_of_the_declaration_is_current() {
     let about = "What the daemon reads at the root of the watched repository. A change applies with its commit, without a restart.";
-    keep("moorline.yaml.md", about, &Declaration::schema(), "moorline.yaml", |text| {
-        serde_json::to_value(Declaration::parse("moorline.yaml", text).unwrap()).unwrap()
+    keep("moorline.yaml.md", about, &Declaration::schema(&KINDS), "moorline.yaml", |text| {
+        let decoded = Declaration::decode("moorline.yaml", text, &KINDS).unwrap();
+        serde_json::to_value(decoded.document).unwrap()
     });
 }
 

@@ -65,6 +65,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "moorline-terraform",
                 "moorline-plan",
                 "moorline-cycle",
+                "moorline-notify",
                 "moorline-daemon",
                 "moorline-demo",
             ],

@@ -48,7 +48,14 @@ pub struct About {
 /// The JSON Schema (2020-12) of a document type.
 #[must_use]
 pub fn schema<T: JsonSchema>(about: &About) -> Value {
+    schema_with::<T>(about, |_| {})
+}
+
+/// The same, with what the type itself does not know of its parts.
+#[must_use]
+pub fn schema_with<T: JsonSchema>(about: &About, complete: impl FnOnce(&mut Value)) -> Value {
     let mut schema = schemars::schema_for!(T).to_value();
+    complete(&mut schema);
     mark(&mut schema, about.applies);
     if let Value::Object(root) = &mut schema {
         root.insert("$id".to_owned(), json!(id(about.name)));

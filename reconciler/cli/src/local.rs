@@ -71,7 +71,7 @@ pub(super) fn schema(document: SchemaDocument) -> Exit {
 fn schema_of(document: SchemaDocument) -> serde_json::Value {
     match document {
         SchemaDocument::Gateway => moorline_config::schema::gateway(),
-        SchemaDocument::Repository => Declaration::schema(),
+        SchemaDocument::Repository => Declaration::schema(&moorline_notify::KINDS),
         SchemaDocument::Daemon => Bootstrap::schema(),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moorline_config::{Config, Digest};
-use moorline_model::declaration::{Declaration, Document};
+use moorline_model::declaration::{ChannelKind, Declaration, Document};
 use moorline_model::environment::StoredDocument;
 use moorline_model::rollout::{Phase, Rollout};
 use moorline_model::{CommitId, Revision, masking};
@@ -316,12 +316,12 @@ pub(crate) async fn read_declaration(
     }
     let path = source.declaration_path();
     let bytes = source.file(commit, path).await.map_err(|error| crate::chain::of(&error))?;
-    let declaration = declaration(path, commit, bytes).await?;
+    let declaration = declaration(path, commit, bytes, source.channel_kinds()).await?;
     cache.commits.keep_declaration(commit, &declaration);
     Ok(declaration)
 }
 
-/// The declaration in a file that was read at a commit.
+/// The declaration in a file that was read at a commit, its channels being of these kinds.
 ///
 /// # Errors
 /// A sentence, or every mistake: the file is not there, is no text, or says something wrong.
@@ -329,16 +329,20 @@ pub async fn declaration(
     path: &str,
     commit: &CommitId,
     bytes: Option<Vec<u8>>,
+    kinds: &'static [ChannelKind],
 ) -> Result<Arc<Declaration>, String> {
     let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository at {}", commit.short()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
     let path = path.to_owned();
     // A thousand environments take a while, and others want to go on.
-    let parsed = tokio::task::spawn_blocking(move || parse(&path, &text)).await;
+    let parsed = tokio::task::spawn_blocking(move || parse(&path, &text, kinds)).await;
     parsed.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-fn parse(path: &str, text: &str) -> Result<Arc<Declaration>, String> {
+fn parse(path: &str, text: &str, kinds: &[ChannelKind]) -> Result<Arc<Declaration>, String> {
     // A mistake is named with what stands there.
-    Declaration::parse(path, text).map(Arc::new).map_err(|mistakes| masking::masked(&mistakes.to_string()))
+    let decoded = Declaration::decode(path, text, kinds);
+    decoded
+        .map(|decoded| Arc::new(decoded.document))
+        .map_err(|mistakes| masking::masked(&mistakes.to_string()))
 }

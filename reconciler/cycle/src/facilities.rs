@@ -11,7 +11,7 @@ use moorline_admin::{
     WriteOptions,
 };
 use moorline_config::{Digest, Reference, Secret};
-use moorline_model::declaration::{self, Environment};
+use moorline_model::declaration::{self, ChannelKind, Environment};
 use moorline_model::drift::Finding;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::AuditEntry;
@@ -78,6 +78,8 @@ pub enum ResolveError {
 pub trait Source {
     /// The path of the declaration, `moorline.yaml` unless the daemon's settings say otherwise.
     fn declaration_path(&self) -> &str;
+    /// The kinds of channels that messages can be sent by: a declaration is read against them.
+    fn channel_kinds(&self) -> &'static [ChannelKind];
     /// The bytes of a file at a commit; `None` when it is not there.
     ///
     /// # Errors

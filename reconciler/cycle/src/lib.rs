@@ -33,5 +33,4 @@ pub(crate) use moorline_config::chain;
 pub use act::{ActError, Interrupted};
 pub use cycle::{Cache, Cycle, CycleError, Requeue};
 pub use desired::declaration;
-pub use record::channels;
 pub use source_status::{Head, News, SourceStatus};

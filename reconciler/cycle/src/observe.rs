@@ -28,7 +28,6 @@ use crate::cycle::Cycle;
 use crate::desired::Declared;
 use crate::facilities::{Facilities, RunFailed};
 use crate::fleet::Replicas;
-use crate::record::channels;
 use crate::schedule;
 use crate::source_status::SourceStatus;
 use crate::working_state::WorkingState;
@@ -258,7 +257,7 @@ impl<W: Facilities> Cycle<'_, W> {
         }
         let messages = note_conditions(&mut working.state, &checks, now);
         let can_tell =
-            declared.effective().is_some_and(|desired| !channels(&desired.notifications).is_empty());
+            declared.effective().is_some_and(|desired| !desired.notifications.channels().is_empty());
         if can_tell && alerts_on_source(&working.state, &messages) {
             alerts.sent(self.name, trouble);
         }

@@ -51,7 +51,7 @@ async fn read(
 
 #[cfg(test)]
 mod tests {
-    use moorline_model::declaration::Terraform;
+    use moorline_model::declaration::{ChannelKind, Terraform};
 
     use std::collections::BTreeSet;
 
@@ -65,6 +65,11 @@ mod tests {
         fn declaration_path(&self) -> &str {
             "moorline.yaml"
         }
+
+        fn channel_kinds(&self) -> &'static [ChannelKind] {
+            &[]
+        }
+
         async fn file(&self, _: &CommitId, _: &str) -> Result<Option<Vec<u8>>, Unreadable> {
             Ok(Some(b"package moorline.one".to_vec()))
         }

@@ -6,9 +6,10 @@ use moorline_model::drift::Severity;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::intent::Outcome;
+use moorline_model::notification::Notification;
 use moorline_plan::decide::Decision;
 use moorline_plan::intent::{StepTaken, conclude};
-use moorline_record::{Addressed, Channel, IntentId, JournalId, Write};
+use moorline_record::{Addressed, IntentId, JournalId, Write};
 
 use crate::cycle::{Cycle, CycleError, Requeue};
 use crate::desired::Declared;
@@ -32,16 +33,12 @@ impl<W: Facilities> Cycle<'_, W> {
     ) -> Result<Requeue, CycleError> {
         let now = self.world.now();
         let answered = outcomes(&working, declared, observed, decision, now);
-        let channels =
-            declared.effective().map(|desired| channels(&desired.notifications)).unwrap_or_default();
-        let notifications: Vec<Addressed> = working
-            .notifications
-            .iter()
-            .map(|notification| Addressed { notification: notification.clone(), channels: channels.clone() })
-            .collect();
+        let routes = declared.effective().map(|desired| &desired.notifications);
+        let notifications = addressed(&working.notifications, routes);
         working.events.iter().for_each(log);
         let awaits_fetch = working.awaits_fetch;
-        let has_notifications = !notifications.is_empty() && !channels.is_empty();
+        let has_notifications =
+            notifications.iter().any(|message| !message.channels.is_empty() || !message.others.is_empty());
         let has_ended =
             working.state.rollout_under_way().is_none() && !matches!(decision, Decision::Wait { .. });
         let write = Write {
@@ -94,11 +91,13 @@ fn brings_nothing_new(loaded: &EnvironmentState, write: &Write<'_>) -> bool {
         && state.without_ages() == loaded.without_ages()
 }
 
-/// The channels that a declaration names.
-#[must_use]
-pub fn channels(told: &Notifications) -> Vec<Channel> {
-    let slack = told.slack.is_some().then_some(Channel::Slack);
-    slack.into_iter().chain(told.email.is_some().then_some(Channel::Email)).collect()
+/// Each message with the channels that the declaration routes it to.
+fn addressed(messages: &[Notification], declared: Option<&Notifications>) -> Vec<Addressed> {
+    let routed = messages.iter().map(|notification| {
+        let (channels, others) = declared.map(|declared| declared.route(notification)).unwrap_or_default();
+        Addressed { notification: notification.clone(), channels, others }
+    });
+    routed.collect()
 }
 
 /// What came of the intents that this cycle applied.

@@ -97,7 +97,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use moorline_model::declaration::Terraform;
+    use moorline_model::declaration::{ChannelKind, Terraform};
     use moorline_model::{CommitId, Revision};
 
     use super::*;
@@ -111,6 +111,11 @@ mod tests {
         fn declaration_path(&self) -> &str {
             "moorline.yaml"
         }
+
+        fn channel_kinds(&self) -> &'static [ChannelKind] {
+            &[]
+        }
+
         async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, Unreadable> {
             match self.0.get(&format!("{}:{path}", &commit.to_string()[..1])) {
                 Some(&"unreadable") => Err(Unreadable("no disk".to_owned())),

@@ -20,7 +20,7 @@ pub(crate) fn tell(declaration: &Declaration, secrets: &Secrets, said: &LogOnce)
     let mut absent = BTreeSet::new();
     for named in declaration.references() {
         let about = format!("{ABOUT}{}", named.reference);
-        let problem = match secrets.declared(named.reference) {
+        let problem = match secrets.declared(&named.reference) {
             Err(error) => chain::of(&error),
             // Anybody could hand over a document with it.
             Ok(token) if named.path.ends_with(".document_token") && token.as_token().is_err() => {

@@ -1,7 +1,8 @@
-//! The notify stage: messages that cycles left in the outbox go out, each once.
+//! The notify stage: messages that cycles left in the outbox are sent, each once.
 //!
-//! One task for all environments. A message that could not go out is tried again with a growing pause and holds up
-//! only those of its own incident; one that is refused for good is given up and said so in the log.
+//! One task for all environments. A message that could not be delivered is tried again with a growing pause, and delays
+//! only those of its own incident on its own channel. One that is refused for good, or whose channel is not declared any
+//! more, is given up: the log says so, and a metric counts it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +11,14 @@ use moorline_cycle::SourceStatus;
 use moorline_cycle::facilities::ResolveError;
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::Notifications;
-use moorline_notify::{Email, SendError, Slack};
-use moorline_record::{Channel, Fence, FencedError, OutboxItem, Record, StoreError};
+use moorline_notify::{Channel, Message, SendError};
+use moorline_record::{Fence, FencedError, OutboxItem, Record, StoreError};
 use moorline_source::Repository;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::metrics::Metrics;
 use crate::secrets::Secrets;
 use crate::source::declaration;
 
@@ -39,7 +41,7 @@ pub struct Outbox {
     pub fence: Fence,
     /// Who resolves references.
     pub secrets: Secrets,
-    /// Says, in the head's declaration, where people are told.
+    /// Says, in the head's declaration, where people are notified.
     pub source: watch::Receiver<Option<SourceStatus>>,
     /// Says the same at the commit in force, while the head is not valid.
     pub repository: Repository,
@@ -47,6 +49,8 @@ pub struct Outbox {
     pub declaration_path: String,
     /// Rung when a message waits.
     pub bell: Arc<Notify>,
+    /// Where given-up messages are counted.
+    pub metrics: Arc<Metrics>,
     /// The console's address, for links.
     pub console: String,
 }
@@ -80,15 +84,15 @@ impl Outbox {
             if cancel.is_cancelled() {
                 break;
             }
-            let Some(told) = self.declared(&item.notification.environment).await? else { continue };
-            self.deliver(item, &told).await?;
+            let Some(declared) = self.declared(&item.notification.environment).await? else { continue };
+            self.deliver(item, &declared).await?;
             delivered += 1;
         }
         Ok(delivered)
     }
 
-    /// Where people are told: by the head's declaration, or while that is not valid by the one in force. The message
-    /// that the head is not valid goes out that way.
+    /// Where people are notified: by the head's declaration, or while that is not valid by the one in force. The message
+    /// that the head is not valid is sent that way.
     async fn declared(&self, environment: &EnvironmentName) -> Result<Option<Notifications>, StoreError> {
         let head = self.source.borrow().as_ref().and_then(|report| report.head.clone());
         if let Some(Ok(declaration)) = head.map(|head| head.declaration) {
@@ -100,13 +104,13 @@ impl Outbox {
         Ok(in_force.ok().map(|declaration| declaration.notifications.clone()))
     }
 
-    async fn deliver(&self, item: &OutboxItem, told: &Notifications) -> Result<(), FencedError> {
-        let thread = self.record.thread(&item.notification.incident, item.channel).await?;
+    async fn deliver(&self, item: &OutboxItem, declared: &Notifications) -> Result<(), FencedError> {
+        let thread = self.record.thread(&item.notification.incident, &item.channel).await?;
         self.record.outbox_begin(self.fence, item.id).await?;
-        match self.send(item, told, thread.as_deref()).await {
+        match self.send(item, declared, thread.as_deref()).await {
             Ok(new_thread) => {
                 if thread.as_ref() != Some(&new_thread) {
-                    self.record.set_thread(&item.notification.incident, item.channel, &new_thread).await?;
+                    self.record.set_thread(&item.notification.incident, &item.channel, &new_thread).await?;
                 }
                 self.record.outbox_delivered(item.id).await?;
             }
@@ -132,6 +136,7 @@ impl Outbox {
                     item.notification.headline
                 );
                 self.record.outbox_given_up(item.id, &text).await?;
+                self.metrics.given_up(&item.channel);
             }
         }
         Ok(())
@@ -140,33 +145,28 @@ impl Outbox {
     async fn send(
         &self,
         item: &OutboxItem,
-        told: &Notifications,
+        declared: &Notifications,
         thread: Option<&str>,
     ) -> Result<String, SendError> {
-        match item.channel {
-            Channel::Slack => {
-                let declared = told.slack.as_ref().ok_or_else(|| undeclared("slack"))?;
-                let token =
-                    self.secrets.declared(&declared.token).map_err(|error| unresolved("slack", &error))?;
-                let slack = Slack::new(declared, &token)?;
-                slack.send(&item.notification, thread, &self.console).await
-            }
-            Channel::Email => {
-                let declared = told.email.as_ref().ok_or_else(|| undeclared("email"))?;
-                let smtp =
-                    self.secrets.declared(&declared.smtp).map_err(|error| unresolved("email", &error))?;
-                let email = Email::new(declared, &smtp)?;
-                email.send(&item.notification, &item.key, thread, &self.console).await
-            }
-        }
+        let channel = declared.channel(&item.channel).ok_or_else(undeclared)?;
+        let channel = Channel::open(&channel)?;
+        let secret = self.secrets.declared(channel.secret()).map_err(|error| unresolved(&error))?;
+        let message = Message {
+            notification: &item.notification,
+            key: &item.key,
+            thread,
+            console: &self.console,
+            at: clock::now(),
+        };
+        channel.send(&secret, &message).await
     }
 }
 
-fn undeclared(channel: &'static str) -> SendError {
-    SendError::Settings { channel, detail: "it is not declared any more".to_owned() }
+fn undeclared() -> SendError {
+    SendError::Settings("it is not declared any more".to_owned())
 }
 
 /// A secret that is missing now may be there after the next deployment, so the message waits.
-fn unresolved(channel: &'static str, error: &ResolveError) -> SendError {
-    SendError::Unreachable { channel, detail: crate::chain::of(error) }
+fn unresolved(error: &ResolveError) -> SendError {
+    SendError::Unreachable(crate::chain::of(error))
 }

@@ -28,7 +28,7 @@ pub async fn declaration(
     path: &str,
 ) -> Result<Arc<Declaration>, String> {
     let bytes = repository.read(commit, path).await.map_err(|error| crate::chain::of(&error))?;
-    moorline_cycle::declaration(path, commit, bytes).await
+    moorline_cycle::declaration(path, commit, bytes, &moorline_notify::KINDS).await
 }
 
 /// The task that fetches.

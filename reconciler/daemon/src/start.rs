@@ -151,6 +151,7 @@ pub(crate) async fn start(
         repository,
         declaration_path: bootstrap.repository.path.clone(),
         bell: outbox_bell,
+        metrics: Arc::clone(&shared.metrics),
         console,
     };
     tasks.spawn(outbox.run(cancel.clone()));

@@ -66,6 +66,21 @@ pub enum ConditionStatus {
     CannotCheck,
 }
 
+impl ConditionStatus {
+    /// The status as written in JSON and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Good => "good",
+            Self::Busy => "busy",
+            Self::Attention => "attention",
+            Self::Bad => "bad",
+            Self::CannotCheck => "cannot_check",
+        }
+    }
+}
+
 /// A condition: its status, the reason for it and its age.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {

@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use deliver::{Document, EcsService, Endpoints};
-pub use notify::{Email, Notifications, Slack};
+pub use notify::{
+    Channel, ChannelKind, ChannelName, DeclaredChannel, EnvironmentPattern, Notifications, Route,
+};
 pub use references::NamedSecret;
 
 use crate::EnvironmentName;
@@ -38,7 +40,7 @@ pub struct Declaration {
     /// The environments; at least one.
     #[schemars(length(min = 1))]
     pub environments: Vec<Environment>,
-    /// Where people are told. Absent: nowhere but the console.
+    /// Where people are notified. Absent: nowhere but the console.
     #[serde(default)]
     pub notifications: Notifications,
     /// Folders with Rego policies, relative to the repository's root.
@@ -48,25 +50,28 @@ pub struct Declaration {
 }
 
 impl Declaration {
-    /// Reads a declaration.
+    /// Reads a declaration, but for the settings of its channels: for whoever sends nothing. What is to be in force is read
+    /// with [`Declaration::decode`].
     ///
     /// # Errors
     /// Every mistake in the text, with file, line and path.
     pub fn parse(name: &str, text: &str) -> Result<Self, Mistakes> {
-        Self::decode(name, text).map(|decoded| decoded.document)
+        let rules = |declaration: &Self| check::check(declaration, None);
+        moorline_config::decode_checked(&[Source { name, text }], rules).map(|decoded| decoded.document)
     }
 
-    /// Reads a declaration as [`Declaration::parse`] does, and keeps where each part stands.
+    /// Reads a declaration whose channels are of these kinds, and keeps where each part stands.
     ///
     /// # Errors
-    /// As [`Declaration::parse`].
-    pub fn decode(name: &str, text: &str) -> Result<Decoded<Self>, Mistakes> {
-        moorline_config::decode_checked(&[Source { name, text }], check::check)
+    /// Every mistake in the text, with file, line and path.
+    pub fn decode(name: &str, text: &str, kinds: &[ChannelKind]) -> Result<Decoded<Self>, Mistakes> {
+        let rules = |declaration: &Self| check::check(declaration, Some(kinds));
+        moorline_config::decode_checked(&[Source { name, text }], rules)
     }
 
-    /// Its JSON Schema, for editors.
+    /// Its JSON Schema, for editors. `kinds`: those of channels.
     #[must_use]
-    pub fn schema() -> Value {
+    pub fn schema(kinds: &[ChannelKind]) -> Value {
         let example = json!({"version": 1, "environments": [{
             "name": "prod",
             "gateway": {
@@ -78,7 +83,8 @@ impl Declaration {
             "rollout": {"strategy": "canary", "steps": [{"weight": "1%", "hold": "2m"}, {"weight": "50%", "hold": "5m"}]},
             "verify": {"probes": [{"model": "gpt-4o-mini", "key": "env:PROBE_KEY"}]},
         }]});
-        schema::schema::<Self>(&schema::About { name: "repository", applies: schema::Applies::Live, example })
+        let about = schema::About { name: "repository", applies: schema::Applies::Live, example };
+        schema::schema_with::<Self>(&about, |schema| notify::add_kinds(schema, kinds))
     }
 
     /// The environment of that name.

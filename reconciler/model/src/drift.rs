@@ -51,7 +51,20 @@ pub enum DriftKind {
 }
 
 /// How much it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// For information.
@@ -148,6 +161,18 @@ pub enum DriftState {
     Open,
     /// Matches an ignore rule: shown, counted, silent.
     Ignored,
+}
+
+impl DriftState {
+    /// The state as written in JSON and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Suspected => "suspected",
+            Self::Open => "open",
+            Self::Ignored => "ignored",
+        }
+    }
 }
 
 /// A finding with its history.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::drift::Severity;
+use crate::drift::{Lane, Severity};
 use crate::page::Page;
 use crate::{EnvironmentName, IncidentKey};
 
@@ -44,6 +44,12 @@ pub struct Notification {
     pub topic: String,
     /// Where.
     pub environment: EnvironmentName,
+    /// The other environments that it concerns: trouble with the repository is reported once for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<EnvironmentName>,
+    /// The lane whose drift, or whose check, it is about; absent for all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Lane>,
     /// Which transition.
     pub transition: Transition,
     /// How much it matters.

@@ -99,10 +99,14 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// The phases that a rollout ends in.
+    pub const ENDS: [Self; 5] =
+        [Self::Succeeded, Self::RolledBack, Self::Frozen, Self::Failed, Self::Superseded];
+
     /// Whether nothing more will happen.
     #[must_use]
-    pub const fn is_over(&self) -> bool {
-        matches!(self, Self::Succeeded | Self::RolledBack | Self::Frozen | Self::Failed | Self::Superseded)
+    pub fn is_over(&self) -> bool {
+        Self::ENDS.contains(self)
     }
 
     /// Whether a newer commit may take its place here: while it waits or is verified, never during an apply,

@@ -9,7 +9,8 @@ mod edit;
 use jsonschema::Validator;
 use moorline_config::Source;
 use moorline_model::bootstrap::Bootstrap;
-use moorline_model::declaration::Declaration;
+use moorline_model::config::check::Problem;
+use moorline_model::declaration::{ChannelKind, Declaration};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -22,10 +23,30 @@ struct Kind {
     is_refused: fn(&str) -> bool,
 }
 
+/// Kinds of channels, as the crate that sends has them; there is no crate that sends here.
+const KINDS: [ChannelKind; 2] = [kind_of_channel("slack"), kind_of_channel("relay")];
+
+const fn kind_of_channel(name: &'static str) -> ChannelKind {
+    ChannelKind {
+        name,
+        schema: || {
+            json!({
+                "title": "Line", "description": "A line.", "type": "object", "required": ["to"],
+                "properties": {"to": {"type": "string", "description": "Whom."}},
+            })
+        },
+        check: |settings| {
+            let is_fine = settings["to"].is_string();
+            let problem = || Problem { path: "to".to_owned(), problem: "expected text".to_owned() };
+            if is_fine { Vec::new() } else { vec![problem()] }
+        },
+    }
+}
+
 fn repository() -> Kind {
     Kind {
-        validator: jsonschema::validator_for(&Declaration::schema()).unwrap(),
-        is_refused: |text| Declaration::parse("moorline.yaml", text).is_err(),
+        validator: jsonschema::validator_for(&Declaration::schema(&KINDS)).unwrap(),
+        is_refused: |text| Declaration::decode("moorline.yaml", text, &KINDS).is_err(),
     }
 }
 
@@ -91,8 +112,12 @@ fn declaration() -> Value {
             "rollback": {"automatic": true},
         }],
         "notifications": {
-            "slack": {"channel": "#a", "token": "env:SLACK"},
-            "email": {"from": "a@b.c", "to": ["a@b.c"], "smtp": "env:SMTP"},
+            "slack": {"to": "#a"},
+            "channels": {"ops": {"relay": {"to": "b"}}},
+            "routes": [
+                {"to": "ops", "environments": ["prod", "pr*"], "lanes": ["aws"], "severity": "warning"},
+                {"to": "slack"},
+            ],
         },
         "policies": ["policies/"],
     })
@@ -121,7 +146,7 @@ fn settings() -> Value {
 fn good_documents_are_good_to_both() {
     let repository = repository();
     repository.assert_accepted(&declaration());
-    repository.assert_accepted(&Declaration::schema()["examples"][0]);
+    repository.assert_accepted(&Declaration::schema(&KINDS)["examples"][0]);
     let mut in_hcl = declaration();
     in_hcl["environments"][0]["gateway"]["document"] = json!({"terraform": "module.g.openai_gateway.this"});
     in_hcl["environments"][0]["rollout"] = json!({});
@@ -194,7 +219,18 @@ fn bad_declarations_are_bad_to_both() {
         ("/environments/0/verify/probes/0/expect_status", json!(20)),
         ("/environments/0/verify/limits/cost_per_minute", json!(-1)),
         ("/environments/0/verify/limits/error_rate", json!(2)),
-        ("/notifications/email/to", json!([])),
+        ("/notifications/slack", json!({})),
+        ("/notifications/slack", json!([])),
+        ("/notifications/channels/ops", json!({})),
+        ("/notifications/channels/ops", json!({"rely": {"to": "b"}})),
+        ("/notifications/channels/ops", json!({"relay": {"to": "b"}, "slack": {"to": "b"}})),
+        ("/notifications/channels/ops/relay", json!({"to": 5})),
+        ("/notifications/channels", json!({"o/ps": {"relay": {"to": "b"}}})),
+        ("/notifications/routes/0/to", json!("a/b")),
+        ("/notifications/routes/0/environments", json!([])),
+        ("/notifications/routes/0/environments/0", json!("*prod")),
+        ("/notifications/routes/0/lanes", json!(["cloud"])),
+        ("/notifications/routes/0/severity", json!("bad")),
         ("/policies/0", json!("../policies")),
         ("/policies", json!("policies")),
     ];
@@ -244,7 +280,7 @@ fn every_field_says_when_a_change_of_it_is_in_force() {
         schema.as_array().into_iter().flatten().for_each(|below| walk(below, applies, seen));
     }
     for (schema, applies, name) in
-        [(Declaration::schema(), "live", "repository"), (Bootstrap::schema(), "restart", "daemon")]
+        [(Declaration::schema(&KINDS), "live", "repository"), (Bootstrap::schema(), "restart", "daemon")]
     {
         let mut seen = 0;
         walk(&schema, applies, &mut seen);

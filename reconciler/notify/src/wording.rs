@@ -104,6 +104,8 @@ pub(crate) mod tests {
             incident: IncidentKey("drift/prod/gateway@1795000000000".to_owned()),
             topic: "gateway replicas: drift since 2026-11-21 14:02 UTC".to_owned(),
             environment: "prod".parse().unwrap(),
+            concerns: Vec::new(),
+            lane: Some(moorline_model::drift::Lane::Gateway),
             transition: Transition::Opened,
             severity: Severity::Critical,
             headline: "1 replica serves another limit than declared, since 14:02 UTC, by jane (manual)"

@@ -135,6 +135,8 @@ fn message(
         action: wording::action(&environment, transition, shown, (reach, heals)),
         page: Page::Drift(environment.clone()),
         environment,
+        concerns: Vec::new(),
+        lane: Some(about.lane()),
         at: now,
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use moorline_model::callers::callers;
 use moorline_model::comparison::{self, Answer};
 use moorline_model::condition::{Condition, ConditionStatus, ConditionType};
-use moorline_model::drift::Severity;
+use moorline_model::drift::{Lane, Severity};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::{Notification, Transition};
@@ -241,6 +241,15 @@ fn about(state: &EnvironmentState, condition: ConditionType) -> String {
     format!("check/{}/{condition}", state.name)
 }
 
+/// The lane whose check a condition is about.
+const fn lane(condition: ConditionType) -> Option<Lane> {
+    match condition {
+        ConditionType::Plan => Some(Lane::Terraform),
+        ConditionType::Health => Some(Lane::Gateway),
+        ConditionType::Source | ConditionType::Apply | ConditionType::Drift | ConditionType::Hold => None,
+    }
+}
+
 /// Whether messages say something of the source.
 #[must_use]
 pub fn alerts_on_source(state: &EnvironmentState, messages: &Messages) -> bool {
@@ -344,6 +353,11 @@ fn alert(
         action: (!is_over).then(|| format!("moorline why {}", state.name)),
         page: Page::Environment(state.name.clone()),
         environment: state.name.clone(),
+        concerns: match change.check.scope {
+            AlertScope::Shared(all) => all.iter().filter(|name| **name != state.name).cloned().collect(),
+            AlertScope::Own | AlertScope::Suppressed => Vec::new(),
+        },
+        lane: lane(condition),
         at: now,
     });
 }

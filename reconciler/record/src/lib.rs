@@ -38,7 +38,7 @@ pub use intents::{Asked, INTENTS_PENDING_MAX};
 pub use journal::OpenStep;
 pub use lease::{Leader, Lease};
 pub use number::{Fence, IntentId, JournalId, OutboxId, Sequence, Version};
-pub use outbox::{Addressed, Channel, OutboxItem};
+pub use outbox::{Addressed, OutboxItem};
 pub use retention::{
     DOCUMENTS_KEPT, EVENTS_KEPT, INTENTS_KEPT, JOURNAL_KEPT, OUTBOX_KEPT, ROLLOUTS_KEPT, THREADS_KEPT,
 };

@@ -1,54 +1,28 @@
 //! Messages on their way to people: queued in the commit that caused them, delivered afterwards, so that a crash
-//! neither loses nor doubles one.
+//! neither loses nor doubles one. Each row names its channel as it was declared then.
 //!
 //! A message is due when its time has come and every earlier one of the same incident on the same channel has gone:
 //! the first makes the thread that the others belong to.
 
 use jiff::Timestamp;
 use moorline_model::IncidentKey;
+use moorline_model::declaration::ChannelName;
 use moorline_model::notification::Notification;
-use serde::{Deserialize, Serialize};
 
 use crate::Record;
 use crate::error::{FencedError, StoreError};
 use crate::number::{Fence, OutboxId, Version};
 use crate::store::{Connection, from_json, limit, to_json};
 
-/// By which way a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Channel {
-    /// Slack.
-    Slack,
-    /// Email.
-    Email,
-}
-
-impl Channel {
-    /// The channel as stored and as metric label.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Slack => "slack",
-            Self::Email => "email",
-        }
-    }
-
-    fn from_sql(text: &str) -> Result<Self, sqlx::Error> {
-        [Self::Slack, Self::Email]
-            .into_iter()
-            .find(|channel| channel.as_str() == text)
-            .ok_or_else(|| sqlx::Error::Decode(format!("`{text}` is no channel").into()))
-    }
-}
-
-/// A message and the channels it goes by.
+/// A message and the channels it goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addressed {
     /// The message.
     pub notification: Notification,
     /// Its channels; one row each.
-    pub channels: Vec<Channel>,
+    pub channels: Vec<ChannelName>,
+    /// Other channels: the message goes there too when its incident was reported there before.
+    pub others: Vec<ChannelName>,
 }
 
 /// A message on one channel.
@@ -59,8 +33,8 @@ pub struct OutboxItem {
     /// Says which transition of which incident on which channel it is; the same after a replay. Good for a
     /// Message-ID.
     pub key: String,
-    /// Its channel.
-    pub channel: Channel,
+    /// Its channel. It may not be declared any more.
+    pub channel: ChannelName,
     /// The message.
     pub notification: Notification,
     /// Tries so far that failed.
@@ -94,7 +68,7 @@ impl Record {
                 Ok(OutboxItem {
                     id: OutboxId::from_sql(id),
                     key,
-                    channel: Channel::from_sql(&channel)?,
+                    channel: named(&channel)?,
                     notification: from_json(&body)?,
                     attempt: u32::try_from(tries).unwrap_or(u32::MAX),
                     unsettled: unsettled != 0,
@@ -121,7 +95,7 @@ impl Record {
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn outbox_pending(&self) -> Result<Vec<(Channel, u64)>, StoreError> {
+    pub async fn outbox_pending(&self) -> Result<Vec<(ChannelName, u64)>, StoreError> {
         let attempt = "count the outbox";
         let rows: Vec<(String, i64)> = sqlx::query_as(
             "SELECT channel, count(*) FROM outbox WHERE state = 'waiting' GROUP BY channel ORDER BY channel",
@@ -130,7 +104,7 @@ impl Record {
         .await
         .map_err(self.store.failed(attempt))?;
         rows.iter()
-            .map(|(channel, count)| Ok((Channel::from_sql(channel)?, count.unsigned_abs())))
+            .map(|(channel, count)| Ok((named(channel)?, count.unsigned_abs())))
             .collect::<Result<_, _>>()
             .map_err(self.store.failed(attempt))
     }
@@ -225,7 +199,7 @@ impl Record {
     pub async fn thread(
         &self,
         incident: &IncidentKey,
-        channel: Channel,
+        channel: &ChannelName,
     ) -> Result<Option<String>, StoreError> {
         let row: Option<(String,)> =
             sqlx::query_as("SELECT reference FROM threads WHERE incident = $1 AND channel = $2")
@@ -244,7 +218,7 @@ impl Record {
     pub async fn set_thread(
         &self,
         incident: &IncidentKey,
-        channel: Channel,
+        channel: &ChannelName,
         reference: &str,
     ) -> Result<(), StoreError> {
         const ATTEMPT: &str = "note an incident's thread";
@@ -263,16 +237,43 @@ impl Record {
     }
 }
 
+fn named(channel: &str) -> Result<ChannelName, sqlx::Error> {
+    channel.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Whether a channel was given an earlier message of an incident.
+async fn has_heard(
+    connection: &mut Connection,
+    incident: &IncidentKey,
+    channel: &ChannelName,
+) -> Result<bool, sqlx::Error> {
+    let (has_heard,): (bool,) = sqlx::query_as(
+        "SELECT EXISTS (SELECT 1 FROM threads WHERE incident = $1 AND channel = $2)
+             OR EXISTS (SELECT 1 FROM outbox WHERE incident = $1 AND channel = $2)",
+    )
+    .bind(incident.0.as_str())
+    .bind(channel.as_str())
+    .fetch_one(&mut *connection)
+    .await?;
+    Ok(has_heard)
+}
+
 /// Queues a message for each of its channels. A message with the same key is queued already.
 pub(crate) async fn queue(
     connection: &mut Connection,
     message: &Addressed,
     version: Version,
 ) -> Result<(), sqlx::Error> {
-    let Addressed { notification, channels } = message;
+    let Addressed { notification, channels, others } = message;
     let body = to_json(notification)?;
     let transition = to_json(&notification.transition)?;
-    for channel in channels {
+    let mut channels = channels.clone();
+    for other in others {
+        if has_heard(connection, &notification.incident, other).await? {
+            channels.push(other.clone());
+        }
+    }
+    for channel in &channels {
         let key = format!(
             "{}#{}#{version}#{}",
             notification.incident,

@@ -13,6 +13,18 @@ pub enum Kind {
     Histogram,
 }
 
+impl Kind {
+    /// The kind as Prometheus writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
 /// A text being written, family by family.
 #[derive(Debug, Default)]
 pub struct Exposition {
@@ -23,11 +35,7 @@ pub struct Exposition {
 impl Exposition {
     /// Begins a family; the samples after it belong to it.
     pub fn family(&mut self, name: &str, kind: Kind, help: &str) -> &mut Self {
-        let kind = match kind {
-            Kind::Gauge => "gauge",
-            Kind::Counter => "counter",
-            Kind::Histogram => "histogram",
-        };
+        let kind = kind.as_str();
         name.clone_into(&mut self.family);
         self.push(format_args!("# HELP {name} {}\n# TYPE {name} {kind}\n", help.replace('\n', " ")));
         self
@@ -57,7 +65,9 @@ impl Exposition {
         self
     }
 
-    pub(crate) fn into_text(self) -> String {
+    /// The text.
+    #[must_use]
+    pub fn into_text(self) -> String {
         self.text
     }
 

@@ -34,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Role, Roles, TokenHash};
 pub use exposition::{Exposition, Kind, as_float};
+pub use metrics::described as described_metrics;
+pub use metrics::registry::{Described, Metric, Samples, write as write_metrics};
 pub use routes::routes;
 pub use seam::{Bell, DeclaredDocument, Delivery, Documents, Gates, MetricsSource};
 pub use server::ServeError;

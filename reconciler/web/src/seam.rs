@@ -30,8 +30,8 @@ pub trait Gates: Send + Sync {
 
 /// Adds the daemon's own figures to `/metrics`.
 pub trait MetricsSource: Send + Sync {
-    /// Writes whole families; none whose name the web writes itself. Every environment in `known` has its counters,
-    /// also while there is nothing to count.
+    /// Writes whole families, none of which the web writes itself. `known` are the declared environments; there are no
+    /// samples of others.
     fn write(&self, exposition: &mut Exposition, known: &[&EnvironmentName]);
 }
 

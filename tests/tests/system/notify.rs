@@ -1,6 +1,7 @@
 //! One incident is one thread: in Slack as in mail, and its first message says at all times how it stands.
 
 use moorline_tests::slack::Slack;
+use moorline_tests::webhook::{self, Webhook};
 use moorline_tests::{World, until};
 use serde_json::{Value, json};
 
@@ -59,4 +60,60 @@ async fn a_second_outage_is_told_in_a_thread_of_its_own_and_subjects_name_the_th
     let verified = world.mail.holding("VERIFIED: ");
     let subject = verified[0].header("Subject").unwrap();
     assert!(subject.starts_with(&format!("[test] {} ", &first[..10])), "{subject}");
+}
+
+/// A world that also posts to a webhook, and only what is critical.
+async fn with_webhook() -> (World, Webhook) {
+    let mut world = World::new().await;
+    let hook = Webhook::start().await;
+    let notifications = &mut world.declaration["notifications"];
+    notifications["channels"]["pager"] = json!({"webhook": {"url": hook.url(), "secret": "env:HOOK_KEY"}});
+    notifications["routes"] = json!([{"to": "pager", "environments": ["te*"], "severity": "critical"}]);
+    world.daemon.set("HOOK_KEY", webhook::KEY);
+    (world, hook)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_gets_what_its_routes_take_and_each_incident_to_its_end() {
+    let (mut world, hook) = with_webhook().await;
+    world.settle().await;
+    world.mailed("VERIFIED: ").await;
+    let bad = world.push_broken();
+    world.ends(&bad, "rolled_back").await;
+    let told = || async { (hook.taken().len() == 2).then_some(()) };
+    until("the end is told", told).await;
+    let messages = hook.taken();
+    let said: Vec<_> =
+        messages.iter().map(|message| (&message["transition"], &message["severity"])).collect();
+    // The first is what the route takes. The second is its end, and no more than a warning.
+    assert_eq!(
+        said,
+        [(&json!("rolling_back"), &json!("critical")), (&json!("rolled_back"), &json!("warning"))]
+    );
+    assert_eq!(messages[0]["thread"], messages[1]["thread"]);
+    assert!(!world.daemon.log().contains(webhook::KEY));
+    // The channel of the short form gets everything.
+    world.mailed("was rolled back").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_for_a_channel_that_is_declared_no_more_is_given_up() {
+    let (mut world, hook) = with_webhook().await;
+    world.settle().await;
+    hook.goes_down();
+    let bad = world.push_broken();
+    world.ends(&bad, "rolled_back").await;
+    let tried = || async { world.daemon.log().contains("trying again").then_some(()) };
+    until("the message waits", tried).await;
+    let notifications = world.declaration["notifications"].as_object_mut().unwrap();
+    notifications.remove("channels");
+    notifications.remove("routes");
+    world.push_model("second");
+    let given_up = || async {
+        let log = world.daemon.log();
+        let line = log.lines().find(|line| line.contains("is not tried again"));
+        line.map(str::to_owned)
+    };
+    let line = until("the message is given up", given_up).await;
+    assert!(line.contains("pager") && line.contains("it is not declared any more"), "{line}");
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use moorline_tests::daemon::{ADMIN_TOKEN, HOOK_SECRET, OPERATOR_TOKEN, VIEWER_TOKEN};
 use moorline_tests::declared::CALLER_KEY;
 use moorline_tests::gateway::{ADMIN_TOKEN as GATEWAY_TOKEN, PROVIDER_KEY};
+use moorline_tests::webhook::{self, Webhook};
 use moorline_tests::world::DOCUMENT_TOKEN;
 use moorline_tests::{World, until};
 use serde_json::json;
@@ -13,7 +14,7 @@ use serde_json::json;
 const VARIABLE: &str = "variable-value-of-tests";
 
 /// Secrets and what holds them.
-const SECRETS: [(&str, &str); 9] = [
+const SECRETS: [(&str, &str); 10] = [
     ("the daemon's admin token", ADMIN_TOKEN),
     ("the daemon's operator token", OPERATOR_TOKEN),
     ("the daemon's viewer token", VIEWER_TOKEN),
@@ -23,6 +24,7 @@ const SECRETS: [(&str, &str); 9] = [
     ("the document endpoint's token", DOCUMENT_TOKEN),
     ("the caller's key", CALLER_KEY),
     ("the Terraform variable", VARIABLE),
+    ("the webhook channel's key", webhook::KEY),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,6 +40,10 @@ async fn no_secret_is_found_anywhere_after_a_deploy_a_rollback_and_a_failed_plan
     world.declaration["environments"][0]["terraform"]["environment"]["TF_VAR_secret"] =
         json!("env:TF_SECRET");
     world.daemon.set("TF_SECRET", VARIABLE);
+    let hook = Webhook::start().await;
+    world.declaration["notifications"]["channels"]["hook"] =
+        json!({"webhook": {"url": hook.url(), "secret": "env:HOOK_KEY"}});
+    world.daemon.set("HOOK_KEY", webhook::KEY);
     world.settle().await;
     let traffic = world.traffic(1);
     traffic.serves("first", 2).await;
@@ -60,9 +66,10 @@ async fn no_secret_is_found_anywhere_after_a_deploy_a_rollback_and_a_failed_plan
     until("a mail about the failure", told).await;
     traffic.stop_without_failures().await;
 
-    let all = everything(&world).await;
+    let mut all = everything(&world).await;
+    all.extend(hook.taken().iter().map(|message| ("webhook".to_owned(), message.to_string().into_bytes())));
     // What is no secret is found, in the record, the API, a log and a mail: the search itself works.
-    for kind in ["moorline.db", "/api/v1/environments/test", "moorlined.log", "mail "] {
+    for kind in ["moorline.db", "/api/v1/environments/test", "moorlined.log", "mail ", "webhook"] {
         let is_there = |(place, text): &(String, Vec<u8>)| place.contains(kind) && contains(text, &back[..7]);
         assert!(all.iter().any(is_there), "{kind} was not searched");
     }

@@ -26,7 +26,7 @@ impl Checkout {
                 root.join(file).display()
             )]
         })?;
-        let places = Declaration::decode(file, &text)
+        let places = Declaration::decode(file, &text, &moorline_notify::KINDS)
             .map_err(|mistakes| mistakes.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         Ok(Self { root: root.to_owned(), declaration: places.document.clone(), places })
     }

@@ -121,7 +121,7 @@ impl Findings {
     fn references(&mut self, checkout: &Checkout, secrets: &Secrets) {
         let (mut problems, mut told) = (Vec::new(), Vec::new());
         for named in checkout.declaration.references() {
-            match secrets.declared(named.reference) {
+            match secrets.declared(&named.reference) {
                 Ok(_) => {}
                 Err(error @ (ResolveError::Kind(_) | ResolveError::Reserved(_))) => {
                     problems.push(Problem { path: named.path, problem: error.to_string() });
@@ -129,7 +129,7 @@ impl Findings {
                 Err(ResolveError::Unset(_) | ResolveError::File { .. })
                     if told.contains(&named.reference) => {}
                 Err(ResolveError::Unset(_) | ResolveError::File { .. }) => {
-                    told.push(named.reference);
+                    told.push(named.reference.clone());
                     let whose = named.environment.map(|name| format!(" of `{name}`")).unwrap_or_default();
                     self.warnings.push(format!(
                         "{} has no value here: the daemon needs it where it runs, as {}{whose}",

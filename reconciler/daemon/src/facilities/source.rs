@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use moorline_cycle::facilities::{Source, Unreadable};
 use moorline_model::CommitId;
-use moorline_model::declaration::Terraform;
+use moorline_model::declaration::{ChannelKind, Terraform};
 
 use crate::chain;
 use crate::shared::Shared;
@@ -16,6 +16,10 @@ fn unreadable(error: &(dyn std::error::Error + 'static)) -> Unreadable {
 impl Source for Shared {
     fn declaration_path(&self) -> &str {
         &self.declaration_path
+    }
+
+    fn channel_kinds(&self) -> &'static [ChannelKind] {
+        &moorline_notify::KINDS
     }
 
     async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, Unreadable> {

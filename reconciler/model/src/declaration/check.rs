@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use moorline_config::Percent;
 use moorline_config::check::Problem;
 
-use super::{Declaration, Document, Endpoints, Environment, RolloutStrategy, Terraform};
+use super::{ChannelKind, Declaration, Document, Endpoints, Environment, RolloutStrategy, Terraform, notify};
 
 /// What a final answer's status may be.
 const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
 
-/// Lists every rule the declaration breaks.
-pub(super) fn check(declaration: &Declaration) -> Vec<Problem> {
+/// Lists every rule the declaration breaks. `kinds`: those of channels; `None` leaves their settings unread.
+pub(super) fn check(declaration: &Declaration, kinds: Option<&[ChannelKind]>) -> Vec<Problem> {
     let mut problems = Problems(Vec::new());
     if declaration.environments.is_empty() {
         problems.add("environments".to_owned(), "expected at least one environment");
@@ -33,11 +33,8 @@ pub(super) fn check(declaration: &Declaration) -> Vec<Problem> {
     for (index, folder) in declaration.policies.iter().enumerate() {
         problems.relative_path(format!("policies[{index}]"), folder);
     }
-    if let Some(email) = &declaration.notifications.email
-        && email.to.is_empty()
-    {
-        problems.add("notifications.email.to".to_owned(), "expected at least one receiver");
-    }
+    let names: Vec<_> = declaration.environments.iter().map(|environment| &environment.name).collect();
+    problems.0.extend(notify::check(&declaration.notifications, &names, kinds));
     problems.0
 }
 

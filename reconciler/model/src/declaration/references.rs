@@ -2,7 +2,7 @@
 
 use moorline_config::Reference;
 
-use super::{Declaration, Environment};
+use super::{Declaration, Environment, notify};
 use crate::EnvironmentName;
 
 /// A secret that the daemon resolves.
@@ -13,7 +13,7 @@ pub struct NamedSecret<'a> {
     /// The environment it is for; `None`: for all of them.
     pub environment: Option<&'a EnvironmentName>,
     /// Where its value is found.
-    pub reference: &'a Reference,
+    pub reference: Reference,
 }
 
 impl Declaration {
@@ -25,17 +25,15 @@ impl Declaration {
             found.extend(environment.references().into_iter().map(|(path, reference)| NamedSecret {
                 path: format!("environments[{index}].{path}"),
                 environment: Some(&environment.name),
-                reference,
+                reference: reference.clone(),
             }));
         }
-        let mut add = |path: &str, reference| {
-            found.push(NamedSecret { path: path.to_owned(), environment: None, reference });
-        };
-        if let Some(slack) = &self.notifications.slack {
-            add("notifications.slack.token", &slack.token);
-        }
-        if let Some(email) = &self.notifications.email {
-            add("notifications.email.smtp", &email.smtp);
+        for channel in self.notifications.channels() {
+            found.extend(notify::references(&channel).into_iter().map(|(path, reference)| NamedSecret {
+                path,
+                environment: None,
+                reference,
+            }));
         }
         found
     }
@@ -75,7 +73,8 @@ environments:
     gateway: {document: [g.yaml], endpoints: ['http://a:1'], admin_token: 'env:S1', document_token: 'env:S2'}
     terraform: {directory: infra, environment: {A: 'env:S3', B: 'env:S4'}}
     verify: {probes: [{model: m, key: 'env:S5'}]}
-notifications: {slack: {channel: '#a', token: 'env:S6'}, email: {from: a@b.c, to: [a@b.c], smtp: 'env:S7'}}
+notifications: {slack: {channel: '#a', token: 'env:S6'}, email: {from: a@b.c, to: [a@b.c], smtp: 'env:S7'},
+  channels: {b: {pager: {key: 'env:S8'}}, c: {relay: {keys: [{key: 'env:S9'}]}}}}
 ";
         let declaration = Declaration::parse("moorline.yaml", text).unwrap();
         let found: Vec<_> =

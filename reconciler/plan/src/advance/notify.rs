@@ -46,6 +46,8 @@ fn notification(
         topic: topic(rollout),
         page: Page::Rollout(environment.clone(), rollout.id),
         environment: environment.clone(),
+        concerns: Vec::new(),
+        lane: None,
         transition: message.transition,
         severity: message.severity,
         headline: message.headline,

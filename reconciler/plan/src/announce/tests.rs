@@ -29,6 +29,7 @@ fn messages(readings: &[Vec<Finding>]) -> Vec<Notification> {
         let told = drift(&mut state, tracked, &[], now());
         all.extend(told.notifications);
     }
+    assert!(all.iter().all(|message| message.lane == Some(Lane::Gateway)), "{all:?}");
     all
 }
 

@@ -1,7 +1,6 @@
 use super::*;
 
 use jiff::SignedDuration;
-use moorline_model::drift::Lane;
 use serde_json::json;
 
 use crate::gateway::remembered;
@@ -56,6 +55,11 @@ fn trouble_with_the_repository_is_told_by_one_environment_for_all() {
             "dev, prod: the repository can be read again, and what it declares is valid, after 3m"
         ]
     );
+    // A route of `dev` takes it too, though `prod` speaks; it is about no lane.
+    for message in &all.notifications {
+        assert_eq!((message.environment.as_str(), &message.concerns[..]), ("prod", &names[..1]));
+        assert_eq!(message.lane, None);
+    }
     assert_eq!(silent.notifications, []);
     // Its own history says so all the same.
     assert_eq!(silent.events, all.events);
@@ -225,4 +229,17 @@ fn while_a_document_is_tried_health_is_busy() {
     let checks = Checks { replicas: Some(&replicas), ..Checks::default() };
     let _told = note_conditions(&mut state, &checks, now());
     assert_eq!(state.conditions.status(ConditionType::Health), ConditionStatus::Busy);
+}
+
+#[test]
+fn a_message_about_a_lanes_check_is_of_that_lane() {
+    let mut state = in_force("c1");
+    let mut lanes = Vec::new();
+    for index in 0..3 {
+        let checks = Checks { plan: Some(Err("no credentials")), ..Checks::default() };
+        let at = now() + SignedDuration::from_mins(index);
+        let messages = note_conditions(&mut state, &checks, at);
+        lanes.extend(messages.notifications.into_iter().map(|message| message.lane));
+    }
+    assert_eq!(lanes, [Some(Lane::Terraform)]);
 }

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use moorline_model::IncidentKey;
 use moorline_model::config::Digest;
 use moorline_model::environment::StoredDocument;
 use moorline_model::notification::Transition;
 use moorline_model::rollout::Phase;
 use moorline_record::{
-    Channel, CommitError, EVENTS_KEPT, FencedError, Record, Sequence, StaleLease, Version, Write,
+    Addressed, CommitError, EVENTS_KEPT, FencedError, Record, Sequence, StaleLease, Version, Write,
 };
 
-use crate::sample::{at, audit, event, lead, led, message, place, prod, rollout, state};
+use crate::sample::{at, audit, channel, event, lead, led, message, place, prod, rollout, state};
 
 const TTL: Duration = Duration::from_secs(30);
 
@@ -163,6 +164,42 @@ async fn history_keeps_its_bound() {
 }
 
 #[tokio::test]
+async fn another_channel_gets_a_message_only_when_its_incident_was_reported_there() {
+    let (record, fence) = led().await;
+    let to = |name, others: &[&str], message: Addressed| Addressed {
+        channels: vec![channel(name)],
+        others: others.iter().copied().map(channel).collect(),
+        ..message
+    };
+    let pending = async || {
+        let pending = record.outbox_pending().await.unwrap();
+        pending
+            .into_iter()
+            .map(|(channel, count)| format!("{channel} {count}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let opened = to("ops", &["pager"], message("drift/prod/1", Transition::Opened));
+    let notifications = vec![opened];
+    let version =
+        record.commit(fence, Write { notifications, ..Write::of(&state(), Version(0)) }).await.unwrap();
+    assert_eq!(pending().await, "ops 1", "the incident was not reported to the pager");
+    let notifications = vec![
+        to("pager", &["ops"], message("drift/prod/1", Transition::Changed)),
+        to("pager", &["ops"], message("drift/prod/2", Transition::Opened)),
+        to("night", &["ops", "pager"], message("drift/prod/1", Transition::Resolved)),
+    ];
+    let version =
+        record.commit(fence, Write { notifications, ..Write::of(&state(), version) }).await.unwrap();
+    assert_eq!(pending().await, "night 1, ops 3, pager 3");
+    // What was sent long ago is forgotten, but for its thread.
+    record.set_thread(&IncidentKey("drift/prod/0".to_owned()), &channel("pager"), "1.2").await.unwrap();
+    let notifications = vec![to("ops", &["pager", "night"], message("drift/prod/0", Transition::Resolved))];
+    record.commit(fence, Write { notifications, ..Write::of(&state(), version) }).await.unwrap();
+    assert_eq!(pending().await, "night 1, ops 4, pager 4");
+}
+
+#[tokio::test]
 async fn a_message_is_queued_once_a_channel_and_goes_in_its_incidents_order() {
     let (record, fence) = led().await;
     let notifications = vec![
@@ -171,27 +208,27 @@ async fn a_message_is_queued_once_a_channel_and_goes_in_its_incidents_order() {
         message("drift/prod/1", Transition::Resolved),
     ];
     record.commit(fence, Write { notifications, ..Write::of(&state(), Version(0)) }).await.unwrap();
-    assert_eq!(record.outbox_pending().await.unwrap(), [(Channel::Email, 2), (Channel::Slack, 2)]);
+    assert_eq!(record.outbox_pending().await.unwrap(), [(channel("email"), 2), (channel("slack"), 2)]);
     assert!(record.outbox_due(at(-1), 10).await.unwrap().is_empty(), "none is due before its time");
 
     let due = record.outbox_due(at(0), 10).await.unwrap();
     assert_eq!(due.len(), 2, "the second of an incident waits for the first");
     let slack = &due[0];
-    assert_eq!((slack.channel, slack.key.as_str()), (Channel::Slack, "drift/prod/1#opened#1#slack"));
+    assert_eq!((slack.channel.as_str(), slack.key.as_str()), ("slack", "drift/prod/1#opened#1#slack"));
 
     record.outbox_begin(fence, slack.id).await.unwrap();
     assert!(record.outbox_due(at(0), 1).await.unwrap()[0].unsettled, "a delivery cut short is seen");
     record.outbox_failed(slack.id, at(60), "no route").await.unwrap();
-    assert!(record.outbox_due(at(59), 10).await.unwrap().iter().all(|item| item.channel == Channel::Email));
+    assert!(record.outbox_due(at(59), 10).await.unwrap().iter().all(|item| item.channel.as_str() == "email"));
     let again = record.outbox_due(at(60), 1).await.unwrap();
     assert_eq!((again[0].attempt, again[0].unsettled), (1, false));
 
     record.outbox_delivered(slack.id).await.unwrap();
     let next = record.outbox_due(at(60), 10).await.unwrap();
-    let next = next.iter().find(|item| item.channel == Channel::Slack).unwrap();
+    let next = next.iter().find(|item| item.channel.as_str() == "slack").unwrap();
     assert_eq!(next.notification.transition, Transition::Resolved);
     record.outbox_given_up(next.id, "channel is gone").await.unwrap();
-    assert_eq!(record.outbox_pending().await.unwrap(), [(Channel::Email, 2)]);
+    assert_eq!(record.outbox_pending().await.unwrap(), [(channel("email"), 2)]);
     assert_eq!(record.outbox_next().await.unwrap(), Some(at(0)));
 
     let waiting = record.outbox_due(at(60), 1).await.unwrap().remove(0);

@@ -5,12 +5,11 @@ use moorline_model::config::Digest;
 use moorline_model::environment::StoredDocument;
 use moorline_model::intent::{Intent, Operation, Outcome};
 use moorline_record::{
-    AuditError, Channel, HandOver, HandOverError, INTENTS_PENDING_MAX, IntentError, Record, Sequence,
-    Version, Write,
+    AuditError, HandOver, HandOverError, INTENTS_PENDING_MAX, IntentError, Record, Sequence, Version, Write,
 };
 use serde_json::json;
 
-use crate::sample::{at, audit, led, place, prod, state};
+use crate::sample::{at, audit, channel, led, place, prod, state};
 
 fn wish(wish: Operation) -> Intent {
     Intent {
@@ -137,8 +136,8 @@ async fn the_audit_of_one_environment_holds_only_what_names_it_first() {
 async fn an_incidents_thread_is_remembered_by_channel() {
     let (record, _) = led().await;
     let incident = IncidentKey("drift/prod/1".to_owned());
-    record.set_thread(&incident, Channel::Slack, "1.2").await.unwrap();
-    record.set_thread(&incident, Channel::Slack, "1.3").await.unwrap();
-    assert_eq!(record.thread(&incident, Channel::Slack).await.unwrap().as_deref(), Some("1.3"));
-    assert_eq!(record.thread(&incident, Channel::Email).await.unwrap(), None);
+    record.set_thread(&incident, &channel("slack"), "1.2").await.unwrap();
+    record.set_thread(&incident, &channel("slack"), "1.3").await.unwrap();
+    assert_eq!(record.thread(&incident, &channel("slack")).await.unwrap().as_deref(), Some("1.3"));
+    assert_eq!(record.thread(&incident, &channel("email")).await.unwrap(), None);
 }

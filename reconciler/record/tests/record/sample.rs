@@ -1,12 +1,13 @@
 //! Things to record.
 
 use jiff::Timestamp;
+use moorline_model::declaration::ChannelName;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{AuditEntry, Event, EventKind};
 use moorline_model::notification::{Notification, Transition};
 use moorline_model::rollout::{Phase, Rollout, RolloutKind};
 use moorline_model::{EnvironmentName, IncidentKey};
-use moorline_record::{Addressed, Channel, Fence, Record};
+use moorline_record::{Addressed, Fence, Record};
 use tempfile::TempDir;
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -44,11 +45,17 @@ pub(crate) fn audit(action: &str) -> AuditEntry {
     }
 }
 
+pub(crate) fn channel(name: &str) -> ChannelName {
+    name.parse().unwrap()
+}
+
 pub(crate) fn message(incident: &str, transition: Transition) -> Addressed {
     let notification = Notification {
         incident: IncidentKey(incident.to_owned()),
         topic: "drift".to_owned(),
         environment: prod(),
+        concerns: Vec::new(),
+        lane: None,
         transition,
         severity: moorline_model::drift::Severity::Warning,
         headline: "prod drifted".to_owned(),
@@ -58,7 +65,7 @@ pub(crate) fn message(incident: &str, transition: Transition) -> Addressed {
         page: moorline_model::page::Page::Overview,
         at: at(0),
     };
-    Addressed { notification, channels: vec![Channel::Slack, Channel::Email] }
+    Addressed { notification, channels: vec![channel("slack"), channel("email")], others: Vec::new() }
 }
 
 // From JSON, so that a field more in the model is no change here.

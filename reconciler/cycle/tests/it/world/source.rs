@@ -7,7 +7,7 @@ use moorline_cycle::facilities::{
     AwsReads, Clock, Listener, ResolveError, Run, RunFailed, Secrets, Source, Unreadable,
 };
 use moorline_model::config::{Reference, Secret};
-use moorline_model::declaration::{Aws, Terraform};
+use moorline_model::declaration::{Aws, ChannelKind, Terraform};
 use moorline_model::drift::Finding;
 use moorline_model::{CommitId, EnvironmentName, Revision, RolloutId};
 use moorline_plan::Decision;
@@ -53,6 +53,10 @@ fn merge(into: &mut Value, over: &Value) {
 impl Source for Around {
     fn declaration_path(&self) -> &str {
         "moorline.yaml"
+    }
+
+    fn channel_kinds(&self) -> &'static [ChannelKind] {
+        &[]
     }
 
     async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, Unreadable> {
