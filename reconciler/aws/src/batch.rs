@@ -100,14 +100,14 @@ async fn compared<K: Kind>(client: K::Client, batch: Vec<Asked<'_, K>>, deadline
         let resources: Vec<&K> = asked.iter().map(|asked| &asked.declared.resource).collect();
         match timeout_at(deadline.at, K::read(&client, &resources)).await {
             Ok(Ok(answer)) => outcomes.extend(asked.iter().map(|asked| asked.compared(&answer))),
-            Ok(Err(Refused::OneIsMissing | Refused::OneIsDenied(_))) if asked.len() > 1 => {
+            Ok(Err(Refused::OneIsMissing | Refused::PerhapsOne(_))) if asked.len() > 1 => {
                 let second = asked.split_off(asked.len() / 2);
                 waiting.extend([second, asked]);
             }
             Ok(Err(Refused::OneIsMissing | Refused::AllAreMissing)) => {
                 outcomes.extend(asked.iter().map(Asked::missing));
             }
-            Ok(Err(Refused::OneIsDenied(error) | Refused::Failed(error))) => {
+            Ok(Err(Refused::PerhapsOne(error) | Refused::Failed(error))) => {
                 let reason = chain::of(&error);
                 outcomes.extend(asked.iter().map(|asked| asked.unread(reason.clone())));
             }

@@ -16,15 +16,19 @@ pub(crate) enum Refused {
     OneIsMissing,
     /// None of them is there: what they would be in does not exist.
     AllAreMissing,
-    /// One of them may not be read, and the others perhaps may.
-    OneIsDenied(ReadError),
-    /// Nothing is known of any of them.
+    /// It may be the fault of one of them, and the others can perhaps be read.
+    PerhapsOne(ReadError),
+    /// It is about the call, whatever it asked for.
     Failed(ReadError),
 }
 
 impl From<ReadError> for Refused {
     fn from(error: ReadError) -> Self {
-        Self::Failed(error)
+        match error {
+            // An ARN of another region, for one.
+            ReadError::Invalid { .. } => Self::PerhapsOne(error),
+            _ => Self::Failed(error),
+        }
     }
 }
 
@@ -50,6 +54,9 @@ pub(crate) enum ReadError {
     /// AWS answered with an error.
     #[error("{operation} failed: {code}: {message}")]
     Failed { operation: &'static str, code: String, message: String },
+    /// AWS takes what was asked for a mistake.
+    #[error("{operation} failed: {code}: {message}")]
+    Invalid { operation: &'static str, code: String, message: String },
     /// An answer that says nothing we understand.
     #[error("{operation} gave an answer that cannot be read")]
     Unreadable {
@@ -88,6 +95,8 @@ impl ReadError {
             Self::Throttled { operation, code }
         } else if is_denial(&code) || matches!(status, 401 | 403) {
             Self::Denied { operation, code, message }
+        } else if (400..500).contains(&status) {
+            Self::Invalid { operation, code, message }
         } else {
             Self::Failed { operation, code, message }
         }
@@ -148,7 +157,8 @@ mod tests {
         assert!(matches!(sorted(429, Some("New")), ReadError::Throttled { .. }));
         assert!(matches!(sorted(400, Some("ExpiredTokenException")), ReadError::Denied { .. }));
         assert!(matches!(sorted(403, None), ReadError::Denied { .. }));
-        assert!(matches!(sorted(400, Some("ServiceNotFoundException")), ReadError::Failed { .. }));
+        assert!(matches!(sorted(400, Some("ValidationError")), ReadError::Invalid { .. }));
+        assert!(matches!(sorted(503, Some("ServiceUnavailable")), ReadError::Failed { .. }));
         assert_eq!(chain::of(&sorted(500, None)), "ecs:DescribeServices failed: HTTP 500: why");
     }
 

@@ -27,6 +27,7 @@ enum End {
     Unmentioned,
     Gone,
     Denied,
+    Invalid,
     ClusterGone,
     Throttled,
     Never,
@@ -60,7 +61,10 @@ impl Kind for Fake {
             Some(End::Gone) => Err(Refused::OneIsMissing),
             Some(End::Denied) => {
                 let message = "why".to_owned();
-                Err(Refused::OneIsDenied(ReadError::Denied { operation, code, message }))
+                Err(Refused::PerhapsOne(ReadError::Denied { operation, code, message }))
+            }
+            Some(End::Invalid) => {
+                Err(ReadError::Invalid { operation, code, message: "why".to_owned() }.into())
             }
             Some(End::ClusterGone) => Err(Refused::AllAreMissing),
             Some(End::Throttled) => Err(Refused::Failed(ReadError::Throttled { operation, code })),
@@ -115,8 +119,9 @@ async fn findings_are_in_the_order_of_the_state_however_they_were_read() {
 }
 
 #[tokio::test]
-async fn one_that_is_gone_or_denied_is_found_out_and_the_others_are_compared() {
-    for (end, kind) in [(End::Gone, "Missing"), (End::Denied, "Unverifiable")] {
+async fn one_that_is_gone_denied_or_invalid_is_found_out_and_the_others_are_compared() {
+    for (end, kind) in [(End::Gone, "Missing"), (End::Denied, "Unverifiable"), (End::Invalid, "Unverifiable")]
+    {
         let mut fakes = [("one", End::Found); 10];
         fakes[6].1 = end;
         let (findings, calls) = found(&fakes).await;

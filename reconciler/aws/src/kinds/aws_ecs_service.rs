@@ -89,8 +89,8 @@ impl Kind for Service {
             }
             match ReadError::new(Self::PERMISSION, error) {
                 // A policy may name services, and then the call is denied for one that it leaves out.
-                error @ ReadError::Denied { .. } => Refused::OneIsDenied(error),
-                error => Refused::Failed(error),
+                error @ ReadError::Denied { .. } => Refused::PerhapsOne(error),
+                error => error.into(),
             }
         })
     }

@@ -66,11 +66,7 @@ impl Kind for ListenerRule {
             let is_missing = error.as_service_error().is_some_and(|error| {
                 error.is_rule_not_found_exception() || error.is_listener_not_found_exception()
             });
-            if is_missing {
-                Refused::OneIsMissing
-            } else {
-                Refused::Failed(ReadError::new(Self::PERMISSION, error))
-            }
+            if is_missing { Refused::OneIsMissing } else { ReadError::new(Self::PERMISSION, error).into() }
         })
     }
 

@@ -88,7 +88,7 @@ impl Kind for TargetGroup {
             if error.as_service_error().is_some_and(|error| error.is_target_group_not_found_exception()) {
                 Refused::OneIsMissing
             } else {
-                Refused::Failed(ReadError::new(Self::PERMISSION, error))
+                ReadError::new(Self::PERMISSION, error).into()
             }
         })
     }

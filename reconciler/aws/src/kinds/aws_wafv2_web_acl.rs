@@ -73,7 +73,7 @@ impl Kind for WebAcl {
             if error.as_service_error().is_some_and(|error| error.is_waf_nonexistent_item_exception()) {
                 Refused::OneIsMissing
             } else {
-                Refused::Failed(ReadError::new(Self::PERMISSION, error))
+                ReadError::new(Self::PERMISSION, error).into()
             }
         })
     }

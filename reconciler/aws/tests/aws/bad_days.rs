@@ -190,6 +190,16 @@ async fn no_call_asks_for_more_rules_than_aws_takes() {
 }
 
 #[tokio::test]
+async fn a_call_that_aws_takes_for_a_mistake_is_halved_until_it_is_clear_whose() {
+    let managed = managed(&copies(RULE, "arn", 3));
+    let (found, requests) = found(Answer::Error(400, "ValidationError"), &managed).await;
+    let count = |request: &Request| request.body.matches("RuleArns.member.").count();
+    assert_eq!(requests.iter().map(count).collect::<Vec<_>>(), [3, 1, 2, 1, 1]);
+    assert_eq!(found.len(), 3);
+    assert!(found.iter().all(|finding| finding.kind == DriftKind::Unverifiable), "{found:?}");
+}
+
+#[tokio::test]
 async fn services_of_two_clusters_are_asked_for_apart() {
     let mut state = copies(SERVICE, "name", 4);
     for (number, resource) in
