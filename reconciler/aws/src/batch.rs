@@ -19,7 +19,7 @@ use crate::read::Refused;
 /// What a batch comes to: the findings of each resource, by its number in the state.
 pub(crate) type Outcomes = Vec<(usize, Vec<Finding>)>;
 
-/// When reading has to be done, and what is said of resources that were not read by then.
+/// When reading has to end. Resources that were not read by then are unverifiable.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     pub(crate) at: Instant,

@@ -15,10 +15,9 @@ use crate::managed::Managed;
 /// Most connections that are kept.
 const KEPT_MAX: usize = 64;
 
-/// What is kept.
+/// Connections by region and address.
 pub struct Connections {
     settings: fn(&declaration::Aws) -> ConfigLoader,
-    /// By region and address.
     kept: Mutex<BTreeMap<(String, Option<String>), Aws>>,
 }
 

@@ -55,7 +55,6 @@ impl Fields {
         self.0.get(path).map(String::as_str)
     }
 
-    /// Takes a value out.
     pub(crate) fn take(&mut self, path: &str) -> Option<String> {
         self.0.remove(path)
     }

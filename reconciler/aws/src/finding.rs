@@ -36,7 +36,7 @@ pub(crate) fn unverifiable(address: &str, note: String) -> Finding {
 pub(crate) fn changed(address: &str, difference: Difference, severity: Severity) -> Finding {
     let Difference { path, declared, live } = difference;
     if live.as_ref().is_some_and(|live| live.contains(UNKNOWN)) {
-        let note = "AWS says something here that this program does not know".to_owned();
+        let note = "AWS has a value here that this release does not know".to_owned();
         return Finding { path, declared, live, ..unverifiable(address, note) };
     }
     Finding {

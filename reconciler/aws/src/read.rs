@@ -6,7 +6,7 @@ use aws_config::Region;
 use aws_sdk_ecs::config::http::HttpResponse;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 
-/// Most characters of AWS's own words that we repeat.
+/// Most characters of AWS's message that a note repeats.
 const MESSAGE_CHARACTERS_MAX: usize = 300;
 
 /// Why a call has no answer, and for which of the resources that it asked for.
@@ -35,10 +35,10 @@ impl From<ReadError> for Refused {
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// We may not, or we are not who AWS thinks.
+    /// No permission, or credentials that AWS does not accept.
     #[error("{operation} is not permitted: {code}: {message}")]
     Denied { operation: &'static str, code: String, message: String },
-    /// We asked too often.
+    /// Too many calls.
     #[error("{operation} was throttled: {code}")]
     Throttled { operation: &'static str, code: String },
     /// No answer in time.
@@ -57,7 +57,7 @@ pub(crate) enum ReadError {
     /// AWS takes what was asked for a mistake.
     #[error("{operation} failed: {code}: {message}")]
     Invalid { operation: &'static str, code: String, message: String },
-    /// An answer that says nothing we understand.
+    /// An answer of a form that is not known, or without what was asked for.
     #[error("{operation} gave an answer that cannot be read")]
     Unreadable {
         operation: &'static str,
@@ -87,7 +87,7 @@ impl ReadError {
         }
     }
 
-    /// Sorts what AWS said.
+    /// Sorts by status and code.
     fn refused(operation: &'static str, status: u16, code: Option<&str>, message: Option<&str>) -> Self {
         let message: String = message.unwrap_or("no message").chars().take(MESSAGE_CHARACTERS_MAX).collect();
         let code = code.map_or_else(|| format!("HTTP {status}"), str::to_owned);

@@ -97,7 +97,7 @@ async fn found(fakes: &[(&'static str, End)]) -> (Vec<Finding>, usize) {
     (findings, calls.load(Ordering::Relaxed))
 }
 
-fn told(findings: &[Finding]) -> Vec<String> {
+fn described(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(|finding| format!("{} {:?}", finding.address, finding.kind)).collect()
 }
 
@@ -114,7 +114,7 @@ async fn findings_are_in_the_order_of_the_state_however_they_were_read() {
     let (findings, _) =
         found(&[("b", End::Gone), ("a", End::Throttled), ("b", End::Gone), ("a", End::Gone)]).await;
     let expected = ["fake.0 Missing", "fake.1 Unverifiable", "fake.2 Missing", "fake.3 Unverifiable"];
-    assert_eq!(told(&findings), expected);
+    assert_eq!(described(&findings), expected);
     assert!(findings.iter().all(|finding| finding.lane == Lane::Aws && finding.path.is_empty()));
 }
 
@@ -125,7 +125,7 @@ async fn one_that_is_gone_denied_or_invalid_is_found_out_and_the_others_are_comp
         let mut fakes = [("one", End::Found); 10];
         fakes[6].1 = end;
         let (findings, calls) = found(&fakes).await;
-        assert_eq!(told(&findings), [format!("fake.6 {kind}")]);
+        assert_eq!(described(&findings), [format!("fake.6 {kind}")]);
         assert!(calls <= 9, "{calls}");
     }
     let (findings, _) = found(&[("one", End::Denied)]).await;
@@ -143,7 +143,7 @@ async fn a_call_that_failed_says_nothing_of_all_that_it_asked_for_and_only_of_th
     ])
     .await;
     let expected = ["fake.0 Unverifiable", "fake.1 Unverifiable", "fake.2 Missing", "fake.3 Missing"];
-    assert_eq!(told(&findings), expected);
+    assert_eq!(described(&findings), expected);
     assert_eq!(findings[1].note.as_deref(), Some("fake:Read was throttled: Code"));
     assert_eq!(calls, 3);
 }
@@ -151,7 +151,7 @@ async fn a_call_that_failed_says_nothing_of_all_that_it_asked_for_and_only_of_th
 #[tokio::test]
 async fn one_that_an_answer_leaves_out_is_unverifiable() {
     let (findings, _) = found(&[("one", End::Found), ("one", End::Unmentioned)]).await;
-    assert_eq!(told(&findings), ["fake.1 Unverifiable"]);
+    assert_eq!(described(&findings), ["fake.1 Unverifiable"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,7 +159,7 @@ async fn a_read_that_never_ends_is_unverifiable_and_what_was_read_before_stays()
     let began = Instant::now();
     let (findings, _) = found(&[("one", End::Never), ("two", End::Gone), ("two", End::Found)]).await;
     assert!(began.elapsed() <= READING_TIMEOUT + Duration::from_secs(1));
-    assert_eq!(told(&findings), ["fake.0 Unverifiable", "fake.1 Missing"]);
+    assert_eq!(described(&findings), ["fake.0 Unverifiable", "fake.1 Missing"]);
     assert_eq!(findings[0].note.as_deref(), Some("not read within 60 s"));
 }
 

@@ -125,11 +125,11 @@ impl TargetGroup {
     fn of(attributes: &Attributes<'_>) -> Result<Self, Unexpected> {
         let mut fields = Fields::default();
         for (name, _, _) in OWN {
-            fields.put_some(name, attributes.text(name)?.filter(|value| is_said(value)));
+            fields.put_some(name, attributes.text(name)?.filter(|value| is_set(value)));
         }
         if let Some(check) = attributes.block("health_check")? {
             for (name, _, _) in HEALTH_CHECK {
-                fields.put_some(in_check(name), check.text(name)?.filter(|value| is_said(value)));
+                fields.put_some(in_check(name), check.text(name)?.filter(|value| is_set(value)));
             }
         }
         Ok(Self { region: attributes.text("region")?, arn: attributes.required("arn")?, fields })
@@ -138,8 +138,8 @@ impl TargetGroup {
 
 fn live_fields(live: &LiveTargetGroup) -> Fields {
     let mut fields = Fields::default();
-    for (path, (_, _, said)) in paths() {
-        fields.put_some(path, said(live));
+    for (path, (_, _, value)) in paths() {
+        fields.put_some(path, value(live));
     }
     fields
 }
@@ -155,7 +155,7 @@ fn in_check(name: &str) -> String {
 }
 
 /// A Lambda function has no port and its check no threshold, which the provider writes as 0.
-fn is_said(value: &str) -> bool {
+fn is_set(value: &str) -> bool {
     value != "0"
 }
 
@@ -164,7 +164,7 @@ fn word(value: &str) -> Option<String> {
 }
 
 fn number(value: Option<i32>) -> Option<String> {
-    value.map(|number| number.to_string()).filter(|value| is_said(value))
+    value.map(|number| number.to_string()).filter(|value| is_set(value))
 }
 
 #[cfg(test)]
@@ -208,8 +208,8 @@ mod tests {
             .build()
     }
 
-    fn told(resource: &Value, live: Option<&LiveTargetGroup>) -> Vec<String> {
-        let told = |finding: Finding| {
+    fn described(resource: &Value, live: Option<&LiveTargetGroup>) -> Vec<String> {
+        let described = |finding: Finding| {
             let part = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
             let (kind, severity) = (finding.kind, finding.severity);
             format!(
@@ -219,13 +219,13 @@ mod tests {
                 part(finding.live)
             )
         };
-        declared(resource).unwrap().findings(ADDRESS, live).into_iter().map(told).collect()
+        declared(resource).unwrap().findings(ADDRESS, live).into_iter().map(described).collect()
     }
 
     #[test]
     fn a_target_group_in_sync_has_no_findings_and_one_that_is_gone_is_missing() {
-        assert_eq!(told(&resource(), Some(&live())), Vec::<String>::new());
-        assert_eq!(told(&resource(), None), [format!("Missing Critical : target group {ARN} -> -")]);
+        assert_eq!(described(&resource(), Some(&live())), Vec::<String>::new());
+        assert_eq!(described(&resource(), None), [format!("Missing Critical : target group {ARN} -> -")]);
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
             .health_check_timeout_seconds(60)
             .unhealthy_threshold_count(10)
             .build();
-        insta::assert_snapshot!(told(&resource(), Some(&other)).join("\n"), @r"
+        insta::assert_snapshot!(described(&resource(), Some(&other)).join("\n"), @r"
         Changed Critical health_check[0].enabled: true -> false
         Changed Warning health_check[0].healthy_threshold: 3 -> 2
         Changed Warning health_check[0].interval: 30 -> 300
@@ -272,7 +272,7 @@ mod tests {
         (values["port"], values["protocol"], values["vpc_id"]) = (json!(0), json!(null), json!(""));
         values["health_check"] = json!([]);
         lambda["sensitive_values"] = json!({});
-        assert_eq!(told(&lambda, Some(&live())), Vec::<String>::new());
+        assert_eq!(described(&lambda, Some(&live())), Vec::<String>::new());
     }
 
     #[test]
@@ -281,7 +281,7 @@ mod tests {
         hidden["sensitive_values"] = json!({"health_check": [{"path": true}], "port": true});
         let mut other = live();
         (other.health_check_path, other.port) = (Some("/".to_owned()), Some(80));
-        assert_eq!(told(&hidden, Some(&other)), Vec::<String>::new());
+        assert_eq!(described(&hidden, Some(&other)), Vec::<String>::new());
         assert!(!format!("{:?}", declared(&hidden)).contains("healthz"));
     }
 

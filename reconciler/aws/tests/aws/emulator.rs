@@ -1,6 +1,6 @@
 //! moto, an emulator of AWS, as a process of its own.
 //!
-//! It dies with the test binary, however that ends: its shell waits for the end of a pipe that we hold.
+//! It dies with the test binary, however that ends: its shell waits for the end of a pipe that this process holds.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -40,16 +40,16 @@ impl Emulator {
             .spawn()
             .expect("a shell");
         let lines = BufReader::new(shell.stderr.take().expect("its standard error")).lines();
-        let (said, heard) = sync_channel(1);
+        let (sender, receiver) = sync_channel(1);
         // Reads on to the end, because a full pipe would stop the emulator.
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("Running on http://") {
-                    said.try_send(address.trim().to_owned()).ok();
+                    sender.try_send(address.trim().to_owned()).ok();
                 }
             }
         });
-        let address = heard.recv_timeout(START_TIMEOUT).expect("the emulator did not start in time");
+        let address = receiver.recv_timeout(START_TIMEOUT).expect("the emulator did not start in time");
         Self { shell, address: address.parse().expect("an address") }
     }
 

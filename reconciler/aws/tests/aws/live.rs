@@ -10,13 +10,13 @@ use crate::emulator::Emulator;
 use crate::world::{RULE, SERVICE, WEB_ACL, World, known_bad, per_ip, resource};
 
 /// Address, kind, path, declared and live.
-fn told(findings: &[Finding]) -> Vec<String> {
-    let told = |finding: &Finding| {
+fn described(findings: &[Finding]) -> Vec<String> {
+    let described = |finding: &Finding| {
         let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let (declared, live) = (part(&finding.declared), part(&finding.live));
         format!("{:?} {} {}: {declared} -> {live}", finding.kind, finding.address, finding.path)
     };
-    findings.iter().map(told).collect()
+    findings.iter().map(described).collect()
 }
 
 async fn world(name: &str) -> World {
@@ -28,7 +28,7 @@ async fn what_was_just_made_is_in_sync() {
     let world = world("in-sync").await;
     let managed = world.managed();
     assert_eq!(managed.addresses().collect::<Vec<_>>(), [SERVICE, RULE, WEB_ACL]);
-    assert_eq!(told(&world.aws.findings(&managed).await), Vec::<String>::new());
+    assert_eq!(described(&world.aws.findings(&managed).await), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_service_edited_by_hand_is_found_at_its_address_and_paths() {
     update.send().await.unwrap();
     let found = world.aws.findings(&world.managed()).await;
     assert_eq!(
-        told(&found),
+        described(&found),
         [
             format!("Changed {SERVICE} task_definition: edited-service:1 -> edited-service:2"),
             format!("Changed {SERVICE} desired_count: 2 -> 5"),
@@ -57,7 +57,7 @@ async fn a_listener_rule_edited_by_hand_is_found_at_its_address_and_paths() {
     update.send().await.unwrap();
     let [first, second] = &world.target_groups;
     assert_eq!(
-        told(&world.aws.findings(&world.managed()).await),
+        described(&world.aws.findings(&world.managed()).await),
         [
             format!("Changed {RULE} action[0].forward[0].target_group[\"{first}\"]: 90 -> 50"),
             format!("Changed {RULE} action[0].forward[0].target_group[\"{second}\"]: 10 -> 50"),
@@ -70,7 +70,7 @@ async fn a_web_acl_edited_by_hand_is_found_at_its_address_and_paths() {
     let world = world("edited-web-acl").await;
     world.set_rules(vec![per_ip(9000)]).await;
     assert_eq!(
-        told(&world.aws.findings(&world.managed()).await),
+        described(&world.aws.findings(&world.managed()).await),
         [
             format!(
                 "Missing {WEB_ACL} rule[\"known-bad\"]: \
@@ -82,7 +82,7 @@ async fn a_web_acl_edited_by_hand_is_found_at_its_address_and_paths() {
         ]
     );
     world.set_rules(vec![per_ip(2000), known_bad()]).await;
-    assert_eq!(told(&world.aws.findings(&world.managed()).await), Vec::<String>::new());
+    assert_eq!(described(&world.aws.findings(&world.managed()).await), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn when_aws_goes_away_everything_is_unverifiable() {
     let emulator = Emulator::start();
     let world = World::build("unplugged", emulator.address()).await;
     let managed = world.managed();
-    assert_eq!(told(&world.aws.findings(&managed).await), Vec::<String>::new());
+    assert_eq!(described(&world.aws.findings(&managed).await), Vec::<String>::new());
     emulator.stop();
     let found = world.aws.findings(&managed).await;
     assert_eq!(
@@ -142,7 +142,7 @@ async fn one_rule_of_many_that_is_gone_is_found_out() {
     // A second module that manages the same rule: AWS is asked for it once.
     resources.push(json!({"address": "aws_lb_listener_rule.twice", "mode": "managed", "type": there["type"], "values": there["values"]}));
     let found = world.aws.findings(&managed(&state)).await;
-    assert_eq!(told(&found).len(), 1, "{found:?}");
+    assert_eq!(described(&found).len(), 1, "{found:?}");
     assert_eq!((found[0].address.as_str(), found[0].kind), ("aws_lb_listener_rule.gone", DriftKind::Missing));
 }
 
@@ -177,23 +177,22 @@ async fn a_target_group_whose_health_check_was_loosened_by_hand_is_found() {
     };
     make("/healthz", "200").await.unwrap();
     let mut group: Value = serde_json::from_str(include_str!("../fixtures/target_group.json")).unwrap();
-    let described =
-        world.load_balancers.describe_target_groups().target_group_arns(arn).send().await.unwrap();
-    let vpc = described.target_groups()[0].vpc_id().unwrap();
+    let answer = world.load_balancers.describe_target_groups().target_group_arns(arn).send().await.unwrap();
+    let vpc = answer.target_groups()[0].vpc_id().unwrap();
     (group["values"]["arn"], group["values"]["vpc_id"]) = (json!(arn), json!(vpc));
     let managed = managed(&json!({"values": {"root_module": {"resources": [group]}}}));
-    assert_eq!(told(&world.aws.findings(&managed).await), Vec::<String>::new());
+    assert_eq!(described(&world.aws.findings(&managed).await), Vec::<String>::new());
 
     make("/", "200-499").await.unwrap();
     let expected = [
         format!("Changed {ADDRESS} health_check[0].matcher: 200 -> 200-499"),
         format!("Changed {ADDRESS} health_check[0].path: /healthz -> /"),
     ];
-    assert_eq!(told(&world.aws.findings(&managed).await), expected);
+    assert_eq!(described(&world.aws.findings(&managed).await), expected);
 
     world.load_balancers.delete_rule().rule_arn(&world.rule_arn).send().await.unwrap();
     world.delete_listener().await;
     world.load_balancers.delete_target_group().target_group_arn(arn).send().await.unwrap();
     let found = world.aws.findings(&managed).await;
-    assert_eq!(told(&found), [format!("Missing {ADDRESS} : target group {arn} -> -")]);
+    assert_eq!(described(&found), [format!("Missing {ADDRESS} : target group {arn} -> -")]);
 }

@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
 
-mod bad_days;
 mod connections;
 mod emulator;
+mod failures;
 mod live;
 mod server;
 mod shape;

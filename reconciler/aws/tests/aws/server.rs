@@ -36,28 +36,32 @@ pub(crate) async fn answering<F: Future>(
 ) -> (F::Output, Vec<Request>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (said, mut heard) = unbounded_channel();
+    let (received, mut requests) = unbounded_channel();
     let output = tokio::select! {
         output = asking(address) => output,
-        () = serve(listener, answer, said) => unreachable!("the server has no end"),
+        () = serve(listener, answer, received) => unreachable!("the server has no end"),
     };
-    let requests = std::iter::from_fn(|| heard.try_recv().ok()).collect();
+    let requests = std::iter::from_fn(|| requests.try_recv().ok()).collect();
     (output, requests)
 }
 
-async fn serve(listener: TcpListener, answer: Answer, said: UnboundedSender<Request>) {
+async fn serve(listener: TcpListener, answer: Answer, received: UnboundedSender<Request>) {
     let tracker = tokio_util::task::TaskTracker::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let (answer, said) = (answer.clone(), said.clone());
+        let (answer, received) = (answer.clone(), received.clone());
         tracker.spawn(async move {
             // A caller that gave up is no failure of the server.
-            exchange(stream, answer, said).await.ok();
+            exchange(stream, answer, received).await.ok();
         });
     }
 }
 
-async fn exchange(stream: TcpStream, answer: Answer, said: UnboundedSender<Request>) -> std::io::Result<()> {
+async fn exchange(
+    stream: TcpStream,
+    answer: Answer,
+    received: UnboundedSender<Request>,
+) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let (mut head, mut length, mut region) = (String::new(), 0, String::new());
     while stream.read_line(&mut head).await? > 2 {}
@@ -73,7 +77,7 @@ async fn exchange(stream: TcpStream, answer: Answer, said: UnboundedSender<Reque
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
     let asked = String::from_utf8(body).unwrap();
-    said.send(Request { region, body: asked.clone() }).unwrap();
+    received.send(Request { region, body: asked.clone() }).unwrap();
     let is_json = head.to_ascii_lowercase().contains("x-amz-target:");
     let (status, body) = match answer {
         Answer::Hangup => return Ok(()),
@@ -90,7 +94,7 @@ async fn exchange(stream: TcpStream, answer: Answer, said: UnboundedSender<Reque
         }
     };
     let head =
-        format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        format!("HTTP/1.1 {status} Answer\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
     stream.flush().await

@@ -21,7 +21,6 @@ const SUBNETS: &str = "network_configuration[0].subnets";
 
 const OFF: &str = "false";
 
-/// What the state says.
 pub(super) fn declared(service: &Attributes<'_>) -> Result<Fields, Unexpected> {
     let mut fields = Fields::default();
     let off = || Some(OFF.to_owned());
@@ -51,7 +50,6 @@ pub(super) fn declared_task_definition(
     Ok(text.map(|text| TaskDefinition::parse(&text)))
 }
 
-/// What AWS says.
 pub(super) fn live(service: &Service) -> Fields {
     let mut fields = Fields::default();
     fields.put(DESIRED_COUNT, service.desired_count.to_string());

@@ -1,6 +1,6 @@
 //! Actions of a listener rule: a list, in the order in which they run; what each forwards to is a set.
 //!
-//! A target group named by itself is the same as forwarding to it alone, a weight that is not said is 1, and
+//! A target group named by itself is the same as forwarding to it alone, an absent weight is 1, and
 //! stickiness that is off is absent. Secrets of identity providers are not compared.
 
 use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig};
@@ -38,7 +38,6 @@ pub(super) fn target_path(target_group: &str) -> String {
     keyed("forward[0].target_group", target_group)
 }
 
-/// What the state says.
 pub(super) fn declared(actions: &[Attributes<'_>], fields: &mut Fields) -> Result<(), Unexpected> {
     let mut ordered = Vec::new();
     for (index, action) in actions.iter().enumerate() {
@@ -96,7 +95,6 @@ fn declared_action(action: &Attributes<'_>) -> Result<Fields, Unexpected> {
     Ok(fields)
 }
 
-/// What AWS says.
 pub(super) fn live(actions: &[Action], fields: &mut Fields) {
     let mut ordered: Vec<(usize, &Action)> = actions.iter().enumerate().collect();
     ordered.sort_by_key(|(index, action)| (action.order.unwrap_or(0), *index));

@@ -30,7 +30,6 @@ impl Conditions {
     }
 }
 
-/// What the state says.
 pub(super) fn declared(conditions: &[Attributes<'_>], fields: &mut Fields) -> Result<(), Unexpected> {
     let mut found = Conditions::default();
     for condition in conditions {
@@ -55,7 +54,6 @@ pub(super) fn declared(conditions: &[Attributes<'_>], fields: &mut Fields) -> Re
     Ok(())
 }
 
-/// What AWS says.
 pub(super) fn live(conditions: &[RuleCondition], fields: &mut Fields) {
     let mut found = Conditions::default();
     for condition in conditions {

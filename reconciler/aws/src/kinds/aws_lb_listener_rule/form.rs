@@ -8,7 +8,6 @@ use crate::fields::Fields;
 
 pub(super) const PRIORITY: &str = "priority";
 
-/// What the state says.
 pub(super) fn declared(rule: &Attributes<'_>) -> Result<Fields, Unexpected> {
     let mut fields = Fields::default();
     fields.put_some(PRIORITY, rule.text(PRIORITY)?);
@@ -17,7 +16,6 @@ pub(super) fn declared(rule: &Attributes<'_>) -> Result<Fields, Unexpected> {
     Ok(fields)
 }
 
-/// What AWS says.
 pub(super) fn live(rule: &Rule) -> Fields {
     let mut fields = Fields::default();
     fields.put_some(PRIORITY, rule.priority.as_deref());

@@ -10,7 +10,6 @@ pub(in crate::kinds) const STABLE: &str =
 pub(in crate::kinds) const NEXT: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/gateway-next/943f017f100becff";
 
-/// An action that forwards.
 pub(in crate::kinds) fn forward(targets: &[(&str, i32)]) -> Action {
     let target = |(arn, weight): &(&str, i32)| {
         TargetGroupTuple::builder().target_group_arn(*arn).weight(*weight).build()

@@ -41,7 +41,7 @@ fn rule_differences<'a>(
     live: &Fields,
 ) -> impl Iterator<Item = Finding> + 'a {
     declared.differences(live).into_iter().map(move |difference| {
-        // The order of rules decides which of them speaks first, and so does everything else.
+        // Everything decides who is let in, the order of rules too.
         let path = format!("{path}.{}", difference.path);
         changed(address, Difference { path, ..difference }, Severity::Critical)
     })

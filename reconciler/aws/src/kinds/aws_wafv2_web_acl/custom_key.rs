@@ -21,7 +21,6 @@ const PLAIN: [&str; 8] = [
     "uri_path",
 ];
 
-/// What the state says.
 pub(super) fn declared(key: &Attributes<'_>) -> Result<String, Unexpected> {
     for (kind, attribute) in NAMED {
         if let Some(block) = key.block(kind)? {
@@ -36,7 +35,6 @@ pub(super) fn declared(key: &Attributes<'_>) -> Result<String, Unexpected> {
     Ok(UNKNOWN.to_owned())
 }
 
-/// What AWS says.
 pub(super) fn live(key: &RateBasedStatementCustomKey) -> String {
     let name = [
         ("header", key.header.as_ref().map(|header| &header.name)),

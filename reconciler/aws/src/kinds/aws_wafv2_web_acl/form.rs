@@ -22,7 +22,7 @@ pub(super) const STATEMENT: &str = "statement";
 const RESPONSE: &str = "block[0].custom_response[0].response_code";
 const RATE: &str = "statement[0].rate_based_statement[0]";
 
-/// What AWS assumes when nothing is said.
+/// AWS's defaults.
 const WINDOW_DEFAULT: i64 = 300;
 const KEY_DEFAULT: &str = "IP";
 
@@ -34,7 +34,6 @@ pub(super) struct Form {
     pub(super) rules: BTreeMap<String, Fields>,
 }
 
-/// What the state says.
 pub(super) fn declared(web_acl: &Attributes<'_>) -> Result<Form, Unexpected> {
     let mut form = Form::default();
     if let Some(default) = web_acl.block(DEFAULT_ACTION)? {
@@ -124,7 +123,6 @@ fn declared_rate(rate: &Attributes<'_>) -> Result<Fields, Unexpected> {
     Ok(fields)
 }
 
-/// What AWS says.
 pub(super) fn live(web_acl: &WebAcl) -> Form {
     let mut fields = Fields::default();
     if let Some(DefaultAction { allow, block, .. }) = &web_acl.default_action {

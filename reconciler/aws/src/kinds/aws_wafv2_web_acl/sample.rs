@@ -6,7 +6,6 @@ use aws_sdk_wafv2::types::{
     Statement, VisibilityConfig, WebAcl,
 };
 
-/// A rate-based rule.
 pub(in crate::kinds) fn rate_rule(limit: i64, action: RuleAction) -> WafRule {
     let rate = RateBasedStatement::builder()
         .limit(limit)
@@ -16,7 +15,6 @@ pub(in crate::kinds) fn rate_rule(limit: i64, action: RuleAction) -> WafRule {
     waf_rule("per-ip", 1, Statement::builder().rate_based_statement(rate).build(), Some(action))
 }
 
-/// Any rule.
 pub(in crate::kinds) fn waf_rule(
     name: &str,
     priority: i32,

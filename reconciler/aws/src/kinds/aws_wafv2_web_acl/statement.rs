@@ -39,7 +39,6 @@ pub(super) fn declared(statement: &Attributes<'_>) -> Result<String, Unexpected>
     Ok(parts.join(" "))
 }
 
-/// What AWS says.
 pub(super) fn live(statement: &Statement) -> String {
     let all = |statements: &[Statement]| statements.iter().map(live).collect();
     if let Some(and) = &statement.and_statement {

@@ -13,14 +13,14 @@ fn findings(declared: &Service, live: Option<&LiveService>) -> Vec<Finding> {
 }
 
 /// Kind, path, declared, live and note of each finding.
-fn told(findings: &[Finding]) -> Vec<String> {
-    let told = |finding: &Finding| {
+fn described(findings: &[Finding]) -> Vec<String> {
+    let described = |finding: &Finding| {
         let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let (kind, severity) = (finding.kind, finding.severity);
         let (declared, live, note) = (part(&finding.declared), part(&finding.live), part(&finding.note));
         format!("{kind:?} {severity:?} {}: {declared} -> {live} ({note})", finding.path)
     };
-    findings.iter().map(told).collect()
+    findings.iter().map(described).collect()
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn each_compared_attribute_is_found_by_its_path() {
     live.deployment_configuration = None;
     live.network_configuration = None;
     live.task_definition = Some("gateway:6".to_owned());
-    insta::assert_snapshot!(told(&findings(&declared(), Some(&live))).join("\n"), @r"
+    insta::assert_snapshot!(described(&findings(&declared(), Some(&live))).join("\n"), @r"
     Changed Critical task_definition: gateway:7 -> gateway:6 (-)
     Changed Warning deployment_circuit_breaker[0].enable: true -> false (-)
     Changed Warning deployment_circuit_breaker[0].rollback: true -> false (-)
@@ -78,14 +78,14 @@ fn a_rollback_by_the_breaker_is_not_an_edit_by_hand() {
         deployment("ACTIVE", DeploymentRolloutState::Failed, 7),
     ]);
     let expected = [format!("OutOfBand Critical task_definition: gateway:7 -> gateway:6 ({ROLLED_BACK})")];
-    assert_eq!(told(&findings(&declared(), Some(&live))), expected);
+    assert_eq!(described(&findings(&declared(), Some(&live))), expected);
 
     // Later the failed deployment is gone from the list, and only the reason tells.
     let mut primary = deployment("PRIMARY", DeploymentRolloutState::InProgress, 6);
     primary.rollout_state_reason =
         Some("ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.".to_owned());
     live.deployments = Some(vec![primary]);
-    assert_eq!(told(&findings(&declared(), Some(&live))), expected);
+    assert_eq!(described(&findings(&declared(), Some(&live))), expected);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_failed_deployment_without_rollback_is_out_of_band_at_the_declared_revision_
     let mut live = service();
     live.deployments = Some(vec![deployment("PRIMARY", DeploymentRolloutState::Failed, 7)]);
     let expected = [format!("OutOfBand Critical task_definition: gateway:7 -> gateway:7 ({FAILED})")];
-    assert_eq!(told(&findings(&declared(), Some(&live))), expected);
+    assert_eq!(described(&findings(&declared(), Some(&live))), expected);
     // An older deployment that failed is history once the declared one serves.
     live.deployments = Some(vec![
         deployment("PRIMARY", DeploymentRolloutState::Completed, 7),
@@ -112,7 +112,7 @@ fn another_controllers_revisions_are_quiet_within_the_family() {
     assert_eq!(findings(&declared, Some(&live)), []);
     live.task_definition = Some("miner:1".to_owned());
     let expected = ["OutOfBand Critical task_definition: gateway:7 -> miner:1 (-)"];
-    assert_eq!(told(&findings(&declared, Some(&live))), expected);
+    assert_eq!(described(&findings(&declared, Some(&live))), expected);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn an_autoscaled_count_is_quiet_between_its_bounds_and_alerts_outside() {
     let found = |count: i32| {
         let mut live = service();
         live.desired_count = count;
-        told(&findings(&declared, Some(&live)))
+        described(&findings(&declared, Some(&live)))
     };
     assert!(found(2).is_empty() && found(8).is_empty());
     assert_eq!(found(9), ["OutOfBand Warning desired_count: 2 to 8 -> 9 (outside the autoscaler's bounds)"]);

@@ -22,8 +22,8 @@ fn geo() -> Statement {
 }
 
 /// Kind, path, declared and live of each finding.
-fn told(findings: &[Finding]) -> Vec<String> {
-    let told = |finding: &Finding| {
+fn described(findings: &[Finding]) -> Vec<String> {
+    let described = |finding: &Finding| {
         let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let (kind, severity) = (finding.kind, finding.severity);
         format!(
@@ -33,7 +33,7 @@ fn told(findings: &[Finding]) -> Vec<String> {
             part(&finding.live)
         )
     };
-    findings.iter().map(told).collect()
+    findings.iter().map(described).collect()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_weakened_rule_is_critical() {
     let count = RuleAction::builder().count(CountAction::builder().build()).build();
     let mut live = web_acl_with(vec![rate_rule(20_000, count), known_bad()]);
     live.default_action = Some(DefaultAction::builder().block(BlockAction::builder().build()).build());
-    insta::assert_snapshot!(told(&findings(&declared(), Some(&live))).join("\n"), @r#"
+    insta::assert_snapshot!(described(&findings(&declared(), Some(&live))).join("\n"), @r#"
     Changed Critical default_action: allow -> block
     Changed Critical rule["per-ip"].action: block -> count
     Changed Critical rule["per-ip"].action[0].block[0].custom_response[0].response_code: 429 -> -
@@ -67,7 +67,7 @@ fn a_rule_narrowed_by_a_scope_is_found() {
     rate.scope_down_statement = Some(Box::new(geo()));
     rate.evaluation_window_sec = 60;
     assert_eq!(
-        told(&findings(&declared(), Some(&web_acl_with(vec![rule, known_bad()])))),
+        described(&findings(&declared(), Some(&web_acl_with(vec![rule, known_bad()])))),
         [
             "Changed Critical rule[\"per-ip\"].statement[0].rate_based_statement[0].evaluation_window_sec: 300 -> 60",
             "Changed Critical rule[\"per-ip\"].statement[0].rate_based_statement[0].scope_down_statement: - -> geo_match DE",
@@ -96,7 +96,7 @@ fn rules_are_told_apart_by_name_and_those_of_others_are_silent() {
         known_bad(),
     ]);
     assert_eq!(
-        told(&findings(&declared(), Some(&live))),
+        described(&findings(&declared(), Some(&live))),
         [
             "Missing Critical rule[\"per-ip\"]: block on rate_based, priority 1 -> -",
             "Unmanaged Critical rule[\"let-me-in\"]: - -> allow on geo_match DE, priority 0",
@@ -124,7 +124,7 @@ fn rules_given_as_json_are_compared_like_blocks() {
     assert_eq!(findings(&declared, Some(&web_acl())), []);
     let live = web_acl_with(vec![rate_rule(9999, block()), known_bad()]);
     assert_eq!(
-        told(&findings(&declared, Some(&live))),
+        described(&findings(&declared, Some(&live))),
         ["Changed Critical rule[\"per-ip\"].statement[0].rate_based_statement[0].limit: 2000 -> 9999",]
     );
 }

@@ -1,4 +1,4 @@
-//! Answers that AWS gives on bad days: none of them may pass for absence, and none for being in step.
+//! AWS refuses, fails or says nothing: none of that may pass for absence, and none for being in sync.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -57,7 +57,7 @@ async fn no_permission_is_not_absence() {
 }
 
 #[tokio::test]
-async fn throttling_is_tried_three_times_and_then_said() {
+async fn throttling_is_tried_three_times_and_then_reported() {
     let (found, requests) = found(Answer::Error(400, "ThrottlingException"), &all()).await;
     assert_unverifiable(&found, "was throttled");
     assert_eq!(requests.len(), 9);
