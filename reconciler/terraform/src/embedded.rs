@@ -166,26 +166,29 @@ impl Runner for EmbeddedRunner {
     ) -> Result<StateRead, RunError> {
         let session = Session::open(self, job, cancel, &Silent)?;
         let prepared = session.prepare().await?;
-        // Read before the state is: if it moves in between, the next read sees that, and none is ever missed.
-        let identity = match session.state_identity().await {
+        match read_state(&session, known).await {
             Err(error) if prepared == Prepared::Before && error.asks_for_init() => {
                 session.initialise().await?;
-                session.state_identity().await?
+                read_state(&session, known).await
             }
-            other => other?,
-        };
-        let Some(identity) = identity else { return Ok(StateRead::Absent) };
-        if known == Some(&identity) {
-            return Ok(StateRead::Unmoved);
+            other => other,
         }
-        let json = session.document(Step::Show, vec!["-json".into()]).await?;
-        let state: Value =
-            plan_json::parse(&json).map_err(|reason| RunError::Unreadable { step: Step::Show, reason })?;
-        if state.get("values").is_none() {
-            return Ok(StateRead::Absent);
-        }
-        Ok(StateRead::Moved { identity, state: redact_state(&state, &session.known()) })
     }
+}
+
+async fn read_state(session: &Session<'_>, known: Option<&StateIdentity>) -> Result<StateRead, RunError> {
+    // Read before the state is: if it moves in between, the next read sees that, and none is ever missed.
+    let Some(identity) = session.state_identity().await? else { return Ok(StateRead::Absent) };
+    if known == Some(&identity) {
+        return Ok(StateRead::Unmoved);
+    }
+    let json = session.document(Step::Show, vec!["-json".into()]).await?;
+    let state: Value =
+        plan_json::parse(&json).map_err(|reason| RunError::Unreadable { step: Step::Show, reason })?;
+    if state.get("values").is_none() {
+        return Ok(StateRead::Absent);
+    }
+    Ok(StateRead::Moved { identity, state: redact_state(&state, &session.known()) })
 }
 
 /// Removes the folder of a saved plan that will not be applied.

@@ -131,6 +131,25 @@ async fn a_plan_that_asks_for_init_gets_it_once() {
 }
 
 #[tokio::test]
+async fn a_state_whose_providers_are_gone_gets_init_once() {
+    const STATE: &str = "if [ \"$1\" = state ]; then echo '{\"serial\": 1, \"lineage\": \"a\"}'; fi";
+    let rig = Rig::fake(STATE);
+    rig.runner.state(&rig.job, None, &rig.cancel).await.unwrap_err();
+    // The same file, so that only Terraform itself can know.
+    let script = format!(
+        "#!/bin/sh\necho \"$1 $2\" >>'{}'\n{STATE}\n\
+         if [ \"$1\" = show ]; then echo 'Error: Required plugins are not installed' >&2; exit 1; fi\n",
+        rig.path("ran").display()
+    );
+    fs::write(&rig.job.environment.binary, script).unwrap();
+    rig.runner.state(&rig.job, None, &rig.cancel).await.unwrap_err();
+    rig.ran();
+    let error = rig.runner.state(&rig.job, None, &rig.cancel).await.unwrap_err();
+    assert!(matches!(error, RunError::Failed { step: Step::Show, .. }), "{error:?}");
+    assert_eq!(rig.ran(), ["init", "show", "show", "state pull", "state pull"]);
+}
+
+#[tokio::test]
 async fn after_a_restart_an_apply_learns_the_states_secrets_anew() {
     let mut rig = Rig::counting(&resource("first"));
     let planned = rig.plan().await.unwrap();
