@@ -6,6 +6,7 @@ mod check;
 mod deliver;
 mod notify;
 mod references;
+mod rollout;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 pub use deliver::{Document, EcsService, Endpoints};
 pub use notify::{Email, Notifications, Slack};
 pub use references::NamedSecret;
+pub use rollout::{RolloutPlan, RolloutStep, RolloutStrategy, Traffic};
 
 use crate::EnvironmentName;
 use crate::drift::Lane;
@@ -333,42 +335,6 @@ impl ApprovalRule {
 pub struct AllowWindow {
     /// The window.
     pub allow: Window,
-}
-
-/// How a new document reaches requests.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("if" = schema::is("strategy", &json!("canary")), "then" = schema::given_and_filled("steps"),
-    "else" = {"properties": {"steps": {"maxItems": 0}}}, "not" = schema::is("strategy", &json!("blue_green"))))]
-pub struct RolloutPlan {
-    /// The manner. Default: all_at_once.
-    pub strategy: RolloutStrategy,
-    /// With `canary`: the steps, in order.
-    pub steps: Vec<RolloutStep>,
-}
-
-/// The manner of a rollout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RolloutStrategy {
-    /// Probe, then everything.
-    #[default]
-    AllAtOnce,
-    /// Growing shares, each verified.
-    Canary,
-    /// Nothing, probe, everything, and the old one kept until it has proved itself.
-    BlueGreen,
-}
-
-/// One step of a canary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RolloutStep {
-    /// Share of requests that the candidate gets.
-    #[schemars(extend("not" = schema::zero()))]
-    pub weight: Percent,
-    /// Shortest time at this share.
-    pub hold: Duration,
 }
 
 /// When a new document counts as healthy.

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorline_config::Percent;
 use moorline_config::check::Problem;
 
-use super::{Declaration, Document, Endpoints, Environment, RolloutStrategy, Terraform};
+use super::{Declaration, Document, Endpoints, Environment, Terraform};
 
 /// What a final answer's status may be.
 const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
@@ -163,34 +162,8 @@ fn check_terraform(terraform: &Terraform, at: &str, problems: &mut Problems) {
 }
 
 fn check_rollout(environment: &Environment, at: &str, problems: &mut Problems) {
-    let rollout = &environment.rollout;
-    match rollout.strategy {
-        RolloutStrategy::Canary if rollout.steps.is_empty() => {
-            problems.add(format!("{at}.rollout.steps"), "a canary needs at least one step");
-        }
-        RolloutStrategy::AllAtOnce | RolloutStrategy::BlueGreen if !rollout.steps.is_empty() => {
-            problems.add(format!("{at}.rollout.steps"), "only a canary has steps");
-        }
-        RolloutStrategy::BlueGreen => {
-            problems.add(
-                format!("{at}.rollout.strategy"),
-                "blue_green is not served by this release: expected all_at_once or canary",
-            );
-        }
-        RolloutStrategy::Canary | RolloutStrategy::AllAtOnce => {}
-    }
-    for (index, pair) in rollout.steps.windows(2).enumerate() {
-        if pair[1].weight <= pair[0].weight {
-            problems.add(
-                format!("{at}.rollout.steps[{}].weight", index + 1),
-                "each step must give the candidate more than the one before",
-            );
-        }
-    }
-    for (index, step) in rollout.steps.iter().enumerate() {
-        if step.weight == Percent::ZERO {
-            problems.add(format!("{at}.rollout.steps[{index}].weight"), "expected more than 0%");
-        }
+    for found in environment.rollout.problems() {
+        problems.add(format!("{at}.rollout.{}", found.path), found.problem);
     }
     for (index, probe) in environment.verify.probes.iter().enumerate() {
         if !STATUSES.contains(&probe.expect_status) {
