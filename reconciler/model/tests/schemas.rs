@@ -117,6 +117,10 @@ fn settings() -> Value {
     })
 }
 
+fn linear() -> Value {
+    json!({"strategy": "linear", "step_weight": "5%", "max_weight": "50%", "hold": "1m"})
+}
+
 #[test]
 fn good_documents_are_good_to_both() {
     let repository = repository();
@@ -126,6 +130,8 @@ fn good_documents_are_good_to_both() {
     in_hcl["environments"][0]["gateway"]["document"] = json!({"terraform": "module.g.openai_gateway.this"});
     in_hcl["environments"][0]["rollout"] = json!({});
     in_hcl["environments"][0]["verify"]["min_requests"] = json!(0);
+    repository.assert_accepted(&in_hcl);
+    in_hcl["environments"][0]["rollout"] = linear();
     repository.assert_accepted(&in_hcl);
     for schedule in
         ["5m", "0 0 3 * * Mon-Fri", "0 0 3 1,15 JAN-MAR ? 2027", "@daily", "0,30 5-10/2 23 ? 12 7"]
@@ -187,6 +193,8 @@ fn bad_declarations_are_bad_to_both() {
         ("/environments/0/rollout/steps", json!([])),
         ("/environments/0/rollout/strategy", json!("all_at_once")),
         ("/environments/0/rollout", json!({"strategy": "blue_green"})),
+        ("/environments/0/rollout", json!({"strategy": "linear", "step_weight": "5%", "hold": "1m"})),
+        ("/environments/0/rollout", json!({"strategy": "canary", "hold": "1m"})),
         ("/environments/0/rollout/steps/0/weight", json!("0%")),
         ("/environments/0/rollout/steps/0/weight", json!("0.001%")),
         ("/environments/0/verify", json!({"min_requests": 0})),

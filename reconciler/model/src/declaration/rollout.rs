@@ -5,6 +5,7 @@
 
 mod all_at_once;
 mod canary;
+mod linear;
 mod strategy;
 
 use moorline_config::check::Problem;
@@ -16,7 +17,7 @@ pub use self::strategy::RolloutStrategy;
 use self::strategy::Strategy;
 
 /// Every strategy. The first is the one of an environment that declares none.
-static STRATEGIES: &[&Strategy] = &[&all_at_once::STRATEGY, &canary::STRATEGY];
+static STRATEGIES: &[&Strategy] = &[&all_at_once::STRATEGY, &canary::STRATEGY, &linear::STRATEGY];
 
 /// How a new document reaches requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +28,16 @@ pub struct RolloutPlan {
     pub strategy: RolloutStrategy,
     /// With `canary`: the steps, in order.
     pub steps: Vec<RolloutStep>,
+    /// With `linear`: by how much the share grows with each step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("not" = schema::zero()))]
+    pub step_weight: Option<Percent>,
+    /// With `linear`: the share of the last step, after which the document gets all requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_weight: Option<Percent>,
+    /// With `linear`: shortest time at each step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Duration>,
 }
 
 /// One step of a rollout.
@@ -54,10 +65,13 @@ pub struct Traffic {
 impl RolloutPlan {
     /// The settings that are given.
     fn given(&self) -> impl Iterator<Item = &'static str> {
-        [("steps", !self.steps.is_empty())]
-            .into_iter()
-            .filter(|(_, is_given)| *is_given)
-            .map(|(name, _)| name)
+        let settings = [
+            ("steps", !self.steps.is_empty()),
+            ("step_weight", self.step_weight.is_some()),
+            ("max_weight", self.max_weight.is_some()),
+            ("hold", self.hold.is_some()),
+        ];
+        settings.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name)
     }
 
     /// What its strategy comes to.

@@ -78,8 +78,9 @@ impl<'de> Deserialize<'de> for RolloutStrategy {
         static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| STRATEGIES.iter().map(|of| of.name).collect());
         let name = String::deserialize(deserializer)?;
         if NOT_SERVED.contains(&name.as_str()) {
-            let served = NAMES.join(" or ");
-            let problem = format!("{name} is not served by this release: expected {served}");
+            let (last, others) =
+                NAMES.split_last().map_or(("", String::new()), |(last, others)| (*last, others.join(", ")));
+            let problem = format!("{name} is not served by this release: expected {others} or {last}");
             return Err(de::Error::custom(problem));
         }
         let found = STRATEGIES.iter().find(|strategy| strategy.name == name);
@@ -112,7 +113,8 @@ pub(super) fn settings_of_each(schema: &mut Schema) {
         then.insert("required".to_owned(), json!(strategy.settings));
         let other = all.iter().filter(|setting| !strategy.settings.contains(setting));
         let none = other.map(|setting| ((*setting).to_owned(), json!({"enum": [[], null]})));
-        let filled = strategy.settings.iter().map(|setting| ((*setting).to_owned(), json!({"minItems": 1})));
+        let is_filled = json!({"minItems": 1, "not": {"type": "null"}});
+        let filled = strategy.settings.iter().map(|setting| ((*setting).to_owned(), is_filled.clone()));
         then.insert("properties".to_owned(), Value::Object(none.chain(filled).collect()));
         json!({"if": given, "then": then})
     });
