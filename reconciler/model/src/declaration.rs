@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 pub use deliver::{Document, EcsService, Endpoints};
 pub use notify::{Email, Notifications, Slack};
 pub use references::NamedSecret;
+pub(crate) use references::{not_served, only_served};
 pub use rollout::{RolloutPlan, RolloutStep, RolloutStrategy, Traffic};
 
 use crate::EnvironmentName;
@@ -80,7 +81,8 @@ impl Declaration {
             "rollout": {"strategy": "canary", "steps": [{"weight": "1%", "hold": "2m"}, {"weight": "50%", "hold": "5m"}]},
             "verify": {"probes": [{"model": "gpt-4o-mini", "key": "env:PROBE_KEY"}]},
         }]});
-        schema::schema::<Self>(&schema::About { name: "repository", applies: schema::Applies::Live, example })
+        let about = schema::About { name: "repository", applies: schema::Applies::Live, example };
+        only_served(schema::schema::<Self>(&about))
     }
 
     /// The environment of that name.
@@ -148,9 +150,9 @@ pub struct Gateway {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Terraform {
-    /// `terraform`, `tofu`, `terragrunt` or a path. Default: `terraform`.
+    /// `terraform`, `tofu` or an absolute path of one. Default: `terraform`.
     #[serde(default = "Terraform::default_binary")]
-    #[schemars(regex(pattern = "^[^-]"))]
+    #[schemars(regex(pattern = "^(?!(.*/)?terragrunt$)[^-]"))]
     pub binary: String,
     /// The root module's folder, relative to the repository's root.
     #[schemars(regex(pattern = RELATIVE_PATH))]

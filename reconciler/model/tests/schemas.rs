@@ -174,7 +174,11 @@ fn bad_declarations_are_bad_to_both() {
         ("/environments/0/gateway/endpoints/0", json!("http://me:secret@10.0.1.10:8788")),
         ("/environments/0/gateway/endpoints", json!({"ecs": {"cluster": "c", "service": "s", "port": 8788}})),
         ("/environments/0/gateway/admin_token", json!("swordfish")),
+        ("/environments/0/gateway/admin_token", json!("ssm:/token")),
+        ("/environments/0/terraform/environment", json!({"A": "vault:a#b"})),
         ("/environments/0/terraform/binary", json!("-x")),
+        ("/environments/0/terraform/binary", json!("terragrunt")),
+        ("/environments/0/terraform/binary", json!("/opt/bin/terragrunt")),
         ("/environments/0/terraform/workspace", json!("a b")),
         ("/environments/0/terraform/environment", json!({"TF_LOG": "env:X"})),
         ("/environments/0/terraform/environment", json!({"PATH": "env:X"})),
@@ -211,6 +215,70 @@ fn bad_declarations_are_bad_to_both() {
     }
 }
 
+/// The words of each `enum` and `oneOf` in a schema.
+fn choices(schema: &Value, into: &mut Vec<Vec<String>>) {
+    let word = |choice: &Value| choice.get("const").unwrap_or(choice).as_str().map(str::to_owned);
+    for choices in ["enum", "oneOf"].iter().filter_map(|key| schema.get(key)?.as_array()) {
+        let words: Vec<String> = choices.iter().filter_map(word).collect();
+        if !words.is_empty() {
+            into.push(words);
+        }
+    }
+    schema.as_object().into_iter().flatten().for_each(|(_, below)| choices(below, into));
+    schema.as_array().into_iter().flatten().for_each(|below| choices(below, into));
+}
+
+/// The pointers of all texts in a document.
+fn texts(value: &Value, at: &str, into: &mut Vec<(String, String)>) {
+    match value {
+        Value::String(text) => into.push((at.to_owned(), text.clone())),
+        Value::Array(all) => {
+            all.iter().enumerate().for_each(|(index, below)| texts(below, &format!("{at}/{index}"), into));
+        }
+        Value::Object(all) => {
+            all.iter().for_each(|(name, below)| texts(below, &format!("{at}/{name}"), into))
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn what_the_schema_offers_is_served() {
+    let mut with_linear = declaration();
+    with_linear["environments"][0]["rollout"] = linear();
+    let mut plain = declaration();
+    plain["environments"][0]["rollout"] = json!({"strategy": "all_at_once"});
+    let kinds = [
+        (repository(), Declaration::schema(), vec![declaration(), with_linear, plain]),
+        (daemon(), Bootstrap::schema(), vec![settings()]),
+    ];
+    for (kind, schema, documents) in kinds {
+        let mut offered = Vec::new();
+        choices(&schema, &mut offered);
+        for words in offered {
+            for word in &words {
+                let mut is_served = false;
+                for document in &documents {
+                    let mut places = Vec::new();
+                    texts(document, "", &mut places);
+                    for (pointer, _) in places.iter().filter(|(_, text)| words.contains(text)) {
+                        let mut changed = document.clone();
+                        *changed.pointer_mut(pointer).unwrap() = json!(word);
+                        if kind.validator.is_valid(&changed) {
+                            assert!(
+                                !(kind.is_refused)(&changed.to_string()),
+                                "{word} at {pointer} is not served"
+                            );
+                            is_served = true;
+                        }
+                    }
+                }
+                assert!(is_served, "the schema offers {word} and no document could have it");
+            }
+        }
+    }
+}
+
 #[test]
 fn bad_settings_are_bad_to_both() {
     let (kind, good) = (daemon(), settings());
@@ -220,6 +288,7 @@ fn bad_settings_are_bad_to_both() {
         ("/repository/url", json!("deploy.git")),
         ("/repository/poll", json!("often")),
         ("/repository/token", json!("ghp_secret")),
+        ("/repository/token", json!("secretsmanager:git")),
         ("/repository/signatures", json!("some")),
         ("/store", json!("postgres://x/y")),
         ("/store", json!("sqlite:")),

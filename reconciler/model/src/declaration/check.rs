@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_config::check::Problem;
 
-use super::{Declaration, Document, Endpoints, Environment, Terraform};
+use super::{Declaration, Document, Endpoints, Environment, Terraform, not_served};
 
 /// What a final answer's status may be.
 const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
@@ -36,6 +36,11 @@ pub(super) fn check(declaration: &Declaration) -> Vec<Problem> {
         && email.to.is_empty()
     {
         problems.add("notifications.email.to".to_owned(), "expected at least one receiver");
+    }
+    for named in declaration.references() {
+        if let Some(problem) = not_served(named.reference) {
+            problems.add(named.path, problem);
+        }
     }
     problems.0
 }
@@ -144,7 +149,11 @@ fn check_terraform(terraform: &Terraform, at: &str, problems: &mut Problems) {
         problems.relative_path(format!("{at}.var_files[{index}]"), file);
     }
     if terraform.binary.is_empty() || terraform.binary.starts_with('-') {
-        problems.add(format!("{at}.binary"), "expected terraform, tofu, terragrunt or a path");
+        problems.add(format!("{at}.binary"), "expected terraform, tofu or an absolute path of one");
+    }
+    if terraform.binary.rsplit('/').next() == Some("terragrunt") {
+        let problem = "terragrunt is not served by this release: expected terraform or tofu, with the module as `directory`";
+        problems.add(format!("{at}.binary"), problem);
     }
     let is_plain =
         |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
