@@ -246,6 +246,19 @@ fn a_gate_is_a_file_and_a_line_and_deciding_names_none() {
     }
 }
 
+#[test]
+fn who_moves_a_rollout_knows_steps_and_no_strategy() {
+    let crates = ["reconciler/plan/src", "reconciler/cycle/src", "reconciler/web/src"];
+    let is_of_them =
+        |path: &PathBuf| crates.iter().any(|of| path.starts_with(of)) && !path.ends_with("tests.rs");
+    let files: Vec<_> = tracked(".rs").into_iter().filter(is_of_them).collect();
+    assert!(files.len() > 50, "{files:?}");
+    for path in files {
+        let text = read(&path);
+        assert!(!text.contains("RolloutStrategy") && !text.contains("\"canary\""), "{}", path.display());
+    }
+}
+
 /// Names of metrics that a dashboard or a rule asks for and shows nothing without. A query that says what is shown
 /// then, as for a feature that may not be declared at all, asks for none.
 fn asked(text: &str) -> BTreeSet<String> {

@@ -263,6 +263,12 @@ impl Percent {
         Self { basis_points: if percent > 100 { 10_000 } else { percent * 100 } }
     }
 
+    /// A number of hundredths of a percent; more than 10,000 is all of it.
+    #[must_use]
+    pub const fn of_basis_points(basis_points: u16) -> Self {
+        Self { basis_points: if basis_points > 10_000 { 10_000 } else { basis_points } }
+    }
+
     /// The share as a fraction from 0 to 1.
     #[must_use]
     pub fn as_fraction(self) -> f64 {

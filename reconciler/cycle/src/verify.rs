@@ -66,7 +66,7 @@ pub(crate) async fn verify<W: Facilities>(
         }
     };
     let hold = match rollout.phase {
-        Phase::Shifting { step } => rollout.plan.steps.get(step).map(|step| step.hold.get()),
+        Phase::Shifting { step } => rollout.traffic.steps.get(step).map(|step| step.hold.get()),
         _ => None,
     };
     let elapsed = std::time::Duration::try_from(now.duration_since(rollout.phase_since)).unwrap_or_default();
@@ -87,7 +87,7 @@ pub(crate) async fn verify<W: Facilities>(
 fn time_of_verdict(rollout: &Rollout) -> Duration {
     match rollout.phase {
         Phase::Shifting { step } => {
-            rollout.plan.steps.get(step).map_or(rollout.verify.window, |step| step.hold)
+            rollout.traffic.steps.get(step).map_or(rollout.verify.window, |step| step.hold)
         }
         Phase::Baking => rollout.verify.window,
         _ => Duration::from_milliseconds(0),

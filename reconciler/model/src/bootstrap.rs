@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::declaration::{not_served, only_served};
+
 /// The daemon's own settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -64,22 +66,25 @@ impl Bootstrap {
             "listen": "127.0.0.1:8080",
             "tokens": {"admin": "env:MOORLINE_ADMIN_TOKEN", "viewer": "env:MOORLINE_VIEWER_TOKEN"},
         });
-        schema::schema::<Self>(&schema::About { name: "daemon", applies: schema::Applies::Restart, example })
+        let about = schema::About { name: "daemon", applies: schema::Applies::Restart, example };
+        only_served(schema::schema::<Self>(&about))
     }
 
     /// Every reference the settings hold. A repository may not name any of these: they are the daemon's own.
     #[must_use]
     pub fn references(&self) -> Vec<&Reference> {
-        [
-            &self.repository.token,
-            &self.repository.webhook_secret,
-            &self.tokens.admin,
-            &self.tokens.operator,
-            &self.tokens.viewer,
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        self.named_references().into_iter().map(|(_, reference)| reference).collect()
+    }
+
+    fn named_references(&self) -> Vec<(&'static str, &Reference)> {
+        let named = [
+            ("repository.token", &self.repository.token),
+            ("repository.webhook_secret", &self.repository.webhook_secret),
+            ("tokens.admin", &self.tokens.admin),
+            ("tokens.operator", &self.tokens.operator),
+            ("tokens.viewer", &self.tokens.viewer),
+        ];
+        named.into_iter().filter_map(|(path, reference)| Some((path, reference.as_ref()?))).collect()
     }
 }
 
@@ -89,6 +94,11 @@ fn check(settings: &Bootstrap) -> Vec<Problem> {
     let mut add = |path: &str, problem: &str| {
         problems.push(Problem { path: path.to_owned(), problem: problem.to_owned() });
     };
+    for (path, reference) in settings.named_references() {
+        if let Some(problem) = not_served(reference) {
+            add(path, &problem);
+        }
+    }
     if settings.store.strip_prefix("sqlite:").is_none_or(str::is_empty) {
         add("store", "expected sqlite:PATH");
     }

@@ -6,6 +6,7 @@ mod check;
 mod deliver;
 mod notify;
 mod references;
+mod rollout;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ pub use notify::{
     Channel, ChannelKind, ChannelName, DeclaredChannel, EnvironmentPattern, Notifications, Route,
 };
 pub use references::NamedSecret;
+pub(crate) use references::{not_served, only_served};
+pub use rollout::{RolloutPlan, RolloutStep, RolloutStrategy, Traffic};
 
 use crate::EnvironmentName;
 use crate::drift::Lane;
@@ -84,7 +87,7 @@ impl Declaration {
             "verify": {"probes": [{"model": "gpt-4o-mini", "key": "env:PROBE_KEY"}]},
         }]});
         let about = schema::About { name: "repository", applies: schema::Applies::Live, example };
-        schema::schema_with::<Self>(&about, |schema| notify::add_kinds(schema, kinds))
+        only_served(schema::schema_with::<Self>(&about, |schema| notify::add_kinds(schema, kinds)))
     }
 
     /// The environment of that name.
@@ -152,9 +155,9 @@ pub struct Gateway {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Terraform {
-    /// `terraform`, `tofu`, `terragrunt` or a path. Default: `terraform`.
+    /// `terraform`, `tofu` or an absolute path of one. Default: `terraform`.
     #[serde(default = "Terraform::default_binary")]
-    #[schemars(regex(pattern = "^[^-]"))]
+    #[schemars(regex(pattern = "^(?!(.*/)?terragrunt$)[^-]"))]
     pub binary: String,
     /// The root module's folder, relative to the repository's root.
     #[schemars(regex(pattern = RELATIVE_PATH))]
@@ -339,42 +342,6 @@ impl ApprovalRule {
 pub struct AllowWindow {
     /// The window.
     pub allow: Window,
-}
-
-/// How a new document reaches requests.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("if" = schema::is("strategy", &json!("canary")), "then" = schema::given_and_filled("steps"),
-    "else" = {"properties": {"steps": {"maxItems": 0}}}, "not" = schema::is("strategy", &json!("blue_green"))))]
-pub struct RolloutPlan {
-    /// The manner. Default: all_at_once.
-    pub strategy: RolloutStrategy,
-    /// With `canary`: the steps, in order.
-    pub steps: Vec<RolloutStep>,
-}
-
-/// The manner of a rollout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RolloutStrategy {
-    /// Probe, then everything.
-    #[default]
-    AllAtOnce,
-    /// Growing shares, each verified.
-    Canary,
-    /// Nothing, probe, everything, and the old one kept until it has proved itself.
-    BlueGreen,
-}
-
-/// One step of a canary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RolloutStep {
-    /// Share of requests that the candidate gets.
-    #[schemars(extend("not" = schema::zero()))]
-    pub weight: Percent,
-    /// Shortest time at this share.
-    pub hold: Duration,
 }
 
 /// When a new document counts as healthy.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::approval::{Approval, ApprovalRules, ApprovalSubject};
 use crate::changes::{Changes, PlanChanges};
-use crate::declaration::{Rollback, RolloutPlan, Verify};
+use crate::declaration::{Rollback, Traffic, Verify};
 use crate::environment::RequestedBy;
 use crate::plan::PlanSummary;
 use crate::{CommitId, Revision, RolloutId};
@@ -263,8 +263,9 @@ pub struct Rollout {
     pub started_at: Timestamp,
     /// When its phase began.
     pub phase_since: Timestamp,
-    /// How it shifts traffic, as declared at its commit when it began.
-    pub plan: RolloutPlan,
+    /// How it shifts traffic: what the strategy that its commit declares was lowered to when it began.
+    #[serde(rename = "plan")]
+    pub traffic: Traffic,
     /// When it counts as healthy, as declared at its commit when it began.
     pub verify: Verify,
     /// What happens when it is not, as declared at its commit when it began.

@@ -142,6 +142,10 @@ fn settings() -> Value {
     })
 }
 
+fn linear() -> Value {
+    json!({"strategy": "linear", "step_weight": "5%", "max_weight": "50%", "hold": "1m"})
+}
+
 #[test]
 fn good_documents_are_good_to_both() {
     let repository = repository();
@@ -151,6 +155,8 @@ fn good_documents_are_good_to_both() {
     in_hcl["environments"][0]["gateway"]["document"] = json!({"terraform": "module.g.openai_gateway.this"});
     in_hcl["environments"][0]["rollout"] = json!({});
     in_hcl["environments"][0]["verify"]["min_requests"] = json!(0);
+    repository.assert_accepted(&in_hcl);
+    in_hcl["environments"][0]["rollout"] = linear();
     repository.assert_accepted(&in_hcl);
     for schedule in
         ["5m", "0 0 3 * * Mon-Fri", "0 0 3 1,15 JAN-MAR ? 2027", "@daily", "0,30 5-10/2 23 ? 12 7"]
@@ -193,7 +199,11 @@ fn bad_declarations_are_bad_to_both() {
         ("/environments/0/gateway/endpoints/0", json!("http://me:secret@10.0.1.10:8788")),
         ("/environments/0/gateway/endpoints", json!({"ecs": {"cluster": "c", "service": "s", "port": 8788}})),
         ("/environments/0/gateway/admin_token", json!("swordfish")),
+        ("/environments/0/gateway/admin_token", json!("ssm:/token")),
+        ("/environments/0/terraform/environment", json!({"A": "vault:a#b"})),
         ("/environments/0/terraform/binary", json!("-x")),
+        ("/environments/0/terraform/binary", json!("terragrunt")),
+        ("/environments/0/terraform/binary", json!("/opt/bin/terragrunt")),
         ("/environments/0/terraform/workspace", json!("a b")),
         ("/environments/0/terraform/environment", json!({"TF_LOG": "env:X"})),
         ("/environments/0/terraform/environment", json!({"PATH": "env:X"})),
@@ -212,6 +222,8 @@ fn bad_declarations_are_bad_to_both() {
         ("/environments/0/rollout/steps", json!([])),
         ("/environments/0/rollout/strategy", json!("all_at_once")),
         ("/environments/0/rollout", json!({"strategy": "blue_green"})),
+        ("/environments/0/rollout", json!({"strategy": "linear", "step_weight": "5%", "hold": "1m"})),
+        ("/environments/0/rollout", json!({"strategy": "canary", "hold": "1m"})),
         ("/environments/0/rollout/steps/0/weight", json!("0%")),
         ("/environments/0/rollout/steps/0/weight", json!("0.001%")),
         ("/environments/0/verify", json!({"min_requests": 0})),
@@ -239,6 +251,70 @@ fn bad_declarations_are_bad_to_both() {
     }
 }
 
+/// The words of each `enum` and `oneOf` in a schema.
+fn choices(schema: &Value, into: &mut Vec<Vec<String>>) {
+    let word = |choice: &Value| choice.get("const").unwrap_or(choice).as_str().map(str::to_owned);
+    for choices in ["enum", "oneOf"].iter().filter_map(|key| schema.get(key)?.as_array()) {
+        let words: Vec<String> = choices.iter().filter_map(word).collect();
+        if !words.is_empty() {
+            into.push(words);
+        }
+    }
+    schema.as_object().into_iter().flatten().for_each(|(_, below)| choices(below, into));
+    schema.as_array().into_iter().flatten().for_each(|below| choices(below, into));
+}
+
+/// The pointers of all texts in a document.
+fn texts(value: &Value, at: &str, into: &mut Vec<(String, String)>) {
+    match value {
+        Value::String(text) => into.push((at.to_owned(), text.clone())),
+        Value::Array(all) => {
+            all.iter().enumerate().for_each(|(index, below)| texts(below, &format!("{at}/{index}"), into));
+        }
+        Value::Object(all) => {
+            all.iter().for_each(|(name, below)| texts(below, &format!("{at}/{name}"), into))
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn what_the_schema_offers_is_served() {
+    let mut with_linear = declaration();
+    with_linear["environments"][0]["rollout"] = linear();
+    let mut plain = declaration();
+    plain["environments"][0]["rollout"] = json!({"strategy": "all_at_once"});
+    let kinds = [
+        (repository(), Declaration::schema(), vec![declaration(), with_linear, plain]),
+        (daemon(), Bootstrap::schema(), vec![settings()]),
+    ];
+    for (kind, schema, documents) in kinds {
+        let mut offered = Vec::new();
+        choices(&schema, &mut offered);
+        for words in offered {
+            for word in &words {
+                let mut is_served = false;
+                for document in &documents {
+                    let mut places = Vec::new();
+                    texts(document, "", &mut places);
+                    for (pointer, _) in places.iter().filter(|(_, text)| words.contains(text)) {
+                        let mut changed = document.clone();
+                        *changed.pointer_mut(pointer).unwrap() = json!(word);
+                        if kind.validator.is_valid(&changed) {
+                            assert!(
+                                !(kind.is_refused)(&changed.to_string()),
+                                "{word} at {pointer} is not served"
+                            );
+                            is_served = true;
+                        }
+                    }
+                }
+                assert!(is_served, "the schema offers {word} and no document could have it");
+            }
+        }
+    }
+}
+
 #[test]
 fn bad_settings_are_bad_to_both() {
     let (kind, good) = (daemon(), settings());
@@ -248,6 +324,7 @@ fn bad_settings_are_bad_to_both() {
         ("/repository/url", json!("deploy.git")),
         ("/repository/poll", json!("often")),
         ("/repository/token", json!("ghp_secret")),
+        ("/repository/token", json!("secretsmanager:git")),
         ("/repository/signatures", json!("some")),
         ("/store", json!("postgres://x/y")),
         ("/store", json!("sqlite:")),

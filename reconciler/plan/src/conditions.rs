@@ -125,7 +125,7 @@ pub(crate) fn note_hold(state: &mut EnvironmentState, now: Timestamp) {
             (
                 ConditionStatus::Good,
                 format!(
-                    "what is wanted is not held; {} {} held and not tried again",
+                    "the head is not held; {} {} held and not tried again",
                     commits.join(", "),
                     if commits.len() == 1 { "is" } else { "are" }
                 ),

@@ -98,6 +98,10 @@ fn declare(world: &mut World, words: &[&str]) {
     let terraform = json!({"directory": "infra"});
     let (section, value) = match words[0] {
         "canary" => ("rollout", canary()),
+        "linear" => (
+            "rollout",
+            json!({"strategy": "linear", "step_weight": words[1], "max_weight": words[2], "hold": "1m"}),
+        ),
         "terraform" => ("terraform", terraform),
         "document" => {
             world.options["terraform"] = terraform;

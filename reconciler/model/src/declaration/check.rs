@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorline_config::Percent;
 use moorline_config::check::Problem;
 
-use super::{ChannelKind, Declaration, Document, Endpoints, Environment, RolloutStrategy, Terraform, notify};
+use super::{ChannelKind, Declaration, Document, Endpoints, Environment, Terraform, not_served, notify};
 
 /// What a final answer's status may be.
 const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
@@ -35,6 +34,11 @@ pub(super) fn check(declaration: &Declaration, kinds: Option<&[ChannelKind]>) ->
     }
     let names: Vec<_> = declaration.environments.iter().map(|environment| &environment.name).collect();
     problems.0.extend(notify::check(&declaration.notifications, &names, kinds));
+    for named in declaration.references() {
+        if let Some(problem) = not_served(&named.reference) {
+            problems.add(named.path, problem);
+        }
+    }
     problems.0
 }
 
@@ -142,7 +146,11 @@ fn check_terraform(terraform: &Terraform, at: &str, problems: &mut Problems) {
         problems.relative_path(format!("{at}.var_files[{index}]"), file);
     }
     if terraform.binary.is_empty() || terraform.binary.starts_with('-') {
-        problems.add(format!("{at}.binary"), "expected terraform, tofu, terragrunt or a path");
+        problems.add(format!("{at}.binary"), "expected terraform, tofu or an absolute path of one");
+    }
+    if terraform.binary.rsplit('/').next() == Some("terragrunt") {
+        let problem = "terragrunt is not served by this release: expected terraform or tofu, with the module as `directory`";
+        problems.add(format!("{at}.binary"), problem);
     }
     let is_plain =
         |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
@@ -160,34 +168,8 @@ fn check_terraform(terraform: &Terraform, at: &str, problems: &mut Problems) {
 }
 
 fn check_rollout(environment: &Environment, at: &str, problems: &mut Problems) {
-    let rollout = &environment.rollout;
-    match rollout.strategy {
-        RolloutStrategy::Canary if rollout.steps.is_empty() => {
-            problems.add(format!("{at}.rollout.steps"), "a canary needs at least one step");
-        }
-        RolloutStrategy::AllAtOnce | RolloutStrategy::BlueGreen if !rollout.steps.is_empty() => {
-            problems.add(format!("{at}.rollout.steps"), "only a canary has steps");
-        }
-        RolloutStrategy::BlueGreen => {
-            problems.add(
-                format!("{at}.rollout.strategy"),
-                "blue_green is not served by this release: expected all_at_once or canary",
-            );
-        }
-        RolloutStrategy::Canary | RolloutStrategy::AllAtOnce => {}
-    }
-    for (index, pair) in rollout.steps.windows(2).enumerate() {
-        if pair[1].weight <= pair[0].weight {
-            problems.add(
-                format!("{at}.rollout.steps[{}].weight", index + 1),
-                "each step must give the candidate more than the one before",
-            );
-        }
-    }
-    for (index, step) in rollout.steps.iter().enumerate() {
-        if step.weight == Percent::ZERO {
-            problems.add(format!("{at}.rollout.steps[{index}].weight"), "expected more than 0%");
-        }
+    for found in environment.rollout.problems() {
+        problems.add(format!("{at}.rollout.{}", found.path), found.problem);
     }
     for (index, probe) in environment.verify.probes.iter().enumerate() {
         if !STATUSES.contains(&probe.expect_status) {

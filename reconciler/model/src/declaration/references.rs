@@ -1,9 +1,32 @@
 //! The secrets that a declaration names.
 
 use moorline_config::Reference;
+use serde_json::{Value, json};
 
 use super::{Declaration, Environment, notify};
 use crate::EnvironmentName;
+
+/// How references look that the daemon resolves: gateways know more kinds.
+const SERVED: &str = "^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.*)$";
+
+/// Why a reference cannot be declared to the daemon, if so.
+pub(crate) fn not_served(reference: &Reference) -> Option<String> {
+    let is_served = matches!(reference, Reference::Env(_) | Reference::File(_));
+    (!is_served).then(|| {
+        format!(
+            "{reference} is of a kind that this release does not resolve: expected env:NAME or file:/path"
+        )
+    })
+}
+
+/// Leaves in a schema only the kinds of references that the daemon resolves.
+pub(crate) fn only_served(mut schema: Value) -> Value {
+    if let Some(reference) = schema.pointer_mut("/$defs/Reference") {
+        reference["pattern"] = json!(SERVED);
+        reference["examples"] = json!(["env:GATEWAY_ADMIN_TOKEN", "file:/run/secrets/token"]);
+    }
+    schema
+}
 
 /// A secret that the daemon resolves.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -66,7 +66,7 @@ fn rollout(
         phase: Phase::Pending,
         started_at: now,
         phase_since: now,
-        plan: desired.environment.rollout.clone(),
+        traffic: desired.environment.rollout.lowered(),
         verify: desired.environment.verify.clone(),
         rollback: desired.environment.rollback,
         approval_rules: ApprovalRules {
@@ -107,7 +107,7 @@ fn approved_already(state: &EnvironmentState, kind: &RolloutKind, desired: &Desi
         && before.approval_rules.in_force == state.approval_rule
         && before.approval_rules.declared == desired.environment.apply.approval
         && before.terraform_tree == desired.terraform_tree
-        && before.plan == desired.environment.rollout
+        && before.traffic == desired.environment.rollout.lowered()
         && before.verify == desired.environment.verify
         && before.rollback == desired.environment.rollback
         && desired.document.config().map(|config| config.digest()) == before.digest

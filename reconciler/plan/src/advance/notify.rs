@@ -387,7 +387,7 @@ pub(crate) fn released(
         severity: Severity::Info,
         headline: format!("{environment}: {actor} lifted the freeze at {short}"),
         details: about(rollout),
-        next: "What is wanted is rolled out again by itself.".to_owned(),
+        next: "The head is rolled out again by itself.".to_owned(),
         action: Some(format!("moorline status {environment}")),
     };
     (rollout.people_told && rollout.phase == Phase::Frozen)

@@ -103,7 +103,7 @@ impl Recorder {
                 self.plan_is_stale();
             }
             Phase::Shifting { step } => {
-                if let Some(step) = rollout.plan.steps.get(*step) {
+                if let Some(step) = rollout.traffic.steps.get(*step) {
                     rollout.raise_share(step.weight);
                 }
             }

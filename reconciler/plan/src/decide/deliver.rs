@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use moorline_model::config::Digest;
-use moorline_model::declaration::RolloutStrategy;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Deployed, Phase, Rollout, RolloutKind, Verdict};
 
@@ -51,7 +50,7 @@ pub(super) fn staging(
     if !has_passed(rollout, &input) {
         return Decision::Verify;
     }
-    let next = if is_canary(rollout, situation) { Phase::Shifting { step: 0 } } else { Phase::Promoting };
+    let next = if has_steps(rollout, situation) { Phase::Shifting { step: 0 } } else { Phase::Promoting };
     enter_phase(next, "the candidate answers its probes")
 }
 
@@ -62,9 +61,8 @@ fn has_passed(rollout: &Rollout, input: &GateInput<'_>) -> bool {
 
 /// A rollback by a person goes to a document that was verified before, and in a hurry; a first document has nothing
 /// beside it that could take the other requests.
-fn is_canary(rollout: &Rollout, situation: &Situation<'_>) -> bool {
-    rollout.plan.strategy == RolloutStrategy::Canary
-        && !rollout.plan.steps.is_empty()
+fn has_steps(rollout: &Rollout, situation: &Situation<'_>) -> bool {
+    !rollout.traffic.steps.is_empty()
         && rollout.kind == RolloutKind::Deploy
         && situation.replicas.iter().any(|reading| reading.stable().is_some())
 }
@@ -76,7 +74,7 @@ pub(super) fn shifting(
     situation: &Situation<'_>,
     now: Timestamp,
 ) -> Decision {
-    let (Some(digest), Some(present)) = (rollout.digest, rollout.plan.steps.get(step)) else {
+    let (Some(digest), Some(present)) = (rollout.digest, rollout.traffic.steps.get(step)) else {
         return enter_phase(Phase::Staging, "the rollout has no such step");
     };
     // A hold stops it where it is: it is watched, and still undone when it fails, but goes no further.
@@ -106,7 +104,7 @@ pub(super) fn shifting(
     if !has_passed(rollout, &input) {
         return Decision::Verify;
     }
-    if rollout.plan.steps.len() > step + 1 {
+    if rollout.traffic.steps.len() > step + 1 {
         enter_phase(Phase::Shifting { step: step + 1 }, format!("healthy at {}", present.weight))
     } else {
         enter_phase(Phase::Promoting, format!("healthy at {}", present.weight))

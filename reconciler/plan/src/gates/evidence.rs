@@ -46,7 +46,7 @@ fn missing(input: &GateInput<'_>, rollout: &Rollout) -> String {
     let is_counted = rollout.phase != Phase::Staging;
     let requests = rollout.verify.min_requests.saturating_sub(seen);
     let hold = match rollout.phase {
-        Phase::Shifting { step } => rollout.plan.steps.get(step).map(|step| step.hold.get()),
+        Phase::Shifting { step } => rollout.traffic.steps.get(step).map(|step| step.hold.get()),
         Phase::Baking => Some(rollout.verify.window.get()),
         _ => None,
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::config::{Config, Digest, Percent};
-use moorline_model::declaration::{Declaration, Rollback, RolloutPlan, RolloutStrategy, Verify};
+use moorline_model::declaration::{Declaration, Rollback, Traffic, Verify};
 use moorline_model::environment::{EnvironmentState, Hold};
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
 use moorline_model::rollout::{
@@ -129,10 +129,9 @@ prop_compose! {
         (terraform_applied, promoted, automatic, is_rollback) in any::<(bool, bool, bool, bool)>(),
     ) -> Rollout {
         let steps = serde_json::from_value(json!([{"weight": "10%", "hold": "1m"}])).unwrap();
-        let plan = if is_canary {
-            RolloutPlan { strategy: RolloutStrategy::Canary, steps }
-        } else {
-            RolloutPlan::default()
+        let traffic = Traffic {
+            strategy: "canary".to_owned(),
+            steps: if is_canary { steps } else { Vec::new() },
         };
         let kind = if is_rollback {
             RolloutKind::Rollback { from: commit_id("c3"), actor: "ann".to_owned(), reason: String::new() }
@@ -147,7 +146,7 @@ prop_compose! {
             phase,
             started_at: now() - SignedDuration::from_mins(20),
             phase_since: now() - SignedDuration::from_mins(16),
-            plan,
+            traffic,
             verify: Verify::default(),
             rollback: Rollback { automatic },
             approval_rules: ApprovalRules::default(),

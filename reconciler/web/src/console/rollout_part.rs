@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
-use moorline_model::declaration::RolloutStrategy;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Evidence, Phase, Rollout, RolloutKind, Verdict};
 
@@ -110,12 +109,8 @@ fn way(html: &mut Html, rollout: &Rollout) {
 }
 
 fn manner(html: &mut Html, rollout: &Rollout) {
-    html.raw("<div><dt>Manner</dt><dd>").raw(match rollout.plan.strategy {
-        RolloutStrategy::AllAtOnce => "all at once",
-        RolloutStrategy::Canary => "canary",
-        RolloutStrategy::BlueGreen => "blue/green",
-    });
-    for (index, step) in rollout.plan.steps.iter().enumerate() {
+    html.raw("<div><dt>Manner</dt><dd>").text(rollout.traffic.strategy.replace('_', " "));
+    for (index, step) in rollout.traffic.steps.iter().enumerate() {
         let is_here = rollout.phase == Phase::Shifting { step: index };
         html.raw(if index == 0 { ": " } else { " → " });
         html.raw(if is_here { "<strong>" } else { "<span>" });
