@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::figures::{Figures, ms};
 
-const COMMITS: u32 = 15;
+const COMMITS: u32 = 5;
 const FILES: usize = 20_000;
 
 /// Plans and applies, and answers with a table.
