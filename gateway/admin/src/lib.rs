@@ -6,9 +6,11 @@
 
 pub mod client;
 pub mod connection;
+pub mod endpoint;
 pub mod error;
 pub mod failure;
 pub mod histogram;
+pub mod openapi;
 pub mod problem;
 pub mod server;
 pub mod stats;
