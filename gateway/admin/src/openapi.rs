@@ -19,6 +19,10 @@ const REFUSAL: &str = "#/components/responses/Problem";
 #[serde(transparent)]
 pub struct Description(pub Map<String, Value>);
 
+/// An answer that has no end: server-sent events.
+#[derive(Debug, Clone, JsonSchema)]
+pub struct EventStream(#[expect(dead_code, reason = "its schema says that a stream is text")] String);
+
 /// What endpoints do not say.
 #[derive(Debug, Clone, Copy)]
 pub struct About {
@@ -83,6 +87,11 @@ impl OpenApi {
         let method = endpoint.verb.method().as_str().to_lowercase();
         let path = self.paths.entry(endpoint.path).or_insert_with(|| json!({}));
         path[method] = operation;
+    }
+
+    /// Gives a type that only a sentence names its schema.
+    pub fn mention<T: JsonSchema>(&mut self) {
+        self.answers.subschema_for::<T>();
     }
 
     fn parameters<A, Q: JsonSchema, B, R>(&mut self, endpoint: &Endpoint<A, Q, B, R>) -> Vec<Value> {

@@ -195,6 +195,12 @@ pub struct EffectiveConfig {
     pub endpoint: Option<String>,
 }
 
+/// A gateway document as it is sent; `moorline schema gateway` prints what may be in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(rename = "GatewayDocument")]
+pub struct Document(#[schemars(with = "serde_json::Map<String, Value>")] pub Value);
+
 /// `POST /admin/v1/config/validate`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Validation {

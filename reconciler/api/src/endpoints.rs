@@ -1,14 +1,14 @@
 //! Every endpoint of `/api/v1`. The web serves each of these and no other.
 
-use moorline_admin::EffectiveConfig;
 use moorline_admin::endpoint::{BodyRule, Header, Nothing, Verb};
-use moorline_admin::openapi::Description;
+use moorline_admin::openapi::{Description, EventStream};
+use moorline_admin::{Document, EffectiveConfig};
 use reqwest::StatusCode;
 
 use crate::access::{Access, Endpoint, get};
 use crate::views::{
-    Accepted, Asked, Audit, AuditQuery, Document, DriftView, EnvironmentView, Environments,
-    EnvironmentsQuery, EventStream, History, HistoryQuery, IntentView, Rollouts, RowsQuery, Why,
+    Accepted, Asked, Audit, AuditQuery, DriftView, EnvironmentView, Environments, EnvironmentsQuery, History,
+    HistoryQuery, IntentView, Rollouts, RowsQuery, Why,
 };
 
 /// Largest body of an action.

@@ -5,13 +5,12 @@ mod environment;
 mod lists;
 mod why;
 
-pub use ask::{Accepted, Asked, Document, IntentRollout, IntentView, OutcomeView};
+pub use ask::{Accepted, Asked, IntentRollout, IntentView, OutcomeView};
 pub use environment::{
     ConditionView, DriftCounts, EnvironmentView, Environments, EnvironmentsQuery, LaneView, PlanView,
     StatusView,
 };
 pub use lists::{
-    Audit, AuditQuery, AuditRow, DriftView, EventStream, History, HistoryEvent, HistoryQuery, Rollouts,
-    RowsQuery,
+    Audit, AuditQuery, AuditRow, DriftView, History, HistoryEvent, HistoryQuery, Rollouts, RowsQuery,
 };
 pub use why::{ClosedGate, GateStatus, Why, WhyStatus};

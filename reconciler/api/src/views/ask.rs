@@ -9,7 +9,6 @@ use moorline_model::rollout::{Phase, Rollout, RolloutKind};
 use moorline_model::{CommitId, EnvironmentName, Exit, RolloutId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// The body of every action.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -115,9 +114,3 @@ impl From<Rollout> for IntentRollout {
         Self { id, kind, commit: revision.commit, is_over: phase.is_over(), phase, ended, reason }
     }
 }
-
-/// A gateway document; `moorline schema gateway` prints what may be in it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(rename = "GatewayDocument")]
-pub struct Document(#[schemars(with = "serde_json::Map<String, Value>")] pub Value);

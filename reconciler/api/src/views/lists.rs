@@ -96,10 +96,6 @@ pub struct HistoryEvent {
     pub event: Event,
 }
 
-/// The end of the history, followed: server-sent events.
-#[derive(Debug, Clone, JsonSchema)]
-pub struct EventStream(#[expect(dead_code, reason = "its schema says that a stream is text")] String);
-
 /// Entries of the audit, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {

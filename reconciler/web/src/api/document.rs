@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use http::header::{ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderValue};
-use moorline_api::views::Document;
-use moorline_api::{EffectiveConfig, Nothing};
+use moorline_api::{Document, EffectiveConfig, Nothing};
 use moorline_model::EnvironmentName;
 use moorline_model::config::{Config, Digest};
 use moorline_model::environment::StoredDocument;
