@@ -23,6 +23,8 @@ pub(crate) use lists::{audit, drift, history, rollouts, why};
 
 /// Rows of a list when none are asked for.
 const ROWS: usize = 50;
+/// Environments of a page when none are asked for: each is shown with all that is known of it.
+pub(crate) const ENVIRONMENTS: usize = 100;
 /// Most rows of one answer.
 const ROWS_MAX: usize = 1_000;
 
@@ -38,21 +40,56 @@ pub(crate) async fn state(app: &App, name: &str) -> Result<EnvironmentState, Pro
     app.web.record.load(&name).await?.map(|(state, _)| state).ok_or_else(unknown)
 }
 
-/// The environments that a commit declares. One that none declares any more is found by its name only.
+/// Every environment that a commit declares.
 pub(crate) async fn declared(app: &App) -> Result<Vec<EnvironmentState>, StoreError> {
     let mut states = app.web.record.environments().await?;
     states.retain(|state| state.undeclared_since.is_none());
     Ok(states)
 }
 
+/// A page of environments.
+pub(crate) struct DeclaredPage {
+    pub(crate) states: Vec<EnvironmentState>,
+    /// After which name the next page begins; `None`: this is the last one.
+    pub(crate) next: Option<EnvironmentName>,
+}
+
+/// The environments that a commit declares, by name, at most `rows`: those after a name, and with a text those whose name
+/// holds it. One that no commit declares any more is found by its name only.
+pub(crate) async fn declared_page(
+    app: &App,
+    mut after: Option<EnvironmentName>,
+    holding: Option<&str>,
+    rows: usize,
+) -> Result<DeclaredPage, StoreError> {
+    let record = &app.web.record;
+    let mut states = Vec::new();
+    // One more than asked for says whether there is another page.
+    while states.len() <= rows {
+        let names = record.environment_names(after.as_ref(), holding, rows + 1 - states.len()).await?;
+        let Some(last) = names.last() else { break };
+        after = Some(last.clone());
+        for name in &names {
+            let state = record.load(name).await?.map(|(state, _)| state);
+            states.extend(state.filter(|state| state.undeclared_since.is_none()));
+        }
+    }
+    let has_more = states.len() > rows;
+    states.truncate(rows);
+    let next = states.last().filter(|_| has_more).map(|last| last.name.clone());
+    Ok(DeclaredPage { states, next })
+}
+
 /// `GET /environments`
 pub(crate) async fn environments(call: Call<EnvironmentsQuery, Nothing>) -> Result<Environments, Problem> {
-    let Call { app, .. } = call;
+    let Call { app, query: EnvironmentsQuery { limit, after }, .. } = call;
     let now: Timestamp = (app.web.clock)();
-    let states = declared(&app).await?;
-    let waits_for = states.is_empty().then(|| app.web.gates.waits_for()).flatten();
+    let rows = limit.unwrap_or(ENVIRONMENTS).clamp(1, ROWS_MAX);
+    let is_first = after.is_none();
+    let DeclaredPage { states, next } = declared_page(&app, after, None, rows).await?;
+    let waits_for = (is_first && states.is_empty()).then(|| app.web.gates.waits_for()).flatten();
     let environments = states.into_iter().map(|state| EnvironmentView::of(state, now)).collect();
-    Ok(Environments { environments, next: None, waits_for })
+    Ok(Environments { environments, next, waits_for })
 }
 
 /// `GET /environments/{name}`

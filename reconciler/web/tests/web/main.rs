@@ -8,6 +8,7 @@ mod documents;
 mod drift;
 mod hooks;
 mod links;
+mod many;
 mod openapi;
 mod pages;
 mod rig;
