@@ -26,6 +26,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         "moorline-plan",
         "moorline-record",
         "moorline-notify",
+        "moorline-api",
         "moorline-web",
     ];
     let mut allowed = BTreeMap::from([
@@ -35,7 +36,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("moorline-gateway", vec!["moorline-config", "moorline-translate", "moorline-admin"]),
         ("terraform-provider-moorline", vec!["moorline-config", "moorline-admin"]),
         ("moorline-model", vec!["moorline-config"]),
-        ("moorline-web", vec!["moorline-model", "moorline-record"]),
+        ("moorline-api", vec!["moorline-admin", "moorline-model"]),
+        ("moorline-web", vec!["moorline-model", "moorline-record", "moorline-api"]),
         ("moorline-fuzz", vec!["moorline-config", "moorline-translate"]),
         (
             "moorline-cycle",
@@ -64,6 +66,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "moorline-source",
                 "moorline-terraform",
                 "moorline-plan",
+                "moorline-api",
                 "moorline-cycle",
                 "moorline-notify",
                 "moorline-daemon",

@@ -8,10 +8,11 @@ use std::fmt;
 use std::io;
 
 use moorline_config::chain;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a connection failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionFault {
     /// Nobody listens there.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Buckets a power of two.
@@ -38,7 +39,7 @@ pub const fn upper_micros(bucket: usize) -> u64 {
 }
 
 /// Counts by bucket, as sent over the wire: only buckets that hold something.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Histogram {
     /// Values counted.
     pub count: u64,

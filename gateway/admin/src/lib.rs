@@ -2,13 +2,17 @@
 //!
 //! The same *document endpoint* (`GET` with ETag, `PUT` with `If-Match`) is offered by a gateway
 //! (`/admin/v1/config`) and by the daemon (`/api/v1/environments/{name}/document`); [`client::Client`] drives a
-//! gateway, [`client::DocumentEndpoint`] either of the two.
+//! gateway, [`client::DocumentEndpoint`] either of the two. What the admin API is made of is listed in [`endpoints`], and
+//! [`openapi`] describes it.
 
 pub mod client;
 pub mod connection;
+pub mod endpoint;
+pub mod endpoints;
 pub mod error;
 pub mod failure;
 pub mod histogram;
+pub mod openapi;
 pub mod problem;
 pub mod server;
 pub mod stats;
@@ -23,6 +27,6 @@ pub use problem::Problem;
 pub use server::Server;
 pub use stats::{ErrorKind, Stats, Usage};
 pub use status::{
-    Attestation, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Event, Generation, Origin,
-    Rejected, Source, StaleSecret, Status, Touched, Validation, Weight,
+    Attestation, Candidate, CandidateStaged, ConfigPlan, Document, EffectiveConfig, Event, Generation,
+    Origin, Rejected, Source, StaleSecret, Status, Touched, Validation, Weight,
 };

@@ -1,13 +1,14 @@
 //! Errors of the admin and the daemon's HTTP APIs: RFC 9457 problem details.
 
 use moorline_config::Mistake;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A problem: what went wrong, in words for people and a `type` for programs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// `urn:moorline:problem:` and a word: `unauthorized`, `not-found`, `invalid-document`, `precondition-failed`,
     /// `owned-by-another`, `no-candidate`, `too-large`, `malformed`, `unavailable`.

@@ -72,7 +72,7 @@ pub struct UnknownOrigin;
 pub type Weight = Percent;
 
 /// One document being served.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attestation {
     /// The document's identity.
     pub digest: Digest,
@@ -94,7 +94,7 @@ pub struct Attestation {
 }
 
 /// The candidate beside the stable document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Candidate {
     /// The document.
     #[serde(flatten)]
@@ -104,7 +104,7 @@ pub struct Candidate {
 }
 
 /// A document that was refused; the last good one keeps serving.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejected {
     /// When.
     pub at: Timestamp,
@@ -118,7 +118,7 @@ pub struct Rejected {
 }
 
 /// A place that the document is read from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// The file, object or address.
     pub place: String,
@@ -131,7 +131,7 @@ pub struct Source {
 }
 
 /// A secret whose value could not be looked up again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StaleSecret {
     /// The reference, as declared.
     pub reference: String,
@@ -142,7 +142,7 @@ pub struct StaleSecret {
 }
 
 /// `GET /admin/v1/status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// This process's own id, new at each start.
     pub instance: String,
@@ -178,7 +178,7 @@ pub struct Status {
 }
 
 /// `GET` of a document endpoint. `PUT` takes the `document` alone, so what is read can be written back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EffectiveConfig {
     /// The document's identity; also the ETag.
     pub digest: Digest,
@@ -195,8 +195,14 @@ pub struct EffectiveConfig {
     pub endpoint: Option<String>,
 }
 
+/// A gateway document as it is sent; `moorline schema gateway` prints what may be in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(rename = "GatewayDocument")]
+pub struct Document(#[schemars(with = "serde_json::Map<String, Value>")] pub Value);
+
 /// `POST /admin/v1/config/validate`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Validation {
     /// Whether the document would be taken.
     pub valid: bool,
@@ -208,7 +214,7 @@ pub struct Validation {
 }
 
 /// Names a change touches.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Touched {
     /// Paths of routes.
     pub routes: Vec<String>,
@@ -221,7 +227,7 @@ pub struct Touched {
 }
 
 /// `POST /admin/v1/config/plan`: the difference from what serves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigPlan {
     /// Identity of what serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,7 +241,7 @@ pub struct ConfigPlan {
 }
 
 /// Answer to `PUT /admin/v1/candidate`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CandidateStaged {
     /// The candidate as it now stands.
     #[serde(flatten)]
@@ -245,7 +251,7 @@ pub struct CandidateStaged {
 }
 
 /// One event of `GET /admin/v1/events`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A document began to serve, as stable or candidate, or a candidate went.

@@ -1,10 +1,11 @@
 //! The difference between two documents, field by field.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One field that differs. Paths are written as in mistakes: `models.gpt-4o.targets[0].weight`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Path of the field.
     pub path: String,

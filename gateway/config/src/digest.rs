@@ -18,6 +18,15 @@ pub struct Digest([u8; 32]);
 #[error("expected `sha256:` and 64 lower-case hex digits")]
 pub struct InvalidDigest;
 
+impl schemars::JsonSchema for Digest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Digest".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" })
+    }
+}
+
 impl Digest {
     /// The digest of a layered document, references unresolved.
     #[must_use]

@@ -5,12 +5,14 @@
 //! the holder of the metrics token (`gate`). Requests from web pages are refused. Connections, headers, bodies
 //! and event listeners are bounded in number, size and time.
 
+mod call;
 mod candidate;
 mod document;
 mod gate;
 mod observe;
 mod refusal;
 mod request;
+mod routes;
 mod touched;
 
 use std::convert::Infallible;
@@ -19,9 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post, put};
 use http::header::SERVER;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use gate::Token;
+pub use routes::routes;
 
 use crate::gauges::Gauges;
 use crate::health::Health;
@@ -46,7 +48,7 @@ use refusal::Refusal;
 /// What we call ourselves in every answer.
 const NAME: &str = moorline_admin::Server::GatewayAdmin.as_str();
 /// The most bytes of a document.
-pub const BODY_BYTES_MAX: usize = 4 << 20;
+pub const BODY_BYTES_MAX: usize = moorline_admin::endpoints::DOCUMENT_BYTES_MAX;
 /// The longest wait for a request's head, and for the next request on a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest wait for a request's body.
@@ -117,7 +119,7 @@ struct Ends {
 /// Serves the admin API on `listener` until `stop` is cancelled.
 pub async fn serve(admin: Admin, listener: TcpListener, tls: Option<Acceptor>, stop: CancellationToken) {
     let server = Server { admin, listeners: Arc::new(Semaphore::new(LISTENERS_MAX)), stop: stop.clone() };
-    let router = router(Arc::new(server));
+    let router = routes::router(Arc::new(server));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let tracker = TaskTracker::new();
     loop {
@@ -200,32 +202,4 @@ where
     if let Err(error) = ended {
         tracing::debug!(%error, %peer, "admin connection broke off");
     }
-}
-
-fn router(server: Arc<Server>) -> Router {
-    let admin = Router::new()
-        .route("/status", get(observe::status))
-        .route("/config", get(document::read).put(document::replace))
-        .route("/config/validate", post(document::validate))
-        .route("/config/plan", post(document::plan))
-        .route("/candidate", put(candidate::stage).patch(candidate::set_weight).delete(candidate::discard))
-        .route("/candidate/promote", post(candidate::promote))
-        .route("/stats", get(observe::stats))
-        .route("/failures", get(observe::failure))
-        .route("/events", get(observe::events))
-        .route("/drain", post(observe::drain));
-    Router::new()
-        .nest("/admin/v1", admin)
-        .route("/metrics", get(observe::metrics))
-        .fallback(|| async { Refusal::not_found("there is no such path; the admin API is below /admin/v1") })
-        .method_not_allowed_fallback(|| async {
-            Refusal::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "malformed",
-                "Method not allowed",
-                "this path has no such method",
-            )
-        })
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&server), gate::check))
-        .with_state(server)
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use moorline_model::CommitId;
-use serde_json::Value;
+use moorline_api::Client;
+use moorline_api::views::History;
+use moorline_model::{CommitId, EnvironmentName};
 
-use super::api::{Api, ApiError};
+use super::api::ApiError;
 
 /// Fewest digits that say something.
 const DIGITS_MIN: usize = 4;
 /// Lines of history in which a commit is looked for.
-const LINES: u32 = 1_000;
+const LINES: usize = 1_000;
 
 /// The first digits of a commit, or all 40.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +33,15 @@ impl FromStr for Prefix {
 
 impl Prefix {
     /// The whole commit, found in the environment's history.
-    pub(super) async fn complete(&self, api: &Api, environment: &str) -> Result<CommitId, ApiError> {
+    pub(super) async fn complete(
+        &self,
+        client: &Client,
+        environment: &EnvironmentName,
+    ) -> Result<CommitId, ApiError> {
         if let Ok(commit) = self.0.parse() {
             return Ok(commit);
         }
-        let history = api.get(&format!("{environment}/history?limit={LINES}")).await?;
+        let history = client.history(environment, LINES).await?;
         let known = known(&history);
         let mut found = known.iter().filter(|commit| commit.as_str().starts_with(&self.0));
         match (found.next(), found.next()) {
@@ -53,9 +58,8 @@ impl Prefix {
     }
 }
 
-fn known(history: &Value) -> BTreeSet<CommitId> {
-    let events = history.get("events").and_then(Value::as_array).into_iter().flatten();
-    events.filter_map(|event| event.get("commit")?.as_str()?.parse().ok()).collect()
+fn known(history: &History) -> BTreeSet<CommitId> {
+    history.events.iter().filter_map(|line| line.event.commit.clone()).collect()
 }
 
 #[cfg(test)]
@@ -73,7 +77,14 @@ mod tests {
     #[test]
     fn commits_are_known_from_history() {
         let commit = "0123456789abcdef0123456789abcdef01234567";
-        let history = serde_json::json!({"events": [{"commit": commit}, {"commit": null}, {}]});
+        let line = |seq: u64, commit: Option<&str>| {
+            serde_json::json!({
+                "seq": seq, "at": "2026-11-21T12:00:00Z", "environment": "prod", "kind": "commit", "message": "m",
+                "commit": commit,
+            })
+        };
+        let history = serde_json::json!({"events": [line(1, Some(commit)), line(2, None)], "next": null});
+        let history = serde_json::from_value(history).unwrap();
         assert_eq!(
             known(&history).into_iter().map(|commit| commit.to_string()).collect::<Vec<_>>(),
             [commit]

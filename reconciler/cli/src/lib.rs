@@ -3,7 +3,6 @@
 mod api;
 mod commit;
 mod environment;
-mod exit;
 mod local;
 mod output;
 
@@ -17,7 +16,8 @@ use moorline_model::EnvironmentName;
 
 pub use commit::Prefix;
 use environment::Ask;
-pub use exit::Exit;
+use moorline_api::endpoints;
+pub use moorline_model::Exit;
 
 /// Keeps an AI gateway moored to what Git declares.
 #[derive(Debug, Parser)]
@@ -278,22 +278,25 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Schema { document } => local::schema(document),
         Command::Completions { shell } => local::completions(shell),
         Command::Drift(arguments) => environment::drift(&arguments, output).await,
-        Command::History { environment, limit } => environment::history(&environment, limit, output).await,
+        Command::History { environment, limit } => {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            environment::history(&environment, limit, output).await
+        }
         Command::Status(arguments) => environment::status(&arguments, output).await,
         Command::Why(arguments) => environment::why(&arguments, output).await,
-        Command::Sync(action) => environment::act(Ask::plain("sync"), &action, output).await,
-        Command::Approve(action) => environment::act(Ask::plain("approve"), &action, output).await,
+        Command::Sync(action) => environment::act(Ask::plain(&endpoints::SYNC), &action, output).await,
+        Command::Approve(action) => environment::act(Ask::plain(&endpoints::APPROVE), &action, output).await,
         Command::Rollback { action, to } => {
-            environment::act(Ask { commit: to, ..Ask::plain("rollback") }, &action, output).await
+            environment::act(Ask { commit: to, ..Ask::plain(&endpoints::ROLLBACK) }, &action, output).await
         }
         Command::Hold { action, commit } => {
-            environment::act(Ask { commit, ..Ask::plain("hold") }, &action, output).await
+            environment::act(Ask { commit, ..Ask::plain(&endpoints::HOLD) }, &action, output).await
         }
-        Command::Adopt(action) => environment::act(Ask::plain("adopt"), &action, output).await,
+        Command::Adopt(action) => environment::act(Ask::plain(&endpoints::ADOPT), &action, output).await,
         Command::Heal { action, only } => {
-            environment::act(Ask { only, ..Ask::plain("heal") }, &action, output).await
+            environment::act(Ask { only, ..Ask::plain(&endpoints::HEAL) }, &action, output).await
         }
-        Command::Release(action) => environment::act(Ask::plain("release"), &action, output).await,
+        Command::Release(action) => environment::act(Ask::plain(&endpoints::RELEASE), &action, output).await,
     }
 }
 

@@ -7,6 +7,7 @@
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Exit, Output};
@@ -34,12 +35,12 @@ pub(super) fn say(text: impl AsRef<str>) {
 }
 
 /// Prints the result as JSON.
-pub(super) fn json(value: &Value) {
+pub(super) fn json(value: &impl Serialize) {
     line(serde_json::to_string_pretty(&enveloped(value)).unwrap_or_default());
 }
 
 /// Prints one of several results as JSON, each on its line. Says whether anybody still reads.
-pub(super) fn json_line(value: &Value) -> bool {
+pub(super) fn json_line(value: &impl Serialize) -> bool {
     write_all(&mut std::io::stdout().lock(), &format!("{}\n", safe(&enveloped(value).to_string())))
 }
 
@@ -62,9 +63,12 @@ pub(super) fn mistaken(exit: Exit, mistakes: &[String]) -> Exit {
 }
 
 /// The failure of a command that told people in its own words: JSON gets what it found out, and the error beside it.
-pub(super) fn failed_with(found: &Value, exit: Exit, message: &str, next: Option<&str>) -> Exit {
+pub(super) fn failed_with(found: &impl Serialize, exit: Exit, message: &str, next: Option<&str>) -> Exit {
     if FORMAT.get() == Some(&Output::Json) {
-        let mut whole = found.as_object().cloned().unwrap_or_default();
+        let mut whole = match serde_json::to_value(found) {
+            Ok(Value::Object(found)) => found,
+            _ => serde_json::Map::new(),
+        };
         if let Value::Object(error) = error(exit, message, next) {
             whole.extend(error);
         }
@@ -78,13 +82,13 @@ pub(super) fn error(exit: Exit, message: &str, next: Option<&str>) -> Value {
     json!({ "error": { "kind": exit.as_str(), "message": message, "next": next } })
 }
 
-fn enveloped(value: &Value) -> Value {
+fn enveloped(value: &impl Serialize) -> Value {
     let mut whole = serde_json::Map::new();
     whole.insert("version".to_owned(), json!(VERSION));
-    match value {
-        Value::Object(fields) => whole.extend(fields.clone()),
+    match serde_json::to_value(value).unwrap_or_default() {
+        Value::Object(fields) => whole.extend(fields),
         other => {
-            whole.insert("result".to_owned(), other.clone());
+            whole.insert("result".to_owned(), other);
         }
     }
     Value::Object(whole)

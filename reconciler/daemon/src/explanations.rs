@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use moorline_api::views::{self, ClosedGate};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::{CommitId, EnvironmentName, Revision};
-use moorline_plan::gates::SituationSnapshot;
-use serde_json::Value;
+use moorline_plan::gates::{GateStatus, SituationSnapshot};
+use moorline_web::Explanation;
 
 /// What was read of every environment last, and what the daemon waits for while there is none.
 #[derive(Debug, Default)]
@@ -37,12 +38,27 @@ impl Explanations {
 }
 
 impl moorline_web::Gates for Explanations {
-    fn why(&self, state: &EnvironmentState, now: Timestamp) -> Option<Value> {
+    fn why(&self, state: &EnvironmentState, now: Timestamp) -> Option<Explanation> {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        serde_json::to_value(read.get(&state.name)?.why(state, now)).ok()
+        let why = read.get(&state.name)?.why(state, now);
+        Some(Explanation { sentence: why.sentence, gates: why.gates.into_iter().map(shown).collect() })
     }
 
     fn waits_for(&self) -> Option<String> {
         self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A gate as the API shows it.
+fn shown(reading: GateStatus) -> views::GateStatus {
+    match reading {
+        GateStatus::Open { gate } => views::GateStatus::Open { gate: gate.as_str().to_owned() },
+        GateStatus::Closed(closed) => views::GateStatus::Closed(ClosedGate {
+            gate: closed.gate.as_str().to_owned(),
+            waits_for: closed.waits_for.as_str().to_owned(),
+            because: closed.because,
+            opened_by: closed.opened_by,
+            opens_at: closed.opens_at,
+        }),
     }
 }

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use moorline_config::Digest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::drift::Finding;
 use crate::environment::{EnvironmentState, Replica, RequestedBy};
 
 /// What one replica served when it was first met. Its document is kept in the record, by digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Found {
     /// Its admin URL.
     pub endpoint: String,

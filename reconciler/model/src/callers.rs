@@ -4,13 +4,14 @@
 //! the morning wants to know this first: a candidate that failed with no share of requests hurt nobody.
 
 use moorline_config::{Digest, Percent};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::environment::{EnvironmentState, Replica};
 use crate::rollout::{Phase, RequestCounts, Rollout};
 
 /// What callers get.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Callers {
     /// In one sentence.
     pub sentence: String,

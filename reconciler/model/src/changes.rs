@@ -4,6 +4,7 @@
 use std::fmt;
 
 use moorline_config::Digest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::masking;
@@ -14,7 +15,7 @@ use crate::rollout::{ApprovalRules, Phase, Rollout, RolloutKind};
 pub const NOTHING: &str = "changes nothing here";
 
 /// The difference between the document in force and the one that a commit brings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Changes {
     /// The document that it leads to.
     pub document: Digest,
@@ -29,7 +30,7 @@ pub struct Changes {
 }
 
 /// One field that differs. Values are short and masked: no secret, no hash and no target of a reference is in them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldChange {
     /// Of what: `route /v1/chat/*`, `model gpt-4o`.
     pub subject: String,
@@ -86,7 +87,7 @@ impl fmt::Display for FieldChange {
 }
 
 /// What Terraform's plan changes, in words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanChanges {
     /// `2 to add, 1 to change, 0 to destroy`.
     pub headline: String,

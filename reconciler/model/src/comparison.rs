@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Exit;
 use crate::drift::{DriftKind, DriftState, Lane};
 use crate::environment::EnvironmentState;
 
@@ -26,14 +28,14 @@ pub struct Comparison {
 pub type Comparisons = BTreeMap<Lane, Comparison>;
 
 /// What may be said of drift.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriftAnswer {
     /// The answer in a word.
     pub answer: Answer,
     /// The answer for people, in one sentence.
     pub sentence: String,
     /// Exit code of commands that report it.
-    pub exit_code: u8,
+    pub exit_code: Exit,
     /// Findings that are open and were read.
     pub open: usize,
     /// What was not compared, and why: one sentence each.
@@ -41,7 +43,7 @@ pub struct DriftAnswer {
 }
 
 /// What may be said of drift, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Something differs.
@@ -53,11 +55,11 @@ pub enum Answer {
 }
 
 impl Answer {
-    const fn exit_code(self) -> u8 {
+    const fn exit(self) -> Exit {
         match self {
-            Self::Nothing => 0,
-            Self::Open => 2,
-            Self::NotChecked => 6,
+            Self::Nothing => Exit::Done,
+            Self::Open => Exit::Changes,
+            Self::NotChecked => Exit::CannotCheck,
         }
     }
 }
@@ -82,7 +84,7 @@ pub fn drift(state: &EnvironmentState) -> DriftAnswer {
         (Answer::Open, 1) => format!("1 open finding.{}", also(&reasons)),
         (Answer::Open, count) => format!("{count} open findings.{}", also(&reasons)),
     };
-    DriftAnswer { answer, sentence, exit_code: answer.exit_code(), open, not_checked }
+    DriftAnswer { answer, sentence, exit_code: answer.exit(), open, not_checked }
 }
 
 /// What was seen once is no open drift yet, and not nothing either.
@@ -150,7 +152,7 @@ mod tests {
         let mut said = |lanes: &[(Lane, Comparison)]| {
             state.lanes = lanes.iter().cloned().collect();
             let answer = drift(&state);
-            (answer.exit_code, answer.sentence)
+            (answer.exit_code.code(), answer.sentence)
         };
         assert_eq!(said(&[]), (6, "Not checked: nothing was compared yet.".to_owned()));
         assert_eq!(said(&[(Lane::Gateway, compared(1))]), (0, "No open drift.".to_owned()));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use moorline_config::Digest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::rollout::{Deployed, RequestCounts, Rollout};
 use crate::{CommitId, EnvironmentName, Revision};
 
 /// A commit, or everything, that is not applied until a person releases it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hold {
     /// The commit; absent: nothing at all is applied.
     #[serde(default)]
@@ -31,7 +32,7 @@ pub struct Hold {
 }
 
 /// A gateway replica as last read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Replica {
     /// Its admin URL.
     pub endpoint: String,
@@ -61,7 +62,7 @@ pub struct Replica {
 }
 
 /// A person who asked that something be done, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestedBy {
     /// Who.
     pub actor: String,

@@ -1,13 +1,14 @@
 //! What happened: history for people, and the audit that is written before each effect.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::drift::Severity;
 use crate::{CommitId, EnvironmentName, RolloutId};
 
 /// What sort of thing happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A new head of the branch was seen.
@@ -27,7 +28,7 @@ pub enum EventKind {
 }
 
 /// One line of an environment's history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// When.
     pub at: Timestamp,
@@ -49,7 +50,7 @@ pub struct Event {
 }
 
 /// Who did or asked for something, what, when, and from which commit. Written before the effect; never changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditEntry {
     /// When.
     pub at: Timestamp,

@@ -14,6 +14,7 @@ pub mod declaration;
 pub mod drift;
 pub mod environment;
 pub mod event;
+pub mod exit;
 pub mod id;
 pub mod intent;
 pub mod masking;
@@ -31,5 +32,6 @@ pub use moorline_config::Secret;
 /// The gateway's document: parsing, digests, differences, units. Crates that know the model reach it through here.
 pub use moorline_config as config;
 
+pub use exit::Exit;
 pub use id::{EnvironmentName, IncidentKey, RolloutId};
 pub use revision::{CommitId, Revision};

@@ -1,6 +1,7 @@
 //! A Terraform plan as the reconciler keeps it: addresses, actions and redacted values, never the plan file.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -8,7 +9,7 @@ use crate::CommitId;
 use crate::drift::Finding;
 
 /// What a plan would do to one resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Make it.
@@ -59,7 +60,7 @@ impl Action {
 }
 
 /// One resource in a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceChange {
     /// Its address.
     pub address: String,
@@ -72,7 +73,7 @@ pub struct ResourceChange {
 }
 
 /// What a plan is bound to. It is applied only while all of it still holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanBinding {
     /// The commit whose tree was planned.
     pub commit: CommitId,
@@ -89,7 +90,7 @@ pub struct PlanBinding {
 }
 
 /// A plan's content, safe to store and show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanSummary {
     /// What it is bound to.
     pub binding: PlanBinding,

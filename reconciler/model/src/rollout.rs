@@ -8,6 +8,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use moorline_config::{Digest, Percent};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::approval::{Approval, ApprovalRules, ApprovalSubject};
@@ -18,7 +19,7 @@ use crate::plan::PlanSummary;
 use crate::{CommitId, Revision, RolloutId};
 
 /// Why there is a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RolloutKind {
     /// A merged commit.
@@ -45,7 +46,7 @@ pub enum RolloutKind {
 }
 
 /// What is being brought back when a rollout failed, in order: the document first, Terraform second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Undo {
     /// Drop the candidate, or put the verified document back as stable.
@@ -59,7 +60,7 @@ pub enum Undo {
 }
 
 /// Where a rollout is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum Phase {
     /// Wanted; its gates may still be closed.
@@ -165,7 +166,7 @@ impl fmt::Display for Phase {
 }
 
 /// What verification said last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// Healthy over the whole window, with enough requests or probes.
@@ -191,7 +192,7 @@ pub enum Verdict {
 pub const VERIFY_ERRORS_MAX: u32 = 4;
 
 /// Requests of callers that a rollout's document answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RequestCounts {
     /// All of them.
     pub requests: u64,
@@ -200,7 +201,7 @@ pub struct RequestCounts {
 }
 
 /// A verdict on one phase, and what it rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// The phase it is about; a verdict on another phase is worth nothing.
     pub phase: Phase,
@@ -223,7 +224,7 @@ pub struct Evidence {
 }
 
 /// What was in force before or after a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deployed {
     /// The commit.
     pub revision: Revision,
@@ -246,7 +247,7 @@ impl Deployed {
 }
 
 /// One rollout.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rollout {
     /// Its id.
     pub id: RolloutId,
@@ -340,7 +341,7 @@ pub struct Rollout {
 }
 
 /// A person's word that a rollout be undone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stop {
     /// Who.
     pub actor: String,

@@ -3,18 +3,21 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Exit;
 use crate::condition::{ConditionStatus, ConditionType};
 use crate::drift::DriftState;
 use crate::environment::EnvironmentState;
 use crate::rollout::{Phase, Undo};
 
 /// The word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StatusWord {
     /// Live is what is declared, and verified.
+    #[serde(rename = "in sync")]
     InSync,
     /// Live differs from what is declared.
     Drifted,
@@ -27,6 +30,7 @@ pub enum StatusWord {
     /// The last change failed, or people are needed.
     Failed,
     /// It is not known.
+    #[serde(rename = "cannot check")]
     CannotCheck,
 }
 
@@ -45,16 +49,16 @@ impl StatusWord {
         }
     }
 
-    /// The exit code of commands that report it.
+    /// How commands that report it end.
     #[must_use]
-    pub const fn exit_code(self) -> u8 {
+    pub const fn exit(self) -> Exit {
         match self {
-            Self::InSync => 0,
-            Self::Drifted => 2,
-            Self::Applying | Self::Verifying => 3,
-            Self::Held => 5,
-            Self::CannotCheck => 6,
-            Self::Failed => 7,
+            Self::InSync => Exit::Done,
+            Self::Drifted => Exit::Changes,
+            Self::Applying | Self::Verifying => Exit::Pending,
+            Self::Held => Exit::Blocked,
+            Self::CannotCheck => Exit::CannotCheck,
+            Self::Failed => Exit::RolledBack,
         }
     }
 }

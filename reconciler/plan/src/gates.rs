@@ -71,7 +71,9 @@ pub enum WaitsFor {
 }
 
 impl WaitsFor {
-    const fn as_str(self) -> &'static str {
+    /// The word, as in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::You => "you",
             Self::Commit => "a commit",

@@ -70,6 +70,30 @@ impl Record {
             .map_err(self.store.failed(attempt))
     }
 
+    /// Names of environments that come after a name, in their order, at most so many; with a text, those that hold it.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn environment_names(
+        &self,
+        after: Option<&EnvironmentName>,
+        holding: Option<&str>,
+        rows: usize,
+    ) -> Result<Vec<EnvironmentName>, StoreError> {
+        let found: Vec<(String,)> = sqlx::query_as(
+            "SELECT name FROM environments WHERE ($1 IS NULL OR name > $1) AND ($2 IS NULL OR instr(name, $2) > 0) \
+             ORDER BY name LIMIT $3",
+        )
+        .bind(after.map(EnvironmentName::as_str))
+        .bind(holding)
+        .bind(limit(rows))
+        .fetch_all(self.store.reader())
+        .await
+        .map_err(self.store.failed("read the environments' names"))?;
+        // What a release before this one could store and this one cannot name has no address either.
+        Ok(found.into_iter().filter_map(|(name,)| name.parse().ok()).collect())
+    }
+
     /// An environment's newest events, newest first; with `before`, those older than that one.
     ///
     /// # Errors

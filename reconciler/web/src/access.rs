@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use moorline_api::Access;
 use moorline_model::{EnvironmentName, Secret};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -88,32 +89,12 @@ impl Roles {
     }
 }
 
-/// What a route asks of its caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing. The route shows no one's data, or checks a signature itself.
-    Open,
-    /// Viewer's role; also by the console's session, and from nobody in particular where reading is open.
-    Viewer,
-    /// As [`Access::Viewer`], for pages: a browser that may not read them is shown the sign-in form.
-    Page,
-    /// Operator's role.
-    Operator,
-    /// Admin's role.
-    Admin,
-    /// Viewer's role, or the token of the document of the environment in the path.
-    DocumentRead,
-    /// Operator's role, or that token.
-    DocumentWrite,
-}
-
-impl Access {
-    const fn role(self) -> Role {
-        match self {
-            Self::Open | Self::Viewer | Self::Page | Self::DocumentRead => Role::Viewer,
-            Self::Operator | Self::DocumentWrite => Role::Operator,
-            Self::Admin => Role::Admin,
-        }
+/// The role that an access asks for.
+const fn role_asked(access: Access) -> Role {
+    match access {
+        Access::Open | Access::Viewer | Access::Page | Access::DocumentRead => Role::Viewer,
+        Access::Operator | Access::DocumentWrite => Role::Operator,
+        Access::Admin => Role::Admin,
     }
 }
 
@@ -150,7 +131,7 @@ async fn judge(guard: &Guard, parts: &mut Parts) -> Result<Caller, Problem> {
         None => return without_token(app, *access, parts),
     };
     if let Some(role) = app.web.roles.of(&token) {
-        let asked = access.role();
+        let asked = role_asked(*access);
         return if role >= asked {
             Ok(Caller(role.as_str().to_owned()))
         } else {

@@ -4,55 +4,32 @@ mod actions;
 mod document;
 mod events;
 mod lists;
-mod view;
 
-use std::sync::Arc;
-
-use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
+use moorline_api::Nothing;
+use moorline_api::views::{EnvironmentView, Environments, EnvironmentsQuery};
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
 use moorline_record::StoreError;
-use serde::{Deserialize, Serialize};
 
 use crate::App;
+use crate::call::Call;
 use crate::problem::Problem;
 
 pub(crate) use actions::{ACTIONS, ask, intent};
-pub(crate) use document::{read_document, write_document};
+pub(crate) use document::{read_document, tag, write_document};
 pub(crate) use events::{STREAMS_MAX, events};
 pub(crate) use lists::{audit, drift, history, rollouts, why};
-pub(crate) use view::EnvironmentView;
-
-/// The description of the API.
-const OPENAPI: &str = include_str!("api/openapi.json");
 
 /// Rows of a list when none are asked for.
 const ROWS: usize = 50;
+/// Environments of a page when none are asked for: each is shown with all that is known of it.
+pub(crate) const ENVIRONMENTS: usize = 100;
 /// Most rows of one answer.
 const ROWS_MAX: usize = 1_000;
 
-/// How much of a list is asked for.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Page {
-    limit: Option<usize>,
-    before: Option<u64>,
-    environment: Option<EnvironmentName>,
-}
-
-impl Page {
-    fn rows(&self) -> usize {
-        self.limit.unwrap_or(ROWS).min(ROWS_MAX)
-    }
-}
-
-/// The part of the query that a list understands, or a problem.
-pub(crate) type PageQuery = Result<Query<Page>, axum::extract::rejection::QueryRejection>;
-
-fn page(query: PageQuery) -> Result<Page, Problem> {
-    query.map(|Query(page)| page).map_err(|error| Problem::malformed(error.body_text()))
+fn rows(limit: Option<usize>) -> usize {
+    limit.unwrap_or(ROWS).min(ROWS_MAX)
 }
 
 /// The state of the environment a path names.
@@ -63,39 +40,60 @@ pub(crate) async fn state(app: &App, name: &str) -> Result<EnvironmentState, Pro
     app.web.record.load(&name).await?.map(|(state, _)| state).ok_or_else(unknown)
 }
 
-/// `GET /openapi.json`
-pub(crate) async fn openapi() -> Response {
-    ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()
-}
-
-#[derive(Serialize)]
-struct Environments<'a> {
-    environments: Vec<EnvironmentView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waits_for: Option<String>,
-}
-
-/// The environments that a commit declares. One that none declares any more is found by its name only.
+/// Every environment that a commit declares.
 pub(crate) async fn declared(app: &App) -> Result<Vec<EnvironmentState>, StoreError> {
     let mut states = app.web.record.environments().await?;
     states.retain(|state| state.undeclared_since.is_none());
     Ok(states)
 }
 
+/// A page of environments.
+pub(crate) struct DeclaredPage {
+    pub(crate) states: Vec<EnvironmentState>,
+    /// After which name the next page begins; `None`: this is the last one.
+    pub(crate) next: Option<EnvironmentName>,
+}
+
+/// The environments that a commit declares, by name, at most `rows`: those after a name, and with a text those whose name
+/// holds it. One that no commit declares any more is found by its name only.
+pub(crate) async fn declared_page(
+    app: &App,
+    mut after: Option<EnvironmentName>,
+    holding: Option<&str>,
+    rows: usize,
+) -> Result<DeclaredPage, StoreError> {
+    let record = &app.web.record;
+    let mut states = Vec::new();
+    // One more than asked for says whether there is another page.
+    while states.len() <= rows {
+        let names = record.environment_names(after.as_ref(), holding, rows + 1 - states.len()).await?;
+        let Some(last) = names.last() else { break };
+        after = Some(last.clone());
+        for name in &names {
+            let state = record.load(name).await?.map(|(state, _)| state);
+            states.extend(state.filter(|state| state.undeclared_since.is_none()));
+        }
+    }
+    let has_more = states.len() > rows;
+    states.truncate(rows);
+    let next = states.last().filter(|_| has_more).map(|last| last.name.clone());
+    Ok(DeclaredPage { states, next })
+}
+
 /// `GET /environments`
-pub(crate) async fn environments(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let now = (app.web.clock)();
-    let states = declared(&app).await?;
-    let environments = states.iter().map(|state| EnvironmentView::of(state, now)).collect();
-    let waits_for = states.is_empty().then(|| app.web.gates.waits_for()).flatten();
-    Ok(Json(Environments { environments, waits_for }).into_response())
+pub(crate) async fn environments(call: Call<EnvironmentsQuery, Nothing>) -> Result<Environments, Problem> {
+    let Call { app, query: EnvironmentsQuery { limit, after }, .. } = call;
+    let now: Timestamp = (app.web.clock)();
+    let rows = limit.unwrap_or(ENVIRONMENTS).clamp(1, ROWS_MAX);
+    let is_first = after.is_none();
+    let DeclaredPage { states, next } = declared_page(&app, after, None, rows).await?;
+    let waits_for = (is_first && states.is_empty()).then(|| app.web.gates.waits_for()).flatten();
+    let environments = states.into_iter().map(|state| EnvironmentView::of(state, now)).collect();
+    Ok(Environments { environments, next, waits_for })
 }
 
 /// `GET /environments/{name}`
-pub(crate) async fn environment(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    let state = state(&app, &name).await?;
-    Ok(Json(EnvironmentView::of(&state, (app.web.clock)())).into_response())
+pub(crate) async fn environment(call: Call<Nothing, Nothing>) -> Result<EnvironmentView, Problem> {
+    let state = state(&call.app, call.name()).await?;
+    Ok(EnvironmentView::of(state, (call.app.web.clock)()))
 }

@@ -26,7 +26,11 @@ pub(crate) async fn read(body: Body, max: usize) -> Result<Bytes, Problem> {
 /// Reads a JSON body. An empty one stands for `{}`.
 pub(crate) async fn json<T: DeserializeOwned>(body: Body, max: usize) -> Result<T, Problem> {
     let bytes = read(body, max).await?;
-    let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-    serde_json::from_slice(&bytes)
+    parsed(if bytes.is_empty() { b"{}" } else { &bytes })
+}
+
+/// Reads JSON.
+pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes)
         .map_err(|error| Problem::malformed(format!("the body is not as expected: {error}")))
 }

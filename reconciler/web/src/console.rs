@@ -8,26 +8,26 @@ mod drift_part;
 mod environment_part;
 mod found_part;
 mod html;
+mod overview_part;
 mod rollout_part;
 mod wishes_part;
 mod wording;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{Html as HtmlResponse, IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
-use moorline_model::environment::EnvironmentState;
-use moorline_model::status;
 use moorline_model::{EnvironmentName, RolloutId};
 
 use crate::App;
-use crate::api::state;
+use crate::api::{DeclaredPage, state};
 use crate::landing::Landing;
 use crate::problem::Problem;
 use html::Html;
+use serde::Deserialize;
 
 /// Environments shown in full on the first page; the others are rows of its table.
 const IN_FULL_MAX: usize = 10;
@@ -55,12 +55,21 @@ pub(crate) async fn icon() -> Response {
 }
 
 /// `GET /`
-pub(crate) async fn overview(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(crate) async fn overview(
+    State(app): State<Arc<App>>,
+    Query(Overview { after, filter }): Query<Overview>,
+) -> Result<Response, Problem> {
     let now = (app.web.clock)();
-    let states = crate::api::declared(&app).await?;
+    let filter = filter.trim();
+    let holding = Some(filter).filter(|filter| !filter.is_empty());
+    // A name that is none comes from a link that somebody changed: the list begins where it begins.
+    let after: Option<EnvironmentName> = after.parse().ok();
+    let is_whole = after.is_none() && holding.is_none();
+    let DeclaredPage { states, next } =
+        crate::api::declared_page(&app, after, holding, crate::api::ENVIRONMENTS).await?;
     let mut html = Html::default();
     html.raw("<h1>Environments</h1>");
-    if states.is_empty() {
+    if states.is_empty() && is_whole {
         html.raw("<p class=\"empty\">No environment is known yet.");
         if let Some(waits_for) = app.web.gates.waits_for() {
             html.raw(" ").text(waits_for);
@@ -69,14 +78,36 @@ pub(crate) async fn overview(State(app): State<Arc<App>>) -> Result<Response, Pr
             "</p><p class=\"hint\">The first cycle begins as soon as the repository can be fetched and its \
              declaration is valid. <code>moorline init</code> writes one, <code>moorline validate</code> checks it.</p>",
         );
+        return Ok(page(&app, "Moorline", &html));
+    }
+    if !is_whole || next.is_some() {
+        overview_part::form(&mut html, filter);
+    }
+    if states.is_empty() {
+        html.raw(
+            "<p class=\"empty\">No environment is called like that. <a href=\"/\">All environments</a></p>",
+        );
     } else {
-        table(&mut html, &states, now);
+        overview_part::table(&mut html, &states, now);
+    }
+    if let Some(next) = &next {
+        overview_part::next(&mut html, next, filter);
     }
     for state in states.iter().take(IN_FULL_MAX) {
         let events = app.web.record.history(&state.name, HISTORY_ROWS, None).await?;
         environment_part::write(&mut html, state, &events, now);
     }
     Ok(page(&app, "Moorline", &html))
+}
+
+/// Which environments the first page shows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Overview {
+    /// Those whose name comes after this one.
+    after: String,
+    /// Those whose name holds this text.
+    filter: String,
 }
 
 /// `GET /environments/{name}`
@@ -230,27 +261,4 @@ fn frame(title: &str, main: &Html, frame: &Frame) -> String {
     html.raw("</main><footer>Moorline ").text(env!("CARGO_PKG_VERSION"));
     html.raw(" · <a href=\"/api/v1/openapi.json\">API</a> · <a href=\"/metrics\">metrics</a></footer></body></html>");
     html.finish()
-}
-
-fn table(html: &mut Html, states: &[EnvironmentState], now: Timestamp) {
-    html.raw(
-        "<table class=\"wide\"><thead><tr><th scope=\"col\">Environment</th><th scope=\"col\">Status</th>\
-         <th scope=\"col\">Wanted</th><th scope=\"col\">Verified</th><th scope=\"col\">Replicas</th>\
-         <th scope=\"col\">Open drift</th></tr></thead><tbody>",
-    );
-    for state in states {
-        let (word, since) = status::word(state);
-        html.raw("<tr><th scope=\"row\"><a href=\"/environments/").segment(state.name.as_str()).raw("\">");
-        html.text(&state.name).raw("</a></th><td data-label=\"Status\">");
-        wording::word(html, word, since, now);
-        html.raw("</td><td data-label=\"Wanted\">");
-        wording::commit(html, state.head.as_ref().map(|head| head.commit.short()));
-        html.raw("</td><td data-label=\"Verified\">");
-        wording::commit(html, state.verified.as_ref().map(|verified| verified.revision.commit.short()));
-        let read = state.replicas.iter().filter(|replica| replica.error.is_none()).count();
-        html.raw("</td><td data-label=\"Replicas\">").text(read).raw(" of ").text(state.replicas.len());
-        html.raw(" read</td><td data-label=\"Open drift\">").text(drift_part::Count::open(state));
-        html.raw("</td></tr>");
-    }
-    html.raw("</tbody></table>");
 }

@@ -10,6 +10,7 @@
 mod access;
 mod api;
 mod body;
+mod call;
 mod console;
 mod exposition;
 mod hooks;
@@ -32,12 +33,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use access::{Access, Role, Roles, TokenHash};
+pub use access::{Role, Roles, TokenHash};
 pub use exposition::{Exposition, Kind, as_float};
 pub use metrics::described as described_metrics;
 pub use metrics::registry::{Described, Metric, Samples, write as write_metrics};
+pub use moorline_api::Access;
 pub use routes::routes;
-pub use seam::{Bell, DeclaredDocument, Delivery, Documents, Gates, MetricsSource};
+pub use seam::{Bell, DeclaredDocument, Delivery, Documents, Explanation, Gates, MetricsSource};
 pub use server::ServeError;
 
 /// What the web is made of.

@@ -5,31 +5,26 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use moorline_api::problem::MEDIA_TYPE;
 use moorline_model::EnvironmentName;
 use moorline_model::config::Mistake;
 use moorline_model::intent::Refusal;
 use moorline_record::{HandOverError, IntentError, StoreError};
-use serde::Serialize;
 
-/// A problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Problem {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    mistakes: Vec<Mistake>,
-    /// The gate that refuses, when one does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gate: Option<&'static str>,
-}
+/// A problem that is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem(moorline_api::Problem);
 
 impl Problem {
-    fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        let kind = format!("urn:moorline:problem:{kind}");
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), mistakes: Vec::new(), gate: None }
+    fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self(moorline_api::Problem {
+            kind: format!("urn:moorline:problem:{kind}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            mistakes: Vec::new(),
+            gate: None,
+        })
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -55,13 +50,13 @@ impl Problem {
     }
 
     /// The title, for people.
-    pub(crate) const fn title(&self) -> &'static str {
-        self.title
+    pub(crate) fn title(&self) -> &str {
+        &self.0.title
     }
 
     /// The cause and the way on, for people.
     pub(crate) fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -89,7 +84,8 @@ impl Problem {
             "{environment}: {}; `moorline status {environment}` shows how it stands",
             refusal.message
         );
-        Self { gate: refusal.gate, ..Self::new(StatusCode::CONFLICT, refusal.kind, "Refused", detail) }
+        let Self(problem) = Self::new(StatusCode::CONFLICT, refusal.kind, "Refused", detail);
+        Self(moorline_api::Problem { gate: refusal.gate.map(str::to_owned), ..problem })
     }
 
     pub(crate) fn owned_by_another(detail: impl Into<String>) -> Self {
@@ -110,9 +106,9 @@ impl Problem {
             1 => "the document has a mistake; nothing was changed".to_owned(),
             count => format!("the document has {count} mistakes; nothing was changed"),
         };
-        let problem =
+        let Self(problem) =
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", "Invalid document", detail);
-        Self { mistakes, ..problem }
+        Self(moorline_api::Problem { mistakes, ..problem })
     }
 
     pub(crate) fn too_many(detail: impl Into<String>) -> Self {
@@ -126,11 +122,11 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(&self)).into_response();
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(&self.0)).into_response();
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

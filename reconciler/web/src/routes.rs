@@ -1,39 +1,123 @@
 //! Every address of the daemon, with what it asks of its caller. A route cannot be added without saying so.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
+use moorline_api::{About, Access, Description, Endpoint, EventStream, Nothing, OpenApi, endpoints};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
-use crate::access::{self, Access, Guard};
+use crate::access::{self, Guard};
+use crate::call::{self, Call};
 use crate::problem::Problem;
 use crate::{App, api, console, hooks, metrics, reader, session, shield};
+
+/// What the description of the API says beside its endpoints.
+const ABOUT: About = About {
+    title: "Moorline",
+    description: "What a Moorline daemon knows, and what people may ask of it. Errors are RFC 9457 problems.",
+    path_parameters: &[
+        ("name", "The environment; a / in it is written %2F."),
+        ("id", "The `intent` that asking answered."),
+    ],
+};
 
 struct Route {
     method: Method,
     path: &'static str,
     access: Access,
     handler: MethodRouter<Arc<App>>,
+    /// Writes it into the description of the API, if it is part of that.
+    describe: Option<Box<dyn Fn(&mut OpenApi)>>,
+}
+
+/// A route that is no part of the API.
+fn plain<H, T>(method: Method, path: &'static str, access: Access, handler: H) -> Route
+where
+    H: Handler<T, Arc<App>>,
+    T: 'static,
+{
+    let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+    Route { method, path, access, handler: on(filter, handler), describe: None }
 }
 
 fn get<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
-    Route { method: Method::GET, path, access, handler: on(MethodFilter::GET, handler) }
+    plain(Method::GET, path, access, handler)
 }
 
 fn post<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
-    Route { method: Method::POST, path, access, handler: on(MethodFilter::POST, handler) }
+    plain(Method::POST, path, access, handler)
 }
 
-fn put<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
-    Route { method: Method::PUT, path, access, handler: on(MethodFilter::PUT, handler) }
+/// The route of an endpoint. Its handler takes and gives what the endpoint's types say.
+fn serve<Q, B, R, H, F>(endpoint: &'static Endpoint<Q, B, R>, handler: H) -> Route
+where
+    Q: DeserializeOwned + JsonSchema + Send,
+    B: DeserializeOwned + JsonSchema + Send,
+    R: Serialize + JsonSchema,
+    H: Fn(Call<Q, B>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<R, Problem>> + Send,
+{
+    serve_with(endpoint, handler, |_| HeaderMap::new())
+}
+
+/// The same, with headers that follow from the answer.
+fn serve_with<Q, B, R, H, F>(
+    endpoint: &'static Endpoint<Q, B, R>,
+    handler: H,
+    headers: fn(&R) -> HeaderMap,
+) -> Route
+where
+    Q: DeserializeOwned + JsonSchema + Send,
+    B: DeserializeOwned + JsonSchema + Send,
+    R: Serialize + JsonSchema,
+    H: Fn(Call<Q, B>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<R, Problem>> + Send,
+{
+    let answer = async move |State(app): State<Arc<App>>, request: Request| {
+        call::answer(endpoint, app, request, handler, headers).await
+    };
+    described(endpoint, answer)
+}
+
+/// The route of the endpoint whose answer is a stream.
+fn stream<F>(
+    endpoint: &'static Endpoint<Nothing, Nothing, EventStream>,
+    handler: fn(Call<Nothing, Nothing>) -> F,
+) -> Route
+where
+    F: Future<Output = Result<Response, Problem>> + Send + 'static,
+{
+    let answer = async move |State(app): State<Arc<App>>, request: Request| {
+        handler(call::taken_apart(endpoint, app, request).await?).await
+    };
+    described(endpoint, answer)
+}
+
+fn described<Q, B, R, H, T>(endpoint: &'static Endpoint<Q, B, R>, handler: H) -> Route
+where
+    Q: JsonSchema,
+    B: JsonSchema,
+    R: JsonSchema,
+    H: Handler<T, Arc<App>>,
+    T: 'static,
+{
+    let describe = Box::new(move |description: &mut OpenApi| description.add(endpoint));
+    let route = plain(endpoint.verb.method(), endpoint.path, endpoint.access, handler);
+    Route { describe: Some(describe), ..route }
 }
 
 fn all() -> Vec<Route> {
-    use Access::{Admin, DocumentRead, DocumentWrite, Open, Operator, Page, Viewer};
+    use Access::{Open, Page};
     let mut all = vec![
         get("/healthz", Open, metrics::healthz),
         get("/readyz", Open, metrics::readyz),
@@ -52,24 +136,32 @@ fn all() -> Vec<Route> {
         get("/assets/console.css", Open, console::style),
         get("/assets/live.js", Open, console::script),
         get("/assets/icon.svg", Open, console::icon),
-        get("/api/v1/openapi.json", Open, api::openapi),
-        get("/api/v1/environments", Viewer, api::environments),
-        get("/api/v1/environments/{name}", Viewer, api::environment),
-        get("/api/v1/environments/{name}/drift", Viewer, api::drift),
-        get("/api/v1/environments/{name}/rollouts", Viewer, api::rollouts),
-        get("/api/v1/environments/{name}/history", Viewer, api::history),
-        get("/api/v1/environments/{name}/why", Viewer, api::why),
-        get("/api/v1/environments/{name}/intents/{id}", Viewer, api::intent),
-        get("/api/v1/environments/{name}/document", DocumentRead, api::read_document),
-        put("/api/v1/environments/{name}/document", DocumentWrite, api::write_document),
-        get("/api/v1/events", Viewer, api::events),
-        get("/api/v1/audit", Admin, api::audit),
+        serve(&endpoints::OPENAPI, async |_| Ok(DESCRIPTION.clone())),
+        serve(&endpoints::ENVIRONMENTS, api::environments),
+        serve(&endpoints::ENVIRONMENT, api::environment),
+        serve(&endpoints::DRIFT, api::drift),
+        serve(&endpoints::ROLLOUTS, api::rollouts),
+        serve(&endpoints::HISTORY, api::history),
+        serve(&endpoints::WHY, api::why),
+        serve(&endpoints::INTENT, api::intent),
+        serve_with(&endpoints::READ_DOCUMENT, api::read_document, api::tag),
+        serve_with(&endpoints::WRITE_DOCUMENT, api::write_document, api::tag),
+        stream(&endpoints::EVENTS, api::events),
+        serve(&endpoints::AUDIT, api::audit),
     ];
-    all.extend(api::ACTIONS.iter().map(|action| {
-        post(action.path, Operator, move |app, name, who, body| api::ask(action, app, name, who, body))
-    }));
+    all.extend(api::ACTIONS.iter().map(|action| serve(&action.endpoint, move |call| api::ask(action, call))));
     all
 }
+
+/// The description of the API, made from the routes that are served.
+static DESCRIPTION: LazyLock<Description> = LazyLock::new(|| {
+    let mut description = OpenApi::new(ABOUT);
+    all().iter().filter_map(|route| route.describe.as_ref()).for_each(|describe| describe(&mut description));
+    description.finish::<moorline_api::Problem>(&json!({
+        "token": { "type": "http", "scheme": "bearer" },
+        "session": { "type": "apiKey", "in": "cookie", "name": session::COOKIE_NAME },
+    }))
+});
 
 /// Method, path and access of every route.
 #[must_use]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use moorline_api::views::GateStatus;
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
 
@@ -17,15 +18,22 @@ pub trait Bell: Send + Sync {
 
 /// Explains why a change is not applied.
 pub trait Gates: Send + Sync {
-    /// What the environment waits for: `sentence`, and `gates`, a JSON list with the closed ones first; each has `gate`,
-    /// `state` (`open`, `closed`) and, when closed, `waits_for`, `because`, `opened_by` and perhaps `opens_at`. `None`: no
-    /// cycle has looked yet.
-    fn why(&self, state: &EnvironmentState, now: Timestamp) -> Option<serde_json::Value>;
+    /// What the environment waits for. `None`: no cycle has looked yet.
+    fn why(&self, state: &EnvironmentState, now: Timestamp) -> Option<Explanation>;
 
     /// While no environment is known: what the daemon waits for, in a sentence or as the mistakes of the declaration.
     fn waits_for(&self) -> Option<String> {
         None
     }
+}
+
+/// What an environment waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Who must do what; or that nothing waits.
+    pub sentence: String,
+    /// Every gate that was asked, the closed ones first.
+    pub gates: Vec<GateStatus>,
 }
 
 /// Adds the daemon's own figures to `/metrics`.

@@ -24,7 +24,7 @@ use crate::problem::Problem;
 const SESSIONS_MAX: usize = 1_000;
 /// How long a session lasts.
 const SESSION_HOURS: i64 = 12;
-const COOKIE_NAME: &str = "moorline_session";
+pub(crate) const COOKIE_NAME: &str = "moorline_session";
 
 /// The open sessions, oldest first.
 #[derive(Debug, Default)]

@@ -1,81 +1,69 @@
 //! Calls about the stable document: read, check, compare, replace.
 
-use std::sync::Arc;
-
-use axum::Json;
-use axum::body::Body;
-use axum::extract::{Extension, State};
-use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::{ETAG, HeaderValue};
-use moorline_admin::{ConfigPlan, EffectiveConfig, Status, Validation};
+use moorline_admin::endpoint::Nothing;
+use moorline_admin::{ConfigPlan, Document, EffectiveConfig, Status, Validation};
 use moorline_config::diff;
 use serde_json::{Value, json};
 
+use super::call::Call;
 use super::refusal::Refusal;
-use super::{Endpoint, Ends, Server, request, touched};
+use super::{Endpoint, Ends, request, touched};
 use crate::clock;
 use crate::state::Proposal;
 
 /// `GET /admin/v1/config`.
-pub(super) async fn read(
-    State(server): State<Arc<Server>>,
-    Extension(ends): Extension<Ends>,
-) -> Result<Response, Refusal> {
-    let snapshot = server.admin.state.snapshot();
+pub(super) async fn read(call: Call<Nothing, Nothing>) -> Result<EffectiveConfig, Refusal> {
+    let admin = &call.server.admin;
+    let snapshot = admin.state.snapshot();
     let Some(stable) = &snapshot.stable else { return Err(Refusal::not_found("nothing was declared yet")) };
-    let config = EffectiveConfig {
+    Ok(EffectiveConfig {
         digest: stable.config.digest(),
         document: stable.config.value().clone(),
         attestation: Some(stable.attestation.clone()),
         fingerprints: stable.fingerprints.clone(),
-        endpoint: Some(server.admin.endpoint.url(&ends)),
-    };
-    let mut response = Json(&config).into_response();
-    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", config.digest)) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    Ok(response)
+        endpoint: Some(admin.endpoint.url(&call.ends)),
+    })
+}
+
+/// The digest as the ETag.
+pub(super) fn tag(config: &EffectiveConfig) -> HeaderMap {
+    let tag = HeaderValue::try_from(format!("\"{}\"", config.digest)).ok();
+    tag.map(|tag| (ETAG, tag)).into_iter().collect()
 }
 
 /// `POST /admin/v1/config/validate`.
-pub(super) async fn validate(
-    State(server): State<Arc<Server>>,
-    body: Body,
-) -> Result<Json<Validation>, Refusal> {
-    let proposal = Proposal::Posted(request::json(body).await?);
-    let validation = server.admin.state.change(move |state| Ok(state.validate(&proposal))).await?;
-    Ok(Json(validation))
+pub(super) async fn validate(call: Call<Nothing, Document>) -> Result<Validation, Refusal> {
+    let Document(document) = call.body;
+    let proposal = Proposal::Posted(document);
+    Ok(call.server.admin.state.change(move |state| Ok(state.validate(&proposal))).await?)
 }
 
 /// `POST /admin/v1/config/plan`.
-pub(super) async fn plan(State(server): State<Arc<Server>>, body: Body) -> Result<Json<ConfigPlan>, Refusal> {
-    let proposal = Proposal::Posted(request::json(body).await?);
+pub(super) async fn plan(call: Call<Nothing, Document>) -> Result<ConfigPlan, Refusal> {
+    let Call { server, body: Document(document), .. } = call;
+    let proposal = Proposal::Posted(document);
     let after = server.admin.state.change(move |state| state.parse(&proposal)).await?;
     let snapshot = server.admin.state.snapshot();
     let before = snapshot.stable.as_ref().map(|stable| &stable.config);
     let nothing = json!({});
     let before_value: &Value = before.map_or(&nothing, |config| config.value());
-    Ok(Json(ConfigPlan {
+    Ok(ConfigPlan {
         before: before.map(|config| config.digest()),
         after: after.digest(),
         changes: diff(before_value, after.value()),
         touched: touched::touched(before.map(|config| &**config), &after),
-    }))
+    })
 }
 
 /// `PUT /admin/v1/config`.
-pub(super) async fn replace(
-    State(server): State<Arc<Server>>,
-    Extension(ends): Extension<Ends>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Status>, Refusal> {
+pub(super) async fn replace(call: Call<Nothing, Document>) -> Result<Status, Refusal> {
+    let Call { server, ends, headers, body: Document(document), .. } = call;
     let write = request::write(&headers, &ends)?;
-    let proposal = Proposal::Posted(request::json(body).await?);
-    let state = &server.admin.state;
-    state.change(move |state| state.replace(&proposal, &write, clock::now())).await?;
-    Ok(Json(server.status(&ends)))
+    let proposal = Proposal::Posted(document);
+    server.admin.state.change(move |state| state.replace(&proposal, &write, clock::now())).await?;
+    Ok(server.status(&ends))
 }
 
 impl Endpoint {

@@ -9,19 +9,19 @@ use moorline_config::Digest;
 use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
-use super::{BODY_BYTES_MAX, BODY_TIMEOUT, Ends};
+use super::{BODY_TIMEOUT, Ends};
 use crate::state::{Author, Ownership, Write};
 
 /// The longest text a header may carry.
 const HEADER_BYTES_MAX: usize = 1024;
 
 /// Reads a JSON body, bounded in size and time.
-pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
-    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+pub(super) async fn json<T: DeserializeOwned>(body: Body, bytes_max: usize) -> Result<T, Refusal> {
+    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await;
     let bytes = match read {
         Ok(Ok(collected)) => collected.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return Err(Refusal::too_large(format!("expected at most {BODY_BYTES_MAX} bytes")));
+            return Err(Refusal::too_large(format!("expected at most {bytes_max} bytes")));
         }
         Ok(Err(_)) => return Err(Refusal::malformed("the body broke off")),
         Err(_) => {
@@ -31,7 +31,12 @@ pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
             )));
         }
     };
-    serde_json::from_slice(&bytes)
+    parsed(&bytes)
+}
+
+/// Reads JSON.
+pub(super) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes)
         .map_err(|error| Refusal::malformed(format!("the body is not the JSON expected: {error}")))
 }
 

@@ -7,11 +7,8 @@ use reqwest::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use crate::harness::{DEADLINE, Gateway, Home, TOKEN, UPSTREAM_KEY, document, git};
 use crate::provider::CALLER;
 
-/// The code that makes the router: where the census takes its routes from.
-const ROUTER: &str = include_str!("../../src/admin.rs");
-
 /// Every path and the methods that it takes. Without HEAD, which goes where GET goes.
-const ROUTES: [(&str, &[&str]); 11] = [
+const ROUTES: [(&str, &[&str]); 12] = [
     ("/admin/v1/status", &["GET"]),
     ("/admin/v1/config", &["GET", "PUT"]),
     ("/admin/v1/config/validate", &["POST"]),
@@ -22,6 +19,7 @@ const ROUTES: [(&str, &[&str]); 11] = [
     ("/admin/v1/failures", &["GET"]),
     ("/admin/v1/events", &["GET"]),
     ("/admin/v1/drain", &["POST"]),
+    ("/admin/v1/openapi.json", &["GET"]),
     ("/metrics", &["GET"]),
 ];
 
@@ -39,10 +37,10 @@ const STRANGE: [&str; 8] = [
     "/v1/chat/completions",
 ];
 
-/// The paths that the router's code holds.
+/// The paths that are served.
 fn routed() -> BTreeSet<String> {
-    let paths = ROUTER.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
-    paths.map(|path| if path == "/metrics" { path.to_owned() } else { format!("/admin/v1{path}") }).collect()
+    let api = moorline_gateway::admin::routes().into_iter().map(|(_, path)| path.to_owned());
+    api.chain(["/metrics".to_owned()]).collect()
 }
 
 /// A client without any proof of its own. One for all: making one takes longer than asking.

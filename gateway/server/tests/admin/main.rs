@@ -23,6 +23,7 @@ mod lifecycle;
 mod metrics;
 #[cfg(test)]
 mod observing;
+mod openapi;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]

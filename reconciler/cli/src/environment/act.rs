@@ -5,16 +5,21 @@
 
 use std::time::Duration;
 
+use moorline_api::Client;
+use moorline_api::endpoints::{self, Action};
+use moorline_api::views::{Asked, EnvironmentView, IntentView, StatusView};
 use moorline_model::EnvironmentName;
-use moorline_model::intent::needs_reason;
-use serde_json::{Value, json};
+use moorline_model::adoption::Found;
+use moorline_model::condition::ConditionType;
+use moorline_model::intent::{Outcome, needs_reason};
+use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::super::api::{Api, ApiError};
+use super::super::api::{self, ApiError};
 use super::super::commit::Prefix;
 use super::super::{ActionArguments, Exit, Output, output};
 use super::ending::{Ending, Meant, ended};
-use super::wording::{approved, list, text_at, time, word_line};
+use super::wording::{approved, fingerprint, time, word_line};
 
 /// How long an outcome is waited for when `--wait` says nothing else.
 const HEEDED_WITHIN: Duration = Duration::from_secs(3);
@@ -25,8 +30,8 @@ const ROLLOUT_EVERY: Duration = Duration::from_millis(500);
 
 /// What is asked for beside the environment and the reason.
 pub(in super::super) struct Ask {
-    /// The wish, as in the command line and the API.
-    pub(in super::super) wish: &'static str,
+    /// What the daemon is asked.
+    pub(in super::super) action: &'static Action,
     /// The commit it names.
     pub(in super::super) commit: Option<Prefix>,
     /// The address it names.
@@ -34,23 +39,23 @@ pub(in super::super) struct Ask {
 }
 
 impl Ask {
-    /// A wish that names nothing else.
-    pub(in super::super) const fn plain(wish: &'static str) -> Self {
-        Self { wish, commit: None, only: None }
+    /// One that names nothing else.
+    pub(in super::super) const fn plain(action: &'static Action) -> Self {
+        Self { action, commit: None, only: None }
     }
 }
 
 /// Asks, and says what came of it.
 pub(in super::super) async fn act(ask: Ask, arguments: &ActionArguments, format: Output) -> Exit {
     let environment = &arguments.environment;
-    let wish = ask.wish;
+    let wish = ask.action.id;
     if needs_reason(wish) && arguments.reason.trim().is_empty() {
         let next = format!("moorline {wish} {environment} --reason \"…\"");
         return output::failed(Exit::Usage, "say why, people will read it in the history", Some(&next));
     }
     let heard = async {
-        let (api, intent) = post(ask, arguments).await?;
-        let waiting = Waiting { api: &api, environment, intent, format };
+        let (client, intent) = post(ask, arguments).await?;
+        let waiting = Waiting { client: &client, environment, intent, format };
         waiting.end(arguments.wait.map(Duration::from_secs)).await
     };
     match heard.await {
@@ -67,80 +72,78 @@ pub(in super::super) async fn act(ask: Ask, arguments: &ActionArguments, format:
     }
 }
 
-/// What people were told came of a wish.
+/// What people were told came of what they asked for.
 struct Told {
-    /// The wish as last seen.
-    view: Value,
+    view: Seen,
     exit: Exit,
     /// Why what was asked for is not done.
     error: Option<String>,
 }
 
+/// What was asked for as last seen; with `--wait` also how the environment stood then.
+#[derive(Serialize)]
+struct Seen {
+    #[serde(flatten)]
+    intent: IntentView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<StatusView>,
+}
+
 impl Told {
     /// What was asked for is done, or here is why not.
-    fn new(view: Value, exit: Exit, message: String) -> Self {
+    fn new(view: Seen, exit: Exit, message: String) -> Self {
         Self { view, exit, error: (exit != Exit::Done).then_some(message) }
     }
 }
 
-async fn post(ask: Ask, arguments: &ActionArguments) -> Result<(Api, u64), ApiError> {
-    let api = Api::new(&arguments.server)?;
-    let path = format!("/environments/{}", arguments.environment);
-    let mut body = json!({ "reason": arguments.reason });
+async fn post(ask: Ask, arguments: &ActionArguments) -> Result<(Client, u64), ApiError> {
+    let client = api::client(&arguments.server)?;
+    let name = &arguments.environment;
+    let mut asked = Asked { reason: arguments.reason.clone(), only: ask.only, ..Asked::default() };
     if let Some(prefix) = ask.commit {
-        body["commit"] = json!(prefix.complete(&api, &path).await?);
+        asked.commit = Some(prefix.complete(&client, name).await?);
     }
-    if let Some(only) = ask.only {
-        body["only"] = json!(only);
-    }
-    if ask.wish == "approve" {
+    if ask.action.id == endpoints::APPROVE.id {
         // What is approved is what waits now and is shown here; were it another meanwhile, the daemon would refuse.
-        let environment = api.get(&path).await?;
-        let waiting = environment.get("waits_for_approval").and_then(Value::as_object);
-        let nothing = || ApiError::NothingToApprove(arguments.environment.to_string());
-        for (name, identity) in waiting.ok_or_else(nothing)? {
-            body[name] = identity.clone();
-        }
+        let environment = client.environment(name).await?;
+        let waits = environment.waits_for_approval.as_ref();
+        let waits = waits.ok_or_else(|| ApiError::NothingToApprove(name.to_string()))?;
+        asked.plan_sha256.clone_from(&waits.plan_sha256);
+        asked.digest = waits.digest;
         approved(&environment).iter().for_each(output::say);
     }
-    if ask.wish == "adopt" {
+    if ask.action.id == endpoints::ADOPT.id {
         // As above: what is adopted is what is shown here.
-        let environment = api.get(&path).await?;
-        let waits = list(&environment, "found").into_iter().filter(|found| found.get("adopted").is_none());
-        let waits: Vec<_> = waits.collect();
+        let environment = client.environment(name).await?;
+        let waits: Vec<_> = environment.found.iter().filter(|found| found.adopted.is_none()).collect();
         if waits.is_empty() {
-            return Err(ApiError::NothingToAdopt(arguments.environment.to_string()));
+            return Err(ApiError::NothingToAdopt(name.to_string()));
         }
-        waits.iter().for_each(say_found);
-        let seen = |found: &Value| Some((text_at(found, "/endpoint")?.to_owned(), found["digest"].clone()));
-        body["found"] = Value::Object(waits.iter().filter_map(seen).collect());
+        waits.iter().for_each(|found| say_found(found));
+        asked.found = waits.iter().map(|found| (found.endpoint.clone(), found.digest)).collect();
     }
-    let answer = api.post(&format!("{path}/{}", ask.wish), &body).await?;
-    let intent = answer.get("intent").and_then(Value::as_u64);
-    let intent = intent.ok_or_else(|| ApiError::Unreadable { url: api.url(&path) })?;
-    Ok((api, intent))
+    let accepted = client.ask(ask.action, name, &asked).await?;
+    Ok((client, accepted.intent))
 }
 
 /// What a replica serves that is about to be adopted, who put it there, and in what it differs.
-fn say_found(found: &Value) {
-    let text = |field: &str| text_at(found, &format!("/{field}")).unwrap_or_default().to_owned();
-    let by = text_at(found, "/actor").map(|actor| format!(" by {actor}")).unwrap_or_default();
-    let why = text_at(found, "/reason").map(|reason| format!(": {reason}")).unwrap_or_default();
-    let (endpoint, digest) = (text("endpoint"), text("digest"));
-    let (origin, since) = (text("origin"), time(&text("since")));
-    let digest = digest.get(..19).unwrap_or(&digest);
+fn say_found(found: &Found) {
+    let by = found.actor.as_ref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+    let why = found.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let Found { endpoint, origin, .. } = found;
+    let (digest, since) = (fingerprint(found.digest), time(found.since));
     output::say(format!("{endpoint} serves {digest} ({origin}{by} since {since}{why})"));
-    for finding in list(found, "differs") {
-        let or_nothing = |field: &str| text_at(&finding, field).unwrap_or("nothing").to_owned();
-        let path = text_at(&finding, "/path").filter(|path| !path.is_empty()).unwrap_or("all of it");
-        let (live, declared) = (or_nothing("/live"), or_nothing("/declared"));
+    for finding in &found.differs {
+        let path = if finding.path.is_empty() { "all of it" } else { &finding.path };
+        let or_nothing = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        let (live, declared) = (or_nothing(&finding.live), or_nothing(&finding.declared));
         output::say(format!("  {path}: serves {live}, declared {declared}"));
     }
 }
 
 /// A wish that was written down.
 struct Waiting<'a> {
-    api: &'a Api,
+    client: &'a Client,
     environment: &'a EnvironmentName,
     intent: u64,
     format: Output,
@@ -152,31 +155,34 @@ impl Waiting<'_> {
         let began = Instant::now();
         let within = wait.unwrap_or(HEEDED_WITHIN);
         let mut ticks = ticks(OUTCOME_EVERY);
-        let view = loop {
+        let (intent, outcome) = loop {
             ticks.tick().await;
-            let view = self.view().await?;
-            if !view["outcome"].is_null() {
-                break view;
+            let mut intent = self.intent().await?;
+            if let Some(outcome) = intent.outcome.take() {
+                break (intent, outcome);
             }
             if began.elapsed() >= within {
-                return Ok(self.unheeded(view, within));
+                return Ok(self.unheeded(intent, within));
             }
         };
-        let exit = exit(view.pointer("/outcome/exit_code"));
-        let message = text_at(&view, "/outcome/message").unwrap_or("?").to_owned();
-        let was_refused = text_at(&view, "/outcome/outcome") == Some("refused");
+        let exit = outcome.exit_code;
+        let message = outcome.outcome.message().to_owned();
+        let was_refused = matches!(outcome.outcome, Outcome::Refused { .. });
         match was_refused {
             true => self.fail(&message),
             false => self.tell(&message),
         }
         match wait {
             Some(wait) if !was_refused => self.follow(exit, began + wait).await,
-            _ => Ok(Told::new(view, exit, message)),
+            _ => {
+                let intent = IntentView { outcome: Some(outcome), ..intent };
+                Ok(Told::new(Seen { intent, status: None }, exit, message))
+            }
         }
     }
 
-    async fn view(&self) -> Result<Value, ApiError> {
-        self.api.get(&format!("/environments/{}/intents/{}", self.environment, self.intent)).await
+    async fn intent(&self) -> Result<IntentView, ApiError> {
+        Ok(self.client.intent(self.environment, self.intent).await?)
     }
 
     /// Something that was done, or goes on.
@@ -193,39 +199,40 @@ impl Waiting<'_> {
         output::say(format!("error: {}: {message}", self.environment));
     }
 
-    fn unheeded(&self, view: Value, within: Duration) -> Told {
+    fn unheeded(&self, intent: IntentView, within: Duration) -> Told {
         let environment = self.environment;
-        let waits_for = text_at(&view, "/waits_for").unwrap_or("the next cycle heeds it");
+        let waits_for = intent.waits_for.as_deref().unwrap_or("the next cycle heeds it");
         let message = format!("written down, but not heeded within {} s: {waits_for}", within.as_secs());
         output::say(format!(
             "{environment}: {message}. `moorline status {environment}` shows what it is busy with, \
              `moorline history {environment}` what comes of it."
         ));
-        Told::new(view, Exit::Pending, message)
+        Told::new(Seen { intent, status: None }, Exit::Pending, message)
     }
 
     /// Waits for the end of what the wish began. Prints a line whenever the word or the phase changes, and last how it
     /// ended and why.
     async fn follow(&self, heeded: Exit, deadline: Instant) -> Result<Told, ApiError> {
         let mut ticks = ticks(ROLLOUT_EVERY);
-        let mut said = String::new();
+        let mut said = None;
         loop {
             ticks.tick().await;
-            let mut view = self.view().await?;
-            let environment = self.api.get(&format!("/environments/{}", self.environment)).await?;
-            let phase = text_at(&environment, "/rollout/phase/phase").unwrap_or("none");
-            let line = format!("{} {phase}", text_at(&environment, "/status/word").unwrap_or(""));
-            if line != said {
+            let intent = self.intent().await?;
+            let environment = self.client.environment(self.environment).await?;
+            let phase = environment.rollout.as_ref().map(|rollout| rollout.phase.as_str());
+            let now = Some((environment.status.word, phase));
+            if now != said {
                 output::say(word_line(&environment));
-                said = line;
+                said = now;
             }
-            view["status"] = environment["status"].clone();
-            let wish = text_at(&view, "/wish").unwrap_or_default();
-            let meant = Meant::of(wish, &view["rollout"]);
-            if let Some((ending, message)) = ended(&view, &environment, meant) {
+            let meant = Meant::of(&intent);
+            let is_sync = intent.wish == endpoints::SYNC.id;
+            let end = ended(&intent, &environment, meant);
+            let view = Seen { intent, status: Some(environment.status.clone()) };
+            if let Some((ending, message)) = end {
                 // Who asks to look is answered by how it stands then.
-                if (ending, wish, heeded) == (Ending::Heeded, "sync", Exit::Done) {
-                    return Ok(Told { exit: exit(view.pointer("/status/exit_code")), view, error: None });
+                if ending == Ending::Heeded && is_sync && heeded == Exit::Done {
+                    return Ok(Told { exit: environment.status.exit_code, view, error: None });
                 }
                 let exit = ending.exit(meant, heeded);
                 match (ending, exit) {
@@ -243,11 +250,11 @@ impl Waiting<'_> {
     }
 
     /// What waits at a gate is blocked, and what merely takes its time is pending.
-    fn out_of_time(&self, view: Value, environment: &Value, meant: Meant) -> Told {
-        let word = exit(environment.pointer("/status/exit_code"));
+    fn out_of_time(&self, view: Seen, environment: &EnvironmentView, meant: Meant) -> Told {
+        let word = environment.status.exit_code;
         let ending = if word == Exit::Blocked { Ending::Waits } else { Ending::Late };
         let because = match ending {
-            Ending::Waits => text_at(environment, "/axes/apply/because"),
+            Ending::Waits => environment.condition(ConditionType::Apply).because,
             _ => None,
         };
         let message = match because {
@@ -263,9 +270,4 @@ fn ticks(every: Duration) -> tokio::time::Interval {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-fn exit(code: Option<&Value>) -> Exit {
-    let code = code.and_then(Value::as_u64).and_then(|code| u8::try_from(code).ok());
-    code.map_or(Exit::CannotCheck, Exit::of_word)
 }

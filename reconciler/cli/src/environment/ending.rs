@@ -4,11 +4,11 @@
 //! asked is told whether that was done, and not how the environment happens to stand. A rollback that succeeded is done,
 //! though the commit it left is held; a sync whose commit was rolled back is not, though everything is quiet again.
 
-use moorline_model::rollout::{Phase, Rollout, RolloutKind};
-use serde_json::Value;
+use moorline_api::views::{EnvironmentView, IntentRollout, IntentView};
+use moorline_model::CommitId;
+use moorline_model::rollout::{Phase, RolloutKind};
 
 use super::super::Exit;
-use super::wording::{short, text_at};
 
 /// What became of a wish that `--wait` follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +44,10 @@ pub(super) enum Meant {
 
 impl Meant {
     /// What a wish means, by the rollout that it began or is about.
-    pub(super) fn of(wish: &str, rollout: &Value) -> Self {
-        let kind = rollout.get("kind").cloned().map(serde_json::from_value::<RolloutKind>);
-        match (wish, kind) {
+    pub(super) fn of(view: &IntentView) -> Self {
+        match (view.wish.as_str(), view.rollout.as_ref().map(|rollout| &rollout.kind)) {
             ("sync" | "release" | "adopt", _) => Self::Newest,
-            ("rollback", Some(Ok(kind))) if !matches!(kind, RolloutKind::Rollback { .. }) => Self::Undone,
+            ("rollback", Some(RolloutKind::Deploy | RolloutKind::Heal { .. })) => Self::Undone,
             _ => Self::This,
         }
     }
@@ -87,51 +86,62 @@ impl Ending {
 }
 
 /// The end of the rollout that a wish is followed by: the ending, and the sentence with the rollout's reason.
-pub(super) fn ended(view: &Value, environment: &Value, meant: Meant) -> Option<(Ending, String)> {
-    let Some(rollout) = view.get("rollout").filter(|rollout| rollout.is_object()) else {
-        let message = text_at(view, "/outcome/message").unwrap_or("it is done");
-        return Some((Ending::Heeded, message.to_owned()));
+pub(super) fn ended(
+    view: &IntentView,
+    environment: &EnvironmentView,
+    meant: Meant,
+) -> Option<(Ending, String)> {
+    let Some(rollout) = &view.rollout else {
+        let outcome = view.outcome.as_ref().map(|outcome| outcome.outcome.message());
+        return Some((Ending::Heeded, outcome.unwrap_or("it is done").to_owned()));
     };
-    let said = |field: &str| text_at(rollout, field).unwrap_or_default().to_owned();
-    let phase = serde_json::from_value(rollout.get("phase")?.clone()).ok()?;
-    let reason = text_at(rollout, "/reason");
-    let (ending, said) = end_of(&phase, &said("/commit"), &said("/ended"), reason)?;
+    let IntentRollout { phase, commit, ended, reason, .. } = rollout;
+    let (ending, said) = end_of(phase, commit, ended, reason.as_deref())?;
     if ending != Ending::Superseded || meant != Meant::Newest {
         return Some((ending, said));
     }
-    let newest: Rollout = serde_json::from_value(environment.get("rollout")?.clone()).ok()?;
-    let (phase, commit) = (&newest.phase, newest.revision.commit.as_str());
-    let end = end_of(phase, commit, newest.ended(), newest.reason.as_deref());
+    let newest = environment.rollout.as_ref()?;
+    let end = end_of(&newest.phase, &newest.revision.commit, newest.ended(), newest.reason.as_deref());
     end.filter(|(ending, _)| *ending != Ending::Superseded)
 }
 
-fn end_of(phase: &Phase, commit: &str, ended: &str, reason: Option<&str>) -> Option<(Ending, String)> {
+fn end_of(phase: &Phase, commit: &CommitId, ended: &str, reason: Option<&str>) -> Option<(Ending, String)> {
     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-    Ending::of(phase).map(|ending| (ending, format!("{} {ended}{reason}", short(commit))))
+    Ending::of(phase).map(|ending| (ending, format!("{} {ended}{reason}", commit.short())))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
+    use super::super::sample::{AT, environment, rollout};
     use super::*;
 
-    const OLD: &str = "1111111111111111111111111111111111111111";
     const NEW: &str = "2222222222222222222222222222222222222222";
     /// The exit of what came of the wish itself.
     const HEEDED: Exit = Exit::Changes;
 
     /// An act's rollout of this kind, in this phase.
-    fn view(wish: &str, kind: &str, phase: &str) -> Value {
+    fn view(wish: &str, kind: &str, phase: &str) -> IntentView {
         let kind = match kind {
             "rollback" => json!({"kind": kind, "from": NEW, "actor": "ann", "reason": "dear"}),
             "heal" => json!({"kind": kind, "actor": "ann", "reason": "", "head": null}),
             _ => json!({"kind": kind}),
         };
         let rollout = json!({
-            "commit": NEW, "kind": kind, "phase": {"phase": phase}, "ended": "is over", "reason": "it is sick",
+            "id": "00000000-0000-7000-8000-000000000001", "commit": NEW, "kind": kind, "phase": {"phase": phase},
+            "is_over": true, "ended": "is over", "reason": "it is sick",
         });
-        json!({"wish": wish, "outcome": {"message": "looked"}, "rollout": rollout})
+        let outcome = json!({"outcome": "done", "message": "looked", "exit_code": 0});
+        asked(wish, &outcome, Some(&rollout))
+    }
+
+    fn asked(wish: &str, outcome: &Value, rollout: Option<&Value>) -> IntentView {
+        serde_json::from_value(json!({
+            "intent": 1, "environment": "prod", "wish": wish, "actor": "ann", "reason": "", "at": AT,
+            "outcome": outcome, "rollout": rollout,
+        }))
+        .unwrap()
     }
 
     #[test]
@@ -160,7 +170,7 @@ mod tests {
             Ending::Late,
         ];
         for (wish, kind, codes) in table {
-            let meant = Meant::of(wish, &view(wish, kind, "pending")["rollout"]);
+            let meant = Meant::of(&view(wish, kind, "pending"));
             let told = endings.map(|ending| ending.exit(meant, HEEDED).code());
             assert_eq!(told, codes, "{wish} {kind}");
         }
@@ -168,17 +178,18 @@ mod tests {
 
     #[test]
     fn an_ending_is_told_with_the_rollouts_reason() {
+        let nothing = environment("prod", &json!({}));
         let told = |wish: &str, phase: &str| {
             let view = view(wish, "deploy", phase);
-            ended(&view, &Value::Null, Meant::of(wish, &view["rollout"]))
+            ended(&view, &nothing, Meant::of(&view))
         };
         let back = (Ending::RolledBack, "2222222222 is over: it is sick".to_owned());
         assert_eq!(told("sync", "rolled_back"), Some(back));
         assert_eq!(told("sync", "staging"), None);
         assert_eq!(told("approve", "superseded").unwrap().0, Ending::Superseded);
-        let plain = json!({"outcome": {"message": "lifted the hold"}});
+        let plain = json!({"outcome": "done", "message": "lifted the hold", "exit_code": 0});
         assert_eq!(
-            ended(&plain, &Value::Null, Meant::Newest),
+            ended(&asked("release", &plain, None), &nothing, Meant::Newest),
             Some((Ending::Heeded, "lifted the hold".to_owned()))
         );
     }
@@ -187,12 +198,8 @@ mod tests {
     fn who_wants_the_newest_follows_what_took_its_place() {
         let view = view("sync", "deploy", "superseded");
         let newest = |phase: &str| {
-            let at = "2026-11-21T12:00:00Z";
-            let revision = json!({"commit": OLD, "author": "me", "message": "m", "committed_at": at});
-            let environment = json!({"rollout": {
-                "id": "00000000-0000-7000-8000-000000000001", "kind": {"kind": "deploy"}, "revision": revision,
-                "phase": {"phase": phase}, "started_at": at, "phase_since": at, "plan": {}, "verify": {},
-            }});
+            let environment =
+                environment("prod", &json!({"rollout": rollout("1", &json!({"phase": phase}))}));
             ended(&view, &environment, Meant::Newest)
         };
         // The newer one has not begun yet, or is under way.

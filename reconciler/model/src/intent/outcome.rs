@@ -1,12 +1,13 @@
 //! What came of an intent, as the cycle that applied it saw it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
-use crate::RolloutId;
+use crate::{Exit, RolloutId};
 
 /// What came of an intent. Each message is a sentence without its first word, the environment: `held everything`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// It is done, and nothing follows from it.
@@ -63,13 +64,13 @@ impl Outcome {
         }
     }
 
-    /// The exit code of a command that asked for it and waits for no more.
+    /// How a command ends that asked for it and waits for no more.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub const fn exit(&self) -> Exit {
         match self {
-            Self::Done { .. } | Self::UnderWay { .. } => 0,
-            Self::Waits { .. } | Self::Refused { gate: Some(_), .. } => 5,
-            Self::Refused { gate: None, .. } => 1,
+            Self::Done { .. } | Self::UnderWay { .. } => Exit::Done,
+            Self::Waits { .. } | Self::Refused { gate: Some(_), .. } => Exit::Blocked,
+            Self::Refused { gate: None, .. } => Exit::Error,
         }
     }
 }

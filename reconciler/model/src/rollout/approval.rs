@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use moorline_config::Digest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, Rollout};
@@ -11,7 +12,7 @@ use crate::declaration::ApprovalRule;
 use crate::plan::PlanSummary;
 
 /// The two rules that say whether a person must approve a rollout. A commit cannot take away the rule that it is judged by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalRules {
     /// Of the commit that was verified last when the rollout began.
     pub in_force: ApprovalRule,
@@ -34,7 +35,7 @@ impl ApprovalRules {
 }
 
 /// The identities of what a person is asked to approve, or of what that person saw.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalSubject {
     /// SHA-256 of Terraform's plan; absent when no plan waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +68,7 @@ impl ApprovalSubject {
 }
 
 /// A person's word for one change: a plan, a document, or both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approval {
     /// Who.
     pub actor: String,

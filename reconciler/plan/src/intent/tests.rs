@@ -54,8 +54,7 @@ fn an_approval_is_for_the_plan_that_was_seen_and_for_no_other() {
     let other = apply_intents(state.clone(), &[intent(approves("other"))], now());
     assert_eq!(other.state.rollout.as_ref().unwrap().approval, None);
     assert!(message(&other)[0].contains("another change waits by now"), "{:?}", message(&other));
-    let refused =
-        |effect: &IntentEffect| matches!(effect, IntentEffect::Answered(outcome) if outcome.exit_code() == 5);
+    let refused = |effect: &IntentEffect| matches!(effect, IntentEffect::Answered(outcome) if outcome.exit().code() == 5);
     assert!(other.effects.iter().all(refused), "a gate refuses: {:?}", other.effects);
     let operation = approves(&waiting.binding.plan_sha256);
     let mut state = apply_intents(state, &[intent(operation)], now()).state;
@@ -174,8 +173,7 @@ fn what_is_being_undone_is_not_released() {
     let state = rolling(&in_force("c1"), &declared("c2", &json!({})), undoing);
     let after = apply_intents(state, &[intent(Operation::Release)], now());
     assert!(message(&after)[0].contains("c200000000 is being undone"), "{:?}", message(&after));
-    let refused =
-        |effect: &IntentEffect| matches!(effect, IntentEffect::Answered(outcome) if outcome.exit_code() == 5);
+    let refused = |effect: &IntentEffect| matches!(effect, IntentEffect::Answered(outcome) if outcome.exit().code() == 5);
     assert!(after.effects.iter().all(refused), "a hold refuses: {:?}", after.effects);
 }
 
@@ -222,7 +220,7 @@ fn came_of(state: EnvironmentState, operation: Operation, situation: &crate::Sit
 }
 
 fn told(outcome: &Outcome) -> (&str, u8, bool) {
-    (outcome.message(), outcome.exit_code(), outcome.rollout().is_some())
+    (outcome.message(), outcome.exit().code(), outcome.rollout().is_some())
 }
 
 #[test]
@@ -333,7 +331,7 @@ fn a_rollback_names_the_rollout_that_it_began_and_admits_when_it_began_none() {
     assert_eq!(told(&outcome), ("goes back from c200000000 to c100000000", 0, true));
     // What c1 declares cannot be read.
     let outcome = came_of(state, operation(), &situation(&head, &[]));
-    assert_eq!(outcome.exit_code(), 1, "{outcome:?}");
+    assert_eq!(outcome.exit().code(), 1, "{outcome:?}");
 
     let state = rolling(&in_force("c1"), &head, Phase::Baking);
     let id = state.rollout.as_ref().unwrap().id;

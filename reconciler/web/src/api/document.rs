@@ -4,65 +4,39 @@
 //! not serve at once: the daemon rolls it out like any other.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
-use http::HeaderMap;
 use http::header::{ETAG, IF_MATCH};
+use http::{HeaderMap, HeaderValue};
+use moorline_api::{Document, EffectiveConfig, Nothing};
 use moorline_model::EnvironmentName;
 use moorline_model::config::{Config, Digest};
 use moorline_model::environment::StoredDocument;
 use moorline_record::HandOver;
-use serde::Serialize;
-use serde_json::Value;
 
+use crate::App;
 use crate::access::Caller;
+use crate::call::Call;
 use crate::problem::Problem;
 use crate::seam::{DeclaredDocument, Delivery};
-use crate::{App, body};
 
-/// Largest document.
-const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 const ORIGIN: &str = "moorline-origin";
 const ORIGIN_TERRAFORM: &str = "terraform";
 
-/// The document as the provider reads it; the same shape as a gateway's.
-#[derive(Serialize)]
-struct EffectiveConfig {
-    digest: Digest,
-    document: Value,
-    fingerprints: BTreeMap<String, Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    endpoint: Option<String>,
-}
-
 /// `GET …/document`
-pub(crate) async fn read_document(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    let (name, declared) = declared(&app, &name)?;
-    let kept = app.web.record.handed_over(&name).await?;
+pub(crate) async fn read_document(call: Call<Nothing, Nothing>) -> Result<EffectiveConfig, Problem> {
+    let (name, declared) = declared(&call.app, call.name())?;
+    let kept = call.app.web.record.handed_over(&name).await?;
     let kept =
         kept.ok_or_else(|| Problem::not_found(format!("no document was handed over for `{name}` yet")))?;
-    Ok(answer(kept, declared))
+    Ok(effective(kept, declared))
 }
 
 /// `PUT …/document`
-pub(crate) async fn write_document(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    Extension(Caller(actor)): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let (name, declared) = declared(&app, &name)?;
-    owned(&name, &declared, &headers)?;
-    let if_match = if_match(&headers)?;
-    let document: Value = body::json(body, DOCUMENT_BYTES_MAX).await?;
+pub(crate) async fn write_document(call: Call<Nothing, Document>) -> Result<EffectiveConfig, Problem> {
+    let (name, declared) = declared(&call.app, call.name())?;
+    owned(&name, &declared, &call.headers)?;
+    let if_match = if_match(&call.headers)?;
+    let Call { app, body: Document(document), caller: Caller(actor), .. } = call;
     let config = Config::from_value("document", &document)
         .map_err(|mistakes| Problem::invalid_document(mistakes.0))?;
     let kept =
@@ -75,18 +49,23 @@ pub(crate) async fn write_document(
     if app.web.record.hand_over(&name, &kept, if_match, &actor).await? == HandOver::Changed {
         app.web.bell.ring(Some(&name));
     }
-    Ok(answer(kept, declared))
+    Ok(effective(kept, declared))
 }
 
-fn answer(kept: StoredDocument, declared: DeclaredDocument) -> Response {
-    let tag = format!("\"{}\"", kept.digest);
-    let body = EffectiveConfig {
+fn effective(kept: StoredDocument, declared: DeclaredDocument) -> EffectiveConfig {
+    EffectiveConfig {
         digest: kept.digest,
         document: kept.document,
+        attestation: None,
         fingerprints: BTreeMap::new(),
         endpoint: declared.endpoint,
-    };
-    ([(ETAG, tag)], Json(body)).into_response()
+    }
+}
+
+/// The digest as the ETag.
+pub(crate) fn tag(config: &EffectiveConfig) -> HeaderMap {
+    let tag = HeaderValue::try_from(format!("\"{}\"", config.digest)).ok();
+    tag.map(|tag| (ETAG, tag)).into_iter().collect()
 }
 
 fn declared(app: &App, name: &str) -> Result<(EnvironmentName, DeclaredDocument), Problem> {

@@ -6,17 +6,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{Stream, unfold};
-use http::HeaderMap;
 use jiff::Timestamp;
+use moorline_api::Nothing;
 use moorline_record::{Record, Recorded, Sequence};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::App;
+use super::lists::shown;
+use crate::call::Call;
 use crate::problem::Problem;
 
 /// Streams open at once.
@@ -31,7 +31,8 @@ const CLOCK_EVERY: Duration = Duration::from_secs(4);
 const STREAM_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// `GET /events`
-pub(crate) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn events(call: Call<Nothing, Nothing>) -> Result<Response, Problem> {
+    let Call { app, headers, .. } = call;
     let place = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
         Problem::unavailable(format!("{STREAMS_MAX} streams are open already; try again later"))
     })?;
@@ -88,7 +89,7 @@ impl Tail {
             if let Some(recorded) = self.read.pop_front() {
                 self.after = recorded.seq;
                 let event = Event::default().id(recorded.seq.to_string()).event("history");
-                return event.json_data(&recorded).ok();
+                return event.json_data(shown(recorded)).ok();
             }
             self.changes.mark_unchanged();
             match self.record.events_after(self.after, BATCH).await {

@@ -1,72 +1,64 @@
 //! The lists below an environment, and the audit.
 
-use std::sync::Arc;
+use moorline_api::Nothing;
+use moorline_api::views::{
+    Audit, AuditQuery, AuditRow, DriftView, History, HistoryEvent, HistoryQuery, Rollouts, RowsQuery, Why,
+    WhyStatus,
+};
+use moorline_model::callers::callers;
+use moorline_model::status;
+use moorline_record::{Recorded, Sequence};
 
-use axum::Json;
-use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
-use moorline_record::Sequence;
-use serde_json::{Value, json};
-
-use super::view::LaneView;
-use super::{PageQuery, page, state};
-use crate::App;
+use super::{rows, state};
+use crate::call::Call;
 use crate::problem::Problem;
 
-/// `GET …/drift`: what may be said, what was compared and when, and the findings.
-pub(crate) async fn drift(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    let state = state(&app, &name).await?;
-    let said = moorline_model::comparison::drift(&state);
-    let lanes = LaneView::all(&state, (app.web.clock)());
-    let answer = json!({ "said": said, "lanes": lanes, "drift": state.drift, "looked": state.last_checked });
-    Ok(Json(answer).into_response())
+/// `GET …/drift`
+pub(crate) async fn drift(call: Call<Nothing, Nothing>) -> Result<DriftView, Problem> {
+    let state = state(&call.app, call.name()).await?;
+    Ok(DriftView::of(state, (call.app.web.clock)()))
 }
 
 /// `GET …/rollouts`
-pub(crate) async fn rollouts(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    query: PageQuery,
-) -> Result<Response, Problem> {
-    let state = state(&app, &name).await?;
-    let rollouts = app.web.record.rollouts(&state.name, page(query)?.rows()).await?;
-    Ok(Json(json!({ "rollouts": rollouts })).into_response())
+pub(crate) async fn rollouts(call: Call<RowsQuery, Nothing>) -> Result<Rollouts, Problem> {
+    let state = state(&call.app, call.name()).await?;
+    let rollouts = call.app.web.record.rollouts(&state.name, rows(call.query.limit)).await?;
+    Ok(Rollouts { rollouts })
 }
 
-/// `GET …/history`: newest first; `next` is the `before` of the next page.
-pub(crate) async fn history(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    query: PageQuery,
-) -> Result<Response, Problem> {
-    let state = state(&app, &name).await?;
-    let page = page(query)?;
-    let events = app.web.record.history(&state.name, page.rows(), page.before.map(Sequence)).await?;
-    let next = events.last().filter(|_| events.len() == page.rows()).map(|event| event.seq);
-    Ok(Json(json!({ "events": events, "next": next })).into_response())
+/// `GET …/history`
+pub(crate) async fn history(call: Call<HistoryQuery, Nothing>) -> Result<History, Problem> {
+    let state = state(&call.app, call.name()).await?;
+    let (rows, before) = (rows(call.query.limit), call.query.before.map(Sequence));
+    let events = call.app.web.record.history(&state.name, rows, before).await?;
+    let next = events.last().filter(|_| events.len() == rows).map(|event| event.seq.0);
+    Ok(History { events: events.into_iter().map(shown).collect(), next })
+}
+
+/// A line of the history as the API shows it.
+pub(crate) fn shown(recorded: Recorded) -> HistoryEvent {
+    HistoryEvent { seq: recorded.seq.0, event: recorded.event }
 }
 
 /// `GET …/why`
-pub(crate) async fn why(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
-    let state = state(&app, &name).await?;
-    let (word, since) = moorline_model::status::word(&state);
-    let why: Value =
-        app.web.gates.why(&state, (app.web.clock)()).ok_or_else(|| {
+pub(crate) async fn why(call: Call<Nothing, Nothing>) -> Result<Why, Problem> {
+    let state = state(&call.app, call.name()).await?;
+    let (word, since) = status::word(&state);
+    let waiting =
+        call.app.web.gates.why(&state, (call.app.web.clock)()).ok_or_else(|| {
             Problem::unavailable("no cycle has looked at its gates yet; try again in a moment")
         })?;
-    let status = json!({ "word": word.as_str(), "since": since, "exit_code": word.exit_code() });
-    let callers = moorline_model::callers::callers(&state);
-    let answer =
-        json!({ "sentence": why["sentence"], "status": status, "callers": callers, "gates": why["gates"] });
-    Ok(Json(answer).into_response())
+    let status = WhyStatus { word, since, exit_code: word.exit() };
+    Ok(Why { sentence: waiting.sentence, status, callers: callers(&state), gates: waiting.gates })
 }
 
 /// `GET /audit`: newest first.
-pub(crate) async fn audit(State(app): State<Arc<App>>, query: PageQuery) -> Result<Response, Problem> {
-    let page = page(query)?;
-    let entries = app.web.record.audit_log(page.environment.as_ref(), page.rows()).await?;
-    Ok(Json(json!({ "entries": entries })).into_response())
+pub(crate) async fn audit(call: Call<AuditQuery, Nothing>) -> Result<Audit, Problem> {
+    let AuditQuery { limit, environment } = call.query;
+    let entries = call.app.web.record.audit_log(environment.as_ref(), rows(limit)).await?;
+    let entries = entries
+        .into_iter()
+        .map(|row| AuditRow { seq: row.seq.0, entry: row.entry, hash: row.hash })
+        .collect();
+    Ok(Audit { entries })
 }

@@ -162,6 +162,8 @@ function replace(page, server) {
   const fresh = page.getElementById("main");
   const main = document.getElementById("main");
   if (!fresh || !main) return;
+  // Somebody types into the filter: the next look replaces it.
+  if (main.querySelector("input:focus")) return;
   const open = [...main.querySelectorAll("details")].map((details) => details.open);
   [...fresh.querySelectorAll("details")].forEach((details, index) => { details.open = Boolean(open[index]); });
   main.replaceWith(fresh);

@@ -22,7 +22,7 @@ const PAYLOADS: [&str; 8] = [
 ];
 
 /// An environment in which every text from outside is the payload.
-fn poisoned(payload: &str) -> EnvironmentState {
+pub(crate) fn poisoned(payload: &str) -> EnvironmentState {
     let text = payload.to_owned();
     let mut state = EnvironmentState::new(name("prod"));
     for axis in ConditionType::ALL {

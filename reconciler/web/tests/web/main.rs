@@ -8,6 +8,8 @@ mod documents;
 mod drift;
 mod hooks;
 mod links;
+mod many;
+mod openapi;
 mod pages;
 mod rig;
 mod shield;

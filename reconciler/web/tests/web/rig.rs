@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use moorline_api::views::GateStatus;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::{Event, EventKind};
 use moorline_model::intent::Outcome;
 use moorline_model::{EnvironmentName, Secret};
 use moorline_record::{Fence, IntentId, Record, Version, Write};
 use moorline_web::{
-    Bell, DeclaredDocument, Delivery, Documents, Exposition, Gates, Kind, MetricsSource, Roles, TokenHash,
-    Web,
+    Bell, DeclaredDocument, Delivery, Documents, Explanation, Exposition, Gates, Kind, MetricsSource, Roles,
+    TokenHash, Web,
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -56,10 +57,9 @@ impl Gates for Daemon {
         Some("The repository cannot be fetched: <gone>".to_owned())
     }
 
-    fn why(&self, _: &EnvironmentState, _: Timestamp) -> Option<Value> {
-        Some(
-            serde_json::json!({ "sentence": "Nothing waits.", "gates": [{ "gate": "hold", "state": "open" }] }),
-        )
+    fn why(&self, _: &EnvironmentState, _: Timestamp) -> Option<Explanation> {
+        let gates = vec![GateStatus::Open { gate: "hold".to_owned() }];
+        Some(Explanation { sentence: "Nothing waits.".to_owned(), gates })
     }
 }
 

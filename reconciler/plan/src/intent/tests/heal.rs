@@ -38,7 +38,9 @@ fn heals(state: EnvironmentState, only: Option<&str>) -> AppliedIntents {
 
 fn refusal(after: &AppliedIntents) -> (&str, u8) {
     match &after.effects[0] {
-        IntentEffect::Answered(outcome @ Outcome::Refused { message, .. }) => (message, outcome.exit_code()),
+        IntentEffect::Answered(outcome @ Outcome::Refused { message, .. }) => {
+            (message, outcome.exit().code())
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -1,9 +1,13 @@
-//! Exit codes: one table for all commands.
+//! Exit codes: one table for all commands, and for what the API says a command would end with.
 
 use std::process::ExitCode;
 
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a command ends. A number in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "u8", from = "u8")]
 pub enum Exit {
     /// In sync, or done.
     Done,
@@ -28,6 +32,19 @@ pub enum Exit {
 }
 
 impl Exit {
+    const ALL: [Self; 10] = [
+        Self::Done,
+        Self::Error,
+        Self::Changes,
+        Self::Pending,
+        Self::SignIn,
+        Self::Blocked,
+        Self::CannotCheck,
+        Self::RolledBack,
+        Self::Usage,
+        Self::Interrupted,
+    ];
+
     /// The code.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -61,24 +78,36 @@ impl Exit {
             Self::Interrupted => "interrupted",
         }
     }
+}
 
-    /// The exit of a command that reports a status word's code.
-    #[must_use]
-    pub const fn of_word(code: u8) -> Self {
-        match code {
-            0 => Self::Done,
-            2 => Self::Changes,
-            3 => Self::Pending,
-            5 => Self::Blocked,
-            6 => Self::CannotCheck,
-            7 => Self::RolledBack,
-            _ => Self::Error,
-        }
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        exit.code()
+    }
+}
+
+/// A code that a newer daemon may know and this release does not is an error.
+impl From<u8> for Exit {
+    fn from(code: u8) -> Self {
+        Self::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Error)
     }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_read_back_as_the_exit_that_it_was() {
+        for exit in Exit::ALL {
+            assert_eq!(Exit::from(exit.code()), exit);
+        }
+        assert_eq!(Exit::from(99), Exit::Error);
     }
 }
