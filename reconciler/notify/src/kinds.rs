@@ -74,10 +74,13 @@ impl<K: Kind> AnyKind for K {
     }
 }
 
+/// Settings of whichever kind, or every mistake in them.
+type Opened = Result<Box<dyn AnyKind>, Vec<Problem>>;
+
 /// A line of the table.
 struct Row {
     kind: ChannelKind,
-    open: fn(&Value) -> Result<Box<dyn AnyKind>, Vec<Problem>>,
+    open: fn(&Value) -> Opened,
 }
 
 const fn row<K: Kind>() -> Row {

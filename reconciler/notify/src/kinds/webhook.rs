@@ -179,6 +179,7 @@ mod tests {
     type Taken = Arc<Mutex<Vec<(HeaderMap, String)>>>;
 
     /// A receiver that takes what is posted to `/`, and answers otherwise elsewhere; its address.
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
     async fn receiver(taken: Taken) -> String {
         let take = async |State(taken): State<Taken>, headers: HeaderMap, body: String| {
             taken.lock().unwrap().push((headers, body));

@@ -1,7 +1,7 @@
 //! What the record knows, as metrics. One entry a metric.
 //!
 //! A series is there where it says something: of the words that an environment's status may be the one that it is, of
-//! findings, holds and waiting messages those that there are. A thousand environments make a page of 1.4 MB so.
+//! findings, holds and waiting messages those that there are. A thousand environments make 1.3 MB so.
 
 use std::collections::BTreeMap;
 
@@ -241,7 +241,7 @@ mod tests {
     fn an_environment_that_is_well_adds_fifteen_lines() {
         let (none, all) = (page(0), page(1000));
         assert_eq!(all.lines().count() - none.lines().count(), 15 * 1000);
-        assert!(all.len() < 1_300_000, "{} bytes", all.len());
+        assert!(all.len() < 1_400_000, "{} bytes", all.len());
         assert!(!all.contains("shifting"), "a rollout under way has not ended");
     }
 
@@ -249,13 +249,10 @@ mod tests {
     fn what_is_there_is_counted() {
         let mut state = well(1);
         let drift = |lane: &str, drift_state: &str| {
-            let finding = serde_json::json!({
-                "lane": lane, "address": "a", "path": "b", "kind": "changed", "severity": "warning",
-            });
             let at = "2026-11-21T14:02:00Z";
             serde_json::from_value(serde_json::json!({
-                "finding": finding, "state": drift_state, "fingerprint": "0123456789abcdef",
-                "first_seen": at, "last_seen": at,
+                "lane": lane, "address": "a", "path": "b", "kind": "changed", "severity": "warning",
+                "fingerprint": "0123456789abcdef", "state": drift_state, "first_seen": at, "last_seen": at,
             }))
         };
         state.drift = [("aws", "open"), ("aws", "open"), ("gateway", "suspected")]
