@@ -37,6 +37,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
         rollouts: app.web.record.rollout_counts().await?,
         pending: app.web.record.outbox_pending().await?,
         fence: app.web.record.leader().await?.fence.0,
+        writes: app.web.record.writes(),
     };
     let mut exposition = Exposition::default();
     registry::write(TABLE, &figures, &mut exposition);

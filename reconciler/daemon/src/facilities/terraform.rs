@@ -53,7 +53,9 @@ pub enum JobError {
 impl TerraformRunner for Shared {
     async fn plan(&self, run: &Run<'_>) -> Result<PlanSummary, RunFailed> {
         let (job, in_use) = self.job(run, Tree::Fresh).await?;
-        let planned = self.runner.plan(&job, &self.stopping, &Told(run.name)).await;
+        let progress = Told(run.name);
+        let planned = self.runner.plan(&job, &self.stopping, &progress);
+        let planned = self.turns.terraform(planned).await;
         self.checkouts.release(in_use);
         Ok(planned.map_err(failed)?.summary)
     }
@@ -61,7 +63,9 @@ impl TerraformRunner for Shared {
     async fn apply(&self, run: &Run<'_>, plan: &PlanBinding) -> Result<(), RunFailed> {
         let (job, in_use) = self.job(run, Tree::AsPlanned).await?;
         let plan = SavedPlan { path: moorline_terraform::plan_path(&job.run_dir), binding: plan.clone() };
-        let applied = self.runner.apply(&job, &plan, &self.stopping, &Told(run.name)).await;
+        let progress = Told(run.name);
+        let applied = self.runner.apply(&job, &plan, &self.stopping, &progress);
+        let applied = self.turns.terraform(applied).await;
         self.checkouts.release(in_use);
         applied.map(drop).map_err(failed)
     }
@@ -104,7 +108,7 @@ impl Shared {
         known: Option<&StateIdentity>,
     ) -> Result<StateRead, RunFailed> {
         let (job, in_use) = self.job(run, Tree::Fresh).await?;
-        let state = self.runner.state(&job, known, &self.stopping).await;
+        let state = self.turns.terraform(self.runner.state(&job, known, &self.stopping)).await;
         self.checkouts.release(in_use);
         state.map_err(failed)
     }

@@ -25,6 +25,8 @@ pub(crate) struct Figures {
     pub(crate) pending: Vec<(ChannelName, u64)>,
     /// The newest leader's fencing token.
     pub(crate) fence: u64,
+    /// Transactions that this process wrote.
+    pub(crate) writes: u64,
 }
 
 /// Every metric that is read from the record.
@@ -118,6 +120,15 @@ pub(crate) const TABLE: &[Metric<Figures>] = &[
             labels: &[],
         },
         values: |figures, samples| samples.add(&[], as_float(figures.fence)),
+    },
+    Metric {
+        described: Described {
+            name: "moorline_record_writes_total",
+            kind: Kind::Counter,
+            help: "Transactions that this process wrote to the record, each of them a wait for the disk.",
+            labels: &[],
+        },
+        values: |figures, samples| samples.add(&[], as_float(figures.writes)),
     },
 ];
 
@@ -230,7 +241,7 @@ mod tests {
         let ended = |state: &EnvironmentState| (state.name.to_string(), "succeeded".to_owned(), 3);
         let under_way = |state: &EnvironmentState| (state.name.to_string(), "shifting".to_owned(), 1);
         let rollouts = states.iter().map(ended).chain(states.iter().map(under_way)).collect();
-        let figures = Figures { states, rollouts, pending: Vec::new(), fence: 1 };
+        let figures = Figures { states, rollouts, pending: Vec::new(), fence: 1, writes: 1 };
         let mut exposition = Exposition::default();
         registry::write(TABLE, &figures, &mut exposition);
         exposition.into_text()
@@ -259,7 +270,7 @@ mod tests {
             .map(|(lane, drift_state)| drift(lane, drift_state).unwrap())
             .into();
         let pending = vec![("ops".parse().unwrap(), 2)];
-        let figures = Figures { states: vec![state], rollouts: Vec::new(), pending, fence: 1 };
+        let figures = Figures { states: vec![state], rollouts: Vec::new(), pending, fence: 1, writes: 1 };
         let mut exposition = Exposition::default();
         registry::write(TABLE, &figures, &mut exposition);
         let text = exposition.into_text();

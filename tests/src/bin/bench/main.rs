@@ -5,7 +5,8 @@
 //!
 //! Reading order: [`gateway`] (who is measured, in which order), [`workload`] (what is asked),
 //! [`client`] (the load), [`provider`] (who answers), [`system`] (nginx, the gateway and the [`floor`] as processes on
-//! a core of their own), [`table`], [`idle`] (streams that say nothing), [`line`] (a push), [`terraform`] (what a plan costs beside Terraform). Apart from these: [`soak`] (minutes of faults, judged).
+//! a core of their own), [`table`], [`idle`] (streams that say nothing), [`line`] (a push), [`terraform`] (what a plan costs beside Terraform),
+//! [`fleet`] (a thousand environments). Apart from these: [`soak`] (minutes of faults, judged).
 
 #![expect(clippy::unwrap_used, reason = "a figure that cannot be measured is reported by how it failed")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the same")]
@@ -18,6 +19,7 @@
 mod client;
 mod cores;
 mod figures;
+mod fleet;
 mod floor;
 mod gateway;
 mod http1;
@@ -66,6 +68,10 @@ fn main() -> ExitCode {
     if plan.measures(Part::Terraform) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         show(&plan, Part::Terraform, &runtime.block_on(Box::pin(terraform::measure())));
+    }
+    if plan.measures(Part::Fleet) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        show(&plan, Part::Fleet, &runtime.block_on(Box::pin(fleet::measure())));
     }
     ExitCode::SUCCESS
 }

@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     /// Short turns, of which nothing is written down.
     #[arg(long)]
     quick: bool,
-    /// Parts (gateway, idle-streams, push, terraform), or loads by how their name begins.
+    /// Parts (gateway, idle-streams, push, terraform, fleet), or loads by how their name begins.
     #[arg(long, value_delimiter = ',', value_parser = part_or_load, value_name = "NAME,…")]
     only: Vec<String>,
 }
@@ -47,8 +47,9 @@ fn minutes(text: &str) -> Result<Duration, String> {
 }
 
 fn part_or_load(name: &str) -> Result<String, String> {
-    let is_part =
-        [Part::Gateway, Part::Idle, Part::Push, Part::Terraform].iter().any(|part| part.name() == name);
+    let is_part = [Part::Gateway, Part::Idle, Part::Push, Part::Terraform, Part::Fleet]
+        .iter()
+        .any(|part| part.name() == name);
     let loads = || workload::ALL.iter().map(|load| load.name);
     if is_part || loads().any(|load| load.starts_with(name)) {
         return Ok(name.to_owned());
@@ -67,6 +68,8 @@ pub(crate) enum Part {
     Push,
     /// What a plan costs beside Terraform.
     Terraform,
+    /// What a thousand environments cost.
+    Fleet,
 }
 
 impl Part {
@@ -77,6 +80,7 @@ impl Part {
             Self::Idle => "idle-streams",
             Self::Push => "push",
             Self::Terraform => "terraform",
+            Self::Fleet => "fleet",
         }
     }
 }
@@ -110,11 +114,11 @@ impl Plan {
     pub(crate) fn measures(&self, part: Part) -> bool {
         match part {
             Part::Gateway => {
-                let others = [Part::Idle, Part::Push, Part::Terraform];
+                let others = [Part::Idle, Part::Push, Part::Terraform, Part::Fleet];
                 let is_other = |name: &String| others.iter().any(|part| name == part.name());
                 self.only.is_empty() || !self.only.iter().all(is_other)
             }
-            Part::Idle | Part::Push | Part::Terraform => {
+            Part::Idle | Part::Push | Part::Terraform | Part::Fleet => {
                 (self.only.is_empty() && !self.is_quick) || self.names(part)
             }
         }
