@@ -53,7 +53,7 @@ pub struct RolloutStep {
 
 /// What a strategy came to when a rollout began: steps, and nothing that had to be known of the strategy. A rollout without steps is
 /// promoted at once.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Traffic {
     /// The strategy's name, for people. A name and no more, so that a record outlives its strategies.
