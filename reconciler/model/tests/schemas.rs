@@ -285,7 +285,7 @@ fn what_the_schema_offers_is_served() {
     let mut plain = declaration();
     plain["environments"][0]["rollout"] = json!({"strategy": "all_at_once"});
     let kinds = [
-        (repository(), Declaration::schema(&[]), vec![declaration(), with_linear, plain]),
+        (repository(), Declaration::schema(&KINDS), vec![declaration(), with_linear, plain]),
         (daemon(), Bootstrap::schema(), vec![settings()]),
     ];
     for (kind, schema, documents) in kinds {
