@@ -15,6 +15,7 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use moorline_admin::{Attestation, Candidate, Generation, Origin, Weight};
 use moorline_config::Config;
+use moorline_daemon::clock;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -89,9 +90,9 @@ impl Fleet {
             .documents
             .iter()
             .enumerate()
-            .map(|(number, document)| (path(number), document.to_string().into()))
+            .map(|(number, document)| (path(number), document.to_string()))
             .collect();
-        files.insert("moorline.yaml".to_owned(), declaration.to_string().into());
+        files.insert("moorline.yaml".to_owned(), declaration.to_string());
         self.repository.push(&files, message)
     }
 
@@ -170,7 +171,7 @@ impl Standin {
         let digest = Config::from_value("document", document).unwrap().digest();
         let commit =
             headers.get("moorline-commit").and_then(|commit| commit.to_str().ok()).map(str::to_owned);
-        let (generation, since) = (Generation(self.generation), Timestamp::now());
+        let (generation, since) = (Generation(self.generation), clock::now());
         Attestation { digest, commit, generation, since, origin: Origin::Git, actor: None, reason: None }
     }
 
@@ -250,7 +251,7 @@ async fn promote(State(gateways): State<Gateways>, headers: HeaderMap) -> Respon
 
 async fn stats(State(gateways): State<Gateways>, headers: HeaderMap) -> Response {
     gateways.at(&headers, |gateway| {
-        let now = Timestamp::now();
+        let now = clock::now();
         let nothing = moorline_admin::Usage::default();
         let generation = gateway.generation;
         Json(json!({"generation": generation, "since": now, "until": now, "total": nothing})).into_response()

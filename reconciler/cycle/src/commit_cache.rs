@@ -68,9 +68,8 @@ impl CommitCache {
     }
 
     pub(crate) fn keep_declaration(&self, commit: &CommitId, declaration: &Arc<Declaration>) {
-        self.with(|known| {
-            keep(&mut known.declarations, DECLARATIONS_MAX, commit.clone(), Arc::clone(declaration))
-        });
+        let (commit, declaration) = (commit.clone(), Arc::clone(declaration));
+        self.with(|known| keep(&mut known.declarations, DECLARATIONS_MAX, commit, declaration));
     }
 
     pub(crate) fn desired(&self, place: &DesiredKey) -> Option<Desired> {

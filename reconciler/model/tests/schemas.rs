@@ -272,7 +272,7 @@ fn texts(value: &Value, at: &str, into: &mut Vec<(String, String)>) {
             all.iter().enumerate().for_each(|(index, below)| texts(below, &format!("{at}/{index}"), into));
         }
         Value::Object(all) => {
-            all.iter().for_each(|(name, below)| texts(below, &format!("{at}/{name}"), into))
+            all.iter().for_each(|(name, below)| texts(below, &format!("{at}/{name}"), into));
         }
         _ => {}
     }

@@ -13,18 +13,18 @@ use moorline_record::{HandOverError, IntentError, StoreError};
 
 /// A problem that is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem(moorline_api::Problem);
+pub(crate) struct Problem(Box<moorline_api::Problem>);
 
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
-        Self(moorline_api::Problem {
+        Self(Box::new(moorline_api::Problem {
             kind: format!("urn:moorline:problem:{kind}"),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
             mistakes: Vec::new(),
             gate: None,
-        })
+        }))
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -78,14 +78,15 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", detail)
     }
 
-    /// A wish that makes no sense as things stand, or that a gate refuses.
+    /// A request that makes no sense as things stand, or that a gate refuses.
     pub(crate) fn refused(environment: &EnvironmentName, refusal: &Refusal) -> Self {
         let detail = format!(
             "{environment}: {}; `moorline status {environment}` shows how it stands",
             refusal.message
         );
-        let Self(problem) = Self::new(StatusCode::CONFLICT, refusal.kind, "Refused", detail);
-        Self(moorline_api::Problem { gate: refusal.gate.map(str::to_owned), ..problem })
+        let mut problem = Self::new(StatusCode::CONFLICT, refusal.kind, "Refused", detail);
+        problem.0.gate = refusal.gate.map(str::to_owned);
+        problem
     }
 
     pub(crate) fn owned_by_another(detail: impl Into<String>) -> Self {
@@ -106,9 +107,10 @@ impl Problem {
             1 => "the document has a mistake; nothing was changed".to_owned(),
             count => format!("the document has {count} mistakes; nothing was changed"),
         };
-        let Self(problem) =
+        let mut problem =
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", "Invalid document", detail);
-        Self(moorline_api::Problem { mistakes, ..problem })
+        problem.0.mistakes = mistakes;
+        problem
     }
 
     pub(crate) fn too_many(detail: impl Into<String>) -> Self {

@@ -31,13 +31,16 @@ const ABOUT: About = About {
     ],
 };
 
+/// Writes an endpoint into the description of the API.
+type Describe = Box<dyn Fn(&mut OpenApi)>;
+
 struct Route {
     method: Method,
     path: &'static str,
     access: Access,
     handler: MethodRouter<Arc<App>>,
     /// Writes it into the description of the API, if it is part of that.
-    describe: Option<Box<dyn Fn(&mut OpenApi)>>,
+    describe: Option<Describe>,
 }
 
 /// A route that is no part of the API.

@@ -271,7 +271,7 @@ impl World {
             if let Some(head) = new_head {
                 fast_forward_all(&around, &daemon, &head).await.unwrap();
             }
-            cycle.run().await
+            Box::pin(cycle.run()).await
         });
         let inside = Arc::into_inner(around.0).unwrap();
         *self = inside.into_inner().unwrap();

@@ -22,7 +22,7 @@ fn aged(seconds: i64) -> EnvironmentState {
 async fn stored(path: &std::path::Path) -> EnvironmentState {
     let other = Record::open(&format!("sqlite:{}", path.display())).await.unwrap();
     let (found, all) = (other.load(&prod()).await.unwrap().unwrap().0, other.environments().await.unwrap());
-    assert_eq!(all, [found.clone()]);
+    assert_eq!(all, std::slice::from_ref(&found));
     other.close().await;
     found
 }
