@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::daemon::Daemon;
-use crate::declared;
+use crate::declared::{self, CALLER_KEY};
 use crate::gateway::ADMIN_TOKEN;
 use crate::repository::{Files, Repository};
 use crate::tasks::Tasks;
@@ -70,12 +70,14 @@ impl Fleet {
             .route("/admin/v1/candidate", any(candidate))
             .route("/admin/v1/candidate/promote", any(promote))
             .route("/admin/v1/stats", get(stats))
+            .route("/v1/chat/completions", post(completion))
             .with_state(gateways.clone());
         let tasks = Tasks::new();
         tasks.spawn(async move { drop(axum::serve(listener, router).await) });
         let repository = Repository::init(&folder.join("deploy.git"));
         let mut daemon = Daemon::new(folder, "moorlined", repository.path());
         daemon.set("GATEWAY_TOKEN", ADMIN_TOKEN);
+        daemon.set("CALLER_KEY", CALLER_KEY);
         daemon.set("RUST_LOG", "info");
         daemon.settings["repository"]["poll"] = json!("30s");
         let document = declared::document("http://127.0.0.1:1/v1");
@@ -106,7 +108,11 @@ impl Fleet {
             },
             "schedule": {"drift": "30s"},
             "rollout": {"strategy": "all_at_once"},
-            "verify": {"window": "1s", "min_requests": 1, "probes": []},
+            "verify": {
+                "window": "1s",
+                "min_requests": 0,
+                "probes": [{"model": "small", "prompt": "ping", "key": "env:CALLER_KEY"}],
+            },
         })
     }
 
@@ -157,11 +163,11 @@ impl Gateways {
     }
 
     /// Does something to the gateway that was asked.
-    fn at<T>(&self, headers: &HeaderMap, work: impl FnOnce(&mut Standin) -> T) -> T {
+    fn at<T>(&self, headers: &HeaderMap, work: impl FnOnce(&mut Standin, &str) -> T) -> T {
         let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
         let mut known = self.known();
         known.calls += 1;
-        work(known.by_host.entry(host).or_default())
+        work(known.by_host.entry(host.clone()).or_default(), &host)
     }
 }
 
@@ -175,11 +181,11 @@ impl Standin {
         Attestation { digest, commit, generation, since, origin: Origin::Git, actor: None, reason: None }
     }
 
-    fn status(&self) -> Response {
+    fn status(&self, host: &str) -> Response {
         let stable = self.stable.as_ref().map(|(attestation, _)| attestation);
         let candidate = self.candidate.as_ref().map(|(candidate, _)| candidate);
         Json(json!({
-            "instance": "stand-in", "version": "0", "started": Timestamp::UNIX_EPOCH, "stable": stable,
+            "instance": "stand-in", "endpoint": format!("http://{host}"), "version": "0", "started": Timestamp::UNIX_EPOCH, "stable": stable,
             "candidate": candidate,
         }))
         .into_response()
@@ -187,7 +193,7 @@ impl Standin {
 }
 
 async fn status(State(gateways): State<Gateways>, headers: HeaderMap) -> Response {
-    gateways.at(&headers, |gateway| gateway.status())
+    gateways.at(&headers, |gateway, host| gateway.status(host))
 }
 
 async fn config(
@@ -196,12 +202,12 @@ async fn config(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    gateways.at(&headers, |gateway| {
+    gateways.at(&headers, |gateway, host| {
         if method == http::Method::PUT {
             let document = serde_json::from_slice(&body).unwrap();
             gateway.stable = Some((gateway.attest(&headers, &document), document));
             gateway.candidate = None;
-            return gateway.status();
+            return gateway.status(host);
         }
         match &gateway.stable {
             Some((attestation, document)) => {
@@ -224,14 +230,14 @@ async fn candidate(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    gateways.at(&headers, |gateway| {
+    gateways.at(&headers, |gateway, host| {
         if method == http::Method::DELETE {
             gateway.candidate = None;
-            return gateway.status();
+            return gateway.status(host);
         }
         let document: Value = serde_json::from_slice(&body).unwrap();
         let attestation = gateway.attest(&headers, &document);
-        let weight: Weight = serde_json::from_value(json!(0)).unwrap();
+        let weight: Weight = serde_json::from_value(json!("0%")).unwrap();
         let candidate = Candidate { attestation, weight };
         let mut answer = serde_json::to_value(&candidate).unwrap();
         answer["probe_key"] = json!("pin");
@@ -241,19 +247,27 @@ async fn candidate(
 }
 
 async fn promote(State(gateways): State<Gateways>, headers: HeaderMap) -> Response {
-    gateways.at(&headers, |gateway| {
+    gateways.at(&headers, |gateway, host| {
         if let Some((candidate, document)) = gateway.candidate.take() {
             gateway.stable = Some((candidate.attestation, document));
         }
-        gateway.status()
+        gateway.status(host)
     })
 }
 
 async fn stats(State(gateways): State<Gateways>, headers: HeaderMap) -> Response {
-    gateways.at(&headers, |gateway| {
+    gateways.at(&headers, |gateway, _| {
         let now = clock::now();
         let nothing = moorline_admin::Usage::default();
         let generation = gateway.generation;
         Json(json!({"generation": generation, "since": now, "until": now, "total": nothing})).into_response()
     })
+}
+
+/// The answer to a probe.
+async fn completion() -> Json<Value> {
+    Json(json!({
+        "id": "c", "object": "chat.completion", "created": 0, "model": "small",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "pong"}, "finish_reason": "stop"}],
+    }))
 }

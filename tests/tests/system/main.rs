@@ -15,6 +15,7 @@ mod cli;
 mod crash;
 mod envelope;
 mod first_hour;
+mod fleet;
 mod heal;
 mod leadership;
 mod line;

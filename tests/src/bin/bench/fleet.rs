@@ -68,7 +68,7 @@ async fn in_sync(fleet: &Fleet) {
     let api = fleet.daemon.api();
     let deadline = Instant::now() + Duration::from_secs(600);
     loop {
-        let well = sum(&api, "moorline_environment_status", "word=\"in_sync\"").await;
+        let well = sum(&api, "moorline_environment_status", "word=\"in sync\"").await;
         if well >= ENVIRONMENTS as f64 {
             return;
         }
