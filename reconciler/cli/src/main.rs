@@ -8,6 +8,11 @@ use clap::error::ErrorKind;
 use moorline::{self as cli, Cli, Exit};
 use tracing_subscriber::EnvFilter;
 
+// A declaration of many environments is parsed on whichever blocking thread is free. The system's allocator keeps for each
+// thread what that needed; this one gives it back.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let arguments = match Cli::try_parse() {
         Ok(arguments) => arguments,

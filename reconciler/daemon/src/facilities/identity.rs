@@ -12,7 +12,7 @@ use moorline_source::{ReadError, Repository};
 use sha2::{Digest as _, Sha256};
 
 /// Commits whose identities are remembered; looking one up reads every file of the directory.
-const REMEMBERED_MAX: usize = 64;
+const REMEMBERED_MAX: usize = 4096;
 
 /// Identities worked out so far.
 #[derive(Debug, Default)]
