@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use moorline_admin::{Attestation, Candidate, Generation, Origin, Weight};
@@ -18,6 +20,8 @@ use moorline_config::Config;
 use moorline_daemon::clock;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
 
 use crate::daemon::Daemon;
 use crate::declared::{self, CALLER_KEY};
@@ -38,6 +42,8 @@ struct Known {
 #[derive(Debug, Clone, Default)]
 struct Standin {
     generation: u64,
+    /// Tells who follows it that a document changed.
+    changed: watch::Sender<u64>,
     stable: Option<(Attestation, Value)>,
     candidate: Option<(Candidate, Value)>,
 }
@@ -70,6 +76,7 @@ impl Fleet {
             .route("/admin/v1/candidate", any(candidate))
             .route("/admin/v1/candidate/promote", any(promote))
             .route("/admin/v1/stats", get(stats))
+            .route("/admin/v1/events", get(events))
             .route("/v1/chat/completions", post(completion))
             .with_state(gateways.clone());
         let tasks = Tasks::new();
@@ -130,6 +137,17 @@ impl Fleet {
         stable.map(|(attestation, _)| attestation.digest.to_string())
     }
 
+    /// Somebody puts a document on an environment's gateway by hand.
+    pub fn edit(&self, number: usize, model: &str) {
+        let mut document = self.documents[number].clone();
+        declared::aim(&mut document, model);
+        let mut known = self.gateways.known();
+        let gateway = known.by_host.entry(self.host(number)).or_default();
+        let mut attestation = gateway.attest(&HeaderMap::new(), &document);
+        attestation.origin = Origin::Manual;
+        gateway.stable = Some((attestation, document));
+    }
+
     /// How many gateways serve something.
     #[must_use]
     pub fn serving(&self) -> usize {
@@ -174,6 +192,7 @@ impl Gateways {
 impl Standin {
     fn attest(&mut self, headers: &HeaderMap, document: &Value) -> Attestation {
         self.generation += 1;
+        self.changed.send_replace(self.generation);
         let digest = Config::from_value("document", document).unwrap().digest();
         let commit =
             headers.get("moorline-commit").and_then(|commit| commit.to_str().ok()).map(str::to_owned);
@@ -262,6 +281,16 @@ async fn stats(State(gateways): State<Gateways>, headers: HeaderMap) -> Response
         let generation = gateway.generation;
         Json(json!({"generation": generation, "since": now, "until": now, "total": nothing})).into_response()
     })
+}
+
+/// Events come as a gateway sends them, with a comment while nothing happens.
+async fn events(State(gateways): State<Gateways>, headers: HeaderMap) -> Response {
+    let changed = gateways.at(&headers, |gateway, _| gateway.changed.subscribe());
+    let events = WatchStream::from_changes(changed).map(|generation| {
+        let (stable, candidate) = (Some(Generation(generation)), None);
+        sse::Event::default().json_data(moorline_admin::Event::ConfigChanged { stable, candidate })
+    });
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
 /// The answer to a probe.

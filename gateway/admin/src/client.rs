@@ -8,14 +8,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use moorline_config::{Digest, Secret};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use crate::events::FOLLOWED_MAX;
 use crate::{
-    AdminError, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Failure, Generation, Origin,
+    AdminError, Candidate, CandidateStaged, ConfigPlan, EffectiveConfig, Events, Failure, Generation, Origin,
     Problem, Server, Stats, Status, Validation, Weight,
 };
 
@@ -161,28 +162,38 @@ impl Service {
         headers: HeaderMap,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<Answer, AdminError> {
-        let mut request = self.http.request(method.clone(), url.clone()).headers(headers);
+        let answer = self.open(method.clone(), url.clone(), headers, body, CALL_TIMEOUT).await?;
+        self.read(method, url, answer).await
+    }
+
+    /// Sends a request and waits for the head of its answer. All of the answer may take until `deadline`.
+    async fn open(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<&(impl Serialize + Sync)>,
+        deadline: Duration,
+    ) -> Result<Response, AdminError> {
+        let mut request = self.http.request(method.clone(), url.clone()).headers(headers).timeout(deadline);
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
         if let Some(body) = body {
             request = request.json(body);
         }
-        let unreachable =
-            // The address is said once, before it.
-            |source: reqwest::Error| AdminError::Unreachable {
-                method: method.clone(),
-                url: Box::new(url.clone()),
-                source: source.without_url(),
-            };
-        let mut answer = request.send().await.map_err(unreachable)?;
-        let status = answer.status();
-        let server = Server::of(answer.headers());
-        if let Some(found) = server.filter(|found| !self.servers.contains(found)) {
-            return Err(AdminError::Misdirected { url: Box::new(url), found });
+        let answer = request.send().await.map_err(|source| unreachable(&method, &url, source))?;
+        match Server::of(answer.headers()).filter(|found| !self.servers.contains(found)) {
+            Some(found) => Err(AdminError::Misdirected { url: Box::new(url), found }),
+            None => Ok(answer),
         }
+    }
+
+    /// Reads an answer to its end.
+    async fn read(&self, method: Method, url: Url, mut answer: Response) -> Result<Answer, AdminError> {
+        let (status, server) = (answer.status(), Server::of(answer.headers()));
         let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|source| unreachable(&method, &url, source))? {
             if bytes.len() + chunk.len() > BODY_BYTES_MAX {
                 let detail = format!("the answer is longer than {BODY_BYTES_MAX} bytes");
                 return Err(AdminError::Unreadable { method, url: Box::new(url), detail });
@@ -191,6 +202,15 @@ impl Service {
         }
         let answer = Answer { status, server, bytes };
         if status.is_success() { Ok(answer) } else { Err(refused(method, url, status, &answer.bytes)) }
+    }
+}
+
+/// The error names the address once, before its cause.
+fn unreachable(method: &Method, url: &Url, source: reqwest::Error) -> AdminError {
+    AdminError::Unreachable {
+        method: method.clone(),
+        url: Box::new(url.clone()),
+        source: source.without_url(),
     }
 }
 
@@ -359,6 +379,27 @@ impl Client {
             Err(error) if error.problem().is_some_and(|problem| problem.is("not-found")) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Follows the events from now on. The stream has a connection of its own.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; `unavailable` when the gateway has as many listeners as it takes.
+    pub async fn events(&self) -> Result<Events, AdminError> {
+        let (service, url) = (&self.service, self.service.url("/admin/v1/events"));
+        let opening = service.open(Method::GET, url.clone(), HeaderMap::new(), NOTHING, FOLLOWED_MAX);
+        let Ok(opened) = tokio::time::timeout(CALL_TIMEOUT, opening).await else {
+            let detail = format!("the stream did not begin within {} s", CALL_TIMEOUT.as_secs());
+            return Err(AdminError::Unreadable { method: Method::GET, url: Box::new(url), detail });
+        };
+        let answer = opened?;
+        if !answer.status().is_success() {
+            let refused = tokio::time::timeout(CALL_TIMEOUT, service.read(Method::GET, url.clone(), answer));
+            let status = StatusCode::GATEWAY_TIMEOUT.as_u16();
+            let unread = || AdminError::Foreign { url: Box::new(url.clone()), status };
+            return Err(refused.await.ok().and_then(Result::err).unwrap_or_else(unread));
+        }
+        Ok(Events::new(answer, Box::new(url)))
     }
 
     /// Stops accepting and finishes what runs.

@@ -315,6 +315,8 @@ pub trait Store {
 
 /// Notified of cycles as they happen.
 pub trait Listener {
+    /// The gateways of an environment are read, as it is declared here.
+    fn observed(&self, name: &EnvironmentName, declared: &Environment);
     /// What was decided, from what was read.
     fn decided(&self, name: &EnvironmentName, decision: &Decision, read: SituationSnapshot);
     /// The revision in force moved from a commit to a head that declares the same.

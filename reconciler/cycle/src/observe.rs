@@ -57,6 +57,9 @@ impl<W: Facilities> Cycle<'_, W> {
         now: Timestamp,
     ) -> Observed<W::Gateway> {
         let expected = expectation(&working.state).map(|expectation| expectation.stable);
+        if let Some(desired) = declared.effective() {
+            self.world.observed(self.name, &desired.environment);
+        }
         let (fleet, replicas) = self.read_replicas(declared, expected).await;
         let recent = match working.state.rollout_under_way() {
             Some(_) => BTreeMap::new(),

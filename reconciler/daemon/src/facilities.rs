@@ -13,6 +13,7 @@ mod terraform;
 use jiff::Timestamp;
 use moorline_config::{Reference, Secret};
 use moorline_cycle::facilities::{Clock, Listener, ResolveError, Secrets};
+use moorline_model::declaration::Environment;
 use moorline_model::{CommitId, EnvironmentName, Revision, RolloutId};
 use moorline_plan::decide::Decision;
 use moorline_plan::gates::SituationSnapshot;
@@ -42,6 +43,10 @@ impl Secrets for Shared {
 }
 
 impl Listener for Shared {
+    fn observed(&self, name: &EnvironmentName, declared: &Environment) {
+        self.followers.follow(name, declared, self);
+    }
+
     fn decided(&self, name: &EnvironmentName, _decision: &Decision, read: SituationSnapshot) {
         self.explanations.note(name, read);
     }

@@ -3,7 +3,6 @@
 //! It wakes when its bell is rung or its next check is due. A cycle that moved something is followed by another at
 //! once; a cycle that failed is followed by another after a growing pause. The keeper decides nothing.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,19 +16,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::shared::Shared;
+use crate::spread::spread;
 
 /// The first pause after a cycle that failed; doubled for each further one.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause after a cycle that failed.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// The shortest sleep after a cycle in which nothing moved, however tight a schedule is.
+/// The sleep after a cycle in which nothing moved and whose next is overdue.
 const SLEEP_MIN: Duration = Duration::from_millis(100);
 /// The longest sleep: whatever was missed is seen after it.
 const SLEEP_MAX: Duration = Duration::from_secs(300);
 /// Sleeps longer than this are spread.
 const SPREAD_FROM: Duration = Duration::from_secs(5);
-/// Most of a sleep that is left out.
-const SPREAD: f64 = 0.1;
 
 /// A keeper.
 pub struct Keeper {
@@ -122,18 +120,14 @@ fn news(status: Option<&SourceStatus>, name: &EnvironmentName) -> u64 {
     status.map(|status| status.news.of(name)).unwrap_or_default()
 }
 
-/// How long to sleep. A long sleep ends a little early, each time by another part of it, so that environments which began at
-/// the same moment do not look at the same moment for ever.
+/// How long to sleep.
 fn until(time: Timestamp) -> Duration {
     let sleep = Duration::try_from(time.duration_since(clock::now())).unwrap_or_default();
-    let early = if sleep > SPREAD_FROM { sleep.mul_f64(SPREAD * part()) } else { Duration::ZERO };
-    sleep.saturating_sub(early).clamp(SLEEP_MIN, SLEEP_MAX)
-}
-
-/// A number between 0 and 1 by chance; nothing secret hangs on it.
-fn part() -> f64 {
-    let number = RandomState::new().hash_one(()) >> 32;
-    f64::from(u32::try_from(number).unwrap_or_default()) / f64::from(u32::MAX)
+    if sleep.is_zero() {
+        return SLEEP_MIN;
+    }
+    let sleep = if sleep > SPREAD_FROM { spread(sleep) } else { sleep };
+    sleep.min(SLEEP_MAX)
 }
 
 #[cfg(test)]
@@ -150,5 +144,10 @@ mod tests {
         assert!(sleep(3) > Duration::from_millis(2500), "a short one is what was asked for");
         assert_eq!(sleep(36_000), SLEEP_MAX);
         assert_eq!(sleep(-1), SLEEP_MIN);
+        let soon = until(clock::now() + jiff::SignedDuration::from_millis(20));
+        assert!(
+            soon <= Duration::from_millis(20),
+            "a hold that ends in 20 ms is not looked at after 100: {soon:?}"
+        );
     }
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::explanations::Explanations;
 use crate::facilities::{AwsMemory, Checkouts, Connections, Identities};
+use crate::followers::Followers;
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
 use crate::turns::Turns;
@@ -30,6 +31,8 @@ pub struct Shared {
     pub runner: Arc<dyn Runner>,
     /// Connections of gateways.
     pub connections: Connections,
+    /// Who follows the gateways' events.
+    pub followers: Followers,
     /// Who resolves references.
     pub secrets: Secrets,
     /// The daemon's working folder.

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::bell::Bells;
 use crate::explanations::Explanations;
 use crate::facilities::{AwsMemory, Checkouts, Connections, Identities};
+use crate::followers::Followers;
 use crate::manager::Manager;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -129,6 +130,7 @@ pub(crate) async fn start(
         declaration_path: bootstrap.repository.path.clone(),
         runner: Arc::new(EmbeddedRunner::default()),
         connections: Connections::default(),
+        followers: Followers::new(bells.clone(), tasks.clone(), cancel.clone()),
         secrets: secrets.clone(),
         work_dir,
         mirror: bootstrap.terraform.mirror.as_ref().map(PathBuf::from),

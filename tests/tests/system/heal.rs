@@ -85,3 +85,13 @@ async fn what_terraform_owns_is_planned_and_applied_at_the_commit_in_force() {
     let acted: Vec<_> = audit[before..].iter().map(String::as_str).collect();
     assert_eq!(acted[..4], ["heal", "terraform.plan", "terraform.apply", "document.put"], "{acted:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_by_hand_is_found_through_the_gateways_events_long_before_the_schedule() {
+    let mut world = World::new().await;
+    world.declaration["environments"][0]["drift"]["heal"] = json!([]);
+    world.declaration["environments"][0]["schedule"]["drift"] = json!("1h");
+    world.settle().await;
+    world.gateways[1].edit(|document| document["location"] = json!("elsewhere")).await;
+    world.when("it drifts", |environment| environment["drift"]["open"] == 1).await;
+}

@@ -16,6 +16,8 @@ const COMMITS: usize = 20;
 const MANY: usize = 1000;
 const CYCLES: &str = "moorline_cycle_seconds_count";
 const WRITES: &str = "moorline_record_writes_total";
+/// Documents that somebody changes by hand.
+const EDITS: usize = 20;
 /// How long nothing happens.
 const IDLE: Duration = Duration::from_secs(120);
 
@@ -35,6 +37,7 @@ pub(crate) async fn measure() -> String {
     let rss_before = rss(&fleet);
     many(&mut fleet).await;
     let rss_after = rss(&fleet);
+    let noticed = edits(&fleet).await;
     let page = fleet.daemon.api().text("/metrics").await.unwrap_or_default().len();
     format!(
         "### A fleet of {ENVIRONMENTS} environments\n\n\
@@ -46,6 +49,7 @@ pub(crate) async fn measure() -> String {
          | nothing happens (poll 30 s, drift 30 s): share of one core | {:.1} % |\n\
          | writes of the record meanwhile, a minute; 12 of them are the lease's | {:.1} |\n\
          | memory (RSS), before and after {MANY} further commits | {:.0} MiB, {:.0} MiB |\n\
+         | a document changed by hand at a gateway, until its drift is confirmed: median and slowest of {} | {}, {} |\n\
          | `/metrics` | {:.1} MB |\n",
         first.as_secs_f64(),
         Duration::from_micros(cpu_first).as_secs_f64(),
@@ -59,6 +63,9 @@ pub(crate) async fn measure() -> String {
         idle.writes_a_minute,
         rss_before,
         rss_after,
+        noticed.count(),
+        ms(noticed.percentile(50)),
+        ms(noticed.percentile(100)),
         page as f64 / 1e6,
     )
 }
@@ -138,6 +145,25 @@ async fn many(fleet: &mut Fleet) {
         until("the gateway serves it", look).await;
     }
     in_sync(fleet).await;
+}
+
+/// Documents that somebody changes by hand, each noticed through its gateway's events: the schedule comes every 30 s.
+async fn edits(fleet: &Fleet) -> Figures {
+    let api = fleet.daemon.api();
+    let mut noticed = Vec::new();
+    for number in 0..EDITS {
+        let path = format!("/environments/{}/drift", moorline_tests::fleet::name(number * 41));
+        let began = Instant::now();
+        fleet.edit(number * 41, "by-hand");
+        let look = async || {
+            let found = api.read(&path).await?;
+            let findings = found["drift"].as_array()?;
+            findings.iter().any(|finding| finding["state"] == "open").then_some(())
+        };
+        until("the drift is confirmed", look).await;
+        noticed.push(began.elapsed());
+    }
+    Figures::of(noticed)
 }
 
 /// The daemon's resident memory in MiB.

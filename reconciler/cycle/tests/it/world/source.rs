@@ -7,7 +7,7 @@ use moorline_cycle::facilities::{
     AwsReads, Clock, Listener, ResolveError, Run, RunFailed, Secrets, Source, Unreadable,
 };
 use moorline_model::config::{Reference, Secret};
-use moorline_model::declaration::{Aws, ChannelKind, Terraform};
+use moorline_model::declaration::{Aws, ChannelKind, Environment, Terraform};
 use moorline_model::drift::Finding;
 use moorline_model::{CommitId, EnvironmentName, Revision, RolloutId};
 use moorline_plan::Decision;
@@ -117,6 +117,8 @@ impl AwsReads for Around {
 }
 
 impl Listener for Around {
+    fn observed(&self, _name: &EnvironmentName, _declared: &Environment) {}
+
     fn decided(&self, _name: &EnvironmentName, decision: &Decision, _read: SituationSnapshot) {
         self.world().decided = Some(decision.clone());
     }
