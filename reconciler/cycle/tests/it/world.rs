@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use moorline_cycle::fast_forward::fast_forward_all;
-use moorline_cycle::{Cache, Cycle as Shipped, Head, News, SourceStatus};
+use moorline_cycle::{Cache, Cycle as Shipped, Head, News, Requeue, SourceStatus};
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::declaration::Declaration;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
@@ -71,6 +71,8 @@ pub(crate) enum Crash {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) now: Timestamp,
+    /// When the last cycle wants the next.
+    pub(crate) next: Timestamp,
     pub(crate) state: EnvironmentState,
     /// What commits declare from now on.
     pub(crate) options: Value,
@@ -164,6 +166,7 @@ impl World {
         let replica = |name: &str| Replica::new(format!("http://{name}:8788"), now);
         Self {
             now,
+            next: now,
             state: EnvironmentState::new("prod".parse().unwrap()),
             options: json!({}),
             commits: BTreeMap::new(),
@@ -277,7 +280,13 @@ impl World {
         *self = inside.into_inner().unwrap();
         let decision = self.decided.take().unwrap();
         match ran {
-            Ok(_) => Cycle::Took(decision),
+            Ok(next) => {
+                self.next = match next {
+                    Requeue::Now => self.now,
+                    Requeue::At(at) | Requeue::AtFetch(at) => at,
+                };
+                Cycle::Took(decision)
+            }
             // The only errors here are the deaths that a script asks for.
             Err(_) => {
                 // What was kept in memory is gone with the daemon.

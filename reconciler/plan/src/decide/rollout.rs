@@ -73,7 +73,8 @@ fn stopped(state: &EnvironmentState, rollout: &Rollout) -> Option<Decision> {
     }
 }
 
-/// The newer commit that takes its place, if one does.
+/// The newer commit that takes its place, if one does. A commit that declares the same here takes nothing's place: else every
+/// commit for another environment would begin the watch on this one anew, and in a busy repository none would ever end.
 fn newer<'a>(
     state: &EnvironmentState,
     rollout: &Rollout,
@@ -84,8 +85,10 @@ fn newer<'a>(
     let commit = &head.revision.commit;
     // What was the head when a heal began has had its turn.
     let was_head = matches!(&rollout.kind, RolloutKind::Heal { head, .. } if head.as_ref() == Some(commit));
+    let declares_the_same = situation.current.is_some_and(|current| head.declares_as(current));
     let is_newer = *commit != rollout.revision.commit
         && !was_head
+        && !declares_the_same
         && rollout.phase.may_be_superseded()
         && first_closed(Stage::Supersede, &GateInput::new(state, situation, &[], now).about(head)).is_none();
     is_newer.then_some(&head.revision)

@@ -102,6 +102,22 @@ fn a_newer_commit_supersedes_unless_it_is_held_or_something_is_applied() {
 }
 
 #[test]
+fn a_commit_that_declares_the_same_here_supersedes_nothing() {
+    let (current, mut head) = (declared("c2", &json!({})), declared("c2", &json!({})));
+    head.revision = crate::sample::revision("c3");
+    let replicas = [];
+    let is_superseded = |head: &Desired| {
+        let situation =
+            Situation { head: Some(Ok(head)), current: Some(&current), ..situation(head, &replicas) };
+        let state = rolling(&in_force("c1"), &current, Phase::Baking);
+        matches!(decide(&state, &situation, now()), Decision::Supersede { .. })
+    };
+    assert!(!is_superseded(&head));
+    head.policies.push("policies".to_owned());
+    assert!(is_superseded(&head));
+}
+
+#[test]
 fn after_the_document_terraform_is_undone_where_an_earlier_rollout_left_it_changed() {
     // c2 applied Terraform and was superseded before its document went further.
     let desired = declared("c3", &json!({"terraform": {"directory": "infra"}}));
