@@ -16,10 +16,11 @@ use crate::desired::Declared;
 use crate::facilities::Facilities;
 use crate::failpoint;
 use crate::observe::{Observed, next_check};
+use crate::verify::next_look;
 use crate::working_state::WorkingState;
 
-/// The pause between two cycles while a rollout is verified.
-const VERIFY_EVERY: SignedDuration = SignedDuration::from_millis(500);
+/// The pause before a phase is looked at again that could not be verified now.
+const VERIFY_AGAIN_AFTER: SignedDuration = SignedDuration::from_millis(500);
 
 impl<W: Facilities> Cycle<'_, W> {
     /// Records the cycle: state, history, messages, intents and the journal line's end, all or nothing.
@@ -145,7 +146,10 @@ fn next<G>(
     let mut at = check.unwrap_or_else(|| after(SignedDuration::from_secs(30)));
     match decision {
         Decision::Wait { until, .. } => at = until.map_or(at, |until| at.min(until)),
-        Decision::Verify => at = at.min(after(VERIFY_EVERY)),
+        Decision::Verify => {
+            let next = state.rollout_under_way().and_then(next_look).filter(|next| *next > now);
+            at = at.min(next.unwrap_or_else(|| after(VERIFY_AGAIN_AFTER)));
+        }
         // A step that failed is tried again when the rollout says so, and not at once.
         _ => match state.rollout_under_way().and_then(|rollout| rollout.retry_at) {
             Some(retry_at) if retry_at > now => at = at.min(retry_at),

@@ -7,7 +7,7 @@
 mod probe;
 mod sample;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use moorline_config::{Config, Duration};
 use moorline_model::rollout::{Evidence, Phase, Rollout};
 use moorline_plan::verify::{Observation, Sample, judge};
@@ -44,9 +44,7 @@ pub(crate) async fn verify<W: Facilities>(
     if !matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Baking) {
         return None;
     }
-    let last = rollout.evidence.as_ref().filter(|evidence| evidence.phase == rollout.phase);
-    let is_recent = |last: &Evidence| now.duration_since(last.at) < spacing(time_of_verdict(rollout));
-    if trigger == VerifyTrigger::Periodic && last.is_some_and(is_recent) {
+    if trigger == VerifyTrigger::Periodic && next_look(rollout).is_some_and(|next| now < next) {
         return None;
     }
     let document = document?;
@@ -83,6 +81,19 @@ pub(crate) async fn verify<W: Facilities>(
     Some(judge(&rollout.verify, hold, &observation, rollout.evidence.as_ref(), now))
 }
 
+/// When the present phase is verified again. `None` when it was not verified yet, which is at once.
+pub(crate) fn next_look(rollout: &Rollout) -> Option<Timestamp> {
+    let last = rollout.evidence.as_ref().filter(|evidence| evidence.phase == rollout.phase)?.at;
+    Some(look_after(last, rollout.phase_since, time_of_verdict(rollout)))
+}
+
+/// The look after one: when the spacing is over, or the moment that the phase's hold or window ends, whichever is first.
+fn look_after(last: Timestamp, phase_since: Timestamp, whole: Duration) -> Timestamp {
+    let spaced = last.checked_add(spacing(whole)).unwrap_or(Timestamp::MAX);
+    let end = phase_since.checked_add(whole.get()).unwrap_or(Timestamp::MAX);
+    if last < end { spaced.min(end) } else { spaced }
+}
+
 /// The time that a verdict on the present phase is about.
 fn time_of_verdict(rollout: &Rollout) -> Duration {
     match rollout.phase {
@@ -102,6 +113,17 @@ fn spacing(time_of_verdict: Duration) -> SignedDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hold_that_ends_is_looked_at_in_that_moment_and_not_on_a_grid() {
+        let at = |millis: i64| Timestamp::from_millisecond(millis).unwrap();
+        let after = |last: i64, whole: &str| look_after(at(last), at(0), whole.parse().unwrap());
+        assert_eq!(after(1_000, "2m"), at(7_000));
+        assert_eq!(after(119_300, "2m"), at(120_000), "the end");
+        assert_eq!(after(120_000, "2m"), at(126_000), "requests are still missing");
+        assert_eq!(after(900, "1s"), at(1_000));
+        assert_eq!(after(0, "0s"), at(500), "nothing ends");
+    }
 
     #[test]
     fn a_long_window_is_not_filled_with_probes_and_a_short_one_is_not_missed() {
