@@ -1,6 +1,7 @@
 //! A document that was read, typed and found without mistake.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -8,11 +9,22 @@ use crate::decode::{self, Decoded, Source};
 use crate::{Digest, Document, Mistakes, check};
 
 /// A checked gateway document. Everything after parsing holds this and never a raw document.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Config {
+#[derive(Debug, Clone)]
+pub struct Config(Arc<Checked>);
+
+/// What every clone shares: a daemon holds the documents of a thousand environments in several places.
+#[derive(Debug)]
+struct Checked {
     document: Document,
     value: Value,
     digest: Digest,
+}
+
+/// The same digest is the same document.
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.digest == other.0.digest
+    }
 }
 
 impl Config {
@@ -44,25 +56,25 @@ impl Config {
 
     fn new(decoded: Decoded<Document>) -> Self {
         let digest = Digest::of(&decoded.value);
-        Self { document: decoded.document, value: decoded.value, digest }
+        Self(Arc::new(Checked { document: decoded.document, value: decoded.value, digest }))
     }
 
     /// The document's identity.
     #[must_use]
-    pub const fn digest(&self) -> Digest {
-        self.digest
+    pub fn digest(&self) -> Digest {
+        self.0.digest
     }
 
     /// The document as declared: layered, references unresolved, defaults not filled in.
     #[must_use]
-    pub const fn value(&self) -> &Value {
-        &self.value
+    pub fn value(&self) -> &Value {
+        &self.0.value
     }
 }
 
 impl Deref for Config {
     type Target = Document;
     fn deref(&self) -> &Document {
-        &self.document
+        &self.0.document
     }
 }

@@ -3,7 +3,7 @@
 //! In: a commit, an environment, and the document that Terraform handed over. Out: what is known of them. Only what was
 //! read well is kept: what could not be read may be readable the next time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_config::{Config, Digest};
@@ -12,9 +12,11 @@ use moorline_model::{CommitId, EnvironmentName, Revision};
 use moorline_plan::desired::Desired;
 
 /// Most declarations that are kept: each may declare a thousand environments. With more, all are forgotten and read again.
-const DECLARATIONS_MAX: usize = 8;
-/// Most of what is kept for environments: a few commits of each of a thousand.
+const DECLARATIONS_MAX: usize = 4;
+/// Most environments that anything is kept for.
 const ENVIRONMENTS_MAX: usize = 4096;
+/// Most commits that are kept for an environment: in force, head, and where a rollback goes.
+const COMMITS_MAX: usize = 4;
 /// Most documents that are kept by their digest alone.
 const DOCUMENTS_MAX: usize = 256;
 
@@ -30,7 +32,8 @@ pub struct CommitCache {
 #[derive(Debug, Default)]
 struct CachedCommits {
     declarations: BTreeMap<CommitId, Arc<Declaration>>,
-    desired: BTreeMap<DesiredKey, Desired>,
+    /// The newest last.
+    desired: BTreeMap<EnvironmentName, VecDeque<(DesiredKey, Desired)>>,
     documents: BTreeMap<Digest, Config>,
     /// The environment for which a commit declares a gateway.
     owners: BTreeMap<(CommitId, String), Option<EnvironmentName>>,
@@ -40,15 +43,10 @@ impl CommitCache {
     /// Follows a revision that moved to a head which declares the same for the environment.
     pub(crate) fn fast_forward(&self, name: &EnvironmentName, before: &CommitId, head: &Revision) {
         self.with(|known| {
-            let first = (name.clone(), before.clone(), None);
-            let same = |(key, _): &(&DesiredKey, &Desired)| key.0 == *name && key.1 == *before;
-            let keys: Vec<_> =
-                known.desired.range(first..).take_while(same).map(|(key, _)| key.clone()).collect();
-            for (name, before, handed_over) in keys {
-                let key = (name, before, handed_over);
-                if let Some(desired) = known.desired.remove(&key) {
-                    let desired = Desired { revision: head.clone(), ..desired };
-                    known.desired.insert((key.0, head.commit.clone(), key.2), desired);
+            for (key, desired) in known.desired.get_mut(name).into_iter().flatten() {
+                if key.1 == *before {
+                    key.1 = head.commit.clone();
+                    desired.revision = head.clone();
                 }
             }
         });
@@ -73,11 +71,25 @@ impl CommitCache {
     }
 
     pub(crate) fn desired(&self, place: &DesiredKey) -> Option<Desired> {
-        self.with(|known| known.desired.get(place).cloned())
+        self.with(|known| {
+            let of_environment = known.desired.get(&place.0)?;
+            // Of two that fast-forwarded to one commit the newer counts; they declare the same.
+            of_environment.iter().rev().find(|(key, _)| key == place).map(|(_, desired)| desired.clone())
+        })
     }
 
     pub(crate) fn keep_desired(&self, place: DesiredKey, desired: &Desired) {
-        self.with(|known| keep(&mut known.desired, ENVIRONMENTS_MAX, place, desired.clone()));
+        self.with(|known| {
+            if known.desired.len() >= ENVIRONMENTS_MAX && !known.desired.contains_key(&place.0) {
+                known.desired.clear();
+            }
+            let of_environment = known.desired.entry(place.0.clone()).or_default();
+            of_environment.retain(|(key, _)| *key != place);
+            of_environment.push_back((place, desired.clone()));
+            if of_environment.len() > COMMITS_MAX {
+                of_environment.pop_front();
+            }
+        });
     }
 
     pub(crate) fn document(&self, digest: Digest) -> Option<Config> {

@@ -3,6 +3,8 @@
 //! In: the declaration and the document's files as they stand at the commit, and the document that `terraform apply`
 //! handed over, if it did. Out: [`Desired`], or every mistake with file and line.
 
+use std::sync::Arc;
+
 use moorline_model::config::{Config, Mistakes, Source};
 use moorline_model::declaration::{self, Declaration, Document, Notifications};
 use moorline_model::{EnvironmentName, Revision};
@@ -14,7 +16,7 @@ pub struct Desired {
     /// The commit.
     pub revision: Revision,
     /// The environment as declared there.
-    pub environment: declaration::Environment,
+    pub environment: Arc<declaration::Environment>,
     /// Where notifications go.
     pub notifications: Notifications,
     /// Folders with policies, relative to the repository's root.
@@ -117,7 +119,7 @@ pub fn desired(
         document,
         // Without Terraform there is no tree that could differ, whatever the caller read.
         terraform_tree: environment.terraform.as_ref().and(terraform_tree),
-        environment,
+        environment: Arc::new(environment),
     })
 }
 

@@ -265,7 +265,8 @@ fn nothing_follows_what_differs_is_held_or_is_not_as_it_was_verified() {
     let changes: [(&str, Change); 8] = [
         ("its document", |_, head| head.document = declared("c2", &json!({})).document),
         ("its declaration", |_, head| {
-            head.environment.drift.heal.push(moorline_model::drift::Lane::Gateway);
+            let environment = std::sync::Arc::make_mut(&mut head.environment);
+            environment.drift.heal.push(moorline_model::drift::Lane::Gateway);
         }),
         ("its policies", |_, head| head.policies.push("policies".to_owned())),
         ("its Terraform", |_, head| head.terraform_tree = Some("other".to_owned())),

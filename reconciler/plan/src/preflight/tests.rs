@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 
 use moorline_model::config::Config;
@@ -123,7 +125,8 @@ fn ports_that_are_somebody_else_s_are_told() {
 #[test]
 fn a_commit_whose_probe_can_never_pass_is_unfit_unless_terraform_may_bring_another_document() {
     let mut desired = crate::sample::declared("c1", &json!({}));
-    desired.environment = environment("http://127.0.0.1:8788", &json!({"model": "smal", "key": "env:K"}));
+    let probe = json!({"model": "smal", "key": "env:K"});
+    desired.environment = Arc::new(environment("http://127.0.0.1:8788", &probe));
     desired.document = crate::desired::DesiredDocument::Known(parsed(&document()));
     let problem = rejection(&desired).unwrap();
     assert!(
@@ -131,6 +134,7 @@ fn a_commit_whose_probe_can_never_pass_is_unfit_unless_terraform_may_bring_anoth
         "{problem}"
     );
     let terraform = "openai_gateway.main".to_owned();
-    desired.environment.gateway.document = moorline_model::declaration::Document::Terraform { terraform };
+    Arc::make_mut(&mut desired.environment).gateway.document =
+        moorline_model::declaration::Document::Terraform { terraform };
     assert_eq!(rejection(&desired), None);
 }
