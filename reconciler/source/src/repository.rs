@@ -277,6 +277,20 @@ impl Repository {
         self.read_mirror(move |mirror| tree::digest(mirror, &commit, &directory)).await
     }
 
+    /// The digest of the directory or file at a path, when there is one. Where two commits have the same, nothing there
+    /// changed between them but perhaps its mode.
+    ///
+    /// # Errors
+    /// As [`Self::tree_digest`].
+    pub async fn object_digest(
+        &self,
+        commit: &CommitId,
+        path: &str,
+    ) -> Result<Option<TreeDigest>, ReadError> {
+        let (commit, path) = (commit.clone(), path.to_owned());
+        self.read_mirror(move |mirror| tree::object_digest(mirror, &commit, &path)).await
+    }
+
     /// Writes the whole tree of a commit into a directory that does not exist yet or is empty. Only its owner can
     /// enter it afterwards. When it fails, the directory is gone.
     ///

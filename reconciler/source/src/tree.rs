@@ -72,6 +72,16 @@ pub(crate) fn digest(
         .map(|entry| TreeDigest(entry.id().to_string())))
 }
 
+/// The digest of what is at a path, a directory or a file, when there is something.
+pub(crate) fn object_digest(
+    mirror: &Mirror,
+    commit: &CommitId,
+    path: &str,
+) -> Result<Option<TreeDigest>, ReadError> {
+    let entry = entry(mirror.repository(), find(mirror, commit)?, &names(path)?)?;
+    Ok(entry.map(|entry| TreeDigest(entry.id().to_string())))
+}
+
 /// Cuts a path into names. A slash at the end is passed over; anything that is no plain name is refused.
 fn names(path: &str) -> Result<Vec<&str>, ReadError> {
     if path.is_empty() {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moorline_aws::{Connections, Managed};
-use moorline_cycle::facilities::{AwsReads, Run, RunFailed};
+use moorline_cycle::facilities::{AwsReads, Run, RunFailed, Source as _};
 use moorline_model::drift::Finding;
 use moorline_model::{EnvironmentName, declaration};
 use moorline_terraform::{StateIdentity, StateRead};
@@ -46,7 +46,7 @@ impl AwsReads for Shared {
 impl Shared {
     /// What the run's Terraform manages; `None` while it has no state.
     async fn managed(&self, run: &Run<'_>) -> Result<Option<Arc<Managed>>, RunFailed> {
-        let code = self.identities.of(&self.repository, &run.commit, &run.declared).await.ok();
+        let code = self.terraform_identity(&run.commit, &run.declared).await.ok();
         let known = self.aws.known(run.name, code.as_deref());
         match self.state(run, known.as_ref().map(|known| &known.state)).await? {
             StateRead::Unmoved => Ok(known.map(|known| known.managed)),

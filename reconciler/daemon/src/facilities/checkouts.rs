@@ -130,6 +130,19 @@ pub fn cached_in(work_dir: &Path, name: &EnvironmentName) -> PathBuf {
 /// Checks out the declared directory, and then what is reached from what is there, until nothing is lacking. Where
 /// that cannot be told, or a link leads elsewhere, everything is checked out.
 async fn check_out(repository: &Repository, request: Request<'_>, tree: &Path) -> Result<(), CheckoutError> {
+    if check_out_reached(repository, request, tree).await?.is_some() {
+        return Ok(());
+    }
+    repository.checkout(request.commit, tree, CheckoutLimits::default()).await.map(drop)
+}
+
+/// Checks out the declared directory and what is reached from it, and says which paths these are. `None`, and nothing is
+/// checked out, where that cannot be told.
+pub(super) async fn check_out_reached(
+    repository: &Repository,
+    request: Request<'_>,
+    tree: &Path,
+) -> Result<Option<BTreeSet<String>>, CheckoutError> {
     let mut paths = BTreeSet::new();
     // The first round has nothing, and reaches what is declared.
     for _ in 0..ROUNDS_MAX {
@@ -145,13 +158,15 @@ async fn check_out(repository: &Repository, request: Request<'_>, tree: &Path) -
             break;
         }
         match reached(tree, request).await {
-            Reach::Paths(reached) if reached.iter().all(|path| is_among(path, &paths)) => return Ok(()),
+            Reach::Paths(reached) if reached.iter().all(|path| is_among(path, &paths)) => {
+                return Ok(Some(paths));
+            }
             Reach::Paths(reached) => paths.extend(reached),
             Reach::Unknown => break,
         }
     }
     remove(tree);
-    repository.checkout(request.commit, tree, CheckoutLimits::default()).await.map(drop)
+    Ok(None)
 }
 
 async fn reached(tree: &Path, request: Request<'_>) -> Reach {
@@ -173,7 +188,7 @@ async fn is_as_it_was(tree: &Path, seal: Seal) -> bool {
 }
 
 /// Removes a checkout, if there is one.
-fn remove(tree: &Path) {
+pub(super) fn remove(tree: &Path) {
     if let Err(error) = std::fs::remove_dir_all(tree)
         && error.kind() != std::io::ErrorKind::NotFound
     {

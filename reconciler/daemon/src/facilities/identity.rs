@@ -1,15 +1,19 @@
 //! The identity of an environment's Terraform at a commit: while it stays the same, there is nothing new to plan.
 //!
-//! It covers the directory, how Terraform is run, and, when the code names something outside of the directory
-//! (`../modules/x`), the whole repository: what exactly such a module reaches is known only to Terraform.
+//! It covers how Terraform is run, its directory, and where that reaches out of itself (`../modules/x`, a file of variables
+//! elsewhere) the paths that it reaches. Where these cannot be told, it covers the whole repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use moorline_config::Secret;
 use moorline_model::CommitId;
 use moorline_model::declaration::Terraform;
-use moorline_source::{ReadError, Repository};
+use moorline_source::{CheckoutError, ReadError, Repository};
 use sha2::{Digest as _, Sha256};
+
+use super::checkouts::{Request, check_out_reached, remove};
 
 /// Commits whose identities are remembered; looking one up reads every file of the directory.
 const REMEMBERED_MAX: usize = 4096;
@@ -18,6 +22,20 @@ const REMEMBERED_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Identities {
     known: Mutex<BTreeMap<(CommitId, String), String>>,
+    /// What each way to run Terraform reached last. Held while that is worked out.
+    reached: tokio::sync::Mutex<BTreeMap<String, Reached>>,
+}
+
+/// Paths that Terraform reaches, each with its digest. While they have these digests it reaches these paths.
+type Reached = BTreeMap<String, String>;
+
+/// Where identities are worked out from.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The watched repository.
+    pub repository: &'a Repository,
+    /// The daemon's working folder.
+    pub work_dir: &'a Path,
 }
 
 /// Why there is no identity.
@@ -38,18 +56,29 @@ pub enum IdentityError {
         #[source]
         source: ReadError,
     },
+    /// What it reaches cannot be checked out.
+    #[error("what {directory} reaches cannot be checked out")]
+    Checkout {
+        /// The directory.
+        directory: String,
+        /// Why.
+        #[source]
+        source: CheckoutError,
+    },
 }
 
 impl Identities {
-    /// The identity of this Terraform at a commit: 40 hex digits.
+    /// The identity of this Terraform at a commit: 40 hex digits. `variables` are those of its environment; `None` when one of
+    /// them has no value.
     ///
     /// # Errors
     /// See [`IdentityError`].
     pub async fn of(
         &self,
-        repository: &Repository,
+        place: Place<'_>,
         commit: &CommitId,
         terraform: &Terraform,
+        variables: Option<&BTreeMap<String, Secret>>,
     ) -> Result<String, IdentityError> {
         // Of the settings, only how the repository's code is run; a reference is no value.
         let settings = serde_json::to_string(terraform).unwrap_or_default();
@@ -57,7 +86,7 @@ impl Identities {
         if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(known.clone());
         }
-        let identity = work_out(repository, commit, terraform, &key.1).await?;
+        let identity = self.work_out(place, commit, terraform, (&key.1, variables)).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED_MAX {
             known.clear();
@@ -65,33 +94,106 @@ impl Identities {
         known.insert(key, identity.clone());
         Ok(identity)
     }
+
+    async fn work_out(
+        &self,
+        place: Place<'_>,
+        commit: &CommitId,
+        terraform: &Terraform,
+        (settings, variables): (&str, Option<&BTreeMap<String, Secret>>),
+    ) -> Result<String, IdentityError> {
+        let (directory, repository) = (&terraform.directory, place.repository);
+        let unread = |source| IdentityError::Read { directory: directory.clone(), source };
+        let inside = repository.tree_digest(commit, directory).await.map_err(unread)?;
+        let inside = inside.ok_or_else(|| IdentityError::NoFolder { directory: directory.clone() })?;
+        let mut hash = Sha256::new().chain_update(settings).chain_update([0]).chain_update(inside.as_str());
+        if reaches_out(repository, commit, terraform).await.map_err(unread)? {
+            let reached = match variables {
+                Some(variables) => {
+                    let request = Request { commit, terraform, variables };
+                    self.reached(place, request, settings).await?
+                }
+                None => None,
+            };
+            match reached {
+                Some(reached) => reached.iter().for_each(|(path, digest)| {
+                    hash.update([0]);
+                    hash.update(path);
+                    hash.update([0]);
+                    hash.update(digest);
+                }),
+                None => {
+                    if let Some(root) = repository.tree_digest(commit, ".").await.map_err(unread)? {
+                        hash.update([0]);
+                        hash.update(root.as_str());
+                    }
+                }
+            }
+        }
+        let mut identity = hex::encode(hash.finalize());
+        identity.truncate(40);
+        Ok(identity)
+    }
+
+    /// What Terraform reaches at a commit; `None` when that cannot be told. It follows from what is there: while that is as it
+    /// was, nothing has to be checked out to know.
+    async fn reached(
+        &self,
+        place: Place<'_>,
+        request: Request<'_>,
+        settings: &str,
+    ) -> Result<Option<Reached>, IdentityError> {
+        let directory = &request.terraform.directory;
+        let unread = |source| IdentityError::Read { directory: directory.clone(), source };
+        let mut known = self.reached.lock().await;
+        if let Some(before) = known.get(settings) {
+            let paths: BTreeSet<_> = before.keys().cloned().collect();
+            let now = digests(place.repository, request.commit, &paths).await.map_err(unread)?;
+            if now.as_ref() == Some(before) {
+                return Ok(now);
+            }
+        }
+        let scratch = place.work_dir.join("reach");
+        let checked_out = check_out_reached(place.repository, request, &scratch).await;
+        remove(&scratch);
+        let paths =
+            checked_out.map_err(|source| IdentityError::Checkout { directory: directory.clone(), source })?;
+        let Some(paths) = paths else { return Ok(None) };
+        let reached = digests(place.repository, request.commit, &paths).await.map_err(unread)?;
+        if let Some(reached) = &reached {
+            if known.len() >= REMEMBERED_MAX {
+                known.clear();
+            }
+            known.insert(settings.to_owned(), reached.clone());
+        }
+        Ok(reached)
+    }
 }
 
-async fn work_out(
+/// The digest of each path; `None` when one of them is not there: it may be reached through a link.
+async fn digests(
+    repository: &Repository,
+    commit: &CommitId,
+    paths: &BTreeSet<String>,
+) -> Result<Option<Reached>, ReadError> {
+    let mut found = BTreeMap::new();
+    for path in paths {
+        let Some(digest) = repository.object_digest(commit, path).await? else { return Ok(None) };
+        found.insert(path.clone(), digest.as_str().to_owned());
+    }
+    Ok(Some(found))
+}
+
+/// Whether a file of variables lies outside of the directory, or any code below it names a place above its own.
+async fn reaches_out(
     repository: &Repository,
     commit: &CommitId,
     terraform: &Terraform,
-    settings: &str,
-) -> Result<String, IdentityError> {
-    let directory = &terraform.directory;
-    let unread = |source| IdentityError::Read { directory: directory.clone(), source };
-    let inside = repository.tree_digest(commit, directory).await.map_err(unread)?;
-    let inside = inside.ok_or_else(|| IdentityError::NoFolder { directory: directory.clone() })?;
-    let mut hash = Sha256::new().chain_update(settings).chain_update([0]).chain_update(inside.as_str());
-    if reaches_out(repository, commit, directory).await.map_err(unread)?
-        && let Some(root) = repository.tree_digest(commit, ".").await.map_err(unread)?
-    {
-        hash.update([0]);
-        hash.update(root.as_str());
+) -> Result<bool, ReadError> {
+    if terraform.var_files.iter().any(|file| file.contains("..")) {
+        return Ok(true);
     }
-    let mut identity = hex::encode(hash.finalize());
-    identity.truncate(40);
-    Ok(identity)
-}
-
-/// Whether any code below the directory names a place above its own.
-async fn reaches_out(repository: &Repository, commit: &CommitId, directory: &str) -> Result<bool, ReadError> {
-    for path in repository.files(commit, directory).await? {
+    for path in repository.files(commit, &terraform.directory).await? {
         if !path.ends_with(".tf") && !path.ends_with(".tf.json") {
             continue;
         }
@@ -109,11 +211,26 @@ mod tests {
 
     use super::*;
 
+    const BACKEND: (&str, &str) = ("infra/backend.tf", "terraform {\n  backend \"s3\" {}\n}\n");
+
     /// The identity of `infra` in a repository with these files.
     async fn identity(files: &[(&str, &str)], workspace: &str) -> String {
+        identity_of(files, &terraform(workspace)).await
+    }
+
+    async fn identity_of(files: &[(&str, &str)], terraform: &Terraform) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let (repository, head) = crate::sample::repository(folder.path(), files).await;
-        Identities::default().of(&repository, &head.commit, &terraform(workspace)).await.unwrap()
+        let files: Vec<_> = [BACKEND].iter().chain(files).copied().collect();
+        let (repository, head) = crate::sample::repository(folder.path(), &files).await;
+        let place = Place { repository: &repository, work_dir: folder.path() };
+        let (identities, variables) = (Identities::default(), BTreeMap::new());
+        let of = async || identities.of(place, &head.commit, terraform, Some(&variables)).await.unwrap();
+        let identity = of().await;
+        // As for another commit with the same content.
+        identities.known.lock().unwrap().clear();
+        assert_eq!(of().await, identity, "what was reached before is reached again");
+        assert!(!folder.path().join("reach").exists());
+        identity
     }
 
     fn terraform(workspace: &str) -> Terraform {
@@ -140,6 +257,35 @@ mod tests {
         let one = identity(&[("infra/main.tf", code), ("modules/x/main.tf", "1")], "default").await;
         let two = identity(&[("infra/main.tf", code), ("modules/x/main.tf", "2")], "default").await;
         assert_ne!(one, two);
+    }
+
+    #[tokio::test]
+    async fn what_no_module_reaches_changes_nothing() {
+        let code = ("infra/main.tf", "module \"x\" {\n  source = \"../modules/x\"\n}\n");
+        let module = ("modules/x/main.tf", "locals {}\n");
+        let one = identity(&[code, module, ("modules/y/main.tf", "1"), ("README.md", "1")], "default").await;
+        let two = identity(&[code, module, ("modules/y/main.tf", "2"), ("README.md", "2")], "default").await;
+        assert_eq!(one, two);
+    }
+
+    #[tokio::test]
+    async fn where_it_cannot_be_told_what_is_reached_everything_counts() {
+        let code = ("infra/main.tf", "locals {\n  a = join(\"/\", [\"../\", \"x\"])\n}\n");
+        let one = identity(&[code, ("README.md", "1")], "default").await;
+        let two = identity(&[code, ("README.md", "2")], "default").await;
+        assert_ne!(one, two);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_variables_outside_of_the_directory_counts() {
+        let terraform = Terraform { var_files: vec!["../prod.tfvars".to_owned()], ..terraform("default") };
+        let code = ("infra/main.tf", "locals {}\n");
+        let with = async |size: &str, readme: &str| {
+            identity_of(&[code, ("prod.tfvars", size), ("README.md", readme)], &terraform).await
+        };
+        let one = with("size = 1", "1").await;
+        assert_ne!(one, with("size = 2", "1").await);
+        assert_eq!(one, with("size = 1", "2").await);
     }
 
     #[tokio::test]

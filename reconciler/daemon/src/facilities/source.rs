@@ -6,6 +6,7 @@ use moorline_cycle::facilities::{Source, Unreadable};
 use moorline_model::CommitId;
 use moorline_model::declaration::{ChannelKind, Terraform};
 
+use super::identity::Place;
 use crate::chain;
 use crate::shared::Shared;
 
@@ -39,6 +40,10 @@ impl Source for Shared {
         commit: &CommitId,
         terraform: &Terraform,
     ) -> Result<String, Unreadable> {
-        self.identities.of(&self.repository, commit, terraform).await.map_err(|error| unreadable(&error))
+        let place = Place { repository: &self.repository, work_dir: &self.work_dir };
+        // One without a value is named by the gate that it closes.
+        let variables = self.variables(terraform).ok();
+        let identity = self.identities.of(place, commit, terraform, variables.as_ref()).await;
+        identity.map_err(|error| unreadable(&error))
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use moorline_config::{Reference, Secret};
 use moorline_cycle::facilities::{ResolveError, Run, RunFailed, TerraformRunner};
 use moorline_model::plan::{PlanBinding, PlanSummary};
 use moorline_model::{CommitId, EnvironmentName, declaration};
@@ -117,15 +118,23 @@ impl Shared {
         self.checkouts.cache(&tree(folder), &cached_in(&self.work_dir, name));
     }
 
+    /// The resolved variables of Terraform's environment.
+    pub(super) fn variables(
+        &self,
+        declared: &declaration::Terraform,
+    ) -> Result<BTreeMap<String, Secret>, JobError> {
+        let resolve = |(name, reference): (&String, &Reference)| {
+            let value = self.secrets.declared(reference);
+            let value = value.map_err(|source| JobError::Variable { name: name.clone(), source })?;
+            Ok((name.clone(), value))
+        };
+        declared.environment.iter().map(resolve).collect()
+    }
+
     async fn job(&self, run: &Run<'_>, which: Tree) -> Result<(Job, InUse), JobError> {
         let runs = self.runs(run);
         let folder = runs.folder(&run.id);
-        let mut variables = BTreeMap::new();
-        for (name, reference) in &run.declared.environment {
-            let value = self.secrets.declared(reference);
-            let value = value.map_err(|source| JobError::Variable { name: name.clone(), source })?;
-            variables.insert(name.clone(), value);
-        }
+        let variables = self.variables(&run.declared)?;
         let data_dir = data_dir(&self.work_dir, run.name);
         private_folder(&data_dir)?;
         let checkout = tree(&folder);
