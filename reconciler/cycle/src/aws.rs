@@ -1,18 +1,13 @@
 //! The AWS lane where Terraform's state, with which AWS is compared, could not be read.
 
+use moorline_model::CheckFailed;
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 
 /// What a finding is about that says that the state could not be read.
-const STATE: &str = "terraform state";
-
-/// Whether these findings say that nothing was asked of AWS, because the state could not be read.
-#[must_use]
-pub(crate) fn state_was_unread(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.address == STATE && finding.kind == DriftKind::Unverifiable)
-}
+pub(crate) const STATE: &str = "terraform state";
 
 /// The finding that makes the whole lane unverifiable.
-pub(crate) fn state_unread(because: String) -> Vec<Finding> {
+pub(crate) fn state_unread(failed: &CheckFailed) -> Vec<Finding> {
     vec![Finding {
         lane: Lane::Aws,
         address: STATE.to_owned(),
@@ -21,6 +16,6 @@ pub(crate) fn state_unread(because: String) -> Vec<Finding> {
         severity: Severity::Warning,
         declared: None,
         live: None,
-        note: Some(because),
+        note: Some(failed.because.clone()),
     }]
 }

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use moorline_config::{Config, Digest};
-use moorline_model::declaration::{ChannelKind, Declaration, Document};
+use moorline_model::declaration::{Declaration, Document};
 use moorline_model::environment::StoredDocument;
 use moorline_model::rollout::{Phase, Rollout};
-use moorline_model::{CommitId, Revision, masking};
+use moorline_model::{CheckFailed, CommitId, Revision, masking};
 use moorline_plan::decide::{Decision, Situation, foreign};
-use moorline_plan::desired::{Desired, desired};
+use moorline_plan::desired::{Desired, DesiredError, desired};
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::policy::Denial;
 use moorline_plan::preflight::rejection;
 use serde_json::Value;
+use tokio::task::JoinError;
 
-use crate::cycle::{Cache, Cycle, CycleError};
-use crate::facilities::{Facilities, Source};
+use crate::cycle::{Cycle, CycleError};
+use crate::declaration::{DeclarationError, parser_class, read_declaration};
+use crate::facilities::Facilities;
 use crate::observe::Observed;
 use crate::source_status::SourceStatus;
 use crate::working_state::WorkingState;
@@ -23,7 +25,7 @@ use crate::working_state::WorkingState;
 /// What the commits in question declare.
 pub(crate) struct Declared {
     /// The branch's head.
-    pub(crate) head: Option<Result<Desired, String>>,
+    pub(crate) head: Option<Result<Desired, CheckFailed>>,
     /// The commit of the rollout under way.
     pub(crate) current: Option<Desired>,
     /// The commit of a rollback that a person just asked for.
@@ -48,6 +50,46 @@ pub(crate) struct Documents {
     pub(crate) verified: Option<Config>,
 }
 
+/// Why nothing that a commit declares for an environment can be brought in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadDesiredError {
+    /// Its declaration is not known.
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
+    /// A file or folder that the declaration names could not be read.
+    #[error(transparent)]
+    Unread(#[from] CheckFailed),
+    #[error("{path} is not in the repository")]
+    Missing { path: String },
+    #[error("{path} is not UTF-8 text")]
+    NotText { path: String },
+    /// The environment is not declared, or its document has mistakes.
+    #[error(transparent)]
+    Desired(#[from] DesiredError),
+    /// What can never come to a good end, a line each.
+    #[error("{0}")]
+    Rejected(String),
+    /// Whoever parses the document was stopped.
+    #[error(transparent)]
+    Parser(#[from] JoinError),
+}
+
+impl From<ReadDesiredError> for CheckFailed {
+    fn from(error: ReadDesiredError) -> Self {
+        let because = crate::chain::of(&error);
+        match error {
+            ReadDesiredError::Declaration(error) => error.into(),
+            ReadDesiredError::Unread(failed) => failed,
+            // A mistake is named with what stands there.
+            ReadDesiredError::Desired(_) => Self::stalled(masking::masked(&because)),
+            ReadDesiredError::Missing { .. }
+            | ReadDesiredError::NotText { .. }
+            | ReadDesiredError::Rejected(_) => Self::stalled(because),
+            ReadDesiredError::Parser(error) => Self::new(parser_class(&error), because),
+        }
+    }
+}
+
 impl Declared {
     /// What the decision needs to see.
     pub(crate) fn situation<'a, G>(
@@ -58,7 +100,7 @@ impl Declared {
         // While the head says nothing, what is in force says what is healed; a rollout is never judged by another commit.
         let in_force = self.in_force.as_ref().filter(|_| working.state.rollout_under_way().is_none());
         Situation {
-            head: self.head.as_ref().map(|head| head.as_ref().map_err(String::as_str)),
+            head: self.head.as_ref().map(Result::as_ref),
             current: self.current.as_ref().or(in_force),
             replicas: &observed.replicas,
             denials: self.denials.as_ref().map(Vec::as_slice).map_err(String::as_str),
@@ -125,9 +167,12 @@ impl<W: Facilities> Cycle<'_, W> {
             Some(head) => Some(match &head.declaration {
                 Ok(declaration) => {
                     let declared = self.at(&head.revision, declaration, handed_over.as_ref()).await;
-                    let declared =
-                        declared.and_then(|declared| rejection(&declared).map_or(Ok(declared), Err));
-                    declared.inspect_err(|mistakes| self.name_mistakes(&head.revision, mistakes))
+                    let declared = declared.and_then(|declared| match rejection(&declared) {
+                        Some(mistakes) => Err(ReadDesiredError::Rejected(mistakes)),
+                        None => Ok(declared),
+                    });
+                    let declared = declared.map_err(CheckFailed::from);
+                    declared.inspect_err(|failed| self.name_mistakes(&head.revision, failed))
                 }
                 // The source named them.
                 Err(mistakes) => Err(mistakes.clone()),
@@ -173,7 +218,7 @@ impl<W: Facilities> Cycle<'_, W> {
     async fn at_commit(
         &self,
         revision: &Revision,
-        head: Option<&Result<Desired, String>>,
+        head: Option<&Result<Desired, CheckFailed>>,
         handed_over: Option<&StoredDocument>,
     ) -> Option<Desired> {
         if let Some(Ok(head)) = head
@@ -183,24 +228,32 @@ impl<W: Facilities> Cycle<'_, W> {
         }
         let declared = match self.declaration(&revision.commit).await {
             Ok(declaration) => self.at(revision, &declaration, handed_over).await,
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
-        declared.inspect_err(|mistakes| self.name_mistakes(revision, mistakes)).ok()
+        declared.map_err(CheckFailed::from).inspect_err(|failed| self.name_mistakes(revision, failed)).ok()
     }
 
     /// Mistakes stay in a commit, and each cycle meets them: the log names them once.
-    fn name_mistakes(&self, revision: &Revision, mistakes: &str) {
-        let Revision { commit, author, .. } = revision;
-        if self.cache.log_once.is_new(&format!("{} {commit}", self.name), mistakes) {
+    fn name_mistakes(&self, revision: &Revision, failed: &CheckFailed) {
+        let (Revision { commit, author, .. }, because) = (revision, &failed.because);
+        if !self.cache.log_once.is_new(&format!("{} {commit}", self.name), because) {
+            return;
+        }
+        if failed.class.may_pass() {
             tracing::warn!(
-                environment = %self.name, commit = commit.short(), author, mistakes,
+                environment = %self.name, commit = commit.short(), error = because,
+                "what the commit declares here cannot be read, and it is tried again"
+            );
+        } else {
+            tracing::warn!(
+                environment = %self.name, commit = commit.short(), author, mistakes = because,
                 "what the commit declares here has mistakes and is not rolled out"
             );
         }
     }
 
-    /// The declaration at a commit, or every mistake in it.
-    pub(crate) async fn declaration(&self, commit: &CommitId) -> Result<Arc<Declaration>, String> {
+    /// The declaration at a commit.
+    pub(crate) async fn declaration(&self, commit: &CommitId) -> Result<Arc<Declaration>, DeclarationError> {
         read_declaration(self.world, self.cache, commit).await
     }
 
@@ -210,7 +263,7 @@ impl<W: Facilities> Cycle<'_, W> {
         revision: &Revision,
         declaration: &Arc<Declaration>,
         handed_over: Option<&StoredDocument>,
-    ) -> Result<Desired, String> {
+    ) -> Result<Desired, ReadDesiredError> {
         let place = (self.name.clone(), revision.commit.clone(), handed_over.map(|kept| kept.digest));
         if let Some(known) = self.cache.commits.desired(&place) {
             return Ok(known);
@@ -219,17 +272,16 @@ impl<W: Facilities> Cycle<'_, W> {
         let mut files = Vec::new();
         if let Some(Document::Files(paths)) = environment.map(|environment| &environment.gateway.document) {
             for path in paths {
-                let bytes = self.world.file(&revision.commit, path).await;
-                let bytes = bytes.map_err(|error| crate::chain::of(&error))?;
-                let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository"))?;
-                let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
+                let bytes = self.world.file(&revision.commit, path).await?;
+                let bytes = bytes.ok_or_else(|| ReadDesiredError::Missing { path: path.clone() })?;
+                let text = String::from_utf8(bytes);
+                let text = text.map_err(|_| ReadDesiredError::NotText { path: path.clone() })?;
                 files.push((path.clone(), text));
             }
         }
         let mut tree = None;
         if let Some(terraform) = environment.and_then(|environment| environment.terraform.as_ref()) {
-            let identity = self.world.terraform_identity(&revision.commit, terraform).await;
-            tree = Some(identity.map_err(|error| crate::chain::of(&error))?);
+            tree = Some(self.world.terraform_identity(&revision.commit, terraform).await?);
         }
         let (revision, name) = (revision.clone(), self.name.clone());
         let (declaration, handed_over) =
@@ -237,10 +289,7 @@ impl<W: Facilities> Cycle<'_, W> {
         let parsed = tokio::task::spawn_blocking(move || {
             desired(revision, &name, &declaration, &files, handed_over.as_ref(), tree)
         });
-        let desired = parsed
-            .await
-            .map_err(|error| error.to_string())?
-            .map_err(|error| masking::masked(&crate::chain::of(&error)))?;
+        let desired = parsed.await??;
         self.cache.commits.keep_desired(place, &desired);
         Ok(desired)
     }
@@ -298,51 +347,4 @@ impl<W: Facilities> Cycle<'_, W> {
         });
         named.ok().inspect(|document| self.cache.commits.keep_document(document))
     }
-}
-
-/// The declaration at a commit, or every mistake in it. It is parsed once, however many environments ask.
-pub(crate) async fn read_declaration(
-    source: &impl Source,
-    cache: &Cache,
-    commit: &CommitId,
-) -> Result<Arc<Declaration>, String> {
-    if let Some(known) = cache.commits.declaration(commit) {
-        return Ok(known);
-    }
-    // One at a time: whoever asks for the same commit meanwhile finds it then.
-    let _turn = cache.parsing.lock().await;
-    if let Some(known) = cache.commits.declaration(commit) {
-        return Ok(known);
-    }
-    let path = source.declaration_path();
-    let bytes = source.file(commit, path).await.map_err(|error| crate::chain::of(&error))?;
-    let declaration = declaration(path, commit, bytes, source.channel_kinds()).await?;
-    cache.commits.keep_declaration(commit, &declaration);
-    Ok(declaration)
-}
-
-/// The declaration in a file that was read at a commit, its channels being of these kinds.
-///
-/// # Errors
-/// A sentence, or every mistake: the file is not there, is no text, or says something wrong.
-pub async fn declaration(
-    path: &str,
-    commit: &CommitId,
-    bytes: Option<Vec<u8>>,
-    kinds: &'static [ChannelKind],
-) -> Result<Arc<Declaration>, String> {
-    let bytes = bytes.ok_or_else(|| format!("{path} is not in the repository at {}", commit.short()))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
-    let path = path.to_owned();
-    // A thousand environments take a while, and others want to go on.
-    let parsed = tokio::task::spawn_blocking(move || parse(&path, &text, kinds)).await;
-    parsed.unwrap_or_else(|error| Err(error.to_string()))
-}
-
-fn parse(path: &str, text: &str, kinds: &[ChannelKind]) -> Result<Arc<Declaration>, String> {
-    // A mistake is named with what stands there.
-    let decoded = Declaration::decode(path, text, kinds);
-    decoded
-        .map(|decoded| Arc::new(decoded.document))
-        .map_err(|mistakes| masking::masked(&mistakes.to_string()))
 }

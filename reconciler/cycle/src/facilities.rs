@@ -17,7 +17,7 @@ use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::AuditEntry;
 use moorline_model::intent::Intent;
 use moorline_model::plan::{PlanBinding, PlanSummary};
-use moorline_model::{CommitId, EnvironmentName, Revision, RolloutId};
+use moorline_model::{CheckFailed, CommitId, EnvironmentName, FailureClass, Revision, RolloutId};
 use moorline_plan::decide::Decision;
 use moorline_plan::gates::SituationSnapshot;
 use moorline_record::{CommitError, FencedError, IntentId, JournalId, OpenStep, StoreError, Version, Write};
@@ -51,7 +51,7 @@ pub trait Secrets {
     fn secret(&self, reference: &Reference) -> Result<Secret, ResolveError>;
 }
 
-/// Why a reference has no value.
+/// Why a reference has no value. A person has to give it one, or to name another.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// The variable is not set.
@@ -74,7 +74,8 @@ pub enum ResolveError {
     Reserved(Reference),
 }
 
-/// Reads commits of the watched repository. What a commit holds never changes, but reading it may fail and go well later.
+/// Reads commits of the watched repository. What a commit holds never changes, but reading it may fail and go well later: a
+/// failure says which of the two it is.
 pub trait Source {
     /// The path of the declaration, `moorline.yaml` unless the daemon's settings say otherwise.
     fn declaration_path(&self) -> &str;
@@ -88,7 +89,7 @@ pub trait Source {
         &self,
         commit: &CommitId,
         path: &str,
-    ) -> impl Future<Output = Result<Option<Vec<u8>>, Unreadable>> + Send;
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, CheckFailed>> + Send;
     /// The paths of all files below a folder at a commit.
     ///
     /// # Errors
@@ -97,7 +98,7 @@ pub trait Source {
         &self,
         commit: &CommitId,
         folder: &str,
-    ) -> impl Future<Output = Result<Vec<String>, Unreadable>> + Send;
+    ) -> impl Future<Output = Result<Vec<String>, CheckFailed>> + Send;
     /// The paths of all files that are not the same at two commits.
     ///
     /// # Errors
@@ -106,7 +107,7 @@ pub trait Source {
         &self,
         old: &CommitId,
         new: &CommitId,
-    ) -> impl Future<Output = Result<BTreeSet<String>, Unreadable>> + Send;
+    ) -> impl Future<Output = Result<BTreeSet<String>, CheckFailed>> + Send;
     /// The identity of an environment's Terraform at a commit: while it is the same, there is nothing new to plan.
     ///
     /// # Errors
@@ -115,13 +116,8 @@ pub trait Source {
         &self,
         commit: &CommitId,
         terraform: &declaration::Terraform,
-    ) -> impl Future<Output = Result<String, Unreadable>> + Send;
+    ) -> impl Future<Output = Result<String, CheckFailed>> + Send;
 }
-
-/// Why something of a commit could not be read, in a sentence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreadable(pub String);
 
 /// Finds the gateways of an environment.
 pub trait Fleet {
@@ -154,6 +150,17 @@ pub enum FleetError {
     /// The replicas are found in a way that this release does not know.
     #[error("endpoints of an ECS service are not looked up by this release: list the admin URLs")]
     Ecs,
+}
+
+impl FleetError {
+    /// Whether asking again helps.
+    #[must_use]
+    pub const fn class(&self) -> FailureClass {
+        match self {
+            Self::Connections(_) => FailureClass::Transient,
+            Self::Token(_) | Self::Endpoint(_) | Self::Ecs => FailureClass::Stalled,
+        }
+    }
 }
 
 /// The admin API of one gateway; what each call means and when it fails is said at [`moorline_admin::Client`].
@@ -251,14 +258,21 @@ pub enum RunFailed {
     /// It may have changed something.
     #[error("{0}")]
     Changed(String),
-    /// It has changed nothing.
-    #[error("{because}")]
-    Unchanged {
-        /// Why, redacted.
-        because: String,
-        /// Whether it may go better by itself: a lock, a network.
-        is_transient: bool,
-    },
+    /// It has changed nothing. Why is redacted.
+    #[error(transparent)]
+    Unchanged(CheckFailed),
+}
+
+impl RunFailed {
+    /// Why there is no result; `None` where the daemon's stop cut it short. What may have changed something needs a person.
+    #[must_use]
+    pub fn failed(self) -> Option<CheckFailed> {
+        match self {
+            Self::Interrupted => None,
+            Self::Changed(because) => Some(CheckFailed::stalled(because)),
+            Self::Unchanged(failed) => Some(failed),
+        }
+    }
 }
 
 /// Reads AWS.

@@ -13,7 +13,7 @@ use moorline_plan::advance::fast_forward_unchanged;
 use moorline_record::{StoreError, Version};
 
 use crate::cycle::Cache;
-use crate::desired::read_declaration;
+use crate::declaration::read_declaration;
 use crate::facilities::Facilities;
 use crate::source_status::Head;
 use crate::touched::touched;

@@ -7,10 +7,11 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use moorline_admin::{AdminError, ConnectionFault, Generation, Status};
 use moorline_config::{Digest, Reference};
-use moorline_model::masking;
 use moorline_model::rollout::RequestCounts;
+use moorline_model::{CheckFailed, masking};
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
 
+use crate::admin_class;
 use crate::facilities::Gateway;
 
 /// Longest wait for one replica's status. A replica that is slower than this cannot be checked.
@@ -33,6 +34,11 @@ impl<G> Replicas<G> {
         Self { replicas: Vec::new(), token: None }
     }
 
+    /// What a call came to that did not succeed: the rest of a sentence that begins with the replica's address.
+    pub(crate) fn failed(&self, error: &AdminError) -> CheckFailed {
+        CheckFailed::new(admin_class::of_call(error), self.told(error))
+    }
+
     /// What an error of a replica means, as the rest of a sentence that begins with its address.
     #[must_use]
     pub(crate) fn told(&self, error: &AdminError) -> String {
@@ -45,6 +51,16 @@ impl<G> Replicas<G> {
             _ => masking::masked(&crate::chain::after(&error.predicate(), error)),
         }
     }
+}
+
+/// Why a replica's status is not known.
+#[derive(Debug, thiserror::Error)]
+enum ReadStatusError {
+    /// It refuses, or cannot be reached.
+    #[error(transparent)]
+    Call(#[from] AdminError),
+    #[error("does not answer within {} s: {}", STATUS_TIMEOUT.as_secs(), ConnectionFault::TimedOut.next_step())]
+    TimedOut,
 }
 
 impl<G: Gateway> Replicas<G> {
@@ -91,24 +107,21 @@ impl<G: Gateway> Replicas<G> {
 
     async fn read_one(&self, endpoint: &str, client: &G, expected: Option<Digest>) -> ReplicaReading {
         let asked = tokio::time::timeout(STATUS_TIMEOUT, async {
-            let status = client.status().await.map_err(|error| self.told(&error))?;
+            let status = client.status().await?;
             let mut reading = reading(status);
             let differs = reading.stable.as_ref().is_some_and(|stable| Some(stable.digest) != expected);
             // What is not Git's is kept when it is met for the first time; nothing is expected then.
             let is_strange = reading.stable.as_ref().is_some_and(|stable| stable.origin != "git");
             if differs && (expected.is_some() || is_strange) {
-                let config = client.config().await.map_err(|error| self.told(&error))?;
-                reading.document = Some(config.document);
+                reading.document = Some(client.config().await?.document);
             }
             Ok(reading)
         });
-        let result = match asked.await {
-            Ok(result) => result,
-            Err(_) => {
-                let (seconds, fault) = (STATUS_TIMEOUT.as_secs(), ConnectionFault::TimedOut);
-                Err(format!("does not answer within {seconds} s: {}", fault.next_step()))
-            }
-        };
+        let read = asked.await.unwrap_or(Err(ReadStatusError::TimedOut));
+        let result = read.map_err(|error| match error {
+            ReadStatusError::Call(error) => self.failed(&error),
+            ReadStatusError::TimedOut => CheckFailed::transient(error.to_string()),
+        });
         ReplicaReading { endpoint: endpoint.to_owned(), result }
     }
 }

@@ -4,9 +4,11 @@
 //! needs of the world; what decides is in `moorline_plan`, and pure.
 
 mod act;
+mod admin_class;
 mod adopt;
 mod aws;
 mod client;
+mod declaration;
 mod desired;
 mod failpoint;
 mod fleet;
@@ -32,5 +34,5 @@ pub(crate) use moorline_config::chain;
 
 pub use act::{ActError, Interrupted};
 pub use cycle::{Cache, Cycle, CycleError, Requeue};
-pub use desired::declaration;
+pub use declaration::{DeclarationError, declaration};
 pub use source_status::{Head, News, SourceStatus};

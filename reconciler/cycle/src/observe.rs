@@ -15,13 +15,13 @@ use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::RequestCounts;
-use moorline_model::{CommitId, EnvironmentName};
+use moorline_model::{CheckFailed, CommitId, EnvironmentName};
 use moorline_plan::advance::{FastForwarded, fast_forward, record_head};
 use moorline_plan::announce::{self, Messages};
 use moorline_plan::conditions::{AlertScope, Checks, SourceCheck, alerts_on_source, note_conditions};
 use moorline_plan::drift::track;
 use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings, remembered};
-use moorline_plan::lanes::{self, LaneCheck};
+use moorline_plan::lanes::{self, LaneCheck, LaneFailed};
 
 use crate::aws;
 use crate::cycle::Cycle;
@@ -41,9 +41,9 @@ pub(crate) struct Observed<G> {
     /// What callers asked of each in the last minute, by admin URL. Empty while a rollout is under way: it has its own numbers.
     pub(crate) recent: BTreeMap<String, RequestCounts>,
     /// Terraform's plan, when it was due.
-    pub(crate) plan: Option<Result<PlanSummary, String>>,
+    pub(crate) plan: Option<Result<PlanSummary, CheckFailed>>,
     /// What AWS says, when it was due.
-    pub(crate) aws: Option<Vec<Finding>>,
+    pub(crate) aws: Option<Result<Vec<Finding>, CheckFailed>>,
     /// Why Terraform must not run until a person looked.
     pub(crate) blocked: Option<String>,
 }
@@ -101,7 +101,8 @@ impl<W: Facilities> Cycle<'_, W> {
                 }
                 Err(error) => {
                     let because = format!("cannot be asked: {}", crate::chain::of(&error));
-                    unasked.extend(unreadable(&desired.environment, &because));
+                    let failed = CheckFailed::new(error.class(), because);
+                    unasked.extend(unreadable(&desired.environment, &failed));
                 }
             }
         }
@@ -166,7 +167,7 @@ impl<W: Facilities> Cycle<'_, W> {
     }
 
     /// Plans what is in force, to see whether live has moved away from it.
-    async fn scheduled_plan(&self, declared: &Declared) -> Option<Result<PlanSummary, String>> {
+    async fn scheduled_plan(&self, declared: &Declared) -> Option<Result<PlanSummary, CheckFailed>> {
         let in_force = declared.in_force.as_ref()?;
         let run = self.run_of(&in_force.environment, &in_force.revision, "scheduled".to_owned())?;
         let planned = self.world.plan(&run).await;
@@ -175,13 +176,13 @@ impl<W: Facilities> Cycle<'_, W> {
     }
 
     /// Compares AWS with Terraform's state.
-    async fn read_aws(&self, declared: &Declared) -> Option<Vec<Finding>> {
+    async fn read_aws(&self, declared: &Declared) -> Option<Result<Vec<Finding>, CheckFailed>> {
         let in_force = declared.in_force.as_ref()?;
         let aws = in_force.environment.aws.as_ref()?;
         let run = self.run_of(&in_force.environment, &in_force.revision, "state".to_owned())?;
         let found = self.world.aws_findings(&run, aws).await;
         self.world.tidy(&run);
-        Some(completed(found)?.unwrap_or_else(aws::state_unread))
+        completed(found)
     }
 
     /// Why Terraform must not run: a state that could not be written after an apply waits for a person.
@@ -242,12 +243,13 @@ impl<W: Facilities> Cycle<'_, W> {
         let mut alerts = self.cache.shared_alerts.lock();
         let (trouble, environments) = (source.and_then(|source| source.trouble_since), alerts.environments());
         let reading = source.and_then(|source| source_reading(&working.state, source, declared));
-        // Mistakes in an environment's own document, while the repository is well.
-        let is_its_own = trouble.is_none() && matches!(reading, Some(SourceCheck::Invalid { .. }));
+        // An environment's own document, while the repository is well.
+        let has_failed = !matches!(reading, None | Some(SourceCheck::Valid(_)));
+        let is_its_own = trouble.is_none() && has_failed;
         let checks = Checks {
             source: reading,
             scope: if is_its_own { AlertScope::Own } else { alerts.scope(self.name, trouble, &environments) },
-            plan: observed.plan.as_ref().map(|plan| plan.as_ref().map_err(String::as_str)),
+            plan: observed.plan.as_ref().map(Result::as_ref),
             replicas: Some(&observed.replicas),
         };
         if declared.effective().is_some_and(|desired| desired.environment.terraform.is_none()) {
@@ -277,10 +279,10 @@ impl WorkingState {
 }
 
 /// What a look came to. One that the daemon's stop cut short was none.
-fn completed<T>(result: Result<T, RunFailed>) -> Option<Result<T, String>> {
+fn completed<T>(result: Result<T, RunFailed>) -> Option<Result<T, CheckFailed>> {
     match result {
-        Err(RunFailed::Interrupted) => None,
-        other => Some(other.map_err(|error| error.to_string())),
+        Ok(found) => Some(Ok(found)),
+        Err(error) => error.failed().map(Err),
     }
 }
 
@@ -305,8 +307,8 @@ fn find<G>(
                 found.add(Lane::Gateway, lanes::replicas(&observed.replicas), findings);
             }
             None => {
-                let why = "the record does not have the document in force".to_owned();
-                found.checks.push((Lane::Gateway, Err(why)));
+                let failed = CheckFailed::stalled("the record does not have the document in force");
+                found.checks.push((Lane::Gateway, Err(failed.into())));
             }
         }
     }
@@ -316,26 +318,32 @@ fn find<G>(
             found.add(Lane::Terraform, Ok(()), plan.findings.clone());
             state.plan = Some(plan.clone());
         }
-        (Some(Err(error)), _) => {
+        (Some(Err(failed)), _) => {
             state.last_checked.insert(Lane::Terraform, now);
-            found.checks.push((Lane::Terraform, Err(error.clone())));
+            found.checks.push((Lane::Terraform, Err(failed.clone().into())));
         }
-        (None, Some(blocked)) => found.checks.push((Lane::Terraform, Err(blocked.clone()))),
+        (None, Some(blocked)) => {
+            found.checks.push((Lane::Terraform, Err(CheckFailed::stalled(blocked.clone()).into())));
+        }
         (None, None) => {}
     }
     if let Some(aws) = &observed.aws {
         state.last_checked.insert(Lane::Aws, now);
-        found.add(Lane::Aws, lanes::findings(aws), aws.clone());
-        if aws::state_was_unread(aws) {
+        match aws {
+            Ok(findings) => found.add(Lane::Aws, lanes::findings(findings), findings.clone()),
             // Nothing was asked of AWS: what was found there before is as it was.
-            found.lanes.retain(|lane| *lane != Lane::Aws);
+            Err(failed) => {
+                found.findings.extend(aws::state_unread(failed));
+                let failed = failed.clone().after(&format!("{}: ", aws::STATE));
+                found.checks.push((Lane::Aws, Err(failed.into())));
+            }
         }
     }
     found
 }
 
 impl Found {
-    fn add(&mut self, lane: Lane, check: Result<(), String>, findings: Vec<Finding>) {
+    fn add(&mut self, lane: Lane, check: Result<(), LaneFailed>, findings: Vec<Finding>) {
         self.lanes.push(lane);
         self.checks.push((lane, check));
         self.findings.extend(findings);
@@ -366,20 +374,21 @@ fn source_reading<'a>(
     let head = source.head.as_ref()?;
     match declared.head.as_ref()? {
         Ok(_) => is_new.then_some(SourceCheck::Valid(&head.revision)),
+        Err(failed) if failed.class.may_pass() => is_new.then_some(SourceCheck::Unreachable(failed)),
         // A mistake does not go away by looking again: the second reading of it may follow at once.
         Err(mistakes) => Some(SourceCheck::Invalid { head: &head.revision, mistakes }),
     }
 }
 
 /// Replicas that are declared and cannot even be asked.
-fn unreadable(environment: &Environment, error: &str) -> Vec<ReplicaReading> {
+fn unreadable(environment: &Environment, failed: &CheckFailed) -> Vec<ReplicaReading> {
     let endpoints = match &environment.gateway.endpoints {
         Endpoints::Urls(urls) => urls.clone(),
         Endpoints::Ecs { ecs } => {
             vec![format!("ecs:{}/{}", ecs.cluster, ecs.service)]
         }
     };
-    let reading = |endpoint| ReplicaReading { endpoint, result: Err(error.to_owned()) };
+    let reading = |endpoint| ReplicaReading { endpoint, result: Err(failed.clone()) };
     endpoints.into_iter().map(reading).collect()
 }
 

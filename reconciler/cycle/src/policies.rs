@@ -51,12 +51,12 @@ async fn read(
 
 #[cfg(test)]
 mod tests {
+    use moorline_model::CheckFailed;
     use moorline_model::declaration::{ChannelKind, Terraform};
 
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::facilities::Unreadable;
 
     /// One folder with a policy, and one with tests only.
     struct Folders;
@@ -70,20 +70,20 @@ mod tests {
             &[]
         }
 
-        async fn file(&self, _: &CommitId, _: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        async fn file(&self, _: &CommitId, _: &str) -> Result<Option<Vec<u8>>, CheckFailed> {
             Ok(Some(b"package moorline.one".to_vec()))
         }
-        async fn files(&self, _: &CommitId, folder: &str) -> Result<Vec<String>, Unreadable> {
+        async fn files(&self, _: &CommitId, folder: &str) -> Result<Vec<String>, CheckFailed> {
             Ok(match folder {
                 "policies" => vec!["policies/one.rego".to_owned()],
                 "tests" => vec!["tests/one_test.rego".to_owned()],
                 _ => Vec::new(),
             })
         }
-        async fn changed(&self, _: &CommitId, _: &CommitId) -> Result<BTreeSet<String>, Unreadable> {
+        async fn changed(&self, _: &CommitId, _: &CommitId) -> Result<BTreeSet<String>, CheckFailed> {
             Ok(BTreeSet::new())
         }
-        async fn terraform_identity(&self, _: &CommitId, _: &Terraform) -> Result<String, Unreadable> {
+        async fn terraform_identity(&self, _: &CommitId, _: &Terraform) -> Result<String, CheckFailed> {
             Ok(String::new())
         }
     }

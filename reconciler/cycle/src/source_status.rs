@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use moorline_model::declaration::Declaration;
-use moorline_model::{EnvironmentName, Revision};
+use moorline_model::{CheckFailed, EnvironmentName, Revision};
 
 use crate::facilities::Source;
 use crate::touched::{Touched, touched};
@@ -17,7 +17,7 @@ pub struct SourceStatus {
     /// The head of the branch, as last fetched; kept when a later fetch fails.
     pub head: Option<Head>,
     /// Why the last fetch failed.
-    pub error: Option<String>,
+    pub error: Option<CheckFailed>,
     /// Since when it cannot be fetched, or the head's declaration has mistakes.
     pub trouble_since: Option<Timestamp>,
     /// When the last fetch ended.
@@ -81,8 +81,8 @@ impl News {
 pub struct Head {
     /// The commit.
     pub revision: Revision,
-    /// Its `moorline.yaml`, or every mistake in it.
-    pub declaration: Result<Arc<Declaration>, String>,
+    /// Its `moorline.yaml`; else every mistake in it, or why it could not be read.
+    pub declaration: Result<Arc<Declaration>, CheckFailed>,
 }
 
 #[cfg(test)]

@@ -98,10 +98,9 @@ mod tests {
     use std::sync::Arc;
 
     use moorline_model::declaration::{ChannelKind, Terraform};
-    use moorline_model::{CommitId, Revision};
+    use moorline_model::{CheckFailed, CommitId, Revision};
 
     use super::*;
-    use crate::facilities::Unreadable;
 
     /// Files by the first digit of the commit and the path.
     #[derive(Default)]
@@ -116,16 +115,16 @@ mod tests {
             &[]
         }
 
-        async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, CheckFailed> {
             match self.0.get(&format!("{}:{path}", &commit.to_string()[..1])) {
-                Some(&"unreadable") => Err(Unreadable("no disk".to_owned())),
+                Some(&"unreadable") => Err(CheckFailed::transient("no disk")),
                 text => Ok(text.map(|text| text.as_bytes().to_vec())),
             }
         }
-        async fn files(&self, _: &CommitId, _: &str) -> Result<Vec<String>, Unreadable> {
+        async fn files(&self, _: &CommitId, _: &str) -> Result<Vec<String>, CheckFailed> {
             Ok(Vec::new())
         }
-        async fn changed(&self, old: &CommitId, new: &CommitId) -> Result<BTreeSet<String>, Unreadable> {
+        async fn changed(&self, old: &CommitId, new: &CommitId) -> Result<BTreeSet<String>, CheckFailed> {
             let paths: BTreeSet<_> =
                 self.0.keys().filter_map(|key| key.split_once(':')).map(|(_, path)| path).collect();
             let mut changed = BTreeSet::new();
@@ -136,7 +135,7 @@ mod tests {
             }
             Ok(changed)
         }
-        async fn terraform_identity(&self, commit: &CommitId, of: &Terraform) -> Result<String, Unreadable> {
+        async fn terraform_identity(&self, commit: &CommitId, of: &Terraform) -> Result<String, CheckFailed> {
             let file = self.file(commit, &of.directory).await?;
             Ok(String::from_utf8(file.unwrap_or_default()).unwrap_or_default())
         }
@@ -180,7 +179,7 @@ mod tests {
         assert_eq!(both(&same(&[("2:dev.yaml", "unreadable")]), &one, &two).await, (true, true));
         let declared = head("2", ", drift: {heal: [gateway]}", "");
         assert_eq!(both(&same(&[]), &one, &declared).await, (true, false), "its declaration");
-        let broken = Head { declaration: Err("line 3".to_owned()), ..two.clone() };
+        let broken = Head { declaration: Err(CheckFailed::stalled("line 3")), ..two.clone() };
         assert_eq!(both(&same(&[]), &one, &broken).await, (true, true));
         let mended = Head { revision: broken.revision.clone(), ..two };
         assert_eq!(both(&same(&[]), &broken, &mended).await, (true, true), "it can be read now");

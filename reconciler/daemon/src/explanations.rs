@@ -57,6 +57,7 @@ fn shown(reading: GateStatus) -> views::GateStatus {
             gate: closed.gate.as_str().to_owned(),
             waits_for: closed.waits_for.as_str().to_owned(),
             because: closed.because,
+            failure: closed.failure,
             opened_by: closed.opened_by,
             opens_at: closed.opens_at,
         }),

@@ -154,8 +154,9 @@ async fn retired(shared: &Shared, name: &EnvironmentName) -> Result<(), CommitEr
 fn waits_for(report: Option<&SourceStatus>) -> Option<String> {
     let Some(report) = report else { return Some("The repository is being fetched.".to_owned()) };
     match (&report.head, &report.error) {
-        (Some(head), _) => head.declaration.as_ref().err().map(|mistakes| {
-            format!("The declaration at {} has mistakes:\n{mistakes}", head.revision.commit.short())
+        (Some(head), _) => head.declaration.as_ref().err().map(|failed| {
+            let what = if failed.class.may_pass() { "cannot be read" } else { "has mistakes" };
+            format!("The declaration at {} {what}:\n{failed}", head.revision.commit.short())
         }),
         (None, Some(error)) => Some(format!("The repository cannot be fetched: {error}")),
         (None, None) => Some("The repository has no commit yet.".to_owned()),

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use moorline_cycle::fast_forward::fast_forward_all;
-use moorline_cycle::{Head, News, SourceStatus};
+use moorline_cycle::{DeclarationError, Head, News, SourceStatus};
 use moorline_model::declaration::Declaration;
-use moorline_model::{CommitId, Revision};
+use moorline_model::{CheckFailed, CommitId, Revision};
 use moorline_source::{FetchError, Fetched, Repository};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,13 +21,14 @@ use crate::{chain, clock};
 /// Reads the declaration at a commit.
 ///
 /// # Errors
-/// A sentence, or every mistake: the file is not there, is no text, or says something wrong.
+/// See [`DeclarationError`].
 pub async fn declaration(
     repository: &Repository,
     commit: &CommitId,
     path: &str,
-) -> Result<Arc<Declaration>, String> {
-    let bytes = repository.read(commit, path).await.map_err(|error| crate::chain::of(&error))?;
+) -> Result<Arc<Declaration>, DeclarationError> {
+    let read = repository.read(commit, path).await;
+    let bytes = read.map_err(|error| CheckFailed::new(error.class(), chain::of(&error)))?;
     moorline_cycle::declaration(path, commit, bytes, &moorline_notify::KINDS).await
 }
 
@@ -110,18 +111,18 @@ impl Reader {
                 }
                 self.succeeded(fetched.head, before).await
             }
-            Err(error) => failed(&chain::of(&error), before),
+            Err(error) => failed(CheckFailed::new(error.class(), chain::of(&error)), before),
         }
     }
 
     async fn succeeded(&self, revision: Revision, before: Option<&SourceStatus>) -> SourceStatus {
         let known = before.and_then(|before| before.head.clone());
         let head = match known {
-            // The same commit says the same; but what could not be read may be readable now.
-            Some(head) if head.revision.commit == revision.commit && head.declaration.is_ok() => head,
+            // The same commit says the same, mistakes included; but what could not be read may be readable now.
+            Some(head) if head.revision.commit == revision.commit && is_final(&head) => head,
             known => {
                 let declaration = declaration(&self.repository, &revision.commit, &self.path).await;
-                let head = Head { revision, declaration };
+                let head = Head { revision, declaration: declaration.map_err(CheckFailed::from) };
                 name(&head, known.as_ref());
                 head
             }
@@ -140,14 +141,20 @@ impl Reader {
     }
 }
 
-fn failed(error: &str, before: Option<&SourceStatus>) -> SourceStatus {
+/// Whether reading it again would say the same.
+fn is_final(head: &Head) -> bool {
+    head.declaration.as_ref().err().is_none_or(|failed| !failed.class.may_pass())
+}
+
+fn failed(failed: CheckFailed, before: Option<&SourceStatus>) -> SourceStatus {
     // Each poll meets it again; the condition keeps its age.
-    if before.and_then(|before| before.error.as_deref()) != Some(error) {
+    if before.and_then(|before| before.error.as_ref()) != Some(&failed) {
+        let error = failed.to_string();
         tracing::warn!(error, "the repository cannot be fetched; what is in force serves on");
     }
     SourceStatus {
         head: before.and_then(|before| before.head.clone()),
-        error: Some(error.to_owned()),
+        error: Some(failed),
         trouble_since: Some(trouble_since(before)),
         checked_at: clock::now(),
         news: News::default(),
@@ -166,13 +173,18 @@ fn name(head: &Head, known: Option<&Head>) {
     if known.is_none() {
         tracing::info!(commit = commit.short(), author, title, "the branch has a new head");
     }
-    if let Err(mistakes) = declaration
-        && known.and_then(|known| known.declaration.as_ref().err()) != Some(mistakes)
-    {
+    let Err(failed) = declaration else { return };
+    if known.and_then(|known| known.declaration.as_ref().err()) == Some(failed) {
+        return;
+    }
+    let (commit, because) = (commit.short(), &failed.because);
+    if failed.class.may_pass() {
+        tracing::warn!(commit, error = because, "the declaration cannot be read; what is in force serves on");
+    } else {
         tracing::warn!(
-            commit = commit.short(),
+            commit,
             author,
-            mistakes,
+            mistakes = because,
             "the declaration has mistakes; what is in force serves on"
         );
     }
@@ -201,24 +213,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_declaration_that_could_not_be_read_is_read_again_at_the_same_commit() {
+    async fn a_declaration_that_could_not_be_read_is_read_again_at_the_same_commit_and_its_mistakes_are_not()
+    {
         let folder = tempfile::tempdir().unwrap();
         let text = "version: 1\nenvironments: [{name: prod, gateway: {document: [g.yaml], endpoints: ['http://a'], \
             admin_token: 'env:A'}}]";
         let (repository, revision) =
             crate::sample::repository(folder.path(), &[("moorline.yaml", text)]).await;
-        let unread = Head { revision: revision.clone(), declaration: Err("the disk was slow".to_owned()) };
         let now = clock::now();
-        let before = SourceStatus {
-            head: Some(unread),
+        let reader = Reader { repository, path: "moorline.yaml".to_owned() };
+        let with = |failed| SourceStatus {
+            head: Some(Head { revision: revision.clone(), declaration: Err(failed) }),
             error: None,
             trouble_since: Some(now),
             checked_at: now,
             news: News::default(),
         };
-        let reader = Reader { repository, path: "moorline.yaml".to_owned() };
-        let status = reader.succeeded(revision, Some(&before)).await;
+        let before = with(CheckFailed::transient("the disk was slow"));
+        let status = reader.succeeded(revision.clone(), Some(&before)).await;
         assert_eq!(status.trouble_since, None);
         assert!(status.head.unwrap().declaration.is_ok());
+        let before = with(CheckFailed::stalled("line 3"));
+        let status = reader.succeeded(revision.clone(), Some(&before)).await;
+        assert_eq!(status.head.unwrap().declaration.unwrap_err().because, "line 3");
     }
 }

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Exit;
 use crate::drift::{DriftKind, DriftState, Lane};
 use crate::environment::EnvironmentState;
+use crate::{Exit, FailureClass};
 
 /// What is known of one declared lane.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Comparison {
     /// Why the last look could not compare all of it. Absent: it could, or there was no look yet.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// Whether looking again helps, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureClass>,
 }
 
 /// The declared lanes; a lane that is not declared is absent.
@@ -142,7 +145,7 @@ mod tests {
     }
 
     fn compared(seconds: i64) -> Comparison {
-        Comparison { compared_at: Some(at(seconds)), trouble: None }
+        Comparison { compared_at: Some(at(seconds)), ..Comparison::default() }
     }
 
     // Invariant 9.

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::FailureClass;
+
 /// One question that is asked of an environment again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +92,9 @@ pub struct Condition {
     pub status: ConditionStatus,
     /// Why, in one sentence.
     pub because: String,
+    /// Where it could not be checked: whether trying again helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureClass>,
     /// Since when the answer is this one.
     pub since: Timestamp,
     /// When it was last asked.
@@ -115,8 +120,16 @@ impl Conditions {
             Some(reading) if reading.status == status => reading.since,
             _ => now,
         };
-        self.0.insert(condition, Condition { status, because: because.into(), since, checked_at: now });
+        let (because, failure) = (because.into(), None);
+        self.0.insert(condition, Condition { status, because, failure, since, checked_at: now });
         before
+    }
+
+    /// Notes whether trying again helps, after an answer that something could not be checked or has mistakes.
+    pub fn classify(&mut self, condition: ConditionType, failure: Option<FailureClass>) {
+        if let Some(reading) = self.0.get_mut(&condition) {
+            reading.failure = failure;
+        }
     }
 
     /// Notes that the answer rests on what was last read at this earlier moment.

@@ -15,7 +15,7 @@ use crate::declaration::ApprovalRule;
 use crate::drift::{Drift, Lane};
 use crate::plan::PlanSummary;
 use crate::rollout::{Deployed, RequestCounts, Rollout};
-use crate::{CommitId, EnvironmentName, Revision};
+use crate::{CommitId, EnvironmentName, FailureClass, Revision};
 
 /// A commit, or everything, that is not applied until a person releases it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +54,9 @@ pub struct Replica {
     /// Why it could not be read.
     #[serde(default)]
     pub error: Option<String>,
+    /// Whether reading it again helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureClass>,
     /// What callers asked of it in the minute before, and what of that failed. Absent: it was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recent: Option<RequestCounts>,

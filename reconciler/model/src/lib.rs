@@ -15,6 +15,7 @@ pub mod drift;
 pub mod environment;
 pub mod event;
 pub mod exit;
+pub mod failure;
 pub mod id;
 pub mod intent;
 pub mod masking;
@@ -33,5 +34,6 @@ pub use moorline_config::Secret;
 pub use moorline_config as config;
 
 pub use exit::Exit;
+pub use failure::{CheckFailed, FailureClass};
 pub use id::{EnvironmentName, IncidentKey, RolloutId};
 pub use revision::{CommitId, Revision};

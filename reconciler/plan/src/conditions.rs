@@ -14,12 +14,13 @@ use moorline_model::notification::{Notification, Transition};
 use moorline_model::page::Page;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Verdict};
-use moorline_model::{EnvironmentName, Revision};
+use moorline_model::{CheckFailed, EnvironmentName, FailureClass, Revision};
 
 use crate::age::{age, lasting};
 use crate::announce::Messages;
 use crate::gateway::ReplicaReading;
 use crate::incident::{IncidentStatus, incident, is_open};
+use crate::lanes::{self, LaneFailed};
 
 /// What reading the source came to.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +32,10 @@ pub enum SourceCheck<'a> {
         /// The head.
         head: &'a Revision,
         /// All of them, a line each.
-        mistakes: &'a str,
+        mistakes: &'a CheckFailed,
     },
     /// It could not be read.
-    Unreachable(&'a str),
+    Unreachable(&'a CheckFailed),
 }
 
 /// For whom an environment sends alerts about the source. What goes wrong with the repository goes wrong for all its
@@ -58,7 +59,7 @@ pub struct Checks<'a> {
     /// For whom it sends alerts about that.
     pub scope: AlertScope<'a>,
     /// The scheduled Terraform plan.
-    pub plan: Option<Result<&'a PlanSummary, &'a str>>,
+    pub plan: Option<Result<&'a PlanSummary, &'a CheckFailed>>,
     /// The gateway replicas.
     pub replicas: Option<&'a [ReplicaReading]>,
 }
@@ -75,15 +76,16 @@ pub fn note_conditions(state: &mut EnvironmentState, checks: &Checks<'_>, now: T
             SourceCheck::Invalid { head, mistakes } => {
                 (ConditionStatus::Bad, format!("{} by {}: {mistakes}", head.commit.short(), head.author))
             }
-            SourceCheck::Unreachable(error) => (ConditionStatus::CannotCheck, error.to_owned()),
+            SourceCheck::Unreachable(failed) => (ConditionStatus::CannotCheck, failed.because.clone()),
         };
-        let head = match source {
-            SourceCheck::Invalid { head, .. } => Some(head),
-            SourceCheck::Valid(_) | SourceCheck::Unreachable(_) => None,
+        let (head, failed) = match source {
+            SourceCheck::Invalid { head, mistakes } => (Some(head), Some(mistakes)),
+            SourceCheck::Unreachable(failed) => (None, Some(failed)),
+            SourceCheck::Valid(_) => (None, None),
         };
-        let check =
-            Check { condition: ConditionType::Source, status, because: &because, head, scope: checks.scope };
-        note_and_alert(state, &check, now, &mut messages);
+        let (condition, because, scope) = (ConditionType::Source, because.as_str(), checks.scope);
+        note_and_alert(state, &Check { condition, status, because, head, scope }, now, &mut messages);
+        state.conditions.classify(condition, failed.map(|failed| failed.class.clone()));
     }
     if let Some(plan) = checks.plan {
         let (status, because) = match plan {
@@ -91,7 +93,7 @@ pub fn note_conditions(state: &mut EnvironmentState, checks: &Checks<'_>, now: T
                 (ConditionStatus::Good, "Terraform has nothing to change".to_owned())
             }
             Ok(plan) => (ConditionStatus::Attention, plan.headline()),
-            Err(error) => (ConditionStatus::CannotCheck, error.to_owned()),
+            Err(failed) => (ConditionStatus::CannotCheck, failed.because.clone()),
         };
         let check = Check {
             condition: ConditionType::Plan,
@@ -101,11 +103,15 @@ pub fn note_conditions(state: &mut EnvironmentState, checks: &Checks<'_>, now: T
             scope: AlertScope::Own,
         };
         note_and_alert(state, &check, now, &mut messages);
+        state.conditions.classify(ConditionType::Plan, plan.err().map(|failed| failed.class.clone()));
     }
     if let Some(replicas) = checks.replicas {
         // Replicas that cannot be read are findings of the gateway lane; those tell people.
         let (status, because) = health(state, replicas);
         state.conditions.note(ConditionType::Health, status, because, now);
+        let failed = lanes::replicas(replicas).err();
+        let class = failed.as_ref().and_then(LaneFailed::class).cloned();
+        state.conditions.classify(ConditionType::Health, class);
     }
     note_drift(state, now);
     note_hold(state, now);
@@ -227,6 +233,8 @@ fn note_drift(state: &mut EnvironmentState, now: Timestamp) {
         Answer::NotChecked => (ConditionStatus::CannotCheck, not_checked),
     };
     state.conditions.note(ConditionType::Drift, status, because, now);
+    let worst: Option<&FailureClass> = state.lanes.values().filter_map(|known| known.failure.as_ref()).max();
+    state.conditions.classify(ConditionType::Drift, worst.cloned());
     if let Some(oldest) = comparison::as_of(state).filter(|_| known.answer != Answer::NotChecked) {
         state.conditions.backdate(ConditionType::Drift, oldest);
     }

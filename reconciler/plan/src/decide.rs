@@ -15,10 +15,10 @@ mod undo;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use moorline_model::Revision;
 use moorline_model::config::{Digest, Percent};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, RolloutKind};
+use moorline_model::{CheckFailed, Revision};
 
 use crate::desired::Desired;
 use crate::gates::Closed;
@@ -37,7 +37,7 @@ pub(crate) use undo::{obstacle, terraform_is_to_be_undone};
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
     /// The branch's head: what it declares, or why it declares nothing. `None`: it was not read.
-    pub head: Option<Result<&'a Desired, &'a str>>,
+    pub head: Option<Result<&'a Desired, &'a CheckFailed>>,
     /// What the commit of the rollout under way declares; without one, and while the head declares nothing, what the
     /// commit in force does. `None`: there is none, or it cannot be read.
     pub current: Option<&'a Desired>,

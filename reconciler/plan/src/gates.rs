@@ -31,6 +31,7 @@ mod variable;
 mod window;
 
 use jiff::Timestamp;
+use moorline_model::FailureClass;
 use moorline_model::callers::callers;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::status::{StatusWord, word};
@@ -94,6 +95,9 @@ pub struct Closed {
     pub waits_for: WaitsFor,
     /// Why, from what was read where.
     pub because: String,
+    /// Where something could not be checked or done: whether trying again helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureClass>,
     /// What opens it: a command, a commit, time.
     pub opened_by: String,
     /// When it opens by itself.
@@ -103,7 +107,12 @@ pub struct Closed {
 
 impl Closed {
     fn new(gate: &'static Gate, waits_for: WaitsFor, because: String, opened_by: impl Into<String>) -> Self {
-        Self { gate, waits_for, because, opened_by: opened_by.into(), opens_at: None }
+        Self { gate, waits_for, because, failure: None, opened_by: opened_by.into(), opens_at: None }
+    }
+
+    /// The same where it is closed because something could not be checked or done.
+    fn failed(self, failure: Option<FailureClass>) -> Self {
+        Self { failure, ..self }
     }
 }
 

@@ -6,11 +6,11 @@
 pub(crate) mod fields;
 
 use jiff::Timestamp;
-use moorline_model::EnvironmentName;
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::rollout::{Phase, Rollout};
+use moorline_model::{CheckFailed, EnvironmentName};
 use serde_json::Value;
 
 /// One replica as read just now.
@@ -19,7 +19,7 @@ pub struct ReplicaReading {
     /// Its admin URL.
     pub endpoint: String,
     /// What it attests, or why it could not be read: the rest of a sentence that begins with the endpoint.
-    pub result: Result<ReplicaStatus, String>,
+    pub result: Result<ReplicaStatus, CheckFailed>,
 }
 
 /// What a replica attests.
@@ -130,7 +130,7 @@ impl ReplicaReading {
 #[must_use]
 pub fn remembered(reading: &ReplicaReading, now: Timestamp) -> Replica {
     let status = reading.result.as_ref().ok();
-    let stable = reading.stable();
+    let (stable, failed) = (reading.stable(), reading.result.as_ref().err());
     Replica {
         endpoint: reading.endpoint.clone(),
         instance: status.map(|status| status.instance.clone()),
@@ -138,7 +138,8 @@ pub fn remembered(reading: &ReplicaReading, now: Timestamp) -> Replica {
         commit: stable.and_then(|stable| stable.commit.clone()),
         generation: stable.map(|stable| stable.generation),
         candidate: reading.candidate().map(|candidate| candidate.digest),
-        error: reading.result.as_ref().err().cloned(),
+        error: failed.map(|failed| failed.because.clone()),
+        failure: failed.map(|failed| failed.class.clone()),
         recent: None,
         checked_at: now,
     }
@@ -183,8 +184,8 @@ pub fn gateway_findings(
     let mut findings = Vec::new();
     for reading in readings {
         match &reading.result {
-            Err(error) => findings.push(Finding {
-                note: Some(error.clone()),
+            Err(failed) => findings.push(Finding {
+                note: Some(failed.because.clone()),
                 ..finding(reading, DriftKind::Unverifiable, Severity::Warning)
             }),
             Ok(status) => {

@@ -8,11 +8,45 @@ use moorline_model::comparison::Comparison;
 use moorline_model::declaration::Environment;
 use moorline_model::drift::{DriftKind, Finding, Lane};
 use moorline_model::environment::EnvironmentState;
+use moorline_model::{CheckFailed, FailureClass};
 
 use crate::gateway::ReplicaReading;
 
 /// What a look at a lane came to: all of it was compared, or why not.
-pub type LaneCheck = (Lane, Result<(), String>);
+pub type LaneCheck = (Lane, Result<(), LaneFailed>);
+
+/// Why not all of a lane could be compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LaneFailed {
+    /// It could not be read.
+    #[error(transparent)]
+    Unread(#[from] CheckFailed),
+    /// Some of it could not; the findings say each for itself whether looking again helps.
+    #[error("{address}: {}{}", note.as_deref().unwrap_or("it cannot be read"), and_more(*more))]
+    PartlyUnread {
+        /// The first of those.
+        address: String,
+        /// Why it could not.
+        note: Option<String>,
+        /// How many more there are.
+        more: usize,
+    },
+}
+
+impl LaneFailed {
+    /// Whether looking again helps, where that is known.
+    #[must_use]
+    pub const fn class(&self) -> Option<&FailureClass> {
+        match self {
+            Self::Unread(failed) => Some(&failed.class),
+            Self::PartlyUnread { .. } => None,
+        }
+    }
+}
+
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(", and {more} more") }
+}
 
 /// The lanes that an environment declares.
 #[must_use]
@@ -38,8 +72,12 @@ pub fn note(state: &mut EnvironmentState, declared: Option<&[Lane]>, checks: Vec
     for (lane, check) in checks {
         let Some(known) = state.lanes.get_mut(&lane) else { continue };
         *known = match check {
-            Ok(()) => Comparison { compared_at: Some(now), trouble: None },
-            Err(trouble) => Comparison { trouble: Some(trouble), ..known.clone() },
+            Ok(()) => Comparison { compared_at: Some(now), ..Comparison::default() },
+            Err(failed) => Comparison {
+                compared_at: known.compared_at,
+                trouble: Some(failed.to_string()),
+                failure: failed.class().cloned(),
+            },
         };
     }
 }
@@ -48,28 +86,31 @@ pub fn note(state: &mut EnvironmentState, declared: Option<&[Lane]>, checks: Vec
 ///
 /// # Errors
 /// Why not all of them could be compared.
-pub fn replicas(readings: &[ReplicaReading]) -> Result<(), String> {
+pub fn replicas(readings: &[ReplicaReading]) -> Result<(), LaneFailed> {
     let unread = readings.iter().filter(|reading| reading.result.is_err()).count();
-    match (readings.len(), unread) {
-        (0, _) => Err("no replica was found".to_owned()),
-        (_, 0) => Ok(()),
-        (all, unread) => Err(format!("{unread} of {all} replicas cannot be read")),
+    match (worst(readings), readings.len()) {
+        (_, 0) => Err(CheckFailed::stalled("no replica was found").into()),
+        (None, _) => Ok(()),
+        (Some(class), all) => {
+            Err(CheckFailed::new(class.clone(), format!("{unread} of {all} replicas cannot be read")).into())
+        }
     }
+}
+
+/// Of the replicas that cannot be read, what the one needs that needs most.
+pub(crate) fn worst(readings: &[ReplicaReading]) -> Option<&FailureClass> {
+    readings.iter().filter_map(|reading| Some(&reading.result.as_ref().err()?.class)).max()
 }
 
 /// What reading a lane came to that tells of what it could not read in its findings.
 ///
 /// # Errors
 /// Why not all of it could be compared.
-pub fn findings(findings: &[Finding]) -> Result<(), String> {
+pub fn findings(findings: &[Finding]) -> Result<(), LaneFailed> {
     let mut unread = findings.iter().filter(|finding| finding.kind == DriftKind::Unverifiable);
     let Some(first) = unread.next() else { return Ok(()) };
-    let note = first.note.as_deref().unwrap_or("it cannot be read");
-    let more = match unread.count() {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    Err(format!("{}: {note}{more}", first.address))
+    let (address, note) = (first.address.clone(), first.note.clone());
+    Err(LaneFailed::PartlyUnread { address, note, more: unread.count() })
 }
 
 #[cfg(test)]
@@ -96,12 +137,34 @@ mod tests {
     }
 
     #[test]
+    fn replicas_need_what_the_one_needs_that_needs_most() {
+        let read = |failures: &[FailureClass]| {
+            let dark = |class: &FailureClass| ReplicaReading {
+                endpoint: "http://a:1".to_owned(),
+                result: Err(CheckFailed::new(class.clone(), "no answer")),
+            };
+            let well = crate::sample::replica("b", None, None);
+            let readings: Vec<_> = failures.iter().map(dark).chain([well]).collect();
+            replicas(&readings).err().map(|failed| (failed.to_string(), failed.class().cloned()))
+        };
+        let (soon, stalled) = (FailureClass::Transient, FailureClass::Stalled);
+        let said = |text: &str, class: &FailureClass| Some((text.to_owned(), Some(class.clone())));
+        assert_eq!(read(&[]), None);
+        assert_eq!(read(&[soon.clone()]), said("1 of 2 replicas cannot be read", &soon));
+        assert_eq!(read(&[stalled.clone(), soon]), said("2 of 3 replicas cannot be read", &stalled));
+    }
+
+    #[test]
     fn a_failed_look_keeps_the_moment_of_the_last_good_one() {
         let mut state = in_force("c1");
         let later = now() + jiff::SignedDuration::from_mins(1);
         note(&mut state, Some(&[Lane::Gateway]), vec![(Lane::Gateway, Ok(()))], now());
-        note(&mut state, None, vec![(Lane::Gateway, Err("no answer".to_owned()))], later);
+        let failed = CheckFailed::transient("no answer");
+        note(&mut state, None, vec![(Lane::Gateway, Err(failed.into()))], later);
         let known = &state.lanes[&Lane::Gateway];
         assert_eq!((known.compared_at, known.trouble.as_deref()), (Some(now()), Some("no answer")));
+        assert_eq!(known.failure, Some(FailureClass::Transient));
+        note(&mut state, None, vec![(Lane::Gateway, Ok(()))], later);
+        assert_eq!(state.lanes[&Lane::Gateway].failure, None);
     }
 }

@@ -13,7 +13,7 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use moorline_model::CommitId;
+use moorline_model::{CommitId, FailureClass};
 
 use crate::budget::{Budget, Stop};
 use crate::config::CheckoutLimits;
@@ -75,6 +75,21 @@ pub enum CheckoutError {
 }
 
 impl CheckoutError {
+    /// Whether checking out again helps.
+    #[must_use]
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Read(source) => source.class(),
+            Self::Deadline { .. } | Self::Cancelled | Self::Git { .. } => FailureClass::Transient,
+            Self::NotEmpty { .. }
+            | Self::Refused { .. }
+            | Self::TooMany { .. }
+            | Self::TooLarge { .. }
+            | Self::TooDeep { .. }
+            | Self::Write { .. } => FailureClass::Stalled,
+        }
+    }
+
     fn check(budget: &Budget) -> Result<(), Self> {
         budget.check().map_err(|stop| match stop {
             Stop::Deadline => Self::Deadline { after: budget.limit() },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use git2::{ErrorCode, Oid};
-use moorline_model::CommitId;
+use moorline_model::{CommitId, FailureClass};
 
 use crate::mirror::Mirror;
 
@@ -38,6 +38,19 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// Whether reading again helps. What a commit holds never changes.
+    #[must_use]
+    pub const fn class(&self) -> FailureClass {
+        match self {
+            Self::Deadline { .. } | Self::Closed | Self::Git { .. } => FailureClass::Transient,
+            Self::UnknownCommit { .. }
+            | Self::Path { .. }
+            | Self::NotAFile { .. }
+            | Self::TooLarge { .. }
+            | Self::TooManyFiles { .. } => FailureClass::Stalled,
+        }
+    }
+
     /// Wraps an error of libgit2 with what was attempted.
     pub(crate) fn git(doing: &'static str) -> impl FnOnce(git2::Error) -> Self {
         move |source| Self::Git { doing, source }
@@ -54,5 +67,18 @@ pub(crate) fn find(mirror: &Mirror, commit: &CommitId) -> Result<Oid, ReadError>
             Err(ReadError::UnknownCommit { commit: commit.clone() })
         }
         Err(source) => Err(ReadError::Git { doing: "looking a commit up", source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_disk_passes_and_what_a_commit_holds_stays() {
+        let slow = ReadError::Deadline { after: Duration::from_secs(1) };
+        assert_eq!(slow.class(), FailureClass::Transient);
+        let link = ReadError::NotAFile { path: "moorline.yaml".to_owned(), kind: "link" };
+        assert_eq!(link.class(), FailureClass::Stalled);
     }
 }

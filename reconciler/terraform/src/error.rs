@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use moorline_model::CommitId;
+use moorline_model::{CommitId, FailureClass};
 
 use crate::diagnostic::Diagnostic;
 use crate::gate::Refusals;
@@ -228,9 +228,10 @@ pub enum RunError {
 impl RunError {
     /// Whether the same run may succeed a little later, without anyone changing anything.
     #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Locked { .. } | Self::TimedOut { .. } | Self::PlanStale(_) => true,
+    pub fn class(&self) -> FailureClass {
+        let may_pass = match self {
+            Self::Locked { holder, .. } => return FailureClass::Waiting { on: holder.to_string() },
+            Self::TimedOut { .. } | Self::PlanStale(_) => true,
             Self::Failed { failure, .. } => failure.diagnostics.iter().any(Diagnostic::is_transient),
             Self::Child { source, .. } | Self::Private { source, .. } => matches!(
                 source.kind(),
@@ -243,7 +244,8 @@ impl RunError {
             | Self::TooMuchOutput { .. }
             | Self::Unreadable { .. }
             | Self::StateNotWritten { .. } => false,
-        }
+        };
+        if may_pass { FailureClass::Transient } else { FailureClass::Stalled }
     }
 
     /// Whether Terraform wants `init` to run first. It says so before it has done anything.
@@ -271,6 +273,25 @@ impl RunError {
             | Self::Private { .. }
             | Self::Locked { .. }
             | Self::PlanStale(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_waits_for_its_holder_and_what_the_code_lacks_for_a_person() {
+        let holder = LockHolder { who: Some("ann@laptop".to_owned()), ..LockHolder::default() };
+        let locked = RunError::Locked { step: Step::Plan, holder };
+        assert_eq!(locked.class(), FailureClass::Waiting { on: "ann@laptop".to_owned() });
+        let slow = RunError::TimedOut { step: Step::Plan, after: Duration::from_secs(1) };
+        assert_eq!(slow.class(), FailureClass::Transient);
+        let missing = RunError::LockFileMissing { directory: "infra".to_owned(), program: "tofu".to_owned() };
+        let failure = Failure { exit_code: Some(1), diagnostics: Vec::new() };
+        for error in [missing, RunError::Failed { step: Step::Plan, failure }] {
+            assert_eq!(error.class(), FailureClass::Stalled, "{error}");
         }
     }
 }

@@ -12,7 +12,7 @@ use moorline_model::environment::{EnvironmentState, Hold, Replica};
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{ApprovalSubject, Deployed, Rollout};
 use moorline_model::status::{self, StatusWord};
-use moorline_model::{EnvironmentName, Exit, Revision};
+use moorline_model::{EnvironmentName, Exit, FailureClass, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,9 @@ pub struct ConditionView {
     pub status: ConditionStatus,
     /// Why, in one sentence.
     pub because: Option<String>,
+    /// Where it could not be checked, or has mistakes: whether trying again helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureClass>,
     /// Since when the answer is the same.
     pub since: Option<Timestamp>,
     /// When it was last asked.
@@ -127,6 +130,9 @@ pub struct LaneView {
     pub age_seconds: Option<i64>,
     /// Why the last look could not compare all of it.
     pub trouble: Option<String>,
+    /// Whether looking again helps, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureClass>,
 }
 
 /// How many findings there are, and what may be said of them.
@@ -207,6 +213,7 @@ impl ConditionView {
         Self {
             status: condition.map_or(ConditionStatus::Unknown, |condition| condition.status),
             because: condition.map(|condition| condition.because.clone()),
+            failure: condition.and_then(|condition| condition.failure.clone()),
             since: condition.map(|condition| condition.since),
             checked_at: condition.map(|condition| condition.checked_at),
             age_seconds: condition.map(|condition| age(condition.checked_at, now)),
@@ -223,6 +230,7 @@ impl LaneView {
             compared_at: known.compared_at,
             age_seconds: known.compared_at.map(|at| age(at, now)),
             trouble: known.trouble.clone(),
+            failure: known.failure.clone(),
         });
         lanes.collect()
     }

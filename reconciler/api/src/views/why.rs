@@ -1,9 +1,9 @@
 //! What an environment waits for.
 
 use jiff::Timestamp;
-use moorline_model::Exit;
 use moorline_model::callers::Callers;
 use moorline_model::status::StatusWord;
+use moorline_model::{Exit, FailureClass};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,9 @@ pub struct ClosedGate {
     pub waits_for: String,
     /// Why, from what was read where.
     pub because: String,
+    /// Where something could not be checked or done: whether trying again helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureClass>,
     /// What opens it: a command, a commit, time.
     pub opened_by: String,
     /// When it opens by itself.

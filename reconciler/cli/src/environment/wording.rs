@@ -256,6 +256,7 @@ mod tests {
             compared_at: None,
             age_seconds,
             trouble: None,
+            failure: None,
         };
         let said = |lanes: &[LaneView]| look_again(lanes, &environment);
         assert_eq!(said(&[lane(Lane::Gateway, Some(2))]), None);

@@ -20,11 +20,7 @@ pub(super) async fn plan(
     let Some(run) = run else { return Ok(Err(PlanFailure::Act(no_terraform()))) };
     match runner.plan(run).await {
         Ok(summary) => Ok(Ok(summary)),
-        Err(RunFailed::Interrupted) => Err(Interrupted),
-        Err(error) => Ok(Err(PlanFailure::Failed {
-            reason: error.to_string(),
-            transient: matches!(error, RunFailed::Unchanged { is_transient: true, .. }),
-        })),
+        Err(error) => Ok(Err(PlanFailure::Failed(error.failed().ok_or(Interrupted)?))),
     }
 }
 
@@ -42,7 +38,7 @@ pub(super) async fn apply(
         Ok(()) => Ok(Ok(())),
         Err(RunFailed::Interrupted) => Err(Interrupted),
         Err(RunFailed::Changed(reason)) => Ok(Err(ApplyFailure::Failed { reason })),
-        Err(RunFailed::Unchanged { because, .. }) => Ok(Err(ApplyFailure::Stale { reason: because })),
+        Err(RunFailed::Unchanged(failed)) => Ok(Err(ApplyFailure::Stale { reason: failed.because })),
     }
 }
 

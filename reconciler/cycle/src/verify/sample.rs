@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use moorline_admin::{Generation, Stats};
 use moorline_config::Digest;
+use moorline_model::CheckFailed;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::verify::Sample;
 
@@ -46,7 +47,7 @@ pub(super) async fn take<G: Gateway>(
         for (stats, all) in [(mine, &mut candidates), (beside, &mut stables)] {
             match stats {
                 Ok(stats) => all.extend(stats),
-                Err(error) => reading.result = Err(format!("does not tell its statistics and {error}")),
+                Err(failed) => reading.result = Err(failed.after("does not tell its statistics and ")),
             }
         }
     }
@@ -59,10 +60,10 @@ async fn read<G: Gateway>(
     client: &G,
     generation: Option<(Digest, u64)>,
     since: Timestamp,
-) -> Result<Option<Stats>, String> {
+) -> Result<Option<Stats>, CheckFailed> {
     let Some((_, number)) = generation else { return Ok(None) };
     let stats = client.stats(Generation(number), Some(since)).await;
-    stats.map(Some).map_err(|error| fleet.told(&error))
+    stats.map(Some).map_err(|error| fleet.failed(&error))
 }
 
 /// One sample of the replicas' statistics; `None` when no replica gave any.
@@ -99,6 +100,7 @@ fn sample(stats: &Stats) -> Sample {
 #[cfg(test)]
 mod tests {
     use moorline_admin::{Client, ErrorKind, Usage};
+    use moorline_model::FailureClass;
     use moorline_plan::gateway::{ReplicaStatus, Serving};
 
     use super::*;
@@ -145,6 +147,11 @@ mod tests {
         let status = ReplicaStatus { instance: "a".to_owned(), stable, candidate: None, document: None };
         let mut attested = [ReplicaReading { endpoint, result: Ok(status) }];
         take(SampleQuery { expected, since, compares: false }, &fleet, &mut attested).await;
-        assert!(attested[0].result.is_err());
+        let failed = attested[0].result.as_ref().unwrap_err();
+        assert_eq!(failed.class, FailureClass::Transient, "{failed}");
+        assert!(
+            failed.because.starts_with("does not tell its statistics and refuses connections"),
+            "{failed}"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What holds whatever happens: random walks through the world.
 
 use jiff::SignedDuration;
+use moorline_model::FailureClass;
 use moorline_model::declaration::ApprovalRule;
 use moorline_model::intent::Operation;
 use moorline_model::rollout::{Phase, RolloutKind};
@@ -94,8 +95,8 @@ fn happen(world: &mut World, happening: &Happening) {
         }
         Happening::Restart => (world.replicas[0].stable, world.replicas[0].candidate) = (None, None),
         Happening::PlanFails(transient) => {
-            let (reason, transient) = ("no".to_owned(), *transient);
-            world.plan_outcomes.push(PlanOutcome::Fails { reason, transient });
+            let class = if *transient { FailureClass::Transient } else { FailureClass::Stalled };
+            world.plan_outcomes.push(PlanOutcome::Fails { reason: "no".to_owned(), class });
         }
         Happening::PlanReplaces => {
             world.plan_outcomes.push(PlanOutcome::Replaces("aws_lb.main".to_owned()));

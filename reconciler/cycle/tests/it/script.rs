@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
+use moorline_model::FailureClass;
 use moorline_model::config::Digest;
 use moorline_model::intent::Operation;
 use moorline_model::notification::Notification;
@@ -56,6 +57,10 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
             world.commits.get_mut(words[1]).unwrap().is_denied = has("denied");
         }
         "head" => world.head = Some(words[1].to_owned()),
+        "unreadable" => {
+            world.unreadable.insert(words[1].to_owned());
+        }
+        "readable" => world.unreadable.clear(),
         "recovers" => {
             let digest = world.commits[words[1]].document.digest();
             world.sick.remove(&digest);
@@ -63,8 +68,8 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
         "plan" => world.plan_outcomes.push(match words[1] {
             "changes" => PlanOutcome::Changes(words[2].parse().unwrap()),
             "replaces" => PlanOutcome::Replaces(words[2].to_owned()),
-            "fails" => PlanOutcome::Fails { reason: rest(), transient: false },
-            _ => PlanOutcome::Fails { reason: rest(), transient: true },
+            "fails" => PlanOutcome::Fails { reason: rest(), class: FailureClass::Stalled },
+            _ => PlanOutcome::Fails { reason: rest(), class: FailureClass::Transient },
         }),
         "lost-record" => world.lose_the_record(),
         "drifts" => world.drifts = Some(words[1].to_owned()),

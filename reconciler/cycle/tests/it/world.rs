@@ -19,7 +19,7 @@ use moorline_model::intent::{Intent, Operation};
 use moorline_model::notification::Notification;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::Rollout;
-use moorline_model::{CommitId, Revision};
+use moorline_model::{CheckFailed, CommitId, FailureClass, Revision};
 use moorline_plan::Decision;
 use moorline_record::{IntentId, OpenStep};
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ pub(crate) struct Commit {
 pub(crate) enum PlanOutcome {
     Changes(usize),
     Replaces(String),
-    Fails { reason: String, transient: bool },
+    Fails { reason: String, class: FailureClass },
 }
 
 /// Where the daemon dies in the next step with an effect.
@@ -83,6 +83,8 @@ pub(crate) struct World {
     /// Documents whose probes are answered wrongly.
     pub(crate) broken: BTreeSet<Digest>,
     pub(crate) head: Option<String>,
+    /// Paths of commits that cannot be read just now.
+    pub(crate) unreadable: BTreeSet<String>,
     pub(crate) replicas: Vec<Replica>,
     /// The tree that Terraform made the world after.
     pub(crate) live_tree: Option<String>,
@@ -174,6 +176,7 @@ impl World {
             sick: BTreeSet::new(),
             broken: BTreeSet::new(),
             head: None,
+            unreadable: BTreeSet::new(),
             replicas: vec![replica("a"), replica("b")],
             live_tree: None,
             handed_over: None,
@@ -300,8 +303,10 @@ impl World {
     /// What the repository says, fetched just now.
     fn report(&self) -> Option<SourceStatus> {
         let commit = &self.commits[self.head.as_ref()?];
-        let declaration = Declaration::parse("moorline.yaml", &commit.declaration()).unwrap();
-        let head = Head { revision: commit.revision.clone(), declaration: Ok(Arc::new(declaration)) };
+        let declaration = self
+            .read("moorline.yaml")
+            .map(|()| Arc::new(Declaration::parse("moorline.yaml", &commit.declaration()).unwrap()));
+        let head = Head { revision: commit.revision.clone(), declaration };
         Some(SourceStatus {
             head: Some(head),
             error: None,
@@ -314,6 +319,14 @@ impl World {
     /// How often a cycle was written down.
     pub(crate) fn writes(&self) -> u64 {
         self.version
+    }
+
+    /// Whether a path can be read, whatever the commit.
+    fn read(&self, path: &str) -> Result<(), CheckFailed> {
+        match self.unreadable.contains(path) {
+            true => Err(CheckFailed::transient(format!("reading {path} took longer than 10 s"))),
+            false => Ok(()),
+        }
     }
 
     fn at(&self, commit: &CommitId) -> Option<&Commit> {

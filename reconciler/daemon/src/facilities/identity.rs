@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use moorline_config::Secret;
-use moorline_model::CommitId;
 use moorline_model::declaration::Terraform;
+use moorline_model::{CommitId, FailureClass};
 use moorline_source::{CheckoutError, ReadError, Repository};
 use sha2::{Digest as _, Sha256};
 
@@ -65,6 +65,18 @@ pub enum IdentityError {
         #[source]
         source: CheckoutError,
     },
+}
+
+impl IdentityError {
+    /// Whether working it out again helps.
+    #[must_use]
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::NoFolder { .. } => FailureClass::Stalled,
+            Self::Read { source, .. } => source.class(),
+            Self::Checkout { source, .. } => source.class(),
+        }
+    }
 }
 
 impl Identities {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use moorline_config::{Reference, Secret};
 use moorline_cycle::facilities::{ResolveError, Run, RunFailed, TerraformRunner};
 use moorline_model::plan::{PlanBinding, PlanSummary};
-use moorline_model::{CommitId, EnvironmentName, declaration};
+use moorline_model::{CheckFailed, CommitId, EnvironmentName, FailureClass, declaration};
 use moorline_source::CheckoutError;
 use moorline_terraform::{Event, Job, Progress, RunError, SavedPlan, StateIdentity, StateRead};
 
@@ -49,6 +49,16 @@ pub enum JobError {
         #[source]
         source: ResolveError,
     },
+}
+
+impl JobError {
+    /// Whether another try may begin. A folder that cannot be made is a disk that is full or not ours.
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Checkout { source, .. } => source.class(),
+            Self::Folder { .. } | Self::Variable { .. } => FailureClass::Stalled,
+        }
+    }
 }
 
 impl TerraformRunner for Shared {
@@ -187,13 +197,13 @@ fn failed(error: RunError) -> RunFailed {
     match error {
         RunError::Cancelled { .. } => RunFailed::Interrupted,
         error if error.may_have_changed() => RunFailed::Changed(chain::of(&error)),
-        error => RunFailed::Unchanged { because: chain::of(&error), is_transient: error.is_transient() },
+        error => RunFailed::Unchanged(CheckFailed::new(error.class(), chain::of(&error))),
     }
 }
 
 impl From<JobError> for RunFailed {
     fn from(error: JobError) -> Self {
-        Self::Unchanged { because: chain::of(&error), is_transient: false }
+        Self::Unchanged(CheckFailed::new(error.class(), chain::of(&error)))
     }
 }
 
@@ -253,9 +263,27 @@ mod tests {
             JobError::Variable { name: "KEY".to_owned(), source: unset }.into(),
         ];
         for error in nothing {
-            assert!(matches!(error, RunFailed::Unchanged { .. }), "{error}");
+            assert!(matches!(error, RunFailed::Unchanged(_)), "{error}");
         }
         let changed = failed(RunError::Failed { step: Step::Apply, failure: failure() });
         assert!(matches!(changed, RunFailed::Changed(_)));
+    }
+
+    #[test]
+    fn a_run_that_could_not_begin_is_tried_again_only_where_that_helps() {
+        let commit: CommitId = "1".repeat(40).parse().unwrap();
+        let checkout = |source| JobError::Checkout { commit: commit.clone(), source };
+        let after = std::time::Duration::from_secs(1);
+        let variable = JobError::Variable {
+            name: "KEY".to_owned(),
+            source: ResolveError::Unset("env:KEY".parse().unwrap()),
+        };
+        let class = |error: JobError| RunFailed::from(error).failed().map(|failed| failed.class);
+        assert_eq!(class(checkout(CheckoutError::Deadline { after })), Some(FailureClass::Transient));
+        assert_eq!(class(checkout(CheckoutError::TooMany { limit: 1 })), Some(FailureClass::Stalled));
+        assert_eq!(class(variable), Some(FailureClass::Stalled));
+        let holder = LockHolder { who: Some("ann".to_owned()), ..LockHolder::default() };
+        let locked = failed(RunError::Locked { step: Step::Plan, holder }).failed().unwrap();
+        assert_eq!(locked.class, FailureClass::Waiting { on: "ann".to_owned() });
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use moorline_model::Revision;
 use moorline_model::config::{Digest, Percent};
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, RolloutKind};
+use moorline_model::{CheckFailed, Revision};
 
 /// What came of a [`Decision`](crate::Decision), one variant for each of them. Those without a result have no effect outside of
 /// the state.
@@ -99,13 +99,8 @@ pub struct ActFailure {
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlanFailure {
-    /// Terraform could not plan.
-    Failed {
-        /// Why, redacted.
-        reason: String,
-        /// Whether it may go better by itself: a lock, a network.
-        transient: bool,
-    },
+    /// Terraform could not plan. What may pass is tried again.
+    Failed(CheckFailed),
     /// Terraform was not run.
     Act(ActFailure),
 }
@@ -147,7 +142,7 @@ impl StepOutcome {
             | Self::Finished { .. } => None,
             Self::Planned(result) => match result {
                 Err(PlanFailure::Act(failure)) => Some(failure),
-                Ok(_) | Err(PlanFailure::Failed { .. }) => None,
+                Ok(_) | Err(PlanFailure::Failed(_)) => None,
             },
             Self::Applied(result) => result.as_ref().err().and_then(ApplyFailure::not_run),
             Self::UndoApplied(result) => result.as_ref().err().and_then(ApplyFailure::not_run),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use moorline_model::Revision;
 use moorline_model::changes::PlanChanges;
 use moorline_model::config::{Digest, Percent};
 use moorline_model::event::EventKind;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Undo};
+use moorline_model::{CheckFailed, Revision};
 
 use super::outcome::{ActFailure, ApplyFailure, PlanFailure};
 use super::recorder::{Recorder, tried};
@@ -31,7 +31,7 @@ const ACT_RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
 pub(super) fn planned(recorder: &mut Recorder, result: Result<PlanSummary, PlanFailure>) {
     let plan = match result {
         Ok(plan) => plan,
-        Err(PlanFailure::Failed { reason, transient }) => return plan_failed(recorder, &reason, transient),
+        Err(PlanFailure::Failed(failed)) => return plan_failed(recorder, &failed),
         Err(PlanFailure::Act(failure)) => return act_failed(recorder, &failure),
     };
     if let Some(rollout) = recorder.rollout() {
@@ -114,11 +114,11 @@ pub(super) fn superseded(recorder: &mut Recorder, by: &Revision, result: Result<
     recorder.finish(&Phase::Superseded, Some(&format!("{} is newer", by.commit.short())));
 }
 
-fn plan_failed(recorder: &mut Recorder, reason: &str, transient: bool) {
+fn plan_failed(recorder: &mut Recorder, failed: &CheckFailed) {
     let now = recorder.now;
     let Some(rollout) = recorder.rollout() else { return };
-    let because = format!("terraform plan failed: {reason}");
-    if transient && rollout.attempts < PLAN_RETRIES_MAX {
+    let because = format!("terraform plan failed: {failed}");
+    if failed.class.may_pass() && rollout.attempts < PLAN_RETRIES_MAX {
         rollout.attempts += 1;
         rollout.retry_at = Some(after(now, PLAN_RETRY_WAIT, rollout.attempts, Duration::MAX));
         recorder.warn(EventKind::Plan, because);

@@ -3,6 +3,7 @@ use super::*;
 use jiff::SignedDuration;
 use moorline_model::notification::Transition;
 use moorline_model::rollout::{Undo, Verdict};
+use moorline_model::{CheckFailed, FailureClass};
 use serde_json::json;
 
 use crate::sample::{commit, declared, in_force, inputs, now, rolling, rollout, without_effect};
@@ -65,8 +66,9 @@ fn a_plan_that_fails_for_a_passing_reason_is_tried_four_times_in_all() {
     let mut state = rolling(&in_force("c1"), &desired, Phase::Planning);
     let mut waits = Vec::new();
     let mut told = 0;
-    for _ in 0..4 {
-        let failed = PlanFailure::Failed { reason: "state is locked".to_owned(), transient: true };
+    let lock = FailureClass::Waiting { on: "ann@laptop".to_owned() };
+    for class in [lock, FailureClass::Transient, FailureClass::Transient, FailureClass::Transient] {
+        let failed = PlanFailure::Failed(CheckFailed::new(class, "state is locked"));
         let next = advance(&state, StepOutcome::Planned(Err(failed)), &inputs(&desired), now());
         state = next.state;
         told += next.notifications.len();
@@ -76,6 +78,15 @@ fn a_plan_that_fails_for_a_passing_reason_is_tried_four_times_in_all() {
     }
     assert_eq!(waits, [60, 120, 240]);
     assert_eq!((rollout(&mut state).phase.clone(), told), (Phase::Failed, 1));
+}
+
+#[test]
+fn a_plan_that_needs_a_person_is_not_tried_again() {
+    let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
+    let state = rolling(&in_force("c1"), &desired, Phase::Planning);
+    let failed = PlanFailure::Failed(CheckFailed::stalled("no such variable"));
+    let mut next = advance(&state, StepOutcome::Planned(Err(failed)), &inputs(&desired), now());
+    assert_eq!(rollout(&mut next.state).phase, Phase::Failed);
 }
 
 #[test]

@@ -13,7 +13,8 @@ fn messages(readings: &[Option<&str>]) -> Vec<Transition> {
     let head = crate::sample::revision("c1");
     let mut all = Vec::new();
     for (index, error) in (0..).zip(readings) {
-        let source = error.map_or(SourceCheck::Valid(&head), SourceCheck::Unreachable);
+        let failed = error.map(CheckFailed::transient);
+        let source = failed.as_ref().map_or(SourceCheck::Valid(&head), SourceCheck::Unreachable);
         let checks = Checks { source: Some(source), ..Checks::default() };
         let at = now() + SignedDuration::from_secs(30 * index);
         all.extend(note_conditions(&mut state, &checks, at).notifications);
@@ -36,7 +37,8 @@ fn trouble_with_the_repository_is_told_by_one_environment_for_all() {
     let tell = |scope: AlertScope<'_>| {
         let mut state = in_force("c1");
         let mut messages = Messages::default();
-        let dark = || SourceCheck::Unreachable("no answer");
+        let failed = CheckFailed::transient("no answer");
+        let dark = || SourceCheck::Unreachable(&failed);
         for (index, source) in (0..).zip([dark(), dark(), dark(), SourceCheck::Valid(&head)]) {
             let checks = Checks { source: Some(source), scope, ..Checks::default() };
             let changes = note_conditions(&mut state, &checks, now() + SignedDuration::from_mins(index));
@@ -71,8 +73,9 @@ fn other_mistakes_are_news_of_the_same_incident_and_a_second_outage_is_another()
     let mut state = in_force("c1");
     let (bad, worse) = (crate::sample::revision("c2"), crate::sample::revision("c3"));
     let good = crate::sample::revision("c4");
-    let bad = SourceCheck::Invalid { head: &bad, mistakes: "a.yaml:1: one" };
-    let worse = SourceCheck::Invalid { head: &worse, mistakes: "a.yaml:1: two" };
+    let (one, two) = (CheckFailed::stalled("a.yaml:1: one"), CheckFailed::stalled("a.yaml:1: two"));
+    let bad = SourceCheck::Invalid { head: &bad, mistakes: &one };
+    let worse = SourceCheck::Invalid { head: &worse, mistakes: &two };
     let good = SourceCheck::Valid(&good);
     let mut messages = Vec::new();
     for (index, source) in (0..).zip([good, bad, bad, bad, worse, worse, good, bad, bad]) {
@@ -99,8 +102,9 @@ fn other_mistakes_are_news_of_the_same_incident_and_a_second_outage_is_another()
 fn trouble_that_turns_into_another_before_its_end_still_ends() {
     let mut state = in_force("c1");
     let head = crate::sample::revision("c2");
-    let dark = SourceCheck::Unreachable("no answer");
-    let bad = SourceCheck::Invalid { head: &head, mistakes: "one" };
+    let (away, one) = (CheckFailed::transient("no answer"), CheckFailed::stalled("one"));
+    let dark = SourceCheck::Unreachable(&away);
+    let bad = SourceCheck::Invalid { head: &head, mistakes: &one };
     let mut messages = Vec::new();
     for (index, source) in (0..).zip([dark, dark, bad, SourceCheck::Valid(&head)]) {
         let checks = Checks { source: Some(source), ..Checks::default() };
@@ -130,7 +134,7 @@ fn an_axis_that_was_not_looked_at_keeps_its_reading_and_its_age() {
 fn health_is_not_known_while_a_replica_cannot_be_read() {
     let mut state = in_force("c1");
     let mut dark = replica("b", None, None);
-    dark.result = Err("no answer".to_owned());
+    dark.result = Err(CheckFailed::transient("no answer"));
     let well = replica("a", Some(document("c1").digest()), None);
     let mut status = |replicas: &[ReplicaReading]| {
         let checks = Checks { replicas: Some(replicas), ..Checks::default() };
@@ -192,8 +196,10 @@ fn drift_is_not_known_while_a_declared_lane_was_not_compared() {
 #[test]
 fn what_cannot_be_read_is_neither_verifying_nor_in_sync() {
     use moorline_model::status::{StatusWord, word};
-    let dark =
-        |name: &str| ReplicaReading { result: Err("no answer".to_owned()), ..replica(name, None, None) };
+    let dark = |name: &str| ReplicaReading {
+        result: Err(CheckFailed::transient("no answer")),
+        ..replica(name, None, None)
+    };
     let said = |mut state: EnvironmentState, replicas: &[ReplicaReading]| {
         lanes::note(
             &mut state,
@@ -236,10 +242,46 @@ fn a_message_about_a_lanes_check_is_of_that_lane() {
     let mut state = in_force("c1");
     let mut lanes = Vec::new();
     for index in 0..3 {
-        let checks = Checks { plan: Some(Err("no credentials")), ..Checks::default() };
+        let failed = CheckFailed::stalled("no credentials");
+        let checks = Checks { plan: Some(Err(&failed)), ..Checks::default() };
         let at = now() + SignedDuration::from_mins(index);
         let messages = note_conditions(&mut state, &checks, at);
         lanes.extend(messages.notifications.into_iter().map(|message| message.lane));
     }
     assert_eq!(lanes, [Some(Lane::Terraform)]);
+}
+
+#[test]
+fn a_condition_says_whether_trying_again_helps_until_it_could_be_checked() {
+    let mut state = in_force("c1");
+    let head = crate::sample::revision("c1");
+    let (mistakes, away) = (CheckFailed::stalled("a.yaml:1: one"), CheckFailed::transient("no answer"));
+    let lock = FailureClass::Waiting { on: "ann@laptop".to_owned() };
+    let locked = CheckFailed::new(lock.clone(), "the state is locked by ann@laptop");
+    let dark =
+        ReplicaReading { result: Err(away.clone()), ..replica("a", Some(document("c1").digest()), None) };
+    let mut after = |source, plan: Option<&CheckFailed>, replicas: &[ReplicaReading]| {
+        let lanes = [Lane::Gateway, Lane::Terraform];
+        let looks = vec![
+            (Lane::Gateway, lanes::replicas(replicas)),
+            (Lane::Terraform, plan.map_or(Ok(()), |failed| Err(failed.clone().into()))),
+        ];
+        lanes::note(&mut state, Some(&lanes), looks, now());
+        let plan = plan.map(Err);
+        let checks = Checks { source: Some(source), plan, replicas: Some(replicas), ..Checks::default() };
+        let _told = note_conditions(&mut state, &checks, now());
+        [ConditionType::Source, ConditionType::Plan, ConditionType::Health, ConditionType::Drift]
+            .map(|of| state.conditions.0.get(&of).and_then(|condition| condition.failure.clone()))
+    };
+    let invalid = SourceCheck::Invalid { head: &head, mistakes: &mistakes };
+    assert_eq!(
+        after(invalid, Some(&locked), &[dark]),
+        [Some(FailureClass::Stalled), Some(lock.clone()), Some(FailureClass::Transient), Some(lock),]
+    );
+    let [source, _, health, drift] = after(SourceCheck::Unreachable(&away), None, &[]);
+    assert_eq!(source, Some(FailureClass::Transient));
+    assert_eq!((health, drift), (Some(FailureClass::Stalled), Some(FailureClass::Stalled)), "no replica");
+    let well = [replica("a", Some(document("c1").digest()), None)];
+    let [source, _, health, drift] = after(SourceCheck::Valid(&head), None, &well);
+    assert_eq!([source, health, drift], [None, None, None]);
 }

@@ -188,14 +188,16 @@ fn drift_is_healed_while_the_head_has_a_mistake() {
     let mut state = in_force("c1");
     state.drift = vec![open("http://a:1")];
     let replicas = [replica("a", Some(document("edited").digest()), None)];
-    let invalid = Situation { head: Some(Err("gateway.yaml:3")), ..situation(&in_effect, &replicas) };
+    let mistakes = CheckFailed::stalled("gateway.yaml:3");
+    let invalid = Situation { head: Some(Err(&mistakes)), ..situation(&in_effect, &replicas) };
     assert!(matches!(decide(&state, &invalid, now()), Decision::Heal { .. }));
 }
 
 #[test]
 fn a_head_that_cannot_be_read_leaves_everything_as_it_is() {
     let desired = declared("c2", &json!({}));
-    let invalid = Situation { head: Some(Err("gateway.yaml:3: unknown field")), ..situation(&desired, &[]) };
+    let mistakes = CheckFailed::stalled("gateway.yaml:3: unknown field");
+    let invalid = Situation { head: Some(Err(&mistakes)), ..situation(&desired, &[]) };
     let Decision::Wait { because, .. } = decide(&in_force("c1"), &invalid, now()) else { panic!() };
     assert!(because.contains("gateway.yaml:3"), "{because}");
 }
@@ -254,8 +256,10 @@ fn a_rollback_leaves_what_a_person_wrote_and_ends() {
 fn a_rollback_does_not_wait_for_an_address_that_it_never_reached() {
     let desired = declared("c2", &json!({}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::RollingBack { undo: Undo::Attest });
-    let dark =
-        |name: &str| ReplicaReading { result: Err("no answer".to_owned()), ..replica(name, None, None) };
+    let dark = |name: &str| ReplicaReading {
+        result: Err(CheckFailed::transient("no answer")),
+        ..replica(name, None, None)
+    };
     let replicas = [replica("a", Some(document("c1").digest()), None), dark("mistyped")];
     let end = Decision::Finish { phase: Phase::RolledBack, because: None };
     assert_eq!(decide(&state, &situation(&desired, &replicas), now()), end);

@@ -1,5 +1,6 @@
 //! Terraform's state is not in doubt.
 
+use moorline_model::FailureClass;
 use moorline_model::status::StatusWord;
 
 use super::{Answer, Closed, Gate, GateInput, Stage, WaitsFor};
@@ -16,6 +17,6 @@ fn ask(input: &GateInput<'_>) -> Answer {
     Some(input.situation.blocked.map(|reason| {
         let because = format!("Terraform is blocked: {reason}");
         let opened_by = "a person who puts the state in order; it is looked at again by itself";
-        Closed::new(&GATE, WaitsFor::You, because, opened_by)
+        Closed::new(&GATE, WaitsFor::You, because, opened_by).failed(Some(FailureClass::Stalled))
     }))
 }

@@ -18,7 +18,7 @@ fn ask(input: &GateInput<'_>) -> Answer {
         Some(trouble) => {
             let because = format!("{} could not be compared: {trouble}", lane.as_str());
             let opened_by = "what it names being put right; it is looked at again by itself";
-            Closed::new(&GATE, WaitsFor::You, because, opened_by)
+            Closed::new(&GATE, WaitsFor::You, because, opened_by).failed(known.failure.clone())
         }
         None => {
             let because = format!("{} was not compared yet", lane.as_str());

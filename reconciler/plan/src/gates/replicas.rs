@@ -3,7 +3,7 @@
 use moorline_model::status::StatusWord;
 
 use super::{Answer, Closed, Gate, GateInput, WaitsFor};
-use crate::replica_groups;
+use crate::{lanes, replica_groups};
 
 pub(crate) static GATE: Gate = Gate {
     name: "replicas",
@@ -16,14 +16,15 @@ pub(crate) static GATE: Gate = Gate {
 fn ask(input: &GateInput<'_>) -> Answer {
     input.desired.or(input.situation.current)?;
     let readings = input.situation.replicas;
-    let unread = readings
-        .iter()
-        .filter_map(|reading| Some((reading.endpoint.as_str(), reading.result.as_ref().err()?.clone())));
+    let unread = readings.iter().filter_map(|reading| {
+        Some((reading.endpoint.as_str(), reading.result.as_ref().err()?.because.clone()))
+    });
     let each = replica_groups::merged(unread, readings.len());
     if each.is_empty() && !readings.is_empty() {
         return Some(None);
     }
     let what = if each.is_empty() { "no replica was found".to_owned() } else { each.join("; ") };
     let opened_by = "the replicas' answer; they are asked again by themselves";
-    Some(Some(Closed::new(&GATE, WaitsFor::You, what, opened_by)))
+    let closed = Closed::new(&GATE, WaitsFor::You, what, opened_by);
+    Some(Some(closed.failed(lanes::worst(readings).cloned())))
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use moorline_model::environment::EnvironmentState;
-use moorline_model::{CommitId, Revision};
+use moorline_model::{CheckFailed, CommitId, Revision};
 
 use super::{Explanation, MissingSecret, why};
 use crate::decide::Situation;
@@ -14,7 +14,7 @@ use crate::policy::Denial;
 /// A [`Situation`] of its own, with the secrets that have no value.
 #[derive(Debug, Clone)]
 pub struct SituationSnapshot {
-    head: Option<Result<Desired, String>>,
+    head: Option<Result<Desired, CheckFailed>>,
     current: Option<Desired>,
     replicas: Vec<ReplicaReading>,
     denials: Result<Vec<Denial>, String>,
@@ -27,7 +27,7 @@ impl SituationSnapshot {
     #[must_use]
     pub fn of(situation: &Situation<'_>, missing: Vec<MissingSecret>) -> Self {
         Self {
-            head: situation.head.map(|head| head.cloned().map_err(str::to_owned)),
+            head: situation.head.map(|head| head.cloned().map_err(Clone::clone)),
             current: situation.current.cloned(),
             replicas: situation.replicas.to_vec(),
             denials: situation.denials.map(<[Denial]>::to_vec).map_err(str::to_owned),
@@ -53,7 +53,7 @@ impl SituationSnapshot {
         let rollout = state.rollout_under_way().map(|rollout| &rollout.revision.commit);
         let is_about = |desired: &&Desired| rollout.is_none_or(|commit| *commit == desired.revision.commit);
         let situation = Situation {
-            head: self.head.as_ref().map(|head| head.as_ref().map_err(String::as_str)),
+            head: self.head.as_ref().map(Result::as_ref),
             current: self.current.as_ref().filter(is_about),
             replicas: &self.replicas,
             denials: self.denials.as_ref().map(Vec::as_slice).map_err(String::as_str),

@@ -1,5 +1,6 @@
 //! The head can be read, and what it declares is valid.
 
+use moorline_model::FailureClass;
 use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::status::StatusWord;
 
@@ -26,15 +27,24 @@ fn ask(input: &GateInput<'_>) -> Answer {
     });
     Some(match head {
         Some(Ok(_)) => None,
+        Some(Err(failed)) if failed.class.may_pass() => Some(unread(failed.because.clone(), &failed.class)),
         Some(Err(mistakes)) => {
             let opened_by = "a commit that is valid (`moorline validate` checks one)";
-            Some(Closed::new(&GATE, WaitsFor::Commit, mistakes.to_owned(), opened_by))
+            let closed = Closed::new(&GATE, WaitsFor::Commit, mistakes.because.clone(), opened_by);
+            Some(closed.failed(Some(mistakes.class.clone())))
         }
         None => {
-            let noted = conditions.0.get(&ConditionType::Source).map(|reading| reading.because.clone());
-            let because = noted.unwrap_or_else(|| "the repository could not be read".to_owned());
-            let opened_by = "its return; it is asked again by itself";
-            Some(Closed::new(&GATE, WaitsFor::Repository, because, opened_by))
+            let noted = conditions.0.get(&ConditionType::Source);
+            let because = noted.map(|reading| reading.because.clone());
+            let because = because.unwrap_or_else(|| "the repository could not be read".to_owned());
+            let class = noted.and_then(|reading| reading.failure.as_ref());
+            Some(unread(because, class.unwrap_or(&FailureClass::Transient)))
         }
     })
+}
+
+/// It is not known what the head says.
+fn unread(because: String, class: &FailureClass) -> Closed {
+    let opened_by = "its return; it is asked again by itself";
+    Closed::new(&GATE, WaitsFor::Repository, because, opened_by).failed(Some(class.clone()))
 }

@@ -1,5 +1,6 @@
 use super::*;
 
+use moorline_model::CheckFailed;
 use moorline_model::condition::ConditionStatus;
 use moorline_model::config::Percent;
 use moorline_model::drift::{Drift, DriftKind, DriftState, Finding, Lane, Severity};
@@ -162,7 +163,7 @@ impl Scenario {
 
     fn dark(mut self, error: &str) -> Self {
         for reading in &mut self.replicas {
-            reading.result = Err(error.to_owned());
+            reading.result = Err(CheckFailed::transient(error));
         }
         self
     }

@@ -1,5 +1,6 @@
 //! Every secret that the declaration names has a value.
 
+use moorline_model::FailureClass;
 use moorline_model::status::StatusWord;
 
 use super::{Answer, Closed, Gate, GateInput, WaitsFor};
@@ -18,6 +19,6 @@ fn ask(input: &GateInput<'_>) -> Answer {
     Some((!each.is_empty()).then(|| {
         let opened_by = "a value for it where the daemon runs (a variable needs the daemon's restart), or a commit that \
                          names another";
-        Closed::new(&GATE, WaitsFor::You, each.join("; "), opened_by)
+        Closed::new(&GATE, WaitsFor::You, each.join("; "), opened_by).failed(Some(FailureClass::Stalled))
     }))
 }

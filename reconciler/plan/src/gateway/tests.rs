@@ -1,5 +1,6 @@
 use super::*;
 
+use moorline_model::FailureClass;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -81,11 +82,17 @@ fn another_document_altogether_is_one_finding() {
 // Invariant 9.
 #[test]
 fn a_replica_that_cannot_be_read_is_unverifiable() {
-    let dark = ReplicaReading { endpoint: "http://a:8788".to_owned(), result: Err("timed out".to_owned()) };
-    let findings = gateway_findings(&config(1), None, &[dark]);
+    let dark = ReplicaReading {
+        endpoint: "http://a:8788".to_owned(),
+        result: Err(CheckFailed::transient("timed out")),
+    };
+    let findings = gateway_findings(&config(1), None, std::slice::from_ref(&dark));
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].kind, DriftKind::Unverifiable);
     assert_eq!(findings[0].note.as_deref(), Some("timed out"));
+    let replica = remembered(&dark, Timestamp::UNIX_EPOCH);
+    assert_eq!(replica.error.as_deref(), Some("timed out"));
+    assert_eq!(replica.failure, Some(FailureClass::Transient));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use moorline_model::Revision;
 use moorline_model::environment::EnvironmentState;
-use moorline_model::intent::Intent;
 use moorline_model::intent::healing::HealScope;
+use moorline_model::intent::{Intent, Refusal};
+
 use moorline_model::rollout::RolloutKind;
 
 use super::{AppliedIntents, IntentEffect};
@@ -24,7 +25,7 @@ pub(super) fn heal(after: &mut AppliedIntents, intent: &Intent, only: Option<&st
     let revision = applied.revision.clone();
     let terraform = match state.heals_terraform() {
         _ if reach.terraform.is_empty() => None,
-        other => Some(other.map_err(|refusal| refusal.message)),
+        other => Some(other),
     };
     let does = sentence(state, &reach, &revision, terraform.as_ref(), "gives");
     let did = sentence(state, &reach, &revision, terraform.as_ref(), "gave");
@@ -50,7 +51,7 @@ fn sentence(
     state: &EnvironmentState,
     reach: &HealScope,
     revision: &Revision,
-    terraform: Option<&Result<(), String>>,
+    terraform: Option<&Result<(), Refusal>>,
     gives: &str,
 ) -> String {
     let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -63,7 +64,7 @@ fn sentence(
     }
     match terraform {
         Some(Ok(())) => parts.push(format!("plans Terraform at {short} for {}", list(&reach.terraform))),
-        Some(Err(why)) => parts.push(why.clone()),
+        Some(Err(refusal)) => parts.push(refusal.message.clone()),
         None => {}
     }
     if !reach.left.is_empty() {

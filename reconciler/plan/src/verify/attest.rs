@@ -27,7 +27,7 @@ pub(super) fn judge(
     for reading in all {
         let endpoint = reading.endpoint.as_str();
         match &reading.result {
-            Err(error) => unread.push((endpoint, error.clone())),
+            Err(failed) => unread.push((endpoint, failed.because.clone())),
             // Not its fault: somebody wrote there, or the replica started anew. Drift has the word on that.
             Ok(_) if !is_attested(&reading) => {
                 lacking.push((endpoint, format!("does not hold {}", expected.short())));

@@ -244,7 +244,10 @@ fn in_staging_attestation_is_enough_where_no_probe_is_declared() {
 
 #[test]
 fn four_errors_in_a_row_fail_when_they_lie_apart() {
-    let dark = ReplicaReading { endpoint: "b".to_owned(), result: Err("no answer".to_owned()) };
+    let dark = ReplicaReading {
+        endpoint: "b".to_owned(),
+        result: Err(moorline_model::CheckFailed::transient("no answer")),
+    };
     let scene = Scene { attested: vec![replica("a"), dark], ..scene() };
     let judge = |previous: Option<&Evidence>, seconds: i64| {
         scene.judge_after(&Verify::default(), previous, now() + SignedDuration::from_secs(seconds))
@@ -306,7 +309,7 @@ proptest! {
             ..scene()
         };
         if dark {
-            scene.attested[1].result = Err("no answer".to_owned());
+            scene.attested[1].result = Err(moorline_model::CheckFailed::transient("no answer"));
         }
         let verify = Verify { min_requests, ..Verify::default() };
         if scene.verdict(&verify) == Verdict::Passed {

@@ -10,7 +10,7 @@ use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
 use moorline_model::rollout::{
     ApprovalRules, Deployed, Evidence, Phase, RequestCounts, Rollout, RolloutKind, Stop, Undo, Verdict,
 };
-use moorline_model::{CommitId, Revision};
+use moorline_model::{CheckFailed, CommitId, FailureClass, Revision};
 use moorline_plan::advance::{ActFailure, ApplyFailure, PlanFailure};
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
 use moorline_plan::{Decision, Desired, StepOutcome, desired as desire};
@@ -225,7 +225,11 @@ fn reading(name: &'static str) -> impl Strategy<Value = ReplicaReading> {
                 document: None,
             })
         });
-    let result = prop_oneof![4 => status, 1 => Just(Err("no answer".to_owned()))];
+    let dark = prop_oneof![
+        Just(CheckFailed::transient("no answer")),
+        Just(CheckFailed::stalled("refuses the token")),
+    ];
+    let result = prop_oneof![4 => status, 1 => dark.prop_map(Err)];
     result.prop_map(move |result| ReplicaReading { endpoint: format!("http://{name}:1"), result })
 }
 
@@ -275,7 +279,13 @@ impl Results {
         let planned = match self.failure {
             Failure::None => Ok(self.plan.clone()),
             Failure::NotRun => Err(PlanFailure::Act(ActFailure::new("no"))),
-            other => Err(PlanFailure::Failed { reason: reason(), transient: other == Failure::Passing }),
+            other => Err(PlanFailure::Failed(CheckFailed::new(
+                match other == Failure::Passing {
+                    true => FailureClass::Transient,
+                    false => FailureClass::Stalled,
+                },
+                reason(),
+            ))),
         };
         let applied = match self.failure {
             Failure::None => Ok(()),

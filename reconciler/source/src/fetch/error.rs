@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use moorline_model::FailureClass;
+
 use crate::budget::{Budget, Stop};
 use crate::walk::WalkError;
 
@@ -149,6 +151,38 @@ impl fmt::Display for Limit {
 }
 
 impl FetchError {
+    /// Whether fetching again helps.
+    #[must_use]
+    pub fn class(&self) -> FailureClass {
+        let waits_for = |whom: &str| FailureClass::Waiting { on: whom.to_owned() };
+        match self {
+            Self::Busy => waits_for("the other process"),
+            Self::RepositoryEmpty { .. } => waits_for("a first commit"),
+            Self::Status { status: 408 | 429 | 500.., .. }
+            | Self::Unreachable { .. }
+            // An unknown host and a lost connection end `ssh` alike.
+            | Self::Ssh { .. }
+            | Self::Pack { .. }
+            | Self::ReadPack { .. }
+            | Self::Incomplete { .. }
+            | Self::Deadline { .. }
+            | Self::Cancelled
+            | Self::Lock { .. }
+            | Self::HandOver { .. }
+            | Self::Git { .. } => FailureClass::Transient,
+            Self::Status { .. }
+            | Self::RepositoryMissing { .. }
+            | Self::BranchMissing { .. }
+            | Self::SignInRefused { .. }
+            | Self::Redirected { .. }
+            | Self::SshMissing { .. }
+            | Self::Refused { .. }
+            | Self::Protocol { .. }
+            | Self::Shallow { .. }
+            | Self::TooLarge { .. } => FailureClass::Stalled,
+        }
+    }
+
     /// Wraps an error of libgit2 with what was attempted.
     pub(crate) fn git(doing: &'static str) -> impl FnOnce(git2::Error) -> Self {
         move |source| Self::Git { doing, source }
@@ -181,4 +215,22 @@ impl From<WalkError> for FetchError {
 
 fn names(existing: &[String]) -> String {
     existing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_in_trouble_passes_and_a_refused_token_needs_a_person() {
+        let remote = || "https://git.example/r".to_owned();
+        let status = |status| FetchError::Status { remote: remote(), status }.class();
+        assert_eq!(
+            [status(503), status(429), status(418)],
+            [FailureClass::Transient, FailureClass::Transient, FailureClass::Stalled]
+        );
+        let refused = FetchError::SignInRefused { remote: remote(), status: 401, with_token: true };
+        assert_eq!(refused.class(), FailureClass::Stalled);
+        assert!(matches!(FetchError::Busy.class(), FailureClass::Waiting { .. }));
+    }
 }

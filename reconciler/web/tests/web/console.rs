@@ -1,5 +1,6 @@
 //! The console's pages and the metrics.
 
+use moorline_model::FailureClass;
 use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::environment::{EnvironmentState, Hold, Replica};
 use moorline_model::rollout::{Evidence, Phase, Verdict};
@@ -59,6 +60,7 @@ pub(crate) fn poisoned(payload: &str) -> EnvironmentState {
         commit: Some(text.clone()),
         generation: Some(7),
         candidate: None,
+        failure: error.as_ref().map(|_| FailureClass::Waiting { on: text.clone() }),
         error,
         recent: None,
         checked_at: now(),

@@ -47,10 +47,11 @@ async fn the_page_has_every_finding_and_how_to_restore() {
     let rig = Rig::start().await;
     let mut state = in_force();
     state.conditions.note(ConditionType::Drift, ConditionStatus::Attention, "61 differences", now());
-    state.lanes.insert(Lane::Aws, Comparison { compared_at: Some(now()), trouble: None });
-    state
-        .lanes
-        .insert(Lane::Terraform, Comparison { compared_at: None, trouble: Some("no <lock>".to_owned()) });
+    state.lanes.insert(Lane::Aws, Comparison { compared_at: Some(now()), ..Comparison::default() });
+    state.lanes.insert(
+        Lane::Terraform,
+        Comparison { trouble: Some("no <lock>".to_owned()), ..Comparison::default() },
+    );
     let mut drift: Vec<_> =
         (0..60).map(|number| replica(&format!("http://n{number}"), "changed", "open")).collect();
     drift.push(finding("aws_lb.main[\"a\"]", "changed", "open"));
@@ -101,7 +102,7 @@ async fn what_was_never_compared_is_not_checked_and_never_none() {
     let with = |compared_at, trouble: Option<&str>| {
         let mut state = in_force();
         let trouble = trouble.map(str::to_owned);
-        state.lanes.insert(Lane::Gateway, Comparison { compared_at, trouble });
+        state.lanes.insert(Lane::Gateway, Comparison { compared_at, trouble, failure: None });
         state
     };
     for state in [

@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use moorline_cycle::facilities::{
-    AwsReads, Clock, Listener, ResolveError, Run, RunFailed, Secrets, Source, Unreadable,
-};
+use moorline_cycle::facilities::{AwsReads, Clock, Listener, ResolveError, Run, RunFailed, Secrets, Source};
 use moorline_model::config::{Reference, Secret};
 use moorline_model::declaration::{Aws, ChannelKind, Environment, Terraform};
 use moorline_model::drift::Finding;
-use moorline_model::{CommitId, EnvironmentName, Revision, RolloutId};
+use moorline_model::{CheckFailed, CommitId, EnvironmentName, Revision, RolloutId};
 use moorline_plan::Decision;
 use moorline_plan::gates::SituationSnapshot;
 use serde_json::{Value, json};
@@ -59,7 +57,7 @@ impl Source for Around {
         &[]
     }
 
-    async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+    async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, CheckFailed> {
         let world = self.world();
         let commit = world.at(commit).unwrap();
         Ok(match path {
@@ -70,11 +68,12 @@ impl Source for Around {
         })
     }
 
-    async fn files(&self, _commit: &CommitId, folder: &str) -> Result<Vec<String>, Unreadable> {
+    async fn files(&self, _commit: &CommitId, folder: &str) -> Result<Vec<String>, CheckFailed> {
+        self.world().read(folder)?;
         Ok(vec![format!("{folder}/test.rego")])
     }
 
-    async fn changed(&self, old: &CommitId, new: &CommitId) -> Result<BTreeSet<String>, Unreadable> {
+    async fn changed(&self, old: &CommitId, new: &CommitId) -> Result<BTreeSet<String>, CheckFailed> {
         let mut changed = BTreeSet::new();
         for path in ["moorline.yaml", "gateway.yaml"] {
             if self.file(old, path).await? != self.file(new, path).await? {
@@ -87,8 +86,8 @@ impl Source for Around {
         Ok(changed)
     }
 
-    async fn terraform_identity(&self, commit: &CommitId, _: &Terraform) -> Result<String, Unreadable> {
-        self.world().at(commit).and_then(|commit| commit.tree.clone()).ok_or(Unreadable("no tree".to_owned()))
+    async fn terraform_identity(&self, commit: &CommitId, _: &Terraform) -> Result<String, CheckFailed> {
+        self.world().at(commit).and_then(|commit| commit.tree.clone()).ok_or(CheckFailed::stalled("no tree"))
     }
 }
 

@@ -5,7 +5,7 @@ use moorline_model::declaration::Terraform;
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 use moorline_model::environment::StoredDocument;
 use moorline_model::plan::{Action, PlanBinding, PlanSummary, ResourceChange};
-use moorline_model::{CommitId, EnvironmentName};
+use moorline_model::{CheckFailed, CommitId, EnvironmentName};
 use moorline_plan::decide::PLAN_AGE_MAX;
 
 use super::{Around, PlanOutcome, World};
@@ -47,8 +47,8 @@ impl World {
             attributes: vec!["limits".to_owned()],
         };
         let changes = match outcome {
-            PlanOutcome::Fails { reason, transient } => {
-                return Err(RunFailed::Unchanged { because: reason, is_transient: transient });
+            PlanOutcome::Fails { reason, class } => {
+                return Err(RunFailed::Unchanged(CheckFailed::new(class, reason)));
             }
             PlanOutcome::Replaces(address) => vec![change(address, Action::Replace)],
             PlanOutcome::Changes(count) => {
@@ -94,8 +94,7 @@ impl World {
     }
 
     fn apply(&mut self, declared: &PlanBinding) -> Result<(), RunFailed> {
-        let stale =
-            |because: &str| Err(RunFailed::Unchanged { because: because.to_owned(), is_transient: false });
+        let stale = |because: &str| Err(RunFailed::Unchanged(CheckFailed::stalled(because)));
         if self.kept_plan.as_ref().is_none_or(|kept| kept.binding != *declared) {
             return stale("the plan file is gone");
         }

@@ -42,7 +42,7 @@ async fn a_child_that_hangs_and_heeds_no_signal_is_killed_by_its_deadline() {
     rig.timeout("1s");
     let error = rig.plan().await.unwrap_err();
     assert!(matches!(error, RunError::TimedOut { step: Step::Plan, .. }), "{error:?}");
-    assert!(error.is_transient());
+    assert!(error.class().may_pass());
     assert!(!is_alive(&fs::read_to_string(rig.path("pid")).unwrap()));
     assert!(!rig.job.run_dir.exists());
 }
@@ -207,7 +207,7 @@ async fn a_state_that_could_not_be_written_is_kept_and_blocks() {
     let plan = some_plan(&rig);
     let error = rig.apply(&plan).await.unwrap_err();
     let RunError::StateNotWritten { path } = &error else { panic!("{error:?}") };
-    assert!(error.may_have_changed() && !error.is_transient());
+    assert!(error.may_have_changed() && !error.class().may_pass());
     assert_eq!(fs::read_to_string(path).unwrap(), "{\"serial\":7}\n");
     assert!(!rig.job.run_dir.exists());
     let again = rig.plan().await.unwrap_err();

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use jiff::ToSpan as _;
+use moorline_model::FailureClass;
 use moorline_model::plan::Action;
 use serde_json::Value;
 
@@ -142,7 +143,7 @@ async fn bad_code_is_an_error_with_its_place() {
     assert_eq!(failure.exit_code, Some(1));
     assert_eq!(failure.diagnostics[0].location.as_deref(), Some("main.tf:2"));
     assert_eq!(failure.diagnostics[0].summary, "Reference to undeclared input variable");
-    assert!(!error.is_transient());
+    assert!(!error.class().may_pass());
     assert!(!rig.job.run_dir.exists());
 }
 
@@ -183,7 +184,7 @@ async fn a_held_lock_is_transient_and_names_its_holder_and_a_cancelled_apply_lea
         other.data_dir = rig.path("other-data");
         let runner = rig.runner.clone().with_lock_timeout("0s");
         let locked = within(runner.plan(&other, &rig.cancel, &Silent)).await.unwrap_err();
-        assert!(locked.is_transient());
+        assert!(matches!(locked.class(), FailureClass::Waiting { on } if !on.is_empty()));
         let RunError::Locked { step: Step::Plan, holder } = locked else { panic!("{locked:?}") };
         assert_eq!(holder.operation.as_deref(), Some("apply"));
         assert!(holder.who.is_some());
