@@ -38,7 +38,7 @@ pub(crate) struct Declared {
     pub(crate) from: Option<Desired>,
     pub(crate) documents: Documents,
     /// What the policies say of the rollout's commit, or why they could not be asked.
-    pub(crate) denials: Result<Vec<Denial>, String>,
+    pub(crate) denials: Result<Vec<Denial>, CheckFailed>,
 }
 
 /// The documents in question, as far as they are known.
@@ -103,7 +103,7 @@ impl Declared {
             head: self.head.as_ref().map(Result::as_ref),
             current: self.current.as_ref().or(in_force),
             replicas: &observed.replicas,
-            denials: self.denials.as_ref().map(Vec::as_slice).map_err(String::as_str),
+            denials: self.denials.as_ref().map(Vec::as_slice),
             interrupted: working.interrupted.as_deref(),
             blocked: observed.blocked.as_deref(),
         }
@@ -327,13 +327,14 @@ impl<W: Facilities> Cycle<'_, W> {
         rollout: Option<&Rollout>,
         current: Option<&Desired>,
         document: Option<&Config>,
-    ) -> Result<Vec<Denial>, String> {
+    ) -> Result<Vec<Denial>, CheckFailed> {
         let (Some(rollout), Some(current)) = (rollout, current) else { return Ok(Vec::new()) };
         if !matches!(rollout.phase, Phase::Pending | Phase::Planning | Phase::Staging) {
             return Ok(Vec::new());
         }
         let document = document.or(current.document.config());
-        crate::policies::denials(self.world, rollout, current, document, self.world.now()).await
+        let asked = crate::policies::denials(self.world, rollout, current, document, self.world.now()).await;
+        asked.map_err(CheckFailed::from)
     }
 
     /// A kept document was valid when it was kept; a release with stricter rules may see it otherwise.

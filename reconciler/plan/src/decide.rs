@@ -45,7 +45,7 @@ pub struct Situation<'a> {
     pub replicas: &'a [ReplicaReading],
     /// What the policies deny of the rollout's commit and of its plan, when it has one; or why they could not be evaluated.
     /// Asked for in Pending, Planning and Staging; elsewhere it may be left empty.
-    pub denials: Result<&'a [Denial], &'a str>,
+    pub denials: Result<&'a [Denial], &'a CheckFailed>,
     /// A step that an earlier life of the daemon began and whose end was not recorded.
     pub interrupted: Option<&'a str>,
     /// Why Terraform must not run until a person looked (`errored.tfstate`).

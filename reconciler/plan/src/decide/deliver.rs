@@ -22,7 +22,7 @@ pub(super) fn staging(
     };
     let input = GateInput::new(state, situation, &[], now);
     if let Some(closed) = first_closed(Stage::JudgeDocument, &input) {
-        return back(state, rollout, &closed.because);
+        return super::rollout::judged(state, rollout, closed, now);
     }
     if first_closed(Stage::Progress, &input).is_some() {
         return Decision::Verify;

@@ -1,13 +1,20 @@
 //! The next step of the rollout under way.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use moorline_model::Revision;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::rollout::{Phase, Rollout, RolloutKind, Undo, Verdict};
+use moorline_model::{FailureClass, Revision};
 
-use super::{Decision, Situation, approval, deliver, enter_phase, heal, terraform, undo, wait, waits_at};
+use super::{
+    Decision, Situation, approval, deliver, enter_phase, heal, terraform, undo, wait, wait_until, waits_at,
+};
 use crate::desired::{Desired, DesiredDocument};
-use crate::gates::{GateInput, Stage, first_closed};
+use crate::gates::{Closed, GateInput, Stage, first_closed};
+
+/// Wait until a gate is asked again that could not be asked.
+const JUDGE_AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) fn next(
     state: &EnvironmentState,
@@ -118,6 +125,20 @@ pub(crate) fn back(state: &EnvironmentState, rollout: &Rollout, reason: &str) ->
     }
 }
 
+/// What follows where a gate judges against a plan or a document: the way back. A gate that only could not be asked is asked
+/// again.
+pub(super) fn judged(
+    state: &EnvironmentState,
+    rollout: &Rollout,
+    closed: Closed,
+    now: Timestamp,
+) -> Decision {
+    match closed.failure.as_ref().is_some_and(FailureClass::may_pass) {
+        true => wait_until(closed.because, now.checked_add(JUDGE_AGAIN).unwrap_or(now)),
+        false => back(state, rollout, &closed.because),
+    }
+}
+
 fn pending(
     state: &EnvironmentState,
     rollout: &Rollout,
@@ -138,7 +159,7 @@ fn pending(
         return enter_phase(Phase::Planning, "Terraform has something to look at");
     }
     if let Some(closed) = first_closed(Stage::JudgeDocument, &input) {
-        return back(state, rollout, &closed.because);
+        return judged(state, rollout, closed, now);
     }
     // What Terraform handed over since the rollout began is taken up on the way to Staging.
     let is_current = rollout.kind != RolloutKind::Deploy

@@ -36,7 +36,7 @@ pub(super) fn planning(
         return approval::to_staging(state, rollout, current, situation, "the environment has no Terraform");
     }
     if let Some(closed) = first_closed(Stage::JudgePlan, &input) {
-        return back(state, rollout, &closed.because);
+        return super::rollout::judged(state, rollout, closed, now);
     }
     if plan.is_empty() {
         return approval::to_staging(state, rollout, current, situation, "Terraform has nothing to change");

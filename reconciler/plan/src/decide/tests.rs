@@ -294,3 +294,20 @@ fn an_interrupted_apply_is_planned_anew_even_while_something_else_makes_it_wait(
         assert!(matches!(&decision, Decision::EnterPhase { phase, .. } if *phase == plan), "{decision:?}");
     }
 }
+
+#[test]
+fn policies_that_were_not_read_are_read_again_and_policies_with_a_mistake_end_the_rollout() {
+    let desired = declared("c2", &json!({}));
+    let (away, wrong) = (CheckFailed::transient("no answer"), CheckFailed::stalled("a.rego:4: what"));
+    for phase in [Phase::Pending, Phase::Staging] {
+        let state = rolling(&in_force("c1"), &desired, phase);
+        let replicas = [replica("a", Some(document("c1").digest()), None)];
+        let next = |failed| {
+            let situation = Situation { denials: Err(failed), ..situation(&desired, &replicas) };
+            decide(&state, &situation, now())
+        };
+        let Decision::Wait { until: Some(until), .. } = next(&away) else { panic!("{:?}", next(&away)) };
+        assert!(until > now());
+        assert!(!matches!(next(&wrong), Decision::Wait { .. }), "{:?}", next(&wrong));
+    }
+}

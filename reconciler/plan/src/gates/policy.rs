@@ -1,4 +1,4 @@
-//! No policy refuses. Policies that cannot be evaluated refuse.
+//! No policy refuses. Policies that cannot be evaluated refuse; those that could not be read are read again.
 
 use super::{Answer, Closed, Gate, GateInput, HELD, Stage, WaitsFor};
 
@@ -12,14 +12,24 @@ pub(crate) static GATE: Gate = Gate {
 
 fn ask(input: &GateInput<'_>) -> Answer {
     input.rollout?;
-    let because = match input.situation.denials {
+    let (because, failure) = match input.situation.denials {
         Ok([]) => return Some(None),
         Ok(denials) => {
             let messages: Vec<_> =
                 denials.iter().map(|denial| format!("{}: {}", denial.rule, denial.message)).collect();
-            format!("refused by policy: {}", messages.join("; "))
+            (format!("refused by policy: {}", messages.join("; ")), None)
         }
-        Err(problem) => format!("the policies cannot be asked, so they refuse: {problem}"),
+        Err(failed) if failed.class.may_pass() => {
+            let because = format!("the policies cannot be read: {failed}");
+            let opened_by = "its return; it is asked again by itself";
+            let closed = Closed::new(&GATE, WaitsFor::Repository, because, opened_by);
+            return Some(Some(closed.failed(Some(failed.class.clone()))));
+        }
+        Err(failed) => {
+            let because = format!("the policies cannot be asked, so they refuse: {failed}");
+            (because, Some(failed.class.clone()))
+        }
     };
-    Some(Some(Closed::new(&GATE, WaitsFor::Commit, because, "a commit that follows the policies")))
+    let closed = Closed::new(&GATE, WaitsFor::Commit, because, "a commit that follows the policies");
+    Some(Some(closed.failed(failure)))
 }

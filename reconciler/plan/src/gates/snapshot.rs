@@ -17,7 +17,7 @@ pub struct SituationSnapshot {
     head: Option<Result<Desired, CheckFailed>>,
     current: Option<Desired>,
     replicas: Vec<ReplicaReading>,
-    denials: Result<Vec<Denial>, String>,
+    denials: Result<Vec<Denial>, CheckFailed>,
     blocked: Option<String>,
     missing: Vec<MissingSecret>,
 }
@@ -30,7 +30,7 @@ impl SituationSnapshot {
             head: situation.head.map(|head| head.cloned().map_err(Clone::clone)),
             current: situation.current.cloned(),
             replicas: situation.replicas.to_vec(),
-            denials: situation.denials.map(<[Denial]>::to_vec).map_err(str::to_owned),
+            denials: situation.denials.map(<[Denial]>::to_vec).map_err(Clone::clone),
             blocked: situation.blocked.map(str::to_owned),
             missing,
         }
@@ -56,7 +56,7 @@ impl SituationSnapshot {
             head: self.head.as_ref().map(Result::as_ref),
             current: self.current.as_ref().filter(is_about),
             replicas: &self.replicas,
-            denials: self.denials.as_ref().map(Vec::as_slice).map_err(String::as_str),
+            denials: self.denials.as_ref().map(Vec::as_slice),
             interrupted: None,
             blocked: self.blocked.as_deref(),
         };

@@ -46,9 +46,9 @@ pub enum Stage {
     Start,
     /// Terraform plans, or goes on with its plan.
     Plan,
-    /// A plan goes on to approval or apply. A closed gate ends the rollout.
+    /// A plan goes on to approval or apply. A closed gate ends the rollout, unless it only could not be asked.
     JudgePlan,
-    /// A document goes on to the gateways. A closed gate ends the rollout.
+    /// A document goes on to the gateways. A closed gate ends the rollout, unless it only could not be asked.
     JudgeDocument,
     /// What waits for a person goes on.
     Approval,

@@ -32,7 +32,7 @@ fn begin_gates(state: &EnvironmentState, desired: &Desired, now: Timestamp) -> V
 fn judged(
     plan: PlanSummary,
     settings: &serde_json::Value,
-    denials: Result<&[crate::policy::Denial], &str>,
+    denials: Result<&[crate::policy::Denial], &CheckFailed>,
 ) -> Option<Closed> {
     let desired = declared("c2", &json!({"terraform": settings}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::Planning);
@@ -119,9 +119,15 @@ fn no_more_than_the_declared_share_is_destroyed() {
 #[test]
 fn policies_that_cannot_be_asked_refuse() {
     let settings = json!({"directory": "infra"});
-    let refused = judged(plan("c2", &[]), &settings, Err("a.rego:4: unexpected token")).unwrap();
-    assert_eq!(refused.gate, &policy::GATE);
+    let wrong = CheckFailed::stalled("a.rego:4: unexpected token");
+    let refused = judged(plan("c2", &[]), &settings, Err(&wrong)).unwrap();
+    assert_eq!((refused.gate, refused.waits_for), (&policy::GATE, WaitsFor::Commit));
     assert!(refused.because.contains("a.rego:4"), "{}", refused.because);
+    assert_eq!(refused.failure, Some(FailureClass::Stalled));
+    let unread = CheckFailed::transient("reading took longer than 10 s");
+    let closed = judged(plan("c2", &[]), &settings, Err(&unread)).unwrap();
+    assert_eq!((closed.gate, closed.waits_for), (&policy::GATE, WaitsFor::Repository));
+    assert_eq!(closed.failure, Some(FailureClass::Transient));
 }
 
 /// One state of an environment, and what its people are told first.
