@@ -3,12 +3,13 @@
 //! run the cycle that ships.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::future::Future;
 
 use jiff::Timestamp;
 use moorline_admin::{
-    AdminError, Candidate, CandidateStaged, EffectiveConfig, Failure, Generation, Stats, Status, Weight,
-    WriteOptions,
+    AdminError, Candidate, CandidateStaged, ConnectionFault, EffectiveConfig, Failure, Generation, Stats,
+    Status, Weight, WriteOptions,
 };
 use moorline_config::{Digest, Reference, Secret};
 use moorline_model::declaration::{self, ChannelKind, Environment};
@@ -22,6 +23,8 @@ use moorline_plan::decide::Decision;
 use moorline_plan::gates::SituationSnapshot;
 use moorline_record::{CommitError, FencedError, IntentId, JournalId, OpenStep, StoreError, Version, Write};
 use serde_json::Value;
+
+use crate::admin_class;
 
 /// Everything that a cycle needs.
 pub trait Facilities:
@@ -131,8 +134,42 @@ pub trait Fleet {
     /// Sends a probe to where a gateway's callers go.
     ///
     /// # Errors
-    /// A sentence that begins with the address: no answer came.
-    fn probe(&self, request: ProbeRequest<'_>) -> impl Future<Output = Result<ProbeResponse, String>> + Send;
+    /// See [`ProbeError`].
+    fn probe(
+        &self,
+        request: ProbeRequest<'_>,
+    ) -> impl Future<Output = Result<ProbeResponse, ProbeError>> + Send;
+}
+
+/// Why a probe was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Nothing can be connected to.
+    #[error(transparent)]
+    Connections(Box<dyn Error + Send + Sync>),
+    /// No answer came.
+    #[error("{address}, where its callers go, {fault}: {}", fault.next_step())]
+    Unanswered {
+        /// Where callers go.
+        address: String,
+        /// How the connection failed.
+        fault: ConnectionFault,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl From<ProbeError> for CheckFailed {
+    fn from(error: ProbeError) -> Self {
+        match &error {
+            ProbeError::Connections(_) => Self::transient(crate::chain::of(&error)),
+            ProbeError::Unanswered { fault, source, .. } => {
+                let because = crate::chain::after(&error.to_string(), source.as_ref());
+                Self::new(admin_class::of_connection(*fault), because)
+            }
+        }
+    }
 }
 
 /// Why the replicas cannot even be asked.
@@ -337,4 +374,21 @@ pub trait Listener {
     fn fast_forwarded(&self, name: &EnvironmentName, before: &CommitId, head: &Revision);
     /// A message waits in the outbox.
     fn notification_queued(&self);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_that_nobody_answers_is_sent_again_and_one_that_trusts_nobody_needs_a_person() {
+        let failed = |fault| {
+            let source = Box::new(std::io::Error::other("no way"));
+            CheckFailed::from(ProbeError::Unanswered { address: "http://a:8787".to_owned(), fault, source })
+        };
+        let refused = failed(ConnectionFault::Refused);
+        assert_eq!(refused.class, FailureClass::Transient);
+        assert!(refused.because.starts_with("http://a:8787, where its callers go, refuses connections: "));
+        assert_eq!(failed(ConnectionFault::Certificate).class, FailureClass::Stalled);
+    }
 }

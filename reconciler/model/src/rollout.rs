@@ -16,7 +16,7 @@ use crate::changes::{Changes, PlanChanges};
 use crate::declaration::{Rollback, Traffic, Verify};
 use crate::environment::RequestedBy;
 use crate::plan::PlanSummary;
-use crate::{CommitId, Revision, RolloutId};
+use crate::{CommitId, FailureClass, Revision, RolloutId};
 
 /// Why there is a rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -185,6 +185,9 @@ pub enum Verdict {
     Error {
         /// What went wrong.
         because: String,
+        /// Whether asking again helps. Absent in evidence of an earlier release.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<FailureClass>,
     },
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use moorline_model::CheckFailed;
 use moorline_model::config::Digest;
 use moorline_model::declaration::Verify;
 use moorline_model::rollout::{Evidence, Phase, RequestCounts, VERIFY_ERRORS_MAX, Verdict};
@@ -60,10 +61,7 @@ pub enum ProbeOutcome {
         fault: Option<String>,
     },
     /// Not at all: that says nothing of the document.
-    Unanswered {
-        /// Why, in a sentence.
-        because: String,
-    },
+    Unanswered(CheckFailed),
 }
 
 /// What was seen of a phase.
@@ -100,7 +98,7 @@ struct Findings {
     /// Why the document fails.
     failures: Vec<String>,
     /// What could not be checked.
-    errors: Vec<String>,
+    errors: Vec<CheckFailed>,
     /// What is still missing for a verdict.
     missing: Vec<String>,
     /// What is no proof against the document by itself, and says more where there is one.
@@ -152,13 +150,15 @@ fn verdict(mut findings: Findings, errors_in_a_row: u32) -> Verdict {
     }
     findings.missing.extend(suspicions);
     if !findings.errors.is_empty() {
-        let because = findings.errors.join("; ");
+        let reasons: Vec<_> = findings.errors.iter().map(|failed| failed.because.as_str()).collect();
+        let because = reasons.join("; ");
         if errors_in_a_row >= VERIFY_ERRORS_MAX {
             return Verdict::Failed {
                 reasons: vec![format!("could not be verified {errors_in_a_row} times in a row: {because}")],
             };
         }
-        return Verdict::Error { because };
+        let failure = findings.errors.into_iter().map(|failed| failed.class).max();
+        return Verdict::Error { because, failure };
     }
     if findings.missing.is_empty() {
         Verdict::Passed

@@ -53,7 +53,7 @@ fn because(evidence: &Evidence) -> Option<String> {
     match &evidence.verdict {
         Verdict::Passed => None,
         Verdict::Failed { reasons } => Some(reasons.join("; ")),
-        Verdict::Inconclusive { because } | Verdict::Error { because } => Some(because.clone()),
+        Verdict::Inconclusive { because } | Verdict::Error { because, .. } => Some(because.clone()),
     }
 }
 

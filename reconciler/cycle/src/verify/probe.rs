@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use moorline_config::{Config, Percent, Secret};
 use moorline_model::declaration::Probe;
-use moorline_model::masking;
 use moorline_model::rollout::Rollout;
+use moorline_model::{CheckFailed, masking};
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::verify::{ProbeOutcome, ProbeResult};
 
@@ -59,7 +59,7 @@ async fn replica<W: Facilities>(
     for probe in &rollout.verify.probes {
         let sent = match (&pin, &data) {
             (Ok(pin), Ok(data)) => send(world, probe, data, pin.as_ref()).await,
-            (Err(error), _) | (_, Err(error)) => Err(format!("the replica {error}")),
+            (Err(failed), _) | (_, Err(failed)) => Err(failed.clone().after("the replica ")),
         };
         let outcome = match sent {
             Ok(answered) if answered.status == probe.expect_status => ProbeOutcome::Right,
@@ -67,7 +67,7 @@ async fn replica<W: Facilities>(
                 let fault = fault(probe, client, status, &request).await;
                 ProbeOutcome::Wrong { status, expected: probe.expect_status, fault }
             }
-            Err(because) => ProbeOutcome::Unanswered { because },
+            Err(failed) => ProbeOutcome::Unanswered(failed),
         };
         results.push(ProbeResult { model: probe.model.clone(), endpoint: endpoint.to_owned(), outcome });
     }
@@ -81,17 +81,16 @@ async fn pin<G: Gateway>(
     document: &Config,
     share: Percent,
     rollout: &Rollout,
-) -> Result<Secret, String> {
+) -> Result<Secret, CheckFailed> {
     let staged = client.stage(document.value(), share, &staged_by(Some(rollout))).await;
-    staged.map(|staged| Secret::new(staged.probe_key)).map_err(|error| fleet.told(&error))
+    staged.map(|staged| Secret::new(staged.probe_key)).map_err(|error| fleet.failed(&error))
 }
 
 /// Where callers reach the replica, as it says itself.
-async fn data_address<G: Gateway>(fleet: &Replicas<G>, client: &G) -> Result<String, String> {
-    let status = client.status().await.map_err(|error| fleet.told(&error))?;
-    status
-        .endpoint
-        .ok_or_else(|| "does not say where callers reach it: give the gateway its --endpoint".to_owned())
+async fn data_address<G: Gateway>(fleet: &Replicas<G>, client: &G) -> Result<String, CheckFailed> {
+    let status = client.status().await.map_err(|error| fleet.failed(&error))?;
+    let unsaid = "does not say where callers reach it: give the gateway its --endpoint";
+    status.endpoint.ok_or_else(|| CheckFailed::stalled(unsaid))
 }
 
 async fn send<W: Facilities>(
@@ -99,15 +98,15 @@ async fn send<W: Facilities>(
     probe: &Probe,
     address: &str,
     pin: Option<&Secret>,
-) -> Result<ProbeResponse, String> {
+) -> Result<ProbeResponse, CheckFailed> {
     let body = serde_json::json!({
         "model": probe.model,
         "messages": [{"role": "user", "content": probe.prompt}],
         "max_tokens": PROBE_TOKENS_MAX,
     });
     let key = probe.key.as_ref().map(|key| world.secret(key)).transpose();
-    let key = key.map_err(|error| crate::chain::of(&error))?;
-    world.probe(ProbeRequest { address, body: &body, key: key.as_ref(), pin }).await
+    let key = key.map_err(|error| CheckFailed::stalled(crate::chain::of(&error)))?;
+    Ok(world.probe(ProbeRequest { address, body: &body, key: key.as_ref(), pin }).await?)
 }
 
 /// What is wrong, as far as the gateway says. An older one says nothing, and the status has to do.

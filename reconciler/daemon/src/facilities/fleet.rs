@@ -4,10 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use moorline_admin::{Client, ClientTls, ConnectionFault, Http};
-use moorline_cycle::facilities::{Fleet, FleetError, ProbeRequest, ProbeResponse};
+use moorline_cycle::facilities::{Fleet, FleetError, ProbeError, ProbeRequest, ProbeResponse};
 use moorline_model::declaration::{Endpoints, Environment};
 
-use crate::chain;
 use crate::shared::Shared;
 
 /// Longest wait for a probe's answer.
@@ -28,19 +27,19 @@ impl Connections {
     }
 
     /// Each probe connects anew, as a caller does who comes for the first time.
-    fn probes(&self) -> Result<reqwest::Client, String> {
+    fn probes(&self) -> Result<reqwest::Client, reqwest::Error> {
         shared(&self.probes, || {
             let http = reqwest::Client::builder()
                 .timeout(PROBE_TIMEOUT)
                 .pool_max_idle_per_host(0)
                 .redirect(reqwest::redirect::Policy::none());
-            http.build().map_err(|error| chain::of(&error))
+            http.build()
         })
     }
 }
 
 /// What is made once; a failure is tried again the next time.
-fn shared<T: Clone>(made: &Mutex<Option<T>>, make: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+fn shared<T: Clone, E>(made: &Mutex<Option<T>>, make: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(made) = &*made {
         return Ok(made.clone());
@@ -59,8 +58,8 @@ impl Fleet for Shared {
         urls.iter().map(replica).collect::<Result<_, _>>().map_err(FleetError::Endpoint)
     }
 
-    async fn probe(&self, probe: ProbeRequest<'_>) -> Result<ProbeResponse, String> {
-        let http = self.connections.probes()?;
+    async fn probe(&self, probe: ProbeRequest<'_>) -> Result<ProbeResponse, ProbeError> {
+        let http = self.connections.probes().map_err(|error| ProbeError::Connections(Box::new(error)))?;
         let sent = format!("probe-{}", uuid::Uuid::now_v7());
         let mut request = http
             .post(format!("{}/v1/chat/completions", probe.address.trim_end_matches('/')))
@@ -70,10 +69,10 @@ impl Fleet for Shared {
         if let Some(key) = probe.key {
             request = request.bearer_auth(key.expose());
         }
-        let answer = request.send().await.map_err(|error| {
-            let fault = ConnectionFault::of(&error);
-            let told = format!("{}, where its callers go, {fault}: {}", probe.address, fault.next_step());
-            chain::after(&told, &error)
+        let answer = request.send().await.map_err(|error| ProbeError::Unanswered {
+            address: probe.address.to_owned(),
+            fault: ConnectionFault::of(&error),
+            source: Box::new(error),
         })?;
         // Whoever stands between may have given it another.
         let named = answer.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());

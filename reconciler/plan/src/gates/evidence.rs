@@ -19,11 +19,13 @@ fn ask(input: &GateInput<'_>) -> Answer {
     if !matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Baking) {
         return None;
     }
-    let because = match rollout.verdict() {
+    let (because, failure) = match rollout.verdict() {
         Some(Verdict::Passed | Verdict::Failed { .. }) => return Some(None),
-        Some(Verdict::Inconclusive { because }) => because.clone(),
-        Some(Verdict::Error { because }) => format!("it could not be asked: {because}"),
-        None => "nothing was asked of it yet".to_owned(),
+        Some(Verdict::Inconclusive { because }) => (because.clone(), None),
+        Some(Verdict::Error { because, failure }) => {
+            (format!("it could not be asked: {because}"), failure.clone())
+        }
+        None => ("nothing was asked of it yet".to_owned(), None),
     };
     let short = rollout.revision.commit.short();
     let because = format!("{short} is {}: {because}", rollout.phase);
@@ -35,9 +37,10 @@ fn ask(input: &GateInput<'_>) -> Answer {
             input.state.name
         );
         let because = format!("{because}; no verdict for {age}");
-        return Some(Some(Closed::new(&GATE, WaitsFor::You, because, opened_by)));
+        return Some(Some(Closed::new(&GATE, WaitsFor::You, because, opened_by).failed(failure)));
     }
-    Some(Some(Closed::new(&GATE, WaitsFor::Evidence, because, missing(input, rollout))))
+    let closed = Closed::new(&GATE, WaitsFor::Evidence, because, missing(input, rollout));
+    Some(Some(closed.failed(failure)))
 }
 
 /// What a verdict still needs, as far as it can be counted.

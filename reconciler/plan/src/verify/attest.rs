@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use moorline_model::CheckFailed;
 use moorline_model::rollout::Phase;
 
 use super::{Findings, Observation};
-use crate::replica_groups;
+use crate::{lanes, replica_groups};
 
 pub(super) fn judge(
     observation: &Observation<'_>,
@@ -21,7 +22,7 @@ pub(super) fn judge(
     let attested = all.iter().filter(is_attested).count();
     facts.insert("replicas.attested".to_owned(), format!("{attested} of {}", all.len()));
     if all.is_empty() {
-        findings.errors.push("no replica was found".to_owned());
+        findings.errors.push(CheckFailed::stalled("no replica was found"));
     }
     let (mut unread, mut lacking) = (Vec::new(), Vec::new());
     for reading in all {
@@ -35,6 +36,9 @@ pub(super) fn judge(
             Ok(_) => {}
         }
     }
-    findings.errors.extend(replica_groups::merged(unread, all.len()));
+    if let Some(class) = lanes::worst(all) {
+        let each = replica_groups::merged(unread, all.len());
+        findings.errors.extend(each.into_iter().map(|because| CheckFailed::new(class.clone(), because)));
+    }
     findings.missing.extend(replica_groups::merged(lacking, all.len()));
 }

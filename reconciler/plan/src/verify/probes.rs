@@ -32,8 +32,8 @@ pub(super) fn judge(
                 let fault = fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();
                 wrong.push(format!("{probe} got {status} instead of {expected}{fault}"));
             }
-            ProbeOutcome::Unanswered { because } => {
-                findings.errors.push(format!("{probe} was not answered: {because}"));
+            ProbeOutcome::Unanswered(failed) => {
+                findings.errors.push(failed.clone().after(&format!("{probe} was not answered: ")));
             }
         }
     }

@@ -261,7 +261,8 @@ fn four_errors_in_a_row_fail_when_they_lie_apart() {
     }
     assert_eq!(evidence.errors_in_a_row, 2);
     evidence = judge(Some(&evidence), 15);
-    assert!(matches!(evidence.verdict, Verdict::Error { .. }));
+    let Verdict::Error { failure, .. } = &evidence.verdict else { panic!("{:?}", evidence.verdict) };
+    assert_eq!(*failure, Some(moorline_model::FailureClass::Transient));
     evidence = judge(Some(&evidence), 20);
     assert!(failed(&evidence.verdict));
 }

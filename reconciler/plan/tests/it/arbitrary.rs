@@ -92,7 +92,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         Just(Verdict::Passed),
         Just(Verdict::Failed { reasons: vec!["sick".to_owned()] }),
         Just(Verdict::Inconclusive { because: "wait".to_owned() }),
-        Just(Verdict::Error { because: "dark".to_owned() }),
+        Just(Verdict::Error { because: "dark".to_owned(), failure: None }),
     ]
 }
 

@@ -156,7 +156,7 @@ fn verdict(html: &mut Html, evidence: &Evidence, now: Timestamp) {
             );
             html.text(because).raw("</p>");
         }
-        Verdict::Error { because } => {
+        Verdict::Error { because, .. } => {
             html.raw(
                 "<p><span class=\"mark unknown\"><span aria-hidden=\"true\">?</span> cannot check</span> ",
             );

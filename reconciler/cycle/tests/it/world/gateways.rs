@@ -6,7 +6,7 @@ use moorline_admin::{
     AdminError, Attestation, Candidate, CandidateStaged, EffectiveConfig, ErrorKind, Failure, Generation,
     Histogram, Origin, Problem, Stats, Status, Usage, Weight, WriteOptions,
 };
-use moorline_cycle::facilities::{Fleet, FleetError, Gateway, ProbeRequest, ProbeResponse};
+use moorline_cycle::facilities::{Fleet, FleetError, Gateway, ProbeError, ProbeRequest, ProbeResponse};
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::declaration::Environment;
 use serde_json::Value;
@@ -34,7 +34,7 @@ impl Fleet for Around {
         Ok(self.world().replicas.iter().map(of).collect())
     }
 
-    async fn probe(&self, request: ProbeRequest<'_>) -> Result<ProbeResponse, String> {
+    async fn probe(&self, request: ProbeRequest<'_>) -> Result<ProbeResponse, ProbeError> {
         let world = self.world();
         let replica = world.replicas.iter().find(|replica| replica.endpoint == request.address).unwrap();
         let pinned = request.pin.map(|pin| pin.expose().parse::<Digest>().unwrap());
