@@ -63,3 +63,33 @@ fn shown(reading: GateStatus) -> views::GateStatus {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use moorline_model::{CheckFailed, FailureClass};
+    use moorline_plan::decide::Situation;
+    use moorline_web::Gates as _;
+
+    use super::*;
+
+    #[test]
+    fn a_gate_shows_whether_trying_again_helps() {
+        let (explanations, state) = (Explanations::default(), EnvironmentState::new("prod".parse().unwrap()));
+        let mistakes = CheckFailed::stalled("moorline.yaml:3: what");
+        let situation = Situation {
+            head: Some(Err(&mistakes)),
+            current: None,
+            replicas: &[],
+            denials: Ok(&[]),
+            interrupted: None,
+            blocked: None,
+        };
+        explanations.note(&state.name, SituationSnapshot::of(&situation, Vec::new()));
+        let why = explanations.why(&state, Timestamp::UNIX_EPOCH).unwrap();
+        let source = why.gates.iter().find_map(|gate| match gate {
+            views::GateStatus::Closed(closed) if closed.gate == "source" => Some(closed),
+            _ => None,
+        });
+        assert_eq!(source.unwrap().failure, Some(FailureClass::Stalled));
+    }
+}

@@ -22,7 +22,8 @@ fn busy() -> EnvironmentState {
     state.verified = state.applied.clone();
     state.plan = state.rollout.as_ref().and_then(|rollout| rollout.terraform.clone());
     state.lanes = serde_json::from_value(json!({
-        "gateway": {"compared_at": now(), "trouble": "text"}, "terraform": {},
+        "gateway": {"compared_at": now(), "trouble": "text", "failure": {"class": "waiting", "on": "text"}},
+        "terraform": {},
     }))
     .unwrap();
     state.last_checked = serde_json::from_value(json!({ "gateway": now() })).unwrap();
