@@ -531,3 +531,32 @@ fn a_gate_in_the_table_stops_what_its_stages_say_and_explains_it() {
         assert_eq!(decision, crate::Decision::Wait { because: explained, until: None }, "{phase:?}");
     }
 }
+
+#[test]
+fn a_closed_gate_says_whether_trying_again_helps() {
+    let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
+    let (away, wrong) = (CheckFailed::transient("the disk was slow"), CheckFailed::stalled("gateway.yaml:3"));
+    let dark = ReplicaReading { result: Err(wrong.clone()), ..replica("a", None, None) };
+    let lock = FailureClass::Waiting { on: "ann@laptop".to_owned() };
+    let mut state = rolling(&in_force("c1"), &desired, Phase::Staging);
+    let verdict = Verdict::Error { because: "no answer".to_owned(), failure: Some(FailureClass::Transient) };
+    rollout(&mut state).evidence = Some(Evidence { verdict, ..evidence(Phase::Staging, "", 0) });
+    let looks = vec![(Lane::Terraform, Err(CheckFailed::new(lock.clone(), "the state is locked").into()))];
+    crate::lanes::note(&mut state, Some(&[Lane::Terraform]), looks, now());
+    let told = |head| {
+        let replicas = std::slice::from_ref(&dark);
+        let situation = Situation { head: Some(Err(head)), ..situation(&desired, replicas) };
+        let gates = why(&state, &situation, &[], now()).gates;
+        let find = |name: &str| {
+            gates.iter().filter_map(GateStatus::closed).find(|closed| closed.gate.as_str() == name).cloned()
+        };
+        ["source", "replicas", "evidence", "lanes"].map(|name| find(name).unwrap())
+    };
+    let [source, replicas, evidence, lanes] = told(&away);
+    assert_eq!((source.waits_for, source.failure), (WaitsFor::Repository, Some(FailureClass::Transient)));
+    assert_eq!(replicas.failure, Some(FailureClass::Stalled));
+    assert_eq!(evidence.failure, Some(FailureClass::Transient));
+    assert_eq!(lanes.failure, Some(lock));
+    let [source, ..] = told(&wrong);
+    assert_eq!((source.waits_for, source.failure), (WaitsFor::Commit, Some(FailureClass::Stalled)));
+}
