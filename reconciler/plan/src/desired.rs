@@ -41,7 +41,6 @@ impl Desired {
 
 /// The gateway document, as far as it is known before an apply.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one of them exists per cycle; a box would only add a hop")]
 pub enum DesiredDocument {
     /// It is known.
     Known(Config),

@@ -150,7 +150,7 @@ mod tests {
         let (soon, stalled) = (FailureClass::Transient, FailureClass::Stalled);
         let said = |text: &str, class: &FailureClass| Some((text.to_owned(), Some(class.clone())));
         assert_eq!(read(&[]), None);
-        assert_eq!(read(&[soon.clone()]), said("1 of 2 replicas cannot be read", &soon));
+        assert_eq!(read(std::slice::from_ref(&soon)), said("1 of 2 replicas cannot be read", &soon));
         assert_eq!(read(&[stalled.clone(), soon]), said("2 of 3 replicas cannot be read", &stalled));
     }
 
