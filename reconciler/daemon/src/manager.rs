@@ -145,8 +145,8 @@ async fn retired(shared: &Shared, name: &EnvironmentName) -> Result<(), CommitEr
     let Some(event) = retire(&mut state, clock::now()) else { return Ok(()) };
     let waiting = shared.record.pending_intents(name).await?;
     let refused = |(id, intent): (IntentId, Intent)| Some((id, intent.operation.refused(&state)?.into()));
-    let heeded = waiting.into_iter().filter_map(refused).collect();
-    let write = Write { events: vec![event], heeded, ..Write::of(&state, version) };
+    let applied_intents = waiting.into_iter().filter_map(refused).collect();
+    let write = Write { events: vec![event], applied_intents, ..Write::of(&state, version) };
     shared.record.commit(shared.fence, write).await.map(drop)
 }
 

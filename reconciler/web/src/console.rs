@@ -124,7 +124,7 @@ pub(crate) async fn environment(
         .text(&state.name)
         .raw("</h1>");
     environment_part::write(&mut html, &state, &events, now);
-    wishes_part::write(&mut html, &app.web.record.asked(&state.name, WISHES_ROWS).await?, now);
+    wishes_part::write(&mut html, &app.web.record.last_intents(&state.name, WISHES_ROWS).await?, now);
     rollout_part::list(&mut html, &state.name, &rollouts, now);
     Ok(page(&app, &format!("{} · Moorline", state.name), &html))
 }

@@ -7,7 +7,7 @@ use moorline_api::views::{Accepted, Asked, IntentView};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::intent::{Intent, Operation, Outcome, needs_reason};
 use moorline_model::rollout::ApprovalSubject;
-use moorline_record::{Asked as Recorded, IntentId};
+use moorline_record::{IntentId, RecordedIntent};
 
 use super::state;
 use crate::App;
@@ -97,11 +97,11 @@ pub(crate) async fn intent(call: Call<Nothing, Nothing>) -> Result<IntentView, P
     let state = state(app, call.name()).await?;
     let unknown = || Problem::not_found(format!("`{}` has no such intent", state.name));
     let id = IntentId(call.id().parse().map_err(|_| unknown())?);
-    let Recorded { intent, is_heeded, outcome } =
+    let RecordedIntent { intent, is_applied, outcome } =
         app.web.record.intent(&state.name, id).await?.ok_or_else(unknown)?;
     // The release that heeded it wrote no outcome.
     let outcome = outcome
-        .or_else(|| is_heeded.then(|| Outcome::Done { message: "heeded; the history says how".to_owned() }));
+        .or_else(|| is_applied.then(|| Outcome::Done { message: "heeded; the history says how".to_owned() }));
     let begun = outcome.as_ref().and_then(Outcome::rollout);
     let rollout = match begun {
         Some(id) => app.web.record.rollout(&state.name, id).await?,
@@ -114,7 +114,7 @@ pub(crate) async fn intent(call: Call<Nothing, Nothing>) -> Result<IntentView, P
         actor: intent.actor,
         reason: intent.reason,
         at: intent.at,
-        waits_for: if is_heeded { None } else { Some(waits_for(app).await?) },
+        waits_for: if is_applied { None } else { Some(waits_for(app).await?) },
         rollout: rollout.map(Into::into),
         outcome: outcome.map(Into::into),
     })

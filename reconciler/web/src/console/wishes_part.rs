@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use moorline_model::intent::Outcome;
-use moorline_record::Asked;
+use moorline_record::RecordedIntent;
 
 use super::html::Html;
 use super::wording;
 
-pub(super) fn write(html: &mut Html, asked: &[Asked], now: Timestamp) {
+pub(super) fn write(html: &mut Html, asked: &[RecordedIntent], now: Timestamp) {
     html.raw("<h3>Asked for</h3>");
     if asked.is_empty() {
         html.raw("<p class=\"empty\">Nobody has asked for anything yet.</p>");
@@ -23,7 +23,7 @@ pub(super) fn write(html: &mut Html, asked: &[Asked], now: Timestamp) {
     html.raw("</tbody></table>");
 }
 
-fn row(html: &mut Html, asked: &Asked, now: Timestamp) {
+fn row(html: &mut Html, asked: &RecordedIntent, now: Timestamp) {
     let intent = &asked.intent;
     html.raw("<tr><th scope=\"row\">");
     wording::ago(html, intent.at, now);
@@ -35,7 +35,7 @@ fn row(html: &mut Html, asked: &Asked, now: Timestamp) {
     }
     html.raw("</td><td data-label=\"Why\">").text(&intent.reason);
     html.raw("</td><td data-label=\"What came of it\">");
-    match (&asked.outcome, asked.is_heeded) {
+    match (&asked.outcome, asked.is_applied) {
         (Some(outcome), _) => html.raw(standing(outcome)).raw(": ").text(outcome.message()),
         // The release that heeded it wrote no outcome.
         (None, true) => html.raw("heeded; the history says how"),

@@ -145,7 +145,7 @@ impl Rig {
     pub(crate) async fn heed(&self, state: &EnvironmentState, id: IntentId, outcome: Outcome) {
         let expected =
             self.record.load(&state.name).await.unwrap().map_or(Version(0), |(_, version)| version);
-        let write = Write { heeded: vec![(id, outcome)], ..Write::of(state, expected) };
+        let write = Write { applied_intents: vec![(id, outcome)], ..Write::of(state, expected) };
         self.record.commit(self.fence, write).await.unwrap();
     }
 
