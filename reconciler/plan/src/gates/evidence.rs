@@ -11,10 +11,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: &[StatusWord::Verifying],
     is_trouble: false,
     stages: &[Stage::Verdict],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let rollout = input.rollout?;
     if !matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Baking) {
         return None;
@@ -22,8 +22,8 @@ fn ask(input: &GateInput<'_>) -> Answer {
     let because = match rollout.verdict() {
         Some(Verdict::Passed | Verdict::Failed { .. }) => return Some(None),
         Some(Verdict::Inconclusive { because }) => because.clone(),
-        Some(Verdict::Error { because }) => format!("it could not be asked: {because}"),
-        None => "nothing was asked of it yet".to_owned(),
+        Some(Verdict::Error { because }) => format!("it could not be verified: {because}"),
+        None => "nothing was verified yet".to_owned(),
     };
     let short = rollout.revision.commit.short();
     let because = format!("{short} is {}: {because}", rollout.phase);

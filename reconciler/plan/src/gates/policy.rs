@@ -7,10 +7,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: HELD,
     is_trouble: false,
     stages: &[Stage::JudgePlan, Stage::JudgeDocument],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     input.rollout?;
     let because = match input.situation.denials {
         Ok([]) => return Some(None),
@@ -19,7 +19,7 @@ fn ask(input: &GateInput<'_>) -> Answer {
                 denials.iter().map(|denial| format!("{}: {}", denial.rule, denial.message)).collect();
             format!("refused by policy: {}", messages.join("; "))
         }
-        Err(problem) => format!("the policies cannot be asked, so they refuse: {problem}"),
+        Err(problem) => format!("the policies cannot be evaluated, so they refuse: {problem}"),
     };
     Some(Some(Closed::new(&GATE, WaitsFor::Commit, because, "a commit that follows the policies")))
 }

@@ -10,10 +10,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: &[StatusWord::CannotCheck, StatusWord::Failed],
     is_trouble: false,
     stages: &[],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let conditions = &input.state.conditions;
     if input.state.undeclared_since.is_some() {
         let because = format!("no commit declares {} any more", input.state.name);
@@ -33,7 +33,7 @@ fn ask(input: &GateInput<'_>) -> Answer {
         None => {
             let noted = conditions.0.get(&ConditionType::Source).map(|reading| reading.because.clone());
             let because = noted.unwrap_or_else(|| "the repository could not be read".to_owned());
-            let opened_by = "its return; it is asked again by itself";
+            let opened_by = "its return; it is retried automatically";
             Some(Closed::new(&GATE, WaitsFor::Repository, because, opened_by))
         }
     })
