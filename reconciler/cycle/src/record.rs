@@ -64,7 +64,7 @@ impl<W: Facilities> Cycle<'_, W> {
             self.world.notification_queued();
         }
         if has_ended {
-            self.tidy_runs(declared);
+            self.clean_up_runs(declared);
         }
         Ok(match next(&working.state, declared, observed, decision, now) {
             Requeue::At(at) if awaits_fetch => Requeue::AtFetch(at),
