@@ -114,7 +114,7 @@ async fn a_wish_that_nobody_heeds_in_time_is_no_success() {
     let at_follower = [("MOORLINE_SERVER", follower.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)];
     let said = moorline(&["hold", "test", "--reason", "a test"], &at_follower).await;
     assert_eq!(said.code, 3, "{said:?}");
-    assert!(said.stderr.contains("not heeded within 3 s"), "{said:?}");
+    assert!(said.stderr.contains("not applied within 3 s"), "{said:?}");
     assert!(said.stderr.contains("the daemon that leads (") && said.stderr.contains("moorline status test"));
     let heeded = || async {
         let environment = follower.api().read("/environments/test").await?;
