@@ -19,7 +19,6 @@ const NAME: &str = "gateway";
 #[derive(Debug)]
 pub struct Emulator {
     process: Child,
-    /// Its address.
     pub url: String,
     http: reqwest::Client,
     _tasks: Tasks,

@@ -10,18 +10,18 @@ use tokio::process::{Child, ChildStdout, Command};
 use crate::process::program;
 use crate::wait::in_time;
 
-/// How a command ended and what it said.
+/// How a command ended and what it result.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub struct CommandResult {
     /// The exit code.
     pub code: i32,
     /// What it printed.
     pub stdout: String,
-    /// What it told people.
+    /// Its messages for people.
     pub stderr: String,
 }
 
-impl Said {
+impl CommandResult {
     /// What it printed, as JSON.
     ///
     /// # Panics
@@ -36,7 +36,7 @@ impl Said {
 ///
 /// # Panics
 /// When it cannot be run or does not end.
-pub async fn moorline(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+pub async fn moorline(arguments: &[&str], variables: &[(&str, &str)]) -> CommandResult {
     run("moorline", arguments, variables).await
 }
 
@@ -44,13 +44,13 @@ pub async fn moorline(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
 ///
 /// # Panics
 /// As [`moorline`].
-pub async fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+pub async fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> CommandResult {
     let mut command = Command::new(program(name));
     command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.envs(variables.iter().copied());
     let output = in_time("a command ends", command.output()).await.unwrap();
-    Said {
+    CommandResult {
         code: output.status.code().expect("it ended by itself"),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

@@ -64,7 +64,6 @@ impl Daemon {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Starts it.
     pub async fn start(&mut self) {
         self.start_with(&[]).await;
     }
@@ -103,7 +102,6 @@ impl Daemon {
         Api::new(&self.base, Some(ADMIN_TOKEN))
     }
 
-    /// Its address.
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base

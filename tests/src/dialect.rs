@@ -2,8 +2,8 @@
 //! that speaks Anthropic's. Both refuse what the real ones refuse (a wrong key, an unknown model, tool results that
 //! answer no call), so that a client that gets through is right.
 //!
-//! What they answer is decided by the last thing the user said: `say` (four words), `use tools` (two calls at once, then
-//! what the tools said), `structured` (JSON by schema), `refuse` (a 400), `limit always` and `limit once` (429 with
+//! What they answer is decided by the last prompt of the user: `say` (four words), `use tools` (two calls at once, then
+//! the results of the tools), `structured` (JSON by schema), `refuse` (a 400), `limit always` and `limit once` (429 with
 //! Retry-After; the second lets every other request through).
 
 mod anthropic;
@@ -35,7 +35,6 @@ const CITIES: [&str; 2] = ["Bern", "Basel"];
 /// What `structured` is answered with.
 const BOAT: &str = r#"{"name":"Alma","berths":4}"#;
 
-/// A provider.
 #[derive(Debug)]
 pub struct Dialect {
     address: SocketAddr,
@@ -71,13 +70,13 @@ impl Dialect {
     }
 }
 
-/// What a request wants.
+/// How a request is answered.
 #[derive(Debug, PartialEq, Eq)]
-enum Wish {
+enum Reply {
     Say,
     CallTools,
-    /// Say what the tools said.
-    TellResults(Vec<String>),
+    /// Repeats the results of the tools.
+    RepeatResults(Vec<String>),
     Structured,
     Refuse,
     Limit,
@@ -90,17 +89,17 @@ struct Memory {
 }
 
 impl Memory {
-    /// What these words of the user wish for. `None`: nothing that is known here.
-    fn wish(&self, said: &str, results: Vec<String>) -> Option<Wish> {
-        Some(match said {
-            _ if !results.is_empty() => Wish::TellResults(results),
-            "say" => Wish::Say,
-            "use tools" => Wish::CallTools,
-            "structured" => Wish::Structured,
-            "refuse" => Wish::Refuse,
-            "limit always" => Wish::Limit,
-            "limit once" if self.limited.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) => Wish::Limit,
-            "limit once" => Wish::Say,
+    /// The reply to a prompt. `None`: the prompt is not known.
+    fn reply(&self, prompt: &str, results: Vec<String>) -> Option<Reply> {
+        Some(match prompt {
+            _ if !results.is_empty() => Reply::RepeatResults(results),
+            "say" => Reply::Say,
+            "use tools" => Reply::CallTools,
+            "structured" => Reply::Structured,
+            "refuse" => Reply::Refuse,
+            "limit always" => Reply::Limit,
+            "limit once" if self.limited.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) => Reply::Limit,
+            "limit once" => Reply::Say,
             _ => return None,
         })
     }

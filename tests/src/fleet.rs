@@ -52,7 +52,6 @@ struct Standin {
 pub struct Fleet {
     /// The watched repository.
     pub repository: Repository,
-    /// The daemon.
     pub daemon: Daemon,
     /// Each environment's document.
     pub documents: Vec<Value>,

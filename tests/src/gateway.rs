@@ -14,7 +14,6 @@ pub const ADMIN_TOKEN: &str = "gateway-admin-token-of-tests";
 /// What the gateway shows the provider.
 pub const PROVIDER_KEY: &str = "provider-key-of-tests";
 
-/// A gateway.
 #[derive(Debug)]
 pub struct Gateway {
     process: Process,
@@ -90,7 +89,6 @@ impl Gateway {
         self.process.signal(Signal::CONT);
     }
 
-    /// The process.
     #[must_use]
     pub const fn process(&self) -> &Process {
         &self.process

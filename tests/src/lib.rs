@@ -4,6 +4,7 @@
 //! processes and sockets in a folder of their own. The other modules are its parts, for tests that need less. Nothing
 //! here waits for a fixed time: [`wait`] looks until a deadline.
 
+#![expect(missing_docs, reason = "only this workspace uses the crate; a doc says what a name does not")]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -35,7 +35,6 @@ impl Mail {
     }
 }
 
-/// The server.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -53,12 +52,12 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let mails = Arc::new(Mutex::new(Vec::new()));
         let tasks = Tasks::new();
-        let (kept, spawner) = (Arc::clone(&mails), tasks.spawner());
+        let (inbox, spawner) = (Arc::clone(&mails), tasks.spawner());
         tasks.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let kept = Arc::clone(&kept);
+                let inbox = Arc::clone(&inbox);
                 // A conversation that breaks off brings no mail.
-                spawner.spawn(async move { drop(converse(socket, &kept).await) });
+                spawner.spawn(async move { drop(converse(socket, &inbox).await) });
             }
         });
         Self { address, mails, _tasks: tasks }
@@ -85,7 +84,7 @@ impl Server {
 }
 
 /// One SMTP conversation (RFC 5321): as much of it as a sender needs.
-async fn converse(socket: TcpStream, kept: &Mutex<Vec<Mail>>) -> std::io::Result<()> {
+async fn converse(socket: TcpStream, inbox: &Mutex<Vec<Mail>>) -> std::io::Result<()> {
     let (read, mut write) = socket.into_split();
     let mut lines = BufReader::new(read).lines();
     write.write_all(b"220 localhost\r\n").await?;
@@ -109,7 +108,7 @@ async fn converse(socket: TcpStream, kept: &Mutex<Vec<Mail>>) -> std::io::Result
                         }
                     }
                 }
-                kept.lock().unwrap_or_else(PoisonError::into_inner).push(Mail { text: unfolded(&text) });
+                inbox.lock().unwrap_or_else(PoisonError::into_inner).push(Mail { text: unfolded(&text) });
                 b"250 taken\r\n"
             }
             _ => b"502 not known here\r\n",

@@ -89,7 +89,6 @@ impl Provider {
         Self { address, shared, _tasks: tasks }
     }
 
-    /// Its address.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -132,10 +131,10 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     *shared.authorization.lock().unwrap_or_else(PoisonError::into_inner) = authorization.map(str::to_owned);
     let body = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
-    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let is_stream = asked["stream"] == true;
+    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let is_stream = request["stream"] == true;
     match shared.fault() {
-        Fault::None => Ok(if is_stream { streamed(&asked, WORDS.len()) } else { whole(&asked) }),
+        Fault::None => Ok(if is_stream { streamed(&request, WORDS.len()) } else { whole(&request) }),
         Fault::Error => {
             let error = json!({"error": {"message": "the model is overloaded", "type": "server_error"}});
             Ok(respond(StatusCode::INTERNAL_SERVER_ERROR, "application/json", error.to_string()))
@@ -146,15 +145,15 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
             Ok(respond(StatusCode::UNAUTHORIZED, "application/json", error.to_string()))
         }
         Fault::Hang => std::future::pending().await,
-        Fault::Reset if is_stream => Ok(streamed(&asked, WORDS.len() / 2)),
+        Fault::Reset if is_stream => Ok(streamed(&request, WORDS.len() / 2)),
         Fault::Reset | Fault::Refuse => Err(io::Error::other("the test's fault")),
     }
 }
 
-fn whole(asked: &Value) -> Answer {
+fn whole(request: &Value) -> Answer {
     let message = json!({"role": "assistant", "content": WORDS.concat()});
     let answer = json!({
-        "id": "chatcmpl-test", "object": "chat.completion", "created": 0, "model": asked["model"],
+        "id": "chatcmpl-test", "object": "chat.completion", "created": 0, "model": request["model"],
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         "usage": usage(),
     });
@@ -166,10 +165,10 @@ fn usage() -> Value {
 }
 
 /// A stream of the first `words` words; one that is not whole breaks off with an error.
-fn streamed(asked: &Value, words: usize) -> Answer {
+fn streamed(request: &Value, words: usize) -> Answer {
     let chunk = |choices: Value, usage: Option<Value>| {
         let mut chunk = json!({
-            "id": "chatcmpl-test", "object": "chat.completion.chunk", "created": 0, "model": asked["model"],
+            "id": "chatcmpl-test", "object": "chat.completion.chunk", "created": 0, "model": request["model"],
             "choices": choices,
         });
         if let Some(usage) = usage {
@@ -182,7 +181,7 @@ fn streamed(asked: &Value, words: usize) -> Answer {
     let mut frames: Vec<Result<Frame<Bytes>, io::Error>> = WORDS[..words].iter().map(delta).collect();
     if words == WORDS.len() {
         frames.push(chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), None));
-        if asked["stream_options"]["include_usage"] == true {
+        if request["stream_options"]["include_usage"] == true {
             frames.push(chunk(json!([]), Some(usage())));
         }
         frames.push(Ok(Frame::data(Bytes::from_static(b"data: [DONE]\n\n"))));

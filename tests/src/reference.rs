@@ -17,7 +17,6 @@ use self::wording::{default_of, meaning, title};
 /// What a page is made of.
 #[derive(Debug)]
 pub struct Page<'a> {
-    /// Its heading.
     pub title: &'a str,
     /// What stands below it.
     pub intro: &'a str,
@@ -31,7 +30,7 @@ pub struct Page<'a> {
 struct Section<'a> {
     /// Its name among the schema's definitions. Absent: it stands where it is used.
     name: Option<&'a str>,
-    /// Its heading. Objects at one place are told apart by their names.
+    /// Its heading. Objects at one place are distinguished by their names.
     heading: String,
     /// Where it may stand.
     places: Vec<String>,
@@ -170,9 +169,12 @@ impl<'a> Walk<'a> {
             write!(text, "\n## {}\n", title(name)).unwrap();
             let bounds = Some(wording::bounds(schema)).filter(|bounds| !bounds.is_empty());
             let bounds = bounds.map(|bounds| format!("Bounds: {bounds}."));
-            for said in [Some(meaning(schema)), bounds].into_iter().flatten().filter(|said| !said.is_empty())
+            for paragraph in [Some(meaning(schema)), bounds]
+                .into_iter()
+                .flatten()
+                .filter(|paragraph| !paragraph.is_empty())
             {
-                write!(text, "\n{said}\n").unwrap();
+                write!(text, "\n{paragraph}\n").unwrap();
             }
             if let Some(words) = schema["oneOf"].as_array() {
                 text.push_str("\n| value | meaning |\n|---|---|\n");

@@ -22,7 +22,6 @@ pub struct Call {
 
 type Calls = Arc<Mutex<Vec<Call>>>;
 
-/// The stand-in.
 #[derive(Debug)]
 pub struct Slack {
     address: SocketAddr,

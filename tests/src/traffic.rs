@@ -74,8 +74,8 @@ impl Caller {
             true => text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default(),
             false => text.as_str(),
         };
-        let said: Value = serde_json::from_str(first).map_err(|error| format!("{error}: {text}"))?;
-        let model = said["model"].as_str().ok_or_else(|| format!("no model: {text}"))?.to_owned();
+        let answer: Value = serde_json::from_str(first).map_err(|error| format!("{error}: {text}"))?;
+        let model = answer["model"].as_str().ok_or_else(|| format!("no model: {text}"))?.to_owned();
         let generation = generation.ok_or_else(|| "no x-moorline-generation".to_owned())?;
         Ok(Served { generation, model })
     }

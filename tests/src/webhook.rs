@@ -26,7 +26,6 @@ struct Inside {
     is_down: AtomicBool,
 }
 
-/// The receiver.
 #[derive(Debug)]
 pub struct Webhook {
     address: SocketAddr,

@@ -23,11 +23,9 @@ pub struct World {
     pub provider: Provider,
     /// Where mails go.
     pub mail: mail::Server,
-    /// The fleet.
     pub gateways: Vec<Gateway>,
     /// The watched repository.
     pub repository: Repository,
-    /// The daemon.
     pub daemon: Daemon,
     /// `moorline.yaml` of the next push.
     pub declaration: Value,
@@ -202,8 +200,8 @@ impl World {
     pub async fn history(&self) -> Vec<String> {
         let read = self.daemon.api().read(&format!("/environments/{ENVIRONMENT}/history?limit=1000")).await;
         let events = read.expect("the history can be read")["events"].clone();
-        let said = |event: &Value| event["message"].as_str().unwrap_or_default().to_owned();
-        events.as_array().unwrap().iter().rev().map(said).collect()
+        let message = |event: &Value| event["message"].as_str().unwrap_or_default().to_owned();
+        events.as_array().unwrap().iter().rev().map(message).collect()
     }
 
     /// The audit's actions, oldest first.

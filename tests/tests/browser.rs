@@ -49,7 +49,7 @@ async fn a_person_signs_in_sees_the_page_they_wanted_and_signs_out() {
     pictures(&browser, "sign-in").await;
     assert!(!browser.text().await.contains("in sync"), "who is not signed in sees nothing");
     sign_in(&browser, "nobody's token").await;
-    browser.says("That token is nobody's.").await;
+    browser.says("That token is unknown.").await;
     pictures(&browser, "wrong-token").await;
     sign_in(&browser, VIEWER_TOKEN).await;
     browser.says("in sync").await;

@@ -2,18 +2,16 @@
 
 use moorline_admin::endpoint::{self, Guard, Nothing, Verb};
 
-/// What a route asks of its caller.
+/// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing. The route shows no one's data, or checks a signature itself.
+    /// Anybody. The route shows no one's data, or checks a signature itself.
     Open,
     /// Viewer's role; also by the console's session, and from nobody in particular where reading is open.
     Viewer,
     /// As [`Access::Viewer`], for pages: a browser that may not read them is shown the sign-in form.
     Page,
-    /// Operator's role.
     Operator,
-    /// Admin's role.
     Admin,
     /// Viewer's role, or the token of the document of the environment in the path.
     DocumentRead,
@@ -33,10 +31,10 @@ impl Guard for Access {
     fn sentence(self) -> Option<&'static str> {
         match self {
             Self::Open | Self::Viewer | Self::Page => None,
-            Self::Operator => Some("Asks for the role operator."),
-            Self::Admin => Some("Asks for the role admin."),
-            Self::DocumentRead => Some("Asks for the environment's document token or the role viewer."),
-            Self::DocumentWrite => Some("Asks for the environment's document token or the role operator."),
+            Self::Operator => Some("Requires the role operator."),
+            Self::Admin => Some("Requires the role admin."),
+            Self::DocumentRead => Some("Requires the environment's document token or the role viewer."),
+            Self::DocumentWrite => Some("Requires the environment's document token or the role operator."),
         }
     }
 }

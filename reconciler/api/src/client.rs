@@ -14,8 +14,8 @@ use crate::access::Endpoint;
 use crate::endpoints::{self, Action};
 use crate::problem::Problem;
 use crate::views::{
-    Accepted, Asked, DriftView, EnvironmentView, Environments, EnvironmentsQuery, History, HistoryQuery,
-    IntentView, Why,
+    Accepted, DriftView, EnvironmentView, Environments, EnvironmentsQuery, History, HistoryQuery,
+    IntentRequest, IntentView, Why,
 };
 
 /// Longest wait for one answer.
@@ -33,36 +33,28 @@ pub enum ClientError {
     /// The address is no URL.
     #[error("`{0}` is no http(s) URL")]
     Address(String),
-    /// Nobody answered.
     #[error("{}", unreachable(url, ConnectionFault::of(source)))]
     Unreachable {
-        /// The address.
         url: Url,
-        /// Why.
         #[source]
         source: reqwest::Error,
     },
-    /// The daemon said no.
+    /// The daemon refused.
     #[error("{}: {}", .0.title, .0.detail)]
     Refused(Box<Problem>),
     /// Another server of ours is there.
     #[error("{} is {found}, not the daemon", origin(url))]
     Misdirected {
-        /// The address.
         url: Url,
         /// Who is there.
         found: Server,
     },
-    /// Whoever is there is no daemon, or cannot be told to be one.
+    /// Another server is there, or none that can be recognised as a daemon.
     #[error("{} does not answer as a Moorline daemon does", origin(url))]
-    Foreign {
-        /// The address.
-        url: Url,
-    },
+    Foreign { url: Url },
     /// A daemon is there, and its answer is none that this release knows.
     #[error("{} gives an answer that cannot be read; is the daemon of another release?", origin(url))]
     Unreadable {
-        /// The address.
         url: Url,
         /// What is wrong with the answer.
         #[source]
@@ -148,7 +140,6 @@ impl Client {
         Ok(all)
     }
 
-    /// One environment.
     pub async fn environment(&self, name: &EnvironmentName) -> Result<EnvironmentView, ClientError> {
         self.call(&endpoints::ENVIRONMENT, &[name.as_str()], &Nothing {}, None).await
     }
@@ -169,17 +160,17 @@ impl Client {
         self.call(&endpoints::WHY, &[name.as_str()], &Nothing {}, None).await
     }
 
-    /// Asks for something.
-    pub async fn ask(
+    /// Submits an intent.
+    pub async fn submit(
         &self,
         action: &Action,
         name: &EnvironmentName,
-        asked: &Asked,
+        request: &IntentRequest,
     ) -> Result<Accepted, ClientError> {
-        self.call(action, &[name.as_str()], &Nothing {}, Some(asked)).await
+        self.call(action, &[name.as_str()], &Nothing {}, Some(request)).await
     }
 
-    /// What came of what was asked for.
+    /// An intent and its outcome.
     pub async fn intent(&self, name: &EnvironmentName, intent: u64) -> Result<IntentView, ClientError> {
         self.call(&endpoints::INTENT, &[name.as_str(), &intent.to_string()], &Nothing {}, None).await
     }

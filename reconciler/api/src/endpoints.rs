@@ -7,13 +7,12 @@ use reqwest::StatusCode;
 
 use crate::access::{Access, Endpoint, get};
 use crate::views::{
-    Accepted, Asked, Audit, AuditQuery, DriftView, EnvironmentView, Environments, EnvironmentsQuery, History,
-    HistoryQuery, IntentView, Rollouts, RowsQuery, Why,
+    Accepted, Audit, AuditQuery, DriftView, EnvironmentView, Environments, EnvironmentsQuery, History,
+    HistoryQuery, IntentRequest, IntentView, Rollouts, RowsQuery, Why,
 };
 
 /// Largest body of an action.
 const ACTION_BYTES_MAX: usize = 16 << 10;
-/// Largest document.
 const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 
 /// The environments that a commit declares. One that none declares any more is found by its name only.
@@ -23,7 +22,6 @@ pub const ENVIRONMENTS: Endpoint<EnvironmentsQuery, Nothing, Environments> = End
     ..get("/api/v1/environments", Access::Viewer, "environments")
 };
 
-/// One environment.
 pub const ENVIRONMENT: Endpoint<Nothing, Nothing, EnvironmentView> = Endpoint {
     summary: "One environment: conditions, revisions, rollout, replicas.",
     ..get("/api/v1/environments/{name}", Access::Viewer, "environment")
@@ -56,10 +54,10 @@ pub const WHY: Endpoint<Nothing, Nothing, Why> = Endpoint {
     ..get("/api/v1/environments/{name}/why", Access::Viewer, "why")
 };
 
-/// What came of what a person asked for.
+/// An intent and its outcome.
 pub const INTENT: Endpoint<Nothing, Nothing, IntentView> = Endpoint {
-    summary: "What a person asked for, and what came of it.",
-    description: "`outcome` is null until a cycle of the daemon that leads has taken it up; `waits_for` says who that is.",
+    summary: "An intent of a person, and its outcome.",
+    description: "`outcome` is null until a cycle of the leading daemon has applied it; `waits_for` says which daemon that is.",
     answers: "As it stands.",
     ..get("/api/v1/environments/{name}/intents/{id}", Access::Viewer, "intent")
 };
@@ -106,9 +104,9 @@ pub const EVENTS: Endpoint<Nothing, Nothing, EventStream> = Endpoint {
     ..get("/api/v1/events", Access::Viewer, "events")
 };
 
-/// Who did or asked for what.
+/// Who did or requested what.
 pub const AUDIT: Endpoint<AuditQuery, Nothing, Audit> = Endpoint {
-    summary: "Who did or asked for what, newest first.",
+    summary: "Who did or requested what, newest first.",
     answers: "Entries.",
     ..get("/api/v1/audit", Access::Admin, "audit")
 };
@@ -120,16 +118,16 @@ pub const OPENAPI: Endpoint<Nothing, Nothing, Description> = Endpoint {
     ..get("/api/v1/openapi.json", Access::Open, "openapi")
 };
 
-/// Something that people may ask for.
-pub type Action = Endpoint<Nothing, Asked, Accepted>;
+/// An operation that people may request.
+pub type Action = Endpoint<Nothing, IntentRequest, Accepted>;
 
 const fn action(path: &'static str, id: &'static str, summary: &'static str) -> Action {
     Endpoint {
         summary,
-        description: "It is written down with who asked; the next cycle takes it up, and the intent's address says what \
-                      came of it.",
+        description: "The intent is recorded with its actor. The next cycle applies it; its outcome is at the intent's \
+                      address.",
         status: StatusCode::ACCEPTED,
-        answers: "Written down.",
+        answers: "Recorded.",
         body: BodyRule::Optional { bytes_max: ACTION_BYTES_MAX },
         refusals: &[StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::TOO_MANY_REQUESTS],
         ..Endpoint::new(Verb::Post, path, Access::Operator, id)
@@ -169,7 +167,7 @@ pub const RELEASE: Action =
 pub const HEAL: Action = action(
     "/api/v1/environments/{name}/heal",
     "heal",
-    "Give the declared state back where it drifts: replicas get the document in force, Terraform is planned and applied \
+    "Restore the declared state where it drifts: replicas get the document in force, Terraform is planned and applied \
      at its commit. `only` names one address.",
 );
 

@@ -1,7 +1,9 @@
-//! The daemon's HTTP API, once for all who speak it: the web serves it, the command line and the tests call it.
+//! The daemon's HTTP API, one definition for all who use it: the web serves it, the command line and the tests call it.
 //!
-//! Reading order: `endpoints` lists every endpoint with the types of what it is asked and answers; `views` are those
+//! Reading order: `endpoints` lists every endpoint with the types of its request and response; `views` are those
 //! types; `client` calls endpoints and reads views. The description of the API is made by `moorline_admin::openapi`.
+
+#![expect(missing_docs, reason = "only this workspace uses the crate; a doc says what a name does not")]
 
 pub mod access;
 pub mod client;

@@ -1,15 +1,15 @@
-//! What the API is asked and what it answers.
+//! The types of requests and responses.
 
-mod ask;
 mod environment;
+mod intents;
 mod lists;
 mod why;
 
-pub use ask::{Accepted, Asked, IntentRollout, IntentView, OutcomeView};
 pub use environment::{
     ConditionView, DriftCounts, EnvironmentView, Environments, EnvironmentsQuery, LaneView, PlanView,
     StatusView,
 };
+pub use intents::{Accepted, IntentRequest, IntentRollout, IntentView, OutcomeView};
 pub use lists::{
     Audit, AuditQuery, AuditRow, DriftView, History, HistoryEvent, HistoryQuery, Rollouts, RowsQuery,
 };

@@ -51,7 +51,7 @@ pub fn loader(declared: &declaration::Aws) -> ConfigLoader {
 }
 
 impl Aws {
-    /// Takes the SDK's own configuration. Nothing is asked yet.
+    /// Takes the SDK's own configuration. Nothing is requested yet.
     #[must_use]
     pub fn with(config: SdkConfig) -> Self {
         Self(Arc::new(Clients::new(config)))

@@ -1,6 +1,6 @@
 //! Reads resources of one kind in as few calls as AWS allows, and compares each.
 //!
-//! Every resource asked for has an outcome: what differs, that it is missing, or why nothing is known of it.
+//! Every resource requested has an outcome: what differs, that it is missing, or why nothing is known of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,31 +48,31 @@ impl<K: Kind> Resources for Vec<Addressed<K>> {
     }
 
     fn batches<'a>(&'a self, clients: &Clients, deadline: Deadline) -> Vec<BoxFuture<'a, Outcomes>> {
-        let mut by_place: BTreeMap<Place<'a>, Vec<Asked<'a, K>>> = BTreeMap::new();
+        let mut by_place: BTreeMap<Place<'a>, Vec<Requested<'a, K>>> = BTreeMap::new();
         for (number, declared) in self.iter().enumerate() {
-            by_place.entry(declared.resource.place()).or_default().push(Asked { number, declared });
+            by_place.entry(declared.resource.place()).or_default().push(Requested { number, declared });
         }
         let client = clients.of::<K>();
-        let batches = by_place.values().flat_map(|asked| asked.chunks(K::PER_CALL));
+        let batches = by_place.values().flat_map(|requested| requested.chunks(K::PER_CALL));
         batches.map(|batch| compared(client.clone(), batch.to_vec(), deadline).boxed()).collect()
     }
 }
 
-/// A resource that is asked for.
-struct Asked<'a, K> {
+/// A resource that is requested.
+struct Requested<'a, K> {
     number: usize,
     declared: &'a Addressed<K>,
 }
 
-impl<K> Clone for Asked<'_, K> {
+impl<K> Clone for Requested<'_, K> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<K> Copy for Asked<'_, K> {}
+impl<K> Copy for Requested<'_, K> {}
 
-impl<K: Kind> Asked<'_, K> {
+impl<K: Kind> Requested<'_, K> {
     fn compared(&self, answer: &K::Answer) -> (usize, Vec<Finding>) {
         match self.declared.resource.find(answer) {
             Ok(live) => (self.number, self.declared.resource.findings(&self.declared.address, live)),
@@ -93,27 +93,27 @@ impl<K: Kind> Asked<'_, K> {
 
 /// Reads and compares a batch. Where AWS refuses it for the sake of one resource, it is halved until that one is alone,
 /// so that the others are still compared.
-async fn compared<K: Kind>(client: K::Client, batch: Vec<Asked<'_, K>>, deadline: Deadline) -> Outcomes {
+async fn compared<K: Kind>(client: K::Client, batch: Vec<Requested<'_, K>>, deadline: Deadline) -> Outcomes {
     let mut outcomes = Vec::with_capacity(batch.len());
     let mut waiting = vec![batch];
-    while let Some(mut asked) = waiting.pop() {
-        let resources: Vec<&K> = asked.iter().map(|asked| &asked.declared.resource).collect();
+    while let Some(mut requested) = waiting.pop() {
+        let resources: Vec<&K> = requested.iter().map(|requested| &requested.declared.resource).collect();
         match timeout_at(deadline.at, K::read(&client, &resources)).await {
-            Ok(Ok(answer)) => outcomes.extend(asked.iter().map(|asked| asked.compared(&answer))),
-            Ok(Err(Refused::OneIsMissing | Refused::PerhapsOne(_))) if asked.len() > 1 => {
-                let second = asked.split_off(asked.len() / 2);
-                waiting.extend([second, asked]);
+            Ok(Ok(answer)) => outcomes.extend(requested.iter().map(|requested| requested.compared(&answer))),
+            Ok(Err(Refused::OneIsMissing | Refused::PerhapsOne(_))) if requested.len() > 1 => {
+                let second = requested.split_off(requested.len() / 2);
+                waiting.extend([second, requested]);
             }
             Ok(Err(Refused::OneIsMissing | Refused::AllAreMissing)) => {
-                outcomes.extend(asked.iter().map(Asked::missing));
+                outcomes.extend(requested.iter().map(Requested::missing));
             }
             Ok(Err(Refused::PerhapsOne(error) | Refused::Failed(error))) => {
                 let reason = chain::of(&error);
-                outcomes.extend(asked.iter().map(|asked| asked.unread(reason.clone())));
+                outcomes.extend(requested.iter().map(|requested| requested.unread(reason.clone())));
             }
             Err(_) => {
                 let reason = format!("not read within {} s", deadline.seconds);
-                outcomes.extend(asked.iter().map(|asked| asked.unread(reason.clone())));
+                outcomes.extend(requested.iter().map(|requested| requested.unread(reason.clone())));
             }
         }
     }

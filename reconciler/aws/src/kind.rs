@@ -37,7 +37,7 @@ pub(crate) trait Kind: fmt::Debug + Sized + Send + Sync + 'static {
     /// Asks for several resources, all of one place and at most [`Self::PER_CALL`] of them.
     fn read(
         client: &Self::Client,
-        asked: &[&Self],
+        requested: &[&Self],
     ) -> impl Future<Output = Result<Self::Answer, Refused>> + Send;
 
     /// This resource in the answer; `None` only when AWS itself says that it is not there.

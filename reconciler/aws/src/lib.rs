@@ -4,7 +4,7 @@
 //! Out: [`moorline_model::drift::Finding`]s of lane `aws`, at Terraform addresses and attribute paths.
 //!
 //! `kinds.rs` is the table of the resource types that are compared. A file below `kinds/` says all about one of them:
-//! what the state declares, how AWS is asked for several at once, and what differs how severely. The rest is the same
+//! what the state declares, how several are read in one call, and what differs how severely. The rest is the same
 //! for all: [`managed()`] picks what is compared out of the state, [`Aws`] asks in batches and gathers the findings.
 //!
 //! Guarantees: what cannot be read is `unverifiable`, never `missing` and never in sync; a value that is sensitive in

@@ -9,7 +9,7 @@ use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 /// Most characters of AWS's message that a note repeats.
 const MESSAGE_CHARACTERS_MAX: usize = 300;
 
-/// Why a call has no answer, and for which of the resources that it asked for.
+/// Why a call has no answer, and for which of the resources requested.
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// One of them is not there, and AWS does not say which.
@@ -18,7 +18,7 @@ pub(crate) enum Refused {
     AllAreMissing,
     /// It may be the fault of one of them, and the others can perhaps be read.
     PerhapsOne(ReadError),
-    /// It is about the call, whatever it asked for.
+    /// It is about the call, whatever it requested.
     Failed(ReadError),
 }
 
@@ -54,10 +54,10 @@ pub(crate) enum ReadError {
     /// AWS answered with an error.
     #[error("{operation} failed: {code}: {message}")]
     Failed { operation: &'static str, code: String, message: String },
-    /// AWS takes what was asked for a mistake.
+    /// AWS calls the request a mistake.
     #[error("{operation} failed: {code}: {message}")]
     Invalid { operation: &'static str, code: String, message: String },
-    /// An answer of a form that is not known, or without what was asked for.
+    /// An answer of a form that is not known, or without what was requested.
     #[error("{operation} gave an answer that cannot be read")]
     Unreadable {
         operation: &'static str,

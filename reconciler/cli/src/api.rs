@@ -69,7 +69,7 @@ impl From<ClientError> for ApiError {
 }
 
 impl ApiError {
-    /// Says it, and the command's exit.
+    /// Prints it; the command's exit.
     pub(super) fn report(&self) -> Exit {
         output::failed(self.exit(), &crate::chain::after(&self.to_string(), self), self.next())
     }

@@ -13,25 +13,25 @@ use moorline_model::EnvironmentName;
 
 use super::api::{self, ApiError};
 use super::{EnvironmentArguments, Exit, Output, output};
-pub(super) use act::{Ask, act};
+pub(super) use act::{Requested, act};
 pub(super) use status::status;
 
 /// `moorline drift`: every finding, with who and since when.
 pub(super) async fn drift(arguments: &EnvironmentArguments, format: Output) -> Exit {
-    let answer = match read(arguments, async |client, name| client.drift(name).await).await {
-        Ok(answer) => answer,
+    let view = match read(arguments, async |client, name| client.drift(name).await).await {
+        Ok(view) => view,
         Err(error) => return error.report(),
     };
     match format {
-        Output::Json => output::json(&answer),
+        Output::Json => output::json(&view),
         Output::Text => {
-            answer.drift.iter().for_each(|drift| output::line(wording::finding(drift)));
-            answer.lanes.iter().for_each(|lane| output::line(wording::lane(lane)));
+            view.drift.iter().for_each(|drift| output::line(wording::finding(drift)));
+            view.lanes.iter().for_each(|lane| output::line(wording::lane(lane)));
         }
     }
-    output::say(&answer.said.sentence);
-    wording::look_again(&answer.lanes, &arguments.environment).iter().for_each(output::say);
-    answer.said.exit_code
+    output::say(&view.answer.sentence);
+    wording::look_again(&view.lanes, &arguments.environment).iter().for_each(output::say);
+    view.answer.exit_code
 }
 
 /// `moorline history`: what happened, newest first.

@@ -15,7 +15,7 @@ use moorline_daemon::{DaemonError, End};
 use moorline_model::EnvironmentName;
 
 pub use commit::Prefix;
-use environment::Ask;
+use environment::Requested;
 use moorline_api::endpoints;
 pub use moorline_model::Exit;
 
@@ -94,7 +94,7 @@ pub enum Command {
     },
     /// Lift holds and a freeze.
     Release(ActionArguments),
-    /// Give the declared state back where it drifts.
+    /// Restore the declared state where it drifts.
     Heal {
         /// Which environment, where, and why.
         #[command(flatten)]
@@ -229,7 +229,7 @@ pub struct StatusArguments {
     pub server: ServerArguments,
 }
 
-/// Something asked of one environment.
+/// An operation on one environment.
 #[derive(Debug, Args)]
 pub struct ActionArguments {
     /// The environment.
@@ -241,12 +241,12 @@ pub struct ActionArguments {
     #[arg(long, default_value = "", hide_default_value = true)]
     pub reason: String,
     /// Wait for the end of what it begins, at most so many seconds; the exit code says how that ended. Without it the
-    /// command waits 3 s for what comes of the wish itself.
+    /// command waits 3 s for the outcome of the operation itself.
     #[arg(long, value_name = "SECONDS")]
     pub wait: Option<u64>,
 }
 
-/// What keeps others from going on says why. The command asks for it in its own words; the help says so before.
+/// What keeps others from going on needs a reason. The command itself refuses without one; the help says so before.
 fn needed(reason: clap::Arg) -> clap::Arg {
     reason.help("Why: needed; kept in the audit and read in the history")
 }
@@ -284,23 +284,35 @@ pub async fn run(cli: Cli) -> Exit {
         }
         Command::Status(arguments) => environment::status(&arguments, output).await,
         Command::Why(arguments) => environment::why(&arguments, output).await,
-        Command::Sync(action) => environment::act(Ask::plain(&endpoints::SYNC), &action, output).await,
-        Command::Approve(action) => environment::act(Ask::plain(&endpoints::APPROVE), &action, output).await,
+        Command::Sync(action) => environment::act(Requested::plain(&endpoints::SYNC), &action, output).await,
+        Command::Approve(action) => {
+            environment::act(Requested::plain(&endpoints::APPROVE), &action, output).await
+        }
         Command::Rollback { action, to } => {
-            environment::act(Ask { commit: to, ..Ask::plain(&endpoints::ROLLBACK) }, &action, output).await
+            environment::act(
+                Requested { commit: to, ..Requested::plain(&endpoints::ROLLBACK) },
+                &action,
+                output,
+            )
+            .await
         }
         Command::Hold { action, commit } => {
-            environment::act(Ask { commit, ..Ask::plain(&endpoints::HOLD) }, &action, output).await
+            environment::act(Requested { commit, ..Requested::plain(&endpoints::HOLD) }, &action, output)
+                .await
         }
-        Command::Adopt(action) => environment::act(Ask::plain(&endpoints::ADOPT), &action, output).await,
+        Command::Adopt(action) => {
+            environment::act(Requested::plain(&endpoints::ADOPT), &action, output).await
+        }
         Command::Heal { action, only } => {
-            environment::act(Ask { only, ..Ask::plain(&endpoints::HEAL) }, &action, output).await
+            environment::act(Requested { only, ..Requested::plain(&endpoints::HEAL) }, &action, output).await
         }
-        Command::Release(action) => environment::act(Ask::plain(&endpoints::RELEASE), &action, output).await,
+        Command::Release(action) => {
+            environment::act(Requested::plain(&endpoints::RELEASE), &action, output).await
+        }
     }
 }
 
-/// How much is logged without RUST_LOG: the daemon tells what it does, other commands only what goes wrong.
+/// How much is logged without RUST_LOG: the daemon logs what it does, other commands only what goes wrong.
 #[must_use]
 pub const fn log_level(cli: &Cli) -> &'static str {
     match cli.command {
@@ -309,8 +321,8 @@ pub const fn log_level(cli: &Cli) -> &'static str {
     }
 }
 
-/// Says that the command line is wrong, as JSON where it asks for that: it could not be read, so the words are looked for.
-/// People were told by the parser.
+/// Reports a wrong command line as JSON where it asks for that: it could not be parsed, so the words are searched.
+/// For people the parser has printed it.
 pub fn wrong_usage(error: &clap::Error) -> Exit {
     let words: Vec<String> = std::env::args_os().filter_map(|word| word.into_string().ok()).collect();
     let is_json = words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
@@ -327,12 +339,12 @@ fn usage_message(error: &clap::Error) -> String {
         return "no command is given".to_owned();
     }
     let text = error.to_string();
-    let said = text.split("\n\n").next().unwrap_or_default();
-    let said = said.strip_prefix("error: ").unwrap_or(said);
-    said.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    let message = text.split("\n\n").next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    message.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// Runs the daemon. People read in its log why it did not start; scripts are told as by any command.
+/// Runs the daemon. People read in its log why it did not start; scripts get JSON as from any command.
 async fn daemon(config: Option<&Path>) -> Exit {
     // One line of JSON, for whoever started it on port 0.
     let listening = |address: SocketAddr| {
@@ -365,7 +377,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_a_command_line_is_said_on_one_line_without_a_prefix() {
+    fn a_wrong_command_line_is_reported_on_one_line_without_a_prefix() {
         let message = |words: &[&str]| {
             let words = std::iter::once("moorline").chain(words.iter().copied());
             usage_message(&Cli::try_parse_from(words).unwrap_err())
@@ -379,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_shows_the_reason_that_a_command_asks_for() {
+    fn the_help_shows_the_reason_that_a_command_requires() {
         Cli::command().debug_assert();
         let help = |name: &str| {
             let mut all = Cli::command();

@@ -47,17 +47,17 @@ pub(super) fn policy_test(directory: &std::path::Path, format: Output) -> Exit {
     let count = format!("{} test(s), {failed} failed.", tested.len());
     output::say(&count);
     let tests: Vec<_> = tested.iter().map(|test| json!({"name": test.name, "passed": test.passed})).collect();
-    let told = json!({ "tests": tests });
+    let result = json!({ "tests": tests });
     if tested.is_empty() {
         let nothing = "No file …_test.rego has a rule named test_…: nothing was proved.";
         output::say(nothing);
-        return output::failed_with(&told, Exit::Error, nothing, None);
+        return output::failed_with(&result, Exit::Error, nothing, None);
     }
     if failed > 0 {
-        return output::failed_with(&told, Exit::Error, &count, None);
+        return output::failed_with(&result, Exit::Error, &count, None);
     }
     if format == Output::Json {
-        output::json(&told);
+        output::json(&result);
     }
     Exit::Done
 }

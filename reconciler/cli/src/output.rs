@@ -49,7 +49,7 @@ pub(super) fn document(value: &Value) {
     line(serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// Says why a command failed: to people, and as JSON where that was asked for. Answers with the exit.
+/// Prints why a command failed: to people, and as JSON where that was asked for. Answers with the exit.
 pub(super) fn failed(exit: Exit, message: &str, next: Option<&str>) -> Exit {
     say(format!("error: {message}"));
     next.iter().for_each(say);
@@ -62,7 +62,7 @@ pub(super) fn mistaken(exit: Exit, mistakes: &[String]) -> Exit {
     failed_with(&Value::Null, exit, &mistakes.join("\n"), None)
 }
 
-/// The failure of a command that told people in its own words: JSON gets what it found out, and the error beside it.
+/// The failure of a command that has printed it for people in its own words: JSON gets what it found out, and the error beside it.
 pub(super) fn failed_with(found: &impl Serialize, exit: Exit, message: &str, next: Option<&str>) -> Exit {
     if FORMAT.get() == Some(&Output::Json) {
         let mut whole = match serde_json::to_value(found) {
@@ -103,7 +103,6 @@ pub(super) enum Hue {
     Busy,
     /// Somebody may want to look.
     Attention,
-    /// Wrong.
     Bad,
     /// Not known.
     Unknown,

@@ -266,9 +266,9 @@ pub trait TerraformRunner {
     /// See [`RunFailed`].
     fn apply(&self, run: &Run<'_>, plan: &PlanBinding) -> impl Future<Output = Result<(), RunFailed>> + Send;
     /// Removes what the run left.
-    fn tidy(&self, run: &Run<'_>);
+    fn clean_up(&self, run: &Run<'_>);
     /// Removes what all runs of the environment left. Only when no rollout is under way: its plan would be gone.
-    fn tidy_all(&self, name: &EnvironmentName, terraform: &declaration::Terraform);
+    fn clean_up_all(&self, name: &EnvironmentName, terraform: &declaration::Terraform);
     /// Why Terraform must not run until a person looked: a state that could not be written after an apply.
     fn blocked(&self, name: &EnvironmentName, terraform: Option<&declaration::Terraform>) -> Option<String>;
 }

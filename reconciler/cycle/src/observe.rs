@@ -171,7 +171,7 @@ impl<W: Facilities> Cycle<'_, W> {
         let in_force = declared.in_force.as_ref()?;
         let run = self.run_of(&in_force.environment, &in_force.revision, "scheduled".to_owned())?;
         let planned = self.world.plan(&run).await;
-        self.world.tidy(&run);
+        self.world.clean_up(&run);
         completed(planned)
     }
 
@@ -181,7 +181,7 @@ impl<W: Facilities> Cycle<'_, W> {
         let aws = in_force.environment.aws.as_ref()?;
         let run = self.run_of(&in_force.environment, &in_force.revision, "state".to_owned())?;
         let found = self.world.aws_findings(&run, aws).await;
-        self.world.tidy(&run);
+        self.world.clean_up(&run);
         completed(found)
     }
 

@@ -48,7 +48,7 @@ impl<W: Facilities> Cycle<'_, W> {
             events: working.events,
             notifications,
             audit: Vec::new(),
-            heeded: answered,
+            applied_intents: answered,
             journal_end: journal.map(|(id, _)| id),
             interrupted: working.left_open,
             documents: working.documents.into_iter().chain(documents(declared, decision, now)).collect(),
@@ -64,7 +64,7 @@ impl<W: Facilities> Cycle<'_, W> {
             self.world.notification_queued();
         }
         if has_ended {
-            self.tidy_runs(declared);
+            self.clean_up_runs(declared);
         }
         Ok(match next(&working.state, declared, observed, decision, now) {
             Requeue::At(at) if awaits_fetch => Requeue::AtFetch(at),
@@ -81,12 +81,13 @@ fn brings_nothing_new(loaded: &EnvironmentState, write: &Write<'_>) -> bool {
         events,
         notifications,
         audit,
-        heeded,
+        applied_intents,
         journal_end,
         interrupted,
         documents,
     } = write;
-    let is_silent = events.is_empty() && notifications.is_empty() && audit.is_empty() && heeded.is_empty();
+    let is_silent =
+        events.is_empty() && notifications.is_empty() && audit.is_empty() && applied_intents.is_empty();
     is_silent
         && (journal_end.is_none() && interrupted.is_empty() && documents.is_empty())
         && state.without_ages() == loaded.without_ages()

@@ -65,10 +65,10 @@ impl<W: Facilities> Cycle<'_, W> {
     }
 
     /// Removes the folders of runs that no rollout needs any more.
-    pub(crate) fn tidy_runs(&self, declared: &Declared) {
+    pub(crate) fn clean_up_runs(&self, declared: &Declared) {
         let terraform = declared.effective().and_then(|desired| desired.environment.terraform.as_ref());
         if let Some(terraform) = terraform {
-            self.world.tidy_all(self.name, terraform);
+            self.world.clean_up_all(self.name, terraform);
         }
     }
 }

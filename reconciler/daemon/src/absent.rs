@@ -16,7 +16,7 @@ use moorline_cycle::log_once::LogOnce;
 const ABOUT: &str = "the value of ";
 
 /// Looks for a value of everything that is named.
-pub(crate) fn tell(declaration: &Declaration, secrets: &Secrets, said: &LogOnce) {
+pub(crate) fn warn(declaration: &Declaration, secrets: &Secrets, logged: &LogOnce) {
     let mut absent = BTreeSet::new();
     for named in declaration.references() {
         let about = format!("{ABOUT}{}", named.reference);
@@ -29,7 +29,7 @@ pub(crate) fn tell(declaration: &Declaration, secrets: &Secrets, said: &LogOnce)
             Ok(_) => continue,
         };
         // One that several places name is one secret.
-        if absent.insert(about.clone()) && said.is_new(&about, &problem) {
+        if absent.insert(about.clone()) && logged.is_new(&about, &problem) {
             let environment = named.environment.map(ToString::to_string);
             tracing::warn!(
                 environment,
@@ -38,7 +38,7 @@ pub(crate) fn tell(declaration: &Declaration, secrets: &Secrets, said: &LogOnce)
             );
         }
     }
-    said.retain(ABOUT, &absent);
+    logged.retain(ABOUT, &absent);
 }
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_without_a_value_is_told_once_until_it_had_one() {
+    fn a_secret_without_a_value_is_logged_once_until_it_had_one() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         let text = format!(
@@ -55,19 +55,19 @@ mod tests {
             file.display()
         );
         let declaration = Declaration::parse("moorline.yaml", &text).unwrap();
-        let (said, secrets) = (LogOnce::default(), Secrets::default());
+        let (logged, secrets) = (LogOnce::default(), Secrets::default());
         let about = format!("{ABOUT}file:{}", file.display());
-        let told = || {
-            tell(&declaration, &secrets, &said);
-            // What is told already is no news.
-            said.last(&about)
+        let last = || {
+            warn(&declaration, &secrets, &logged);
+            // What is logged already is not logged again.
+            logged.last(&about)
         };
-        let unread = told().unwrap();
-        assert_eq!(told(), Some(unread.clone()));
+        let unread = last().unwrap();
+        assert_eq!(last(), Some(unread.clone()));
         std::fs::write(&file, "hunter2").unwrap();
-        let weak = told().unwrap();
+        let weak = last().unwrap();
         assert!(weak != unread && weak.contains("is no token"), "anybody could guess it: {weak}");
         std::fs::write(&file, "correct-horse").unwrap();
-        assert_eq!(told(), None, "told anew when it is gone again");
+        assert_eq!(last(), None, "logged anew when it is gone again");
     }
 }

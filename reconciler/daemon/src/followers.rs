@@ -18,10 +18,10 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::bell::Bells;
 use crate::chain;
 use crate::shared::Shared;
 use crate::spread::spread;
+use crate::wakeups::WakeUps;
 
 /// The first pause before a stream that ended is opened again; doubled for each that follows soon.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ const FOLD: Duration = Duration::from_secs(1);
 
 /// Who follows the gateways' events.
 pub struct Followers {
-    bells: Bells,
+    wake_ups: WakeUps,
     tasks: TaskTracker,
     stop: CancellationToken,
     followed: Mutex<BTreeMap<EnvironmentName, Followed>>,
@@ -51,8 +51,8 @@ struct Followed {
 impl Followers {
     /// Follows nothing yet. Its tasks run until `stop`.
     #[must_use]
-    pub const fn new(bells: Bells, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { bells, tasks, stop, followed: Mutex::new(BTreeMap::new()) }
+    pub const fn new(wake_ups: WakeUps, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self { wake_ups, tasks, stop, followed: Mutex::new(BTreeMap::new()) }
     }
 
     /// Follows the environment's gateways as they are declared here, if it does not already.
@@ -66,16 +66,16 @@ impl Followers {
         }) {
             return;
         }
-        // That they cannot be asked is said where the cycle asks them.
+        // That they cannot be reached is reported where the cycle reads them.
         let Ok(gateways) = shared.gateways(declared) else { return };
         let ended = self.stop.child_token();
         for (_, client) in gateways {
-            let (bell, ended) = (self.bells.environment(name), ended.clone());
+            let (wake_up, ended) = (self.wake_ups.environment(name), ended.clone());
             let name = name.clone();
             self.tasks.spawn(async move {
                 tokio::select! {
                     () = ended.cancelled() => {}
-                    () = follow(&name, &client, &bell) => ended.cancel(),
+                    () = follow(&name, &client, &wake_up) => ended.cancel(),
                 }
             });
         }
@@ -91,7 +91,7 @@ impl Followers {
 }
 
 /// Follows one gateway until it refuses the token.
-async fn follow(name: &EnvironmentName, client: &Client, bell: &Arc<Notify>) {
+async fn follow(name: &EnvironmentName, client: &Client, wake_up: &Arc<Notify>) {
     let (mut pause, mut is_known) = (PAUSE_MIN, false);
     loop {
         let began = Instant::now();
@@ -99,12 +99,12 @@ async fn follow(name: &EnvironmentName, client: &Client, bell: &Arc<Notify>) {
             Ok(mut events) => {
                 // What happened while nobody listened is not told.
                 if is_known {
-                    bell.notify_one();
+                    wake_up.notify_one();
                 }
                 is_known = true;
                 while let Ok(Some(event)) = events.next().await {
                     if matches!(event, Event::ConfigChanged { .. }) {
-                        bell.notify_one();
+                        wake_up.notify_one();
                         tokio::time::sleep(FOLD).await;
                     }
                 }

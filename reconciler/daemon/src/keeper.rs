@@ -1,6 +1,6 @@
 //! One environment's keeper: the task that runs its cycles, one after the other.
 //!
-//! It wakes when its bell is rung or its next check is due. A cycle that moved something is followed by another at
+//! It wakes when it is notified or its next check is due. A cycle that moved something is followed by another at
 //! once; a cycle that failed is followed by another after a growing pause. The keeper decides nothing.
 
 use std::panic::AssertUnwindSafe;
@@ -35,8 +35,8 @@ pub struct Keeper {
     pub name: EnvironmentName,
     /// What it shares with the others.
     pub shared: Arc<Shared>,
-    /// Rung when something may have changed.
-    pub bell: Arc<Notify>,
+    /// Notified when something may have changed.
+    pub wake_up: Arc<Notify>,
     /// What the repository says.
     pub source: watch::Receiver<Option<SourceStatus>>,
     /// Held while it runs: an environment that goes and comes back has one keeper at a time.
@@ -91,14 +91,14 @@ impl Keeper {
         result
     }
 
-    /// Waits for the bell, the next check, or news of the repository for this environment. Without a number that was seen,
+    /// Waits for a wake-up, the next check, or news of the repository for this environment. Without a number that was seen,
     /// any fetch will do.
     async fn wait(&mut self, sleep: Duration, seen: Option<u64>, cancel: &CancellationToken) {
         let mut sleep = std::pin::pin!(tokio::time::sleep(sleep));
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
-                () = self.bell.notified() => return,
+                () = self.wake_up.notified() => return,
                 () = &mut sleep => return,
                 changed = self.source.changed() => match changed {
                     Ok(()) => {

@@ -14,13 +14,13 @@ const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// Waits until this daemon leads. Followers wait here; their console is up.
 pub(crate) async fn lead(record: &Record, holder: &str) -> Result<Lease, StoreError> {
-    let mut said = false;
+    let mut is_logged = false;
     loop {
         match record.lease(holder, LEASE_TTL, clock::now()).await {
             Ok(Some(lease)) => return Ok(lease),
-            Ok(None) if !said => {
+            Ok(None) if !is_logged => {
                 tracing::info!("another daemon leads: this one does nothing until that one is gone");
-                said = true;
+                is_logged = true;
             }
             Ok(None) => {}
             // The leader may be writing just now.

@@ -15,17 +15,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::absent;
-use crate::bell::Bells;
 use crate::keeper::Keeper;
 use crate::shared::Shared;
+use crate::wakeups::WakeUps;
 use crate::{chain, clock};
 
 /// The task that starts and stops keepers.
 pub(crate) struct Manager {
     /// What keepers share.
     pub(crate) shared: Arc<Shared>,
-    /// Their bells.
-    pub(crate) bells: Bells,
+    /// What wakes them.
+    pub(crate) wake_ups: WakeUps,
     /// What the repository says.
     pub(crate) source: watch::Receiver<Option<SourceStatus>>,
     /// What the web needs to know of documents.
@@ -39,7 +39,7 @@ pub(crate) struct Manager {
 struct Keepers {
     /// What stops each that runs.
     running: BTreeMap<EnvironmentName, CancellationToken>,
-    /// What each holds while it runs, also after it was told to stop.
+    /// What each holds while it runs, also after it was stopped.
     turns: BTreeMap<EnvironmentName, Arc<Mutex<()>>>,
 }
 
@@ -54,7 +54,7 @@ impl Manager {
         loop {
             let declaration = self.declaration();
             if let Some(declaration) = declaration {
-                absent::tell(&declaration, &self.shared.secrets, &self.shared.cache.log_once);
+                absent::warn(&declaration, &self.shared.secrets, &self.shared.cache.log_once);
                 self.documents.send_replace(Some(self.documents_of(&declaration)));
                 let names: BTreeSet<_> =
                     declaration.environments.iter().map(|found| found.name.clone()).collect();
@@ -66,7 +66,7 @@ impl Manager {
                             "the environment is not declared any more; what runs there is left as it is"
                         );
                         keeper.cancel();
-                        self.bells.forget(name);
+                        self.wake_ups.forget(name);
                         self.shared.aws.forget(name);
                         self.shared.followers.forget(name);
                         self.shared.cache.shared_alerts.lock().leave(name);
@@ -101,7 +101,7 @@ impl Manager {
         let keeper = Keeper {
             name: name.clone(),
             shared: Arc::clone(&self.shared),
-            bell: self.bells.environment(&name),
+            wake_up: self.wake_ups.environment(&name),
             source: self.source.clone(),
             turn: Arc::clone(keepers.turns.entry(name.clone()).or_default()),
         };
@@ -128,7 +128,7 @@ impl Manager {
                 Document::Terraform { .. } => Delivery::Terraform,
             };
             let token = environment.gateway.document_token.as_ref().and_then(|reference| {
-                // Why there is none was said when the declaration was read.
+                // Why there is none was logged when the declaration was read.
                 let token = self.shared.secrets.declared(reference).ok()?;
                 token.as_token().ok()?;
                 TokenHash::of(&token)
@@ -139,14 +139,14 @@ impl Manager {
     }
 }
 
-/// Records that nothing declares the environment. What people asked of it meanwhile is refused.
+/// Records that nothing declares the environment. Intents for it are refused.
 async fn retired(shared: &Shared, name: &EnvironmentName) -> Result<(), CommitError> {
     let Some((mut state, version)) = shared.record.load(name).await? else { return Ok(()) };
     let Some(event) = retire(&mut state, clock::now()) else { return Ok(()) };
     let waiting = shared.record.pending_intents(name).await?;
     let refused = |(id, intent): (IntentId, Intent)| Some((id, intent.operation.refused(&state)?.into()));
-    let heeded = waiting.into_iter().filter_map(refused).collect();
-    let write = Write { events: vec![event], heeded, ..Write::of(&state, version) };
+    let applied_intents = waiting.into_iter().filter_map(refused).collect();
+    let write = Write { events: vec![event], applied_intents, ..Write::of(&state, version) };
     shared.record.commit(shared.fence, write).await.map(drop)
 }
 

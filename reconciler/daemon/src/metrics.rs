@@ -13,7 +13,6 @@ use moorline_web::{Described, Exposition, MetricsSource};
 /// Upper bounds of a cycle's buckets, in seconds.
 const BOUNDS_SECONDS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0];
 
-/// The figures.
 #[derive(Debug, Default)]
 pub struct Metrics {
     figures: Mutex<Figures>,

@@ -28,7 +28,7 @@ const PAUSE_MIN: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// Tries after which a message is given up: at the pauses above, about half a day.
 const ATTEMPTS_MAX: u32 = 80;
-/// How often the outbox is looked at without being rung.
+/// How often the outbox is looked at without being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Messages taken out at a time.
 const BATCH: usize = 32;
@@ -47,8 +47,8 @@ pub struct Outbox {
     pub repository: Repository,
     /// The declaration's path in it.
     pub declaration_path: String,
-    /// Rung when a message waits.
-    pub bell: Arc<Notify>,
+    /// Notified when a message waits.
+    pub wake_up: Arc<Notify>,
     /// Where given-up messages are counted.
     pub metrics: Arc<Metrics>,
     /// The console's address, for links.
@@ -71,7 +71,7 @@ impl Outbox {
             }
             tokio::select! {
                 () = cancel.cancelled() => return,
-                () = self.bell.notified() => {}
+                () = self.wake_up.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }

@@ -152,21 +152,21 @@ mod tests {
 
     #[test]
     fn every_secret_that_cannot_be_used_is_named_and_none_is_repeated() {
-        let told = read(&[
+        let error = read(&[
             ("tokens.admin", Some("hunter2")),
             ("tokens.operator", Some("with spaces")),
             ("tokens.viewer", None),
             ("repository.webhook_secret", Some("hook")),
         ])
         .unwrap_err();
-        let lines: Vec<&str> = told.lines().skip(1).collect();
+        let lines: Vec<&str> = error.lines().skip(1).collect();
         let keys = ["tokens.admin", "tokens.operator", "tokens.viewer", "repository.webhook_secret"];
-        assert_eq!(lines.len(), keys.len(), "{told}");
+        assert_eq!(lines.len(), keys.len(), "{error}");
         for (line, key) in lines.iter().zip(keys) {
-            assert!(line.starts_with(key), "{told}");
+            assert!(line.starts_with(key), "{error}");
         }
         for secret in ["hunter2", "with spaces", "hook\n"] {
-            assert!(!told.contains(secret), "{told}");
+            assert!(!error.contains(secret), "{error}");
         }
     }
 
@@ -181,12 +181,12 @@ mod tests {
             ["tokens.operator", "tokens.viewer"],
             ["tokens.operator", "repository.webhook_secret"],
         ] {
-            let told = read(&keys.map(|key| (key, one))).unwrap_err();
+            let error = read(&keys.map(|key| (key, one))).unwrap_err();
             assert!(
-                told.contains("is the same secret as") && keys.iter().all(|key| told.contains(key)),
-                "{told}"
+                error.contains("is the same secret as") && keys.iter().all(|key| error.contains(key)),
+                "{error}"
             );
-            assert!(!told.contains("correct-horse"), "{told}");
+            assert!(!error.contains("correct-horse"), "{error}");
         }
     }
 }

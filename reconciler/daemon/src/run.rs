@@ -1,4 +1,4 @@
-//! Starts the daemon, waits until it is told to stop, and lets what has begun come to its end.
+//! Starts the daemon, waits until it is stopped, and lets what has begun come to its end.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,11 +18,11 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(110);
 /// How the daemon ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It was told to stop, and what had begun came to its end.
+    /// It was stopped, and what had begun came to its end.
     Stopped,
     /// It may not go on: another daemon leads.
     LeadsNoMore,
-    /// It was told to stop a second time.
+    /// It was stopped a second time.
     Forced,
     /// What had begun did not end in time.
     NotDrained,
@@ -39,7 +39,7 @@ pub enum DaemonError {
     Start(#[from] StartError),
 }
 
-/// Runs the daemon until it is told to stop. `listening` is told where it listens.
+/// Runs the daemon until it is stopped. `listening` is called with its address.
 ///
 /// # Errors
 /// See [`DaemonError`].
@@ -101,7 +101,7 @@ impl Leading {
     }
 }
 
-/// Waits until the daemon is told to stop, or may not go on.
+/// Waits until the daemon is stopped, or may not go on.
 async fn wait(cancel: &CancellationToken) -> End {
     tokio::select! {
         () = stop_signal() => {

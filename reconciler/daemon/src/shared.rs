@@ -53,7 +53,7 @@ pub struct Shared {
     pub cache: Cache,
     /// How many cycles run at once.
     pub turns: Turns,
-    /// Rung when a message waits in the outbox.
+    /// Notified when a message waits in the outbox.
     pub outbox: Arc<Notify>,
     /// Set when the daemon stops: then a Terraform that runs is interrupted.
     pub stopping: CancellationToken,

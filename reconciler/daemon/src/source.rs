@@ -1,6 +1,6 @@
 //! The source stage: what does the repository say now?
 //!
-//! One task fetches for all environments, when its bell is rung or a poll is due, and publishes a [`SourceStatus`]. A cycle
+//! One task fetches for all environments, when it is woken or a poll is due, and publishes a [`SourceStatus`]. A cycle
 //! reads the latest report and never fetches itself, so that ten environments cost one fetch.
 
 use std::path::Path;
@@ -38,9 +38,9 @@ pub struct Watcher {
     pub reader: Reader,
     /// Where environments are remembered.
     pub shared: Arc<Shared>,
-    /// Rung when something may have changed.
-    pub bell: Arc<Notify>,
-    /// How often to look without being rung.
+    /// Notified when something may have changed.
+    pub wake_up: Arc<Notify>,
+    /// How often to look without being woken.
     pub poll: std::time::Duration,
     /// Where the status goes.
     pub statuses: watch::Sender<Option<SourceStatus>>,
@@ -62,7 +62,7 @@ impl Watcher {
             self.statuses.send_replace(Some(status));
             tokio::select! {
                 () = cancel.cancelled() => return,
-                () = self.bell.notified() => {}
+                () = self.wake_up.notified() => {}
                 () = tokio::time::sleep(self.poll) => {}
             }
         }
@@ -190,16 +190,16 @@ fn name(head: &Head, known: Option<&Head>) {
     }
 }
 
-/// Rings the source's bell when refs of a local repository change, until the returned watcher is dropped.
+/// Wakes the watcher when refs of a local repository change, until the returned watcher is dropped.
 ///
 /// # Errors
 /// The operating system's, when the folder cannot be watched; polling still works then.
-pub fn watch_files(folder: &Path, bell: Arc<Notify>) -> Result<notify::RecommendedWatcher, notify::Error> {
+pub fn watch_files(folder: &Path, wake_up: Arc<Notify>) -> Result<notify::RecommendedWatcher, notify::Error> {
     use notify::Watcher as _;
     let mut watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
         // Reading the repository makes access events; answering those would never end.
         if event.is_ok_and(|event| !event.kind.is_access()) {
-            bell.notify_one();
+            wake_up.notify_one();
         }
     })?;
     // A push changes a file below `refs`, or `packed-refs` beside it; `objects` is large and says nothing.

@@ -18,7 +18,6 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bell::Bells;
 use crate::explanations::Explanations;
 use crate::facilities::{AwsMemory, Checkouts, Connections, Identities};
 use crate::followers::Followers;
@@ -31,6 +30,7 @@ use crate::secrets::Secrets;
 use crate::shared::Shared;
 use crate::source::{Reader, Watcher, watch_files};
 use crate::turns::Turns;
+use crate::wakeups::WakeUps;
 use crate::{chain, clock, lease, upkeep};
 
 /// Why the daemon could not start.
@@ -42,18 +42,14 @@ pub enum StartError {
     /// The working folder cannot be made.
     #[error("the working folder {} cannot be made", path.display())]
     WorkDir {
-        /// The folder.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}, which `listen` in the settings, or MOORLINE_LISTEN, changes")]
     Listen {
-        /// The address.
         address: String,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
@@ -84,7 +80,7 @@ pub(crate) async fn start(
     make_private(&work_dir)?;
     let record = Record::open(&bootstrap.store).await?;
     let secrets = Secrets::new(&bootstrap);
-    let bells = Bells::default();
+    let wake_ups = WakeUps::default();
     let metrics = Arc::new(Metrics::default());
     let explanations = Arc::new(Explanations::default());
     let (documents, documents_seen) = watch::channel(None);
@@ -95,7 +91,7 @@ pub(crate) async fn start(
     let console = bootstrap.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let web = Web {
         record: record.clone(),
-        bell: Arc::new(bells.clone()),
+        cycles: Arc::new(wake_ups.clone()),
         gates: Arc::clone(&explanations) as Arc<dyn moorline_web::Gates>,
         metrics: Arc::clone(&metrics) as Arc<dyn moorline_web::MetricsSource>,
         ready: ready(&metrics),
@@ -120,7 +116,7 @@ pub(crate) async fn start(
     leading.tasks.spawn(lease::keep(record.clone(), lease, cancel.clone(), leading.drained.clone()));
 
     let (statuses, source) = watch::channel::<Option<SourceStatus>>(None);
-    let outbox_bell = Arc::new(Notify::new());
+    let outbox_wake_up = Arc::new(Notify::new());
     let known = record.environments().await?.into_iter();
     let known = known.filter(|state| state.undeclared_since.is_none()).map(|state| state.name).collect();
     let shared = Arc::new(Shared {
@@ -130,7 +126,7 @@ pub(crate) async fn start(
         declaration_path: bootstrap.repository.path.clone(),
         runner: Arc::new(EmbeddedRunner::default()),
         connections: Connections::default(),
-        followers: Followers::new(bells.clone(), tasks.clone(), cancel.clone()),
+        followers: Followers::new(wake_ups.clone(), tasks.clone(), cancel.clone()),
         secrets: secrets.clone(),
         work_dir,
         mirror: bootstrap.terraform.mirror.as_ref().map(PathBuf::from),
@@ -141,7 +137,7 @@ pub(crate) async fn start(
         explanations,
         cache: Cache::default(),
         turns: Turns::default(),
-        outbox: Arc::clone(&outbox_bell),
+        outbox: Arc::clone(&outbox_wake_up),
         stopping: cancel.clone(),
     });
     tasks.spawn(upkeep::run(record.clone(), fence, cancel.clone()));
@@ -152,20 +148,20 @@ pub(crate) async fn start(
         source: source.clone(),
         repository,
         declaration_path: bootstrap.repository.path.clone(),
-        bell: outbox_bell,
+        wake_up: outbox_wake_up,
         metrics: Arc::clone(&shared.metrics),
         console,
     };
     tasks.spawn(outbox.run(cancel.clone()));
     let manager = Manager {
         shared: Arc::clone(&shared),
-        bells: bells.clone(),
+        wake_ups: wake_ups.clone(),
         source,
         documents,
         tasks: tasks.clone(),
     };
     tasks.spawn(manager.run(known, cancel.clone()));
-    watch_repository(shared, bootstrap.repository.poll.get(), &bells, statuses, tasks, cancel);
+    watch_repository(shared, bootstrap.repository.poll.get(), &wake_ups, statuses, tasks, cancel);
     Ok(())
 }
 
@@ -173,21 +169,21 @@ pub(crate) async fn start(
 fn watch_repository(
     shared: Arc<Shared>,
     poll: std::time::Duration,
-    bells: &Bells,
+    wake_ups: &WakeUps,
     statuses: watch::Sender<Option<SourceStatus>>,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
 ) {
-    let bell = bells.source();
+    let wake_up = wake_ups.source();
     let files = shared.repository.watch_path().and_then(|folder| {
-        watch_files(&folder, Arc::clone(&bell))
+        watch_files(&folder, Arc::clone(&wake_up))
             .inspect_err(|error| {
                 tracing::warn!("{} cannot be watched, polling only: {error}", folder.display());
             })
             .ok()
     });
     let reader = Reader { repository: shared.repository.clone(), path: shared.declaration_path.clone() };
-    let watcher = Watcher { reader, shared, bell, poll, statuses };
+    let watcher = Watcher { reader, shared, wake_up, poll, statuses };
     let cancel = cancel.clone();
     tasks.spawn(async move {
         watcher.run(cancel).await;

@@ -10,7 +10,6 @@ const CYCLES_MAX: usize = 64;
 /// Terraforms at once: each needs some hundred MiB with its providers.
 const TERRAFORMS_MAX: usize = 8;
 
-/// The turns.
 #[derive(Debug)]
 pub struct Turns {
     cycles: Semaphore,

@@ -114,7 +114,7 @@ fn the_page_of_metrics_is_current() {
 }
 
 /// The names of metrics in a text, each with the names of labels that stand in braces behind it.
-fn asked(text: &str) -> Vec<(String, Vec<String>)> {
+fn queried(text: &str) -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("moorline_") {
         let rest = &text[at..];
@@ -127,7 +127,7 @@ fn asked(text: &str) -> Vec<(String, Vec<String>)> {
     found
 }
 
-/// What is asked for in dashboards and guides is there, by name and by label.
+/// What is queried in dashboards and guides is there, by name and by label.
 #[test]
 fn dashboards_and_guides_ask_for_metrics_that_there_are() {
     let mut known = BTreeMap::new();
@@ -141,7 +141,7 @@ fn dashboards_and_guides_ask_for_metrics_that_there_are() {
     {
         // In JSON the quotes of labels are escaped; the names before them are not.
         let text = std::fs::read_to_string(root().join(file)).unwrap();
-        for (name, labels) in asked(&text) {
+        for (name, labels) in queried(&text) {
             // The gateway's own, and names of crates in advice on the log.
             if name.starts_with("moorline_gateway_") || ["moorline_cycle", "moorline_plan"].contains(&&*name)
             {

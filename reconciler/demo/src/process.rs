@@ -18,32 +18,26 @@ pub enum StartError {
     /// The program or its log file cannot be opened.
     #[error("{} cannot be started", program.display())]
     Spawn {
-        /// The program.
         program: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// It ended, or said nothing, before it listened.
+    /// It ended, or printed nothing, before it listened.
     #[error("{} did not start; its log is {}", program.display(), log.display())]
     Silent {
-        /// The program.
         program: PathBuf,
         /// Where it wrote.
         log: PathBuf,
     },
 }
 
-/// A process.
 pub struct Process {
     child: Child,
 }
 
 /// How a process is started.
 pub struct Start<'a> {
-    /// The program.
     pub program: &'a Path,
-    /// Its arguments.
     pub arguments: &'a [String],
     /// Its whole environment.
     pub environment: &'a [(&'static str, String)],

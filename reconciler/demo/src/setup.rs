@@ -1,4 +1,4 @@
-//! Sets the demo's stage: folders, secrets, the provider mirror, the repository, and the processes.
+//! Starts the demo's parts: folders, secrets, the provider mirror, the repository, and the processes.
 
 mod declared;
 
@@ -11,51 +11,43 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::narrator::Narrator;
 use super::process::{Process, Start, StartError};
 use super::repository::{Files, Remote};
 use super::smtp::Mail;
-use super::teller::Teller;
 use super::{provider, smtp};
 use moorline_daemon::random::{self, NoRandomBytes};
 
-/// Why the stage could not be set.
+/// Why the parts could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SetupError {
     /// A program is missing.
     #[error("{name} was not found beside this program or on PATH")]
-    Program {
-        /// Its name.
-        name: String,
-    },
+    Program { name: String },
     /// A file or folder could not be written.
     #[error("{} cannot be written", path.display())]
     File {
-        /// Where.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
     /// A process did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A process started, and said something unexpected.
-    #[error("{program} did not say where it listens, but: {said}")]
-    Said {
-        /// The program.
+    /// A process started, and printed something unexpected.
+    #[error("{program} did not say where it listens, but: {output}")]
+    NotListening {
         program: &'static str,
-        /// What it said.
-        said: String,
+        /// What it printed.
+        output: String,
     },
     /// A command did not succeed.
-    #[error("{command} failed: {said}")]
+    #[error("{command} failed: {output}")]
     Command {
-        /// The command.
         command: String,
-        /// What it said.
-        said: String,
+        /// What it printed.
+        output: String,
     },
-    /// Git refused.
     #[error("the repository cannot be made")]
     Git(#[from] git2::Error),
     /// No port could be had.
@@ -84,7 +76,6 @@ pub(super) struct Gateway {
     pub(super) admin: String,
 }
 
-/// The stage.
 pub(super) struct Setup {
     pub(super) directory: PathBuf,
     pub(super) console: String,
@@ -97,26 +88,27 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Sets the stage.
+    /// Starts all parts.
     pub(super) async fn make(
-        teller: &Teller,
+        narrator: &Narrator,
         directory: PathBuf,
         tasks: &TaskTracker,
         cancel: &CancellationToken,
     ) -> Result<Self, SetupError> {
-        teller.step("Setting the stage");
+        narrator.step("Starting the parts");
         let logs = directory.join("logs");
         make_folder(&logs)?;
         let secrets = Secrets::make()?;
         let machine = |error: std::io::Error| SetupError::Machine(error.to_string());
         let provider = provider::start(tasks, cancel.clone()).await.map_err(machine)?;
         let (mail, mails) = smtp::start(tasks, cancel.clone()).await.map_err(machine)?;
-        teller.happened(&format!("a provider at http://{provider}, a mail server at {mail}"));
+        narrator.happened(&format!("a provider at http://{provider}, a mail server at {mail}"));
 
         let mut gateways = Vec::new();
         for number in 1..=2 {
             let gateway = start_gateway(&directory, &secrets, number).await?;
-            teller.happened(&format!("gateway {number}: callers {}, admin {}", gateway.data, gateway.admin));
+            narrator
+                .happened(&format!("gateway {number}: callers {}, admin {}", gateway.data, gateway.admin));
             gateways.push(gateway);
         }
         let mirror = install_provider(&directory).await?;
@@ -130,10 +122,10 @@ impl Setup {
         let lock = lock_file(&directory, &mirror, &files).await?;
         files.insert("infra/.terraform.lock.hcl".to_owned(), lock);
         let remote = Remote::init(&directory.join("deploy.git"))?;
-        teller.happened(&format!("a bare repository at {}", directory.join("deploy.git").display()));
+        narrator.happened(&format!("a bare repository at {}", directory.join("deploy.git").display()));
 
         let (daemon, console) = start_daemon(&directory, &mirror.folder, &secrets, mail).await?;
-        teller.happened(&format!("the daemon; console at {console}"));
+        narrator.happened(&format!("the daemon; console at {console}"));
         Ok(Self {
             directory,
             console,
@@ -155,12 +147,12 @@ impl Setup {
     }
 
     /// Prints the end of each log, for whoever has only the terminal.
-    pub(super) fn print_logs(&self, teller: &Teller) {
+    pub(super) fn print_logs(&self, narrator: &Narrator) {
         for name in ["daemon", "gateway-1", "gateway-2"] {
             let path = self.directory.join("logs").join(format!("{name}.log"));
             let text = std::fs::read_to_string(&path).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
-            teller
+            narrator
                 .say(&format!("{name}, last lines:\n{}", lines[lines.len().saturating_sub(25)..].join("\n")));
         }
     }
@@ -209,7 +201,7 @@ async fn start_gateway(directory: &Path, secrets: &Secrets, number: usize) -> Re
         ("DEMO_PROVIDER_KEY", secrets.provider.expose().to_owned()),
     ];
     let log = directory.join("logs").join(format!("gateway-{number}.log"));
-    let (process, said) = Process::start(Start {
+    let (process, output) = Process::start(Start {
         program: &program,
         arguments: &arguments,
         environment: &environment,
@@ -217,14 +209,15 @@ async fn start_gateway(directory: &Path, secrets: &Secrets, number: usize) -> Re
     })
     .await?;
     let address = |which: &str| {
-        let said: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
-        said.pointer(&format!("/listening/{which}"))
+        let listening: serde_json::Value = serde_json::from_str(&output).unwrap_or_default();
+        listening
+            .pointer(&format!("/listening/{which}"))
             .and_then(|address| address.as_str())
             .map(|address| format!("http://{address}"))
     };
     match (address("data"), address("admin")) {
         (Some(data), Some(admin)) => Ok(Gateway { process, data, admin }),
-        _ => Err(SetupError::Said { program: "moorline-gateway", said }),
+        _ => Err(SetupError::NotListening { program: "moorline-gateway", output }),
     }
 }
 
@@ -322,7 +315,7 @@ async fn command(
     environment: &[(&str, &Path)],
 ) -> Result<String, SetupError> {
     let name = format!("{} {}", program.display(), arguments.join(" "));
-    let failed = |said: String| SetupError::Command { command: name.clone(), said };
+    let failed = |text: String| SetupError::Command { command: name.clone(), output: text };
     let output = tokio::process::Command::new(program)
         .args(arguments)
         .current_dir(directory)

@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Longest conversation.
 const CONVERSATION_MAX: Duration = Duration::from_secs(30);
 /// Most bytes of one message.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! The story: what is done, and what must come of it.
+//! The steps of the demo: what is done, and what must happen then.
 
 mod watch;
 
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::narrator::Narrator;
 use super::setup::Setup;
-use super::teller::Teller;
 use super::traffic::{self, Tally};
 use crate::chain;
 use watch::Watch;
@@ -25,9 +25,9 @@ const LIMITS: [&str; 3] = ["1000000", "999999", "2000000"];
 /// A provider where nobody listens: port 9 is discard (RFC 863), which no machine serves any more.
 const DEAD_PROVIDER: &str = "http://127.0.0.1:9/v1";
 
-/// The story as it goes on.
+/// The demo's steps.
 pub(super) struct Story<'a> {
-    teller: &'a Teller,
+    narrator: &'a Narrator,
     setup: Setup,
     tasks: &'a TaskTracker,
     cancel: CancellationToken,
@@ -35,24 +35,24 @@ pub(super) struct Story<'a> {
 
 impl<'a> Story<'a> {
     pub(super) fn new(
-        teller: &'a Teller,
+        narrator: &'a Narrator,
         setup: Setup,
         tasks: &'a TaskTracker,
         cancel: &CancellationToken,
     ) -> Self {
-        Self { teller, setup, tasks, cancel: cancel.child_token() }
+        Self { narrator, setup, tasks, cancel: cancel.child_token() }
     }
 
     pub(super) fn into_setup(self) -> Setup {
         self.setup
     }
 
-    /// Tells it all.
+    /// Runs all steps.
     ///
     /// # Errors
     /// What did not happen.
-    pub(super) async fn tell(&mut self) -> Result<(), String> {
-        let watch = Watch::new(self.teller, &self.setup)?;
+    pub(super) async fn play(&mut self) -> Result<(), String> {
+        let watch = Watch::new(self.narrator, &self.setup)?;
         let first = self.first_sync(&watch).await?;
         let data: Vec<String> = self.setup.gateways.iter().map(|gateway| gateway.data.clone()).collect();
         let key = self.setup.secrets.caller.expose();
@@ -61,11 +61,11 @@ impl<'a> Story<'a> {
         self.hand_edit(&watch).await?;
         let second = self.merged_change(&watch, &first).await?;
         self.bad_change(&watch, &second).await?;
-        self.reckoning(&tally)
+        self.count_requests(&tally)
     }
 
     async fn first_sync(&self, watch: &Watch<'_>) -> Result<String, String> {
-        self.teller.step("1. First sync: a repository is declared, and the gateways follow");
+        self.narrator.step("1. First sync: a repository is declared, and the gateways follow");
         let commit = self.push("maria", "first deployment")?;
         watch
             .until("the first commit verified on every replica", PATIENCE, |seen| seen.is_verified(&commit))
@@ -74,7 +74,7 @@ impl<'a> Story<'a> {
     }
 
     async fn hand_edit(&self, watch: &Watch<'_>) -> Result<(), String> {
-        self.teller.step("2. Somebody edits a limit by hand, on one replica");
+        self.narrator.step("2. Somebody edits a limit by hand, on one replica");
         let gateway = self.setup.gateways.last().ok_or("there is no gateway")?;
         let client = Client::new(&gateway.admin, Some(self.setup.secrets.gateway.clone()));
         let client = client.map_err(|error| chain::of(&error))?;
@@ -91,8 +91,8 @@ impl<'a> Story<'a> {
             ..WriteOptions::default()
         };
         client.put_config(&document, &options).await.map_err(|error| chain::of(&error))?;
-        self.teller.happened(&format!("jane set the limit to {} on {}", LIMITS[1], gateway.admin));
-        watch.until("the drift found and told", PATIENCE, |seen| seen.has_history("drift")).await?;
+        self.narrator.happened(&format!("jane set the limit to {} on {}", LIMITS[1], gateway.admin));
+        watch.until("the drift found and alerted", PATIENCE, |seen| seen.has_history("drift")).await?;
         let declared = live.digest.to_string();
         watch
             .until("the replica healed", PATIENCE, |seen| {
@@ -103,7 +103,7 @@ impl<'a> Story<'a> {
     }
 
     async fn merged_change(&mut self, watch: &Watch<'_>, first: &str) -> Result<String, String> {
-        self.teller.step("3. A change is merged: planned, applied, canary, verified");
+        self.narrator.step("3. A change is merged: planned, applied, canary, verified");
         self.change(
             "infra/main.tf",
             &format!("requests = {}", LIMITS[0]),
@@ -118,7 +118,7 @@ impl<'a> Story<'a> {
     }
 
     async fn bad_change(&mut self, watch: &Watch<'_>, good: &str) -> Result<(), String> {
-        self.teller.step("4. A bad change is merged: a route to a provider that does not answer");
+        self.narrator.step("4. A bad change is merged: a route to a provider that does not answer");
         let served = watch.look().await?.served_digest().ok_or("the replicas serve different documents")?;
         let written = self.setup.files.get("infra/main.tf").cloned().unwrap_or_default();
         let base =
@@ -134,10 +134,10 @@ impl<'a> Story<'a> {
         watch.mail(&commit[..10], "ROLLED BACK", PATIENCE).await
     }
 
-    fn reckoning(&self, tally: &Arc<Tally>) -> Result<(), String> {
-        self.teller.step("5. And the callers?");
+    fn count_requests(&self, tally: &Arc<Tally>) -> Result<(), String> {
+        self.narrator.step("5. And the callers?");
         self.cancel.cancel();
-        self.teller.happened(&format!("{} requests answered, {} failed", tally.served(), tally.failed()));
+        self.narrator.happened(&format!("{} requests answered, {} failed", tally.served(), tally.failed()));
         match (tally.served(), tally.failed()) {
             (0, _) => Err("no request was answered".to_owned()),
             (_, 0) => Ok(()),
@@ -148,7 +148,7 @@ impl<'a> Story<'a> {
     fn push(&self, author: &str, message: &str) -> Result<String, String> {
         let pushed = self.setup.remote.push(&self.setup.files, author, message);
         let commit = pushed.map_err(|error| error.message().to_owned())?;
-        self.teller.happened(&format!("{author} pushed {} \"{message}\"", &commit[..10]));
+        self.narrator.happened(&format!("{author} pushed {} \"{message}\"", &commit[..10]));
         Ok(commit)
     }
 

@@ -1,4 +1,4 @@
-//! First contact: what gateways served before Moorline brought them anything.
+//! First contact: what gateways served before Moorline applied anything.
 
 use jiff::Timestamp;
 use moorline_config::Digest;
@@ -25,10 +25,10 @@ pub struct Found {
     pub reason: Option<String>,
     /// Since when it served that.
     pub since: Timestamp,
-    /// In what it differs from the document to be brought, redacted.
+    /// In what it differs from the document to be applied, redacted.
     #[serde(default)]
     pub differs: Vec<Finding>,
-    /// Who said that it may be replaced; absent while nobody did.
+    /// Who allowed it to be replaced; absent while nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<RequestedBy>,
 }

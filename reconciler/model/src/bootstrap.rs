@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::declaration::{not_served, only_served};
+use crate::declaration::{only_supported, unsupported};
 
 /// The daemon's own settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,7 +67,7 @@ impl Bootstrap {
             "tokens": {"admin": "env:MOORLINE_ADMIN_TOKEN", "viewer": "env:MOORLINE_VIEWER_TOKEN"},
         });
         let about = schema::About { name: "daemon", applies: schema::Applies::Restart, example };
-        only_served(schema::schema::<Self>(&about))
+        only_supported(schema::schema::<Self>(&about))
     }
 
     /// Every reference the settings hold. A repository may not name any of these: they are the daemon's own.
@@ -95,7 +95,7 @@ fn check(settings: &Bootstrap) -> Vec<Problem> {
         problems.push(Problem { path: path.to_owned(), problem: problem.to_owned() });
     };
     for (path, reference) in settings.named_references() {
-        if let Some(problem) = not_served(reference) {
+        if let Some(problem) = unsupported(reference) {
             add(path, &problem);
         }
     }
@@ -174,7 +174,7 @@ pub struct Repository {
     /// Secret of webhooks. Absent: hooks are refused.
     #[serde(default)]
     pub webhook_secret: Option<Reference>,
-    /// Which commit signatures are asked for. Default: none.
+    /// Which commit signatures are required. Default: none.
     #[serde(default)]
     pub signatures: Signatures,
     /// For ssh: a private key file.
@@ -203,7 +203,7 @@ impl Repository {
     }
 }
 
-/// Which commit signatures are asked for.
+/// Which commit signatures are required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Signatures {

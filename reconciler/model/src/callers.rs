@@ -204,50 +204,50 @@ mod tests {
     #[test]
     fn who_was_affected_is_said_of_each_way_a_rollout_may_stand() {
         let (old, new) = ("1111111111", "2222222222");
-        let said = |phase: Value, share: &str, promoted: bool, counted| {
+        let sentence = |phase: Value, share: &str, promoted: bool, counted| {
             let callers = callers(&trying(&phase, share, promoted, counted));
             (callers.sentence, callers.affected)
         };
         let frozen = json!({"phase": "frozen"});
         assert_eq!(
-            said(frozen.clone(), "0%", false, (0, 0)),
+            sentence(frozen.clone(), "0%", false, (0, 0)),
             (format!("Callers: 0 saw {new}; {old} serves."), Some(false))
         );
         assert_eq!(
-            said(frozen.clone(), "10%", false, (40, 8)),
+            sentence(frozen.clone(), "10%", false, (40, 8)),
             (format!("Callers: 40 requests saw {new}, 8 failed; {old} serves."), Some(true))
         );
-        let promoted = said(frozen, "100%", true, (90, 9));
+        let promoted = sentence(frozen, "100%", true, (90, 9));
         assert!(
             promoted.0.starts_with(&format!("Callers: {new} serves, and it is not healthy;")),
             "{promoted:?}"
         );
         assert_eq!(promoted.1, Some(true));
-        let shifting = said(json!({"phase": "shifting", "step": 0}), "10%", false, (40, 0));
+        let shifting = sentence(json!({"phase": "shifting", "step": 0}), "10%", false, (40, 0));
         assert!(shifting.0.contains(&format!("10% of requests go to {new}, 40 answered")), "{shifting:?}");
         assert_eq!(shifting.1, Some(false));
         // Nothing of it is anywhere near a caller.
-        let waiting = said(json!({"phase": "awaiting_approval"}), "0%", false, (0, 0));
+        let waiting = sentence(json!({"phase": "awaiting_approval"}), "0%", false, (0, 0));
         assert_eq!(waiting, (format!("Callers: {old} serves."), Some(false)));
     }
 
     #[test]
     fn a_replica_that_serves_something_else_affects_its_callers() {
         let mut state = in_force();
-        let mut said = |replicas: &[Replica]| {
+        let mut sentence = |replicas: &[Replica]| {
             state.replicas = replicas.to_vec();
             let callers = callers(&state);
             (callers.sentence, callers.affected)
         };
-        let (well, other, dark) = (replica(Some("1")), replica(Some("3")), replica(None));
-        assert_eq!(said(std::slice::from_ref(&well)).1, Some(false));
-        let drifted = said(&[well.clone(), other]);
+        let (healthy, other, dark) = (replica(Some("1")), replica(Some("3")), replica(None));
+        assert_eq!(sentence(std::slice::from_ref(&healthy)).1, Some(false));
+        let drifted = sentence(&[healthy.clone(), other]);
         assert!(
             drifted.0.starts_with("Callers: 1 of 2 replicas answer them from another document"),
             "{drifted:?}"
         );
         assert_eq!(drifted.1, Some(true));
-        assert_eq!(said(&[well, dark.clone()]).1, None);
-        assert!(said(std::slice::from_ref(&dark)).0.contains("not known"));
+        assert_eq!(sentence(&[healthy, dark.clone()]).1, None);
+        assert!(sentence(std::slice::from_ref(&dark)).0.contains("not known"));
     }
 }

@@ -11,7 +11,7 @@ use crate::masking;
 use crate::plan::PlanSummary;
 use crate::rollout::{ApprovalRules, Phase, Rollout, RolloutKind};
 
-/// Said where neither the document nor Terraform has anything to change.
+/// The sentence where neither the document nor Terraform has anything to change.
 pub const NOTHING: &str = "changes nothing here";
 
 /// The difference between the document in force and the one that a commit brings.

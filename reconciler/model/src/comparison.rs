@@ -1,4 +1,4 @@
-//! What was compared, when, and so what may be said of drift.
+//! What was compared, when, and so what is known of drift.
 //!
 //! In: what is remembered of each declared lane. Out: one answer for command line, console and JSON. An empty list of
 //! findings is good news only when every declared lane was compared: else it was not looked at, and is called so.
@@ -30,7 +30,7 @@ pub struct Comparison {
 /// The declared lanes; a lane that is not declared is absent.
 pub type Comparisons = BTreeMap<Lane, Comparison>;
 
-/// What may be said of drift.
+/// What is known of drift.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriftAnswer {
     /// The answer in a word.
@@ -45,7 +45,7 @@ pub struct DriftAnswer {
     pub not_checked: Vec<String>,
 }
 
-/// What may be said of drift, in a word.
+/// What is known of drift, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -152,18 +152,18 @@ mod tests {
     #[test]
     fn an_empty_list_is_good_news_only_when_every_declared_lane_was_compared() {
         let mut state = in_force();
-        let mut said = |lanes: &[(Lane, Comparison)]| {
+        let mut answered = |lanes: &[(Lane, Comparison)]| {
             state.lanes = lanes.iter().cloned().collect();
             let answer = drift(&state);
             (answer.exit_code.code(), answer.sentence)
         };
-        assert_eq!(said(&[]), (6, "Not checked: nothing was compared yet.".to_owned()));
-        assert_eq!(said(&[(Lane::Gateway, compared(1))]), (0, "No open drift.".to_owned()));
+        assert_eq!(answered(&[]), (6, "Not checked: nothing was compared yet.".to_owned()));
+        assert_eq!(answered(&[(Lane::Gateway, compared(1))]), (0, "No open drift.".to_owned()));
         let never = (Lane::Terraform, Comparison::default());
-        let half = said(&[(Lane::Gateway, compared(1)), never]);
+        let half = answered(&[(Lane::Gateway, compared(1)), never]);
         assert_eq!(half, (6, "Not checked: terraform was not compared yet.".to_owned()));
         let dark = Comparison { trouble: Some("2 of 2 replicas cannot be read".to_owned()), ..compared(1) };
-        let dark = said(&[(Lane::Gateway, dark)]);
+        let dark = answered(&[(Lane::Gateway, dark)]);
         assert_eq!(dark, (6, "Not checked: gateway: 2 of 2 replicas cannot be read.".to_owned()));
         state.applied = None;
         assert_eq!(drift(&state).sentence, "Not checked: nothing is in force yet to compare with.");

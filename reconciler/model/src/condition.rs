@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::FailureClass;
 
-/// One question that is asked of an environment again and again.
+/// One aspect of an environment's health, checked in every cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionType {
@@ -51,11 +51,11 @@ impl fmt::Display for ConditionType {
     }
 }
 
-/// The answer on one condition.
+/// The status of one condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionStatus {
-    /// Never asked yet.
+    /// Never checked yet.
     Unknown,
     /// As it should be.
     Good,
@@ -87,7 +87,6 @@ impl ConditionStatus {
 /// A condition: its status, the reason for it and its age.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
-    /// The answer.
     #[serde(rename = "standing")]
     pub status: ConditionStatus,
     /// Why, in one sentence.
@@ -95,19 +94,19 @@ pub struct Condition {
     /// Where it could not be checked: whether trying again helps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureClass>,
-    /// Since when the answer is this one.
+    /// Since when it has this status.
     pub since: Timestamp,
-    /// When it was last asked.
+    /// When it was last checked.
     pub checked_at: Timestamp,
 }
 
-/// The six conditions; one that was never asked is absent.
+/// The six conditions; one that was never checked is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Conditions(pub std::collections::BTreeMap<ConditionType, Condition>);
 
 impl Conditions {
-    /// Notes an answer; `since` is kept while the status stays the same. Returns the status before.
+    /// Notes a status; `since` is kept while the status stays the same. Returns the status before.
     pub fn note(
         &mut self,
         condition: ConditionType,

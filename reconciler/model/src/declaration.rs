@@ -23,7 +23,7 @@ pub use notify::{
     Channel, ChannelKind, ChannelName, DeclaredChannel, EnvironmentPattern, Notifications, Route,
 };
 pub use references::NamedSecret;
-pub(crate) use references::{not_served, only_served};
+pub(crate) use references::{only_supported, unsupported};
 pub use rollout::{RolloutPlan, RolloutStep, RolloutStrategy, Traffic};
 
 use crate::EnvironmentName;
@@ -87,7 +87,7 @@ impl Declaration {
             "verify": {"probes": [{"model": "gpt-4o-mini", "key": "env:PROBE_KEY"}]},
         }]});
         let about = schema::About { name: "repository", applies: schema::Applies::Live, example };
-        only_served(schema::schema_with::<Self>(&about, |schema| notify::add_kinds(schema, kinds)))
+        only_supported(schema::schema_with::<Self>(&about, |schema| notify::add_kinds(schema, kinds)))
     }
 
     /// The environment of that name.
@@ -353,7 +353,7 @@ pub struct Verify {
     pub window: Duration,
     /// Fewer requests are no verdict. Default: 50. 0: probes alone decide.
     pub min_requests: u64,
-    /// Longest wait for a verdict at one step, after which a person is asked. Default: 30m.
+    /// Longest wait for a verdict at one step, after which a person is notified. Default: 30m.
     pub patience: Duration,
     /// Requests we send ourselves, through the candidate.
     pub probes: Vec<Probe>,
@@ -400,7 +400,7 @@ impl Probe {
     }
 }
 
-/// What a candidate must not exceed. An absent limit is not asked, but for the error rate.
+/// What a candidate must not exceed. An absent limit is not checked, but for the error rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VerifyLimits {

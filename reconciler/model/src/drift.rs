@@ -83,7 +83,6 @@ impl Fingerprint {
         Self(hex::encode(&hash[..8]))
     }
 
-    /// The digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

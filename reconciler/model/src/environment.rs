@@ -57,14 +57,14 @@ pub struct Replica {
     /// Whether reading it again helps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureClass>,
-    /// What callers asked of it in the minute before, and what of that failed. Absent: it was not asked for.
+    /// Requests of callers in the minute before, and how many failed. Absent: it was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recent: Option<RequestCounts>,
     /// When it was read.
     pub checked_at: Timestamp,
 }
 
-/// A person who asked that something be done, and when.
+/// A person who requested an operation, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestedBy {
     /// Who.
@@ -88,12 +88,11 @@ pub const VERIFIED_BEFORE_MAX: usize = 10;
 /// One environment's memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvironmentState {
-    /// Its name.
     pub name: EnvironmentName,
     /// The head of the branch, as last read.
     #[serde(default, rename = "wanted")]
     pub head: Option<Revision>,
-    /// What was last brought into force, verified or not.
+    /// The last applied revision, verified or not.
     #[serde(default)]
     pub applied: Option<Deployed>,
     /// What last verified healthy: where a rollback goes.
@@ -106,7 +105,7 @@ pub struct EnvironmentState {
     /// What verified healthy before that, the newest first, at most [`VERIFIED_BEFORE_MAX`].
     #[serde(default)]
     pub verified_before: Vec<Deployed>,
-    /// Asked to act now, and to try again what failed. Gone after the next cycle that finds nothing to do.
+    /// Requested to act now, and to try again what failed. Gone after the next cycle that finds nothing to do.
     #[serde(default)]
     pub sync: Option<RequestedBy>,
     /// Set while open drift is being healed, so that a fight with another writer grows slower and not faster.
@@ -142,7 +141,7 @@ pub struct EnvironmentState {
     /// The replicas as last read.
     #[serde(default)]
     pub replicas: Vec<Replica>,
-    /// Troubles that people were told of and that are not over, each with when it was first told.
+    /// Open incidents: trouble that people were notified of, each with when they first were.
     #[serde(default)]
     pub incidents: BTreeMap<String, Timestamp>,
     /// Since when no commit declares it; absent while one does.
@@ -190,7 +189,7 @@ impl EnvironmentState {
         self.holds.iter().find(|hold| hold.commit.is_none()).or_else(on_commit)
     }
 
-    /// Whether replicas were asked for and not one could be read: then nothing is known of what is served.
+    /// Whether replicas were looked for and not one could be read: then nothing is known of what is served.
     #[must_use]
     pub fn no_replica_can_be_read(&self) -> bool {
         self.conditions.status(ConditionType::Health) == ConditionStatus::CannotCheck
@@ -204,7 +203,7 @@ impl EnvironmentState {
     }
 
     /// The state without what every look changes and nothing is decided on but when to look again: when each thing was last
-    /// looked at, what callers asked for in the minute before, and the sentence of a condition, which names the head. Two looks
+    /// looked at, the requests of callers in the minute before, and the sentence of a condition, which names the head. Two looks
     /// that differ only in these found the same.
     #[must_use]
     pub fn without_ages(&self) -> Self {
@@ -240,7 +239,6 @@ impl EnvironmentState {
 /// finds it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDocument {
-    /// Its identity.
     pub digest: Digest,
     /// The document, references unresolved.
     pub document: Value,
@@ -269,7 +267,7 @@ mod tests {
             "rollout": rollout,
         });
         let state: EnvironmentState = serde_json::from_value(written.clone()).unwrap();
-        assert!(state.rollout.as_ref().is_some_and(|rollout| rollout.people_told && rollout.awaits_person));
+        assert!(state.rollout.as_ref().is_some_and(|rollout| rollout.is_announced && rollout.awaits_person));
         let again = serde_json::to_value(&state).unwrap();
         for pointer in ["/wanted", "/axes", "/looked", "/rollout/asked", "/rollout/told", "/rollout/asks"] {
             assert_eq!(again.pointer(pointer), written.pointer(pointer), "{pointer}");

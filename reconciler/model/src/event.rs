@@ -23,7 +23,7 @@ pub enum EventKind {
     Hold,
     /// A condition could not be checked, or can be again.
     Check,
-    /// A person asked for something.
+    /// A person submitted an intent.
     Intent,
 }
 
@@ -49,7 +49,7 @@ pub struct Event {
     pub rollout: Option<RolloutId>,
 }
 
-/// Who did or asked for something, what, when, and from which commit. Written before the effect; never changed.
+/// Who did or requested something, what, when, and from which commit. Written before the effect; never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditEntry {
     /// When.

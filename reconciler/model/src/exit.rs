@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Exit {
     /// In sync, or done.
     Done,
-    /// An error; it was said on stderr.
+    /// An error; stderr says which.
     Error,
     /// Drift or changes were found, as Terraform's 2.
     Changes,
@@ -45,7 +45,6 @@ impl Exit {
         Self::Interrupted,
     ];
 
-    /// The code.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {

@@ -40,7 +40,7 @@ impl FromStr for RolloutId {
 
 /// What messages about one and the same trouble share: one Slack thread, one mail thread. Trouble that comes again has
 /// another key. For drift `drift/ENV/gateway@MS` or `drift/ENV/FINGERPRINT@MS`, for a check that fails `check/ENV/AXIS@MS`,
-/// each with when it was first told; for a rollout `rollout/ENV/ID`.
+/// each with when people were first notified; for a rollout `rollout/ENV/ID`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct IncidentKey(pub String);

@@ -1,4 +1,4 @@
-//! What a person asks for. Written to the record; the next cycle reads it there. A cycle takes no other input.
+//! Intents: what a person requests. Written to the record; the next cycle reads it there. A cycle takes no other input.
 //!
 //! [`Operation::refused`] says what makes no sense as things stand, before an intent is written down and again when it is
 //! applied; [`Outcome`] is what came of it.
@@ -20,7 +20,7 @@ pub use self::refusal::Refusal;
 use crate::rollout::ApprovalSubject;
 use crate::{CommitId, EnvironmentName};
 
-/// What is asked.
+/// The operation that an intent requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "wish", rename_all = "snake_case")]
 pub enum Operation {
@@ -103,16 +103,13 @@ pub fn needs_reason(operation: &str) -> bool {
 /// An intent, by whom and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// The environment.
     pub environment: EnvironmentName,
-    /// What is asked.
     #[serde(flatten)]
     pub operation: Operation,
-    /// Who asks.
     pub actor: String,
     /// Why; may be empty.
     #[serde(default, deserialize_with = "crate::masking::deserialize")]
     pub reason: String,
-    /// When it was asked.
+    /// When it was requested.
     pub at: Timestamp,
 }

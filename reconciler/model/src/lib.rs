@@ -4,6 +4,8 @@
 //! started with; [`revision`], [`drift`], [`plan`] and [`rollout`] are what happens; [`environment`] is all that is
 //! remembered of one environment between two cycles.
 
+#![expect(missing_docs, reason = "only this workspace uses the crate; a doc says what a name does not")]
+
 pub mod adoption;
 pub mod bootstrap;
 pub mod callers;

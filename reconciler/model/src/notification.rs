@@ -7,11 +7,9 @@ use crate::drift::{Lane, Severity};
 use crate::page::Page;
 use crate::{EnvironmentName, IncidentKey};
 
-/// Which transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transition {
-    /// Trouble began.
     Opened,
     /// It is another trouble than before.
     Changed,
@@ -42,7 +40,6 @@ pub struct Notification {
     /// an earlier release.
     #[serde(default)]
     pub topic: String,
-    /// Where.
     pub environment: EnvironmentName,
     /// The other environments that it concerns: trouble with the repository is reported once for all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -50,7 +47,6 @@ pub struct Notification {
     /// The lane whose drift, or whose check, it is about; absent for all else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<Lane>,
-    /// Which transition.
     pub transition: Transition,
     /// How much it matters.
     pub severity: Severity,

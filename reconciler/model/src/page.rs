@@ -9,9 +9,7 @@ use crate::{EnvironmentName, RolloutId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Page {
-    /// All environments.
     Overview,
-    /// One environment.
     Environment(EnvironmentName),
     /// An environment's drift.
     Drift(EnvironmentName),

@@ -28,14 +28,14 @@ pub enum RolloutKind {
     Rollback {
         /// The commit that is left, and held.
         from: CommitId,
-        /// Who asked.
+        /// Who requested it.
         actor: String,
         /// Why.
         reason: String,
     },
-    /// A person had Terraform give back what drifted from the commit in force.
+    /// A person had Terraform restore what drifted from the commit in force.
     Heal {
-        /// Who asked.
+        /// Who requested it.
         actor: String,
         /// Why; may be empty.
         reason: String,
@@ -45,7 +45,7 @@ pub enum RolloutKind {
     },
 }
 
-/// What is being brought back when a rollout failed, in order: the document first, Terraform second.
+/// What is undone when a rollout failed, in order: the document first, Terraform second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Undo {
@@ -86,7 +86,7 @@ pub enum Phase {
     Succeeded,
     /// It failed and is being undone.
     RollingBack {
-        /// What is being brought back.
+        /// What is being undone.
         undo: Undo,
     },
     /// Undone; its commit is held.
@@ -165,7 +165,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What verification said last.
+/// The last result of verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
@@ -181,7 +181,7 @@ pub enum Verdict {
         /// What is missing.
         because: String,
     },
-    /// It could not be asked. Retried [`crate::rollout::VERIFY_ERRORS_MAX`] times in a row.
+    /// It could not be checked. Retried [`crate::rollout::VERIFY_ERRORS_MAX`] times in a row.
     Error {
         /// What went wrong.
         because: String,
@@ -281,7 +281,7 @@ pub struct Rollout {
     /// Identity of its Terraform at its commit: the same, and there is nothing new to plan.
     #[serde(default)]
     pub terraform_tree: Option<String>,
-    /// Who asked for it now; opens the gate of `apply.auto: false`.
+    /// Who requested it now; opens the gate of `apply.auto: false`.
     #[serde(default, rename = "asked")]
     pub requested_by: Option<RequestedBy>,
     /// A person wants it undone.
@@ -317,7 +317,7 @@ pub struct Rollout {
     /// The largest share of requests that it was given so far. Absent: a release wrote this that did not note it.
     #[serde(default)]
     pub share: Option<Percent>,
-    /// What verification said last.
+    /// The last result of verification.
     #[serde(default)]
     pub evidence: Option<Evidence>,
     /// Why it failed, froze or was superseded.
@@ -332,18 +332,18 @@ pub struct Rollout {
     /// How often its plan turned out stale when it was to be applied.
     #[serde(default)]
     pub stale_plans: u32,
-    /// When a person was asked to look, because its phase takes longer than `verify.patience`.
+    /// When a person was asked to intervene, because its phase takes longer than `verify.patience`.
     #[serde(default)]
     pub person_asked_at: Option<Timestamp>,
-    /// Whether people were told of it, so that they are told how it goes on and ends.
+    /// Whether people were notified of it, so that they are notified how it goes on and ends.
     #[serde(default, rename = "told")]
-    pub people_told: bool,
+    pub is_announced: bool,
     /// Whether the last message asks for something that is over once the phase is.
     #[serde(default, rename = "asks")]
     pub awaits_person: bool,
 }
 
-/// A person's word that a rollout be undone.
+/// A person's request that a rollout be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stop {
     /// Who.

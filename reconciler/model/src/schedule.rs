@@ -9,7 +9,6 @@ use moorline_config::{Duration, from_text_or_number};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub enum Schedule {

@@ -21,7 +21,7 @@ pub enum StatusWord {
     InSync,
     /// Live differs from what is declared.
     Drifted,
-    /// A change is being brought in or taken back.
+    /// A change is being applied or undone.
     Applying,
     /// A change is being watched.
     Verifying,

@@ -13,7 +13,6 @@ pub struct Wording {
     pub subject: String,
     /// What state the incident is in.
     pub state: &'static str,
-    /// The sentence.
     pub headline: String,
     /// Addresses and redacted names.
     pub details: Vec<String>,

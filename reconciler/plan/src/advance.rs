@@ -106,9 +106,9 @@ fn healed(recorder: &mut Recorder, endpoints: &[String], result: Result<(), ActF
     recorder.state.healing = Some(Healing { at: recorder.now, tries });
     let which = endpoints.join(", ");
     match result {
-        Ok(()) => recorder.note(EventKind::Drift, format!("gave the document in force back to {which}")),
+        Ok(()) => recorder.note(EventKind::Drift, format!("restored the document in force on {which}")),
         Err(ActFailure { reason }) => {
-            let message = format!("could not give the document in force back to {which}: {reason}");
+            let message = format!("could not restore the document in force on {which}: {reason}");
             recorder.warn(EventKind::Drift, message);
         }
     }

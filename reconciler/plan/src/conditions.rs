@@ -29,7 +29,6 @@ pub enum SourceCheck<'a> {
     Valid(&'a Revision),
     /// The head was read, and what it declares has mistakes.
     Invalid {
-        /// The head.
         head: &'a Revision,
         /// All of them, a line each.
         mistakes: &'a CheckFailed,
@@ -54,7 +53,6 @@ pub enum AlertScope<'a> {
 /// What was checked this cycle; `None`: not this time, and the condition keeps its reading.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Checks<'a> {
-    /// The source.
     pub source: Option<SourceCheck<'a>>,
     /// For whom it sends alerts about that.
     pub scope: AlertScope<'a>,
@@ -106,7 +104,7 @@ pub fn note_conditions(state: &mut EnvironmentState, checks: &Checks<'_>, now: T
         state.conditions.classify(ConditionType::Plan, plan.err().map(|failed| failed.class.clone()));
     }
     if let Some(replicas) = checks.replicas {
-        // Replicas that cannot be read are findings of the gateway lane; those tell people.
+        // Replicas that cannot be read are findings of the gateway lane; those notify people.
         let (status, because) = health(state, replicas);
         state.conditions.note(ConditionType::Health, status, because, now);
         let failed = lanes::replicas(replicas).err();
@@ -179,7 +177,7 @@ fn health(state: &EnvironmentState, replicas: &[ReplicaReading]) -> (ConditionSt
     }
     let Some(applied) = &state.applied else {
         return match state.found.as_slice() {
-            [] => (ConditionStatus::Attention, "nothing was brought into force yet".to_owned()),
+            [] => (ConditionStatus::Attention, "nothing is in force yet".to_owned()),
             _ => (
                 ConditionStatus::Attention,
                 format!("nothing of Git is in force. {}", callers(state).sentence),
@@ -282,19 +280,19 @@ fn note_and_alert(state: &mut EnvironmentState, check: &Check<'_>, now: Timestam
     let before = state.conditions.0.get(&condition).cloned();
     state.conditions.note(condition, status, because, now);
     let Some(before) = before else { return };
-    // Earlier releases did not keep which troubles they had told.
-    let was_told = is_open(state, &about(state, condition))
+    // Earlier releases did not record which troubles they had notified of.
+    let was_notified = is_open(state, &about(state, condition))
         || (is_trouble(before.status) && before.checked_at > before.since);
     let is_second = status == before.status && before.checked_at == before.since;
     let is_other = status == before.status && before.because != because;
     let transition = match status {
         ConditionStatus::CannotCheck => is_second.then_some(Transition::CannotCheck),
-        ConditionStatus::Bad if is_second && !was_told => Some(Transition::Opened),
+        ConditionStatus::Bad if is_second && !was_notified => Some(Transition::Opened),
         ConditionStatus::Bad => (is_second || is_other).then_some(Transition::Changed),
-        _ => was_told.then_some(Transition::Resolved),
+        _ => was_notified.then_some(Transition::Resolved),
     };
     if let Some(transition) = transition {
-        let change = ConditionChange { check, transition, was_told, before: &before };
+        let change = ConditionChange { check, transition, was_notified, before: &before };
         alert(state, &change, now, messages);
     }
 }
@@ -303,7 +301,7 @@ fn note_and_alert(state: &mut EnvironmentState, check: &Check<'_>, now: Timestam
 struct ConditionChange<'a> {
     check: &'a Check<'a>,
     transition: Transition,
-    was_told: bool,
+    was_notified: bool,
     before: &'a Condition,
 }
 
@@ -313,10 +311,10 @@ fn alert(
     now: Timestamp,
     messages: &mut Messages,
 ) {
-    let ConditionChange { check: Check { because, head, .. }, transition, was_told, .. } = *change;
+    let ConditionChange { check: Check { because, head, .. }, transition, was_notified, .. } = *change;
     let is_over = transition == Transition::Resolved;
     let severity = if is_over { Severity::Info } else { Severity::Warning };
-    // The history is the environment's own, whoever told people.
+    // The history is the environment's own, whoever notified people.
     let message = headline(state.name.as_str(), change, now);
     messages.events.push(Event {
         at: now,
@@ -329,24 +327,24 @@ fn alert(
     });
     let condition = change.check.condition;
     let key = about(state, condition);
-    // Of the source another one may have told people. Only who told of its trouble tells of its end.
-    let (was_told, speaks) = match condition {
+    // Of the source another environment may have notified people. Only that one notifies of the end.
+    let (was_notified, notifies) = match condition {
         ConditionType::Source => {
             let is_open = is_open(state, &key);
             (is_open, if is_over { is_open } else { change.check.scope != AlertScope::Suppressed })
         }
-        _ => (was_told, true),
+        _ => (was_notified, true),
     };
-    if !speaks {
+    if !notifies {
         return;
     }
     let status = if is_over { IncidentStatus::Resolved } else { IncidentStatus::Firing };
-    let incident = incident(state, &key, &format!("{condition} check"), was_told, status, now);
+    let incident = incident(state, &key, &format!("{condition} check"), was_notified, status, now);
     messages.notifications.push(Notification {
         incident: incident.key,
         topic: incident.topic,
         transition: match transition {
-            Transition::Changed if !was_told => Transition::Opened,
+            Transition::Changed if !was_notified => Transition::Opened,
             other => other,
         },
         severity,
@@ -355,7 +353,7 @@ fn alert(
         next: match (is_over, head) {
             (true, _) => "Nothing is left to do.",
             (false, Some(_)) => "What is in force serves on. A commit that mends it is taken up by itself.",
-            (false, None) => "What is in force serves on; it is looked at again by itself.",
+            (false, None) => "What is in force still serves; it is checked again automatically.",
         }
         .to_owned(),
         action: (!is_over).then(|| format!("moorline why {}", state.name)),
@@ -392,7 +390,7 @@ fn headline(whom: &str, change: &ConditionChange<'_>, now: Timestamp) -> String 
         ),
         _ => (
             format!("the {condition} cannot be checked"),
-            format!("the {condition} can be checked again and is well"),
+            format!("the {condition} can be checked again and is good"),
             format!("the {condition} has mistakes"),
             format!("the {condition} is right again"),
         ),

@@ -52,7 +52,6 @@ pub struct Situation<'a> {
     pub blocked: Option<&'a str>,
 }
 
-/// One step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// Nothing is to be done.
@@ -70,12 +69,7 @@ pub enum Decision {
         kind: RolloutKind,
     },
     /// The rollout goes to another phase. No effect.
-    EnterPhase {
-        /// The phase.
-        phase: Phase,
-        /// Why.
-        because: String,
-    },
+    EnterPhase { phase: Phase, because: String },
     /// Drop the candidate everywhere: a newer commit takes the rollout's place.
     Supersede {
         /// The newer commit.
@@ -89,10 +83,7 @@ pub enum Decision {
     /// nor has it as candidate. Those that have it are left alone.
     Stage,
     /// Give the candidate this share of requests, wherever there is a candidate.
-    Shift {
-        /// The share.
-        weight: Percent,
-    },
+    Shift { weight: Percent },
     /// Make the candidate stable wherever it is not.
     Promote,
     /// Nothing to do but to verify again.
@@ -118,7 +109,6 @@ pub enum Decision {
         documents: BTreeMap<String, Digest>,
         /// Who asked.
         actor: String,
-        /// Why.
         reason: String,
     },
     /// The rollout ends. No effect.

@@ -13,7 +13,6 @@ use serde_json::Value;
 /// What a commit declares for one environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
-    /// The commit.
     pub revision: Revision,
     /// The environment as declared there.
     pub environment: Arc<declaration::Environment>,
@@ -73,9 +72,7 @@ pub enum DesiredError {
     /// The gateway document has mistakes.
     #[error("the gateway document of `{name}` is not valid")]
     Document {
-        /// The environment.
         name: EnvironmentName,
-        /// Every mistake.
         #[source]
         mistakes: Mistakes,
     },

@@ -54,10 +54,8 @@ pub enum WaitsFor {
     /// A person of whoever runs the environment.
     #[serde(rename = "you")]
     You,
-    /// A commit.
     #[serde(rename = "a commit")]
     Commit,
-    /// A moment.
     #[serde(rename = "its time")]
     Time,
     /// Enough of callers' requests, right probes, and the time to see them.
@@ -89,7 +87,6 @@ impl WaitsFor {
 /// Why a gate is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Closed {
-    /// The gate.
     pub gate: &'static Gate,
     /// Who or what must act.
     pub waits_for: WaitsFor,
@@ -121,10 +118,7 @@ impl Closed {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum GateStatus {
     /// It lets the change through.
-    Open {
-        /// The gate.
-        gate: &'static Gate,
-    },
+    Open { gate: &'static Gate },
     /// It does not.
     Closed(Closed),
 }
@@ -149,13 +143,13 @@ impl GateStatus {
 pub struct Explanation {
     /// Who must do what, from what was read where; or that nothing waits.
     pub sentence: String,
-    /// Every gate that was asked, the closed ones first.
+    /// Every gate that was checked, the closed ones first.
     pub gates: Vec<GateStatus>,
 }
 
 /// The first closed gate of a stage, in the order of the table.
 pub(crate) fn first_closed(stage: Stage, input: &GateInput<'_>) -> Option<Closed> {
-    GATES.iter().filter(|gate| gate.is_asked_at(stage)).find_map(|gate| (gate.ask)(input)?)
+    GATES.iter().filter(|gate| gate.is_checked_at(stage)).find_map(|gate| (gate.check)(input)?)
 }
 
 /// The command that lifts holds and a freeze.
@@ -211,7 +205,7 @@ fn nothing_waits(state: &EnvironmentState, word: StatusWord, now: Timestamp) -> 
         return format!("Nothing waits for you: {short} is {}, for {age}.", rollout.phase);
     }
     let Some(applied) = &state.applied else {
-        return "Nothing waits: the next look brings the first commit in.".to_owned();
+        return "Nothing waits: the next cycle applies the first commit.".to_owned();
     };
     let short = applied.revision.commit.short();
     let verified =

@@ -38,7 +38,6 @@ pub struct ReplicaStatus {
 /// A document being served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serving {
-    /// Its identity.
     pub digest: Digest,
     /// The commit it came from, when the writer said so.
     pub commit: Option<String>,
@@ -50,14 +49,12 @@ pub struct Serving {
     pub actor: Option<String>,
     /// For a manual write: why.
     pub reason: Option<String>,
-    /// Since when.
     pub since: Timestamp,
 }
 
 /// A candidate beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CandidateServing {
-    /// Its identity.
     pub digest: Digest,
     /// Its number on the replica.
     pub generation: u64,

@@ -31,12 +31,12 @@ pub(crate) fn is_open(state: &EnvironmentState, about: &str) -> bool {
 }
 
 /// The incident that a message belongs to. `about` is what the trouble is about, the same for each outage; `thing` names
-/// it for people. `was_told`: there was a message before this one, so that an earlier release may have opened it.
+/// it for people. `was_notified`: people had a message before this one, so that an earlier release may have opened it.
 pub(crate) fn incident(
     state: &mut EnvironmentState,
     about: &str,
     thing: &str,
-    was_told: bool,
+    was_notified: bool,
     status: IncidentStatus,
     now: Timestamp,
 ) -> Incident {
@@ -45,12 +45,12 @@ pub(crate) fn incident(
         IncidentStatus::Resolved => {
             state.incidents.remove(about);
         }
-        IncidentStatus::Firing if !was_told => {
+        IncidentStatus::Firing if !was_notified => {
             state.incidents.entry(about.to_owned()).or_insert(now);
         }
         IncidentStatus::Firing => {}
     }
-    match opened.or((!was_told).then_some(now)) {
+    match opened.or((!was_notified).then_some(now)) {
         Some(opened) => Incident {
             key: IncidentKey(format!("{about}@{}", opened.as_millisecond())),
             topic: format!("{thing} since {}", opened.strftime("%Y-%m-%d %H:%M UTC")),
@@ -70,9 +70,9 @@ mod tests {
     #[test]
     fn an_incident_keeps_its_key_until_it_ends_and_the_next_one_has_another() {
         let mut state = EnvironmentState::new("prod".parse().unwrap());
-        let mut at = |was_told, status, minutes| {
+        let mut at = |was_notified, status, minutes| {
             let now = now() + SignedDuration::from_mins(minutes);
-            incident(&mut state, "check/prod/source", "source", was_told, status, now)
+            incident(&mut state, "check/prod/source", "source", was_notified, status, now)
         };
         let first = at(false, IncidentStatus::Firing, 0);
         assert_eq!(first.topic, "source since 2026-11-21 12:00 UTC");

@@ -1,8 +1,8 @@
 //! The intents of people, applied to the state.
 //!
 //! In: the intents since the last cycle. Out: the state with holds, approvals and intents in it, the lines of history,
-//! and the rollout to begin when somebody asked to go back while none is under way. What came of each intent is known
-//! once the cycle has taken its step: [`conclude`] says it.
+//! and the rollout to begin when somebody requested a rollback while none is under way. What came of each intent is known
+//! once the cycle has taken its step: [`conclude`] makes its outcome.
 
 mod conclude;
 mod heal;
@@ -27,11 +27,10 @@ use crate::decide::Decision;
 /// What applying came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppliedIntents {
-    /// The state.
     pub state: EnvironmentState,
     /// Lines of history: each intent has one, also one that could not be applied.
     pub events: Vec<Event>,
-    /// The [`Decision::Begin`] of a rollback that was asked for. It takes the place of this cycle's own decision; what
+    /// The [`Decision::Begin`] of a requested rollback. It takes the place of this cycle's own decision; what
     /// its commit declares is read like any other's.
     pub begin: Option<Decision>,
     /// The replicas that are given the document in force back: this comes before everything else that the cycle does.
@@ -58,7 +57,6 @@ pub enum IntentEffect {
     Begins {
         /// What is done.
         did: String,
-        /// The commit.
         commit: CommitId,
     },
     /// Replicas are given the document in force back.
@@ -67,7 +65,7 @@ pub enum IntentEffect {
         does: String,
         /// What was done then, and what cannot be.
         did: String,
-        /// Whether a rollout begins that has Terraform give back the rest.
+        /// Whether a rollout begins that has Terraform restore the rest.
         begins: Option<CommitId>,
     },
 }
@@ -86,7 +84,7 @@ impl IntentEffect {
     }
 }
 
-/// Applies intents to the state, in the order they were asked.
+/// Applies intents to the state, in their order.
 #[must_use]
 pub fn apply_intents(state: EnvironmentState, intents: &[Intent], now: Timestamp) -> AppliedIntents {
     let mut after = AppliedIntents {
@@ -105,7 +103,7 @@ pub fn apply_intents(state: EnvironmentState, intents: &[Intent], now: Timestamp
             None => {
                 let effect = apply(&mut after, intent, now);
                 let message = match intent.operation {
-                    Operation::Sync => "asked to look and act now".to_owned(),
+                    Operation::Sync => "requested a sync".to_owned(),
                     _ => effect.message().to_owned(),
                 };
                 (effect, message)
@@ -133,11 +131,7 @@ fn apply(after: &mut AppliedIntents, intent: &Intent, now: Timestamp) -> IntentE
 }
 
 fn refused(intent: &Intent, refusal: Refusal) -> (IntentEffect, String) {
-    let what = match intent.operation.as_str() {
-        "rollback" => "go back",
-        other => other,
-    };
-    let message = format!("asked to {what}, but {}", refusal.message);
+    let message = format!("requested `{}`, but {}", intent.operation.as_str(), refusal.message);
     (IntentEffect::Answered(refusal.into()), message)
 }
 

@@ -51,12 +51,11 @@ pub struct PolicyTest {
     pub file: String,
     /// Whether it holds.
     pub passed: bool,
-    /// Why it could not be asked.
+    /// Why it could not be evaluated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Compiled policies.
 #[derive(Clone)]
 pub struct Policies {
     engine: Engine,

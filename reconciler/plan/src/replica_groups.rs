@@ -5,20 +5,20 @@ const NAMED_MAX: usize = 3;
 
 /// Sentences about replicas. In: each replica with a sentence about it, as the rest of a sentence that begins with its
 /// address; and how many replicas there are. Out: one sentence for all that report the same, in the order of the first.
-pub fn merged<'a>(told: impl IntoIterator<Item = (&'a str, String)>, all: usize) -> Vec<String> {
-    let groups = grouped(told.into_iter().map(|(who, told)| (told, who)));
-    groups.into_iter().map(|(told, who)| format!("{} {told}", named(&who, all))).collect()
+pub fn merged<'a>(text: impl IntoIterator<Item = (&'a str, String)>, all: usize) -> Vec<String> {
+    let groups = grouped(text.into_iter().map(|(who, text)| (text, who)));
+    groups.into_iter().map(|(text, who)| format!("{} {text}", named(&who, all))).collect()
 }
 
 /// Who shares what, in the order of the first.
 pub(crate) fn grouped<'a, T: PartialEq>(
-    told: impl IntoIterator<Item = (T, &'a str)>,
+    text: impl IntoIterator<Item = (T, &'a str)>,
 ) -> Vec<(T, Vec<&'a str>)> {
     let mut groups: Vec<(T, Vec<&str>)> = Vec::new();
-    for (told, who) in told {
-        match groups.iter_mut().find(|(known, _)| *known == told) {
+    for (text, who) in text {
+        match groups.iter_mut().find(|(known, _)| *known == text) {
             Some((_, others)) => others.push(who),
-            None => groups.push((told, vec![who])),
+            None => groups.push((text, vec![who])),
         }
     }
     groups
@@ -42,15 +42,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_alike_is_said_once() {
-        let told = |who: &'static str, what: &str| (who, what.to_owned());
+    fn what_is_alike_is_reported_once() {
+        let text = |who: &'static str, what: &str| (who, what.to_owned());
         let dark = "refuses connections";
-        let some = [told("a", dark), told("b", "does not answer"), told("c", dark)];
+        let some = [text("a", dark), text("b", "does not answer"), text("c", dark)];
         assert_eq!(
             merged(some, 4),
             ["each of 2 replicas of 4 (a, c) refuses connections", "b does not answer"]
         );
-        let all = ["a", "b", "c", "d"].map(|who| told(who, dark));
+        let all = ["a", "b", "c", "d"].map(|who| text(who, dark));
         assert_eq!(merged(all, 4), ["each of 4 replicas (a, b, c, …) refuses connections"]);
     }
 }

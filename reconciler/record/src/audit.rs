@@ -20,7 +20,6 @@ use crate::store::{Connection, from_json, limit, to_json};
 pub struct AuditRow {
     /// Its number, from 1, without gaps.
     pub seq: Sequence,
-    /// The entry.
     #[serde(flatten)]
     pub entry: AuditEntry,
     /// Hash over it and all before it, hex.

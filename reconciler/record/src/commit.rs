@@ -31,7 +31,7 @@ pub struct Write<'a> {
     /// Audit entries that belong to no journal step.
     pub audit: Vec<AuditEntry>,
     /// Intents that were applied, and what came of each.
-    pub heeded: Vec<(IntentId, Outcome)>,
+    pub applied_intents: Vec<(IntentId, Outcome)>,
     /// The journal step whose result the state holds.
     pub journal_end: Option<JournalId>,
     /// Steps that were left open: the state takes into account that their result was never seen.
@@ -50,7 +50,7 @@ impl<'a> Write<'a> {
             events: Vec::new(),
             notifications: Vec::new(),
             audit: Vec::new(),
-            heeded: Vec::new(),
+            applied_intents: Vec::new(),
             journal_end: None,
             interrupted: Vec::new(),
             documents: Vec::new(),
@@ -136,16 +136,16 @@ async fn append(connection: &mut Connection, write: &Write<'_>, version: Version
             .await?;
     }
     for document in &write.documents {
-        documents::keep(connection, environment, document).await?;
+        documents::store(connection, environment, document).await?;
     }
     if let Some(rollout) = &write.state.rollout {
-        keep_rollout(connection, environment, rollout).await?;
+        store_rollout(connection, environment, rollout).await?;
     }
     for message in &write.notifications {
         outbox::queue(connection, message, version).await?;
     }
-    for (id, outcome) in &write.heeded {
-        intents::heed(connection, *id, outcome, version).await?;
+    for (id, outcome) in &write.applied_intents {
+        intents::mark_applied(connection, *id, outcome, version).await?;
     }
     if let Some(id) = write.journal_end {
         journal::end(connection, id, OUTCOME_COMMITTED).await?;
@@ -156,7 +156,7 @@ async fn append(connection: &mut Connection, write: &Write<'_>, version: Version
     Ok(())
 }
 
-async fn keep_rollout(
+async fn store_rollout(
     connection: &mut Connection,
     environment: &EnvironmentName,
     rollout: &Rollout,

@@ -26,14 +26,14 @@ impl Record {
     ///
     /// # Errors
     /// The store could not be written.
-    pub async fn keep_document(
+    pub async fn store_document(
         &self,
         environment: &EnvironmentName,
-        kept: &StoredDocument,
+        document: &StoredDocument,
     ) -> Result<(), StoreError> {
-        const ATTEMPT: &str = "keep a document";
+        const ATTEMPT: &str = "store a document";
         let mut transaction = self.store.begin(ATTEMPT).await?;
-        keep(&mut transaction, environment, kept).await.map_err(self.store.failed(ATTEMPT))?;
+        store(&mut transaction, environment, document).await.map_err(self.store.failed(ATTEMPT))?;
         self.store.finish(ATTEMPT, transaction).await
     }
 
@@ -45,7 +45,7 @@ impl Record {
     pub async fn hand_over(
         &self,
         environment: &EnvironmentName,
-        kept: &StoredDocument,
+        document: &StoredDocument,
         if_match: Option<Digest>,
         actor: &str,
     ) -> Result<HandOver, HandOverError> {
@@ -59,28 +59,28 @@ impl Record {
             return Err(HandOverError::Mismatch { environment: environment.clone(), expected, found });
         }
         let entry = AuditEntry {
-            at: kept.at,
+            at: document.at,
             actor: actor.to_owned(),
             action: "document.put".to_owned(),
             target: environment.to_string(),
             commit: None,
-            detail: kept.digest.to_string(),
+            detail: document.digest.to_string(),
         };
         audit::append(&mut transaction, &entry).await.map_err(failed())?;
-        keep(&mut transaction, environment, kept).await.map_err(failed())?;
+        store(&mut transaction, environment, document).await.map_err(failed())?;
         sqlx::query(
             "INSERT INTO handed_over (environment, digest, actor, at_ms) VALUES ($1, $2, $3, $4)
              ON CONFLICT (environment) DO UPDATE SET digest = excluded.digest, actor = excluded.actor, at_ms = excluded.at_ms",
         )
         .bind(environment.as_str())
-        .bind(kept.digest.to_string())
+        .bind(document.digest.to_string())
         .bind(actor)
-        .bind(kept.at.as_millisecond())
+        .bind(document.at.as_millisecond())
         .execute(&mut *transaction)
         .await
         .map_err(failed())?;
         self.store.finish(ATTEMPT, transaction).await?;
-        Ok(if found == Some(kept.digest) { HandOver::Unchanged } else { HandOver::Changed })
+        Ok(if found == Some(document.digest) { HandOver::Unchanged } else { HandOver::Changed })
     }
 
     /// The document that Terraform delivered last.
@@ -100,10 +100,10 @@ impl Record {
         .fetch_optional(self.store.reader())
         .await
         .map_err(self.store.failed(attempt))?;
-        row.map(kept).transpose().map_err(self.store.failed(attempt))
+        row.map(from_row).transpose().map_err(self.store.failed(attempt))
     }
 
-    /// A kept document.
+    /// A stored document.
     ///
     /// # Errors
     /// The store could not be read.
@@ -112,7 +112,7 @@ impl Record {
         environment: &EnvironmentName,
         digest: Digest,
     ) -> Result<Option<StoredDocument>, StoreError> {
-        let attempt = "read a kept document";
+        let attempt = "read a stored document";
         let row = sqlx::query_as(
             "SELECT digest, body, at_ms FROM documents WHERE environment = $1 AND digest = $2",
         )
@@ -121,11 +121,11 @@ impl Record {
         .fetch_optional(self.store.reader())
         .await
         .map_err(self.store.failed(attempt))?;
-        row.map(kept).transpose().map_err(self.store.failed(attempt))
+        row.map(from_row).transpose().map_err(self.store.failed(attempt))
     }
 }
 
-fn kept((digest, body, at_ms): (String, String, i64)) -> Result<StoredDocument, sqlx::Error> {
+fn from_row((digest, body, at_ms): (String, String, i64)) -> Result<StoredDocument, sqlx::Error> {
     Ok(StoredDocument {
         digest: digest.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         document: from_json(&body)?,
@@ -144,19 +144,19 @@ async fn handed_over_digest(
     row.map(|(digest,)| digest.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))).transpose()
 }
 
-pub(crate) async fn keep(
+pub(crate) async fn store(
     connection: &mut Connection,
     environment: &EnvironmentName,
-    kept: &StoredDocument,
+    document: &StoredDocument,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO documents (environment, digest, body, at_ms) VALUES ($1, $2, $3, $4)
          ON CONFLICT (environment, digest) DO UPDATE SET at_ms = excluded.at_ms",
     )
     .bind(environment.as_str())
-    .bind(kept.digest.to_string())
-    .bind(to_json(&kept.document)?)
-    .bind(kept.at.as_millisecond())
+    .bind(document.digest.to_string())
+    .bind(to_json(&document.document)?)
+    .bind(document.at.as_millisecond())
     .execute(connection)
     .await
     .map(drop)

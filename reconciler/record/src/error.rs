@@ -11,7 +11,6 @@ use crate::number::{Fence, Sequence, Version};
 /// Where the record is kept, as errors name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// A file.
     File(PathBuf),
     /// Memory: gone when the process ends.
     Memory,
@@ -29,7 +28,6 @@ impl fmt::Display for Place {
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No room.
     #[error("cannot {attempt}: there is no room left for {place}")]
     Full {
         /// What was attempted.
@@ -40,7 +38,6 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
-    /// Not writable.
     #[error("cannot {attempt}: {place} may only be read")]
     ReadOnly {
         /// What was attempted.
@@ -84,7 +81,6 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
-    /// Anything else.
     #[error("cannot {attempt} in {place}")]
     Failed {
         /// What was attempted.
@@ -204,12 +200,7 @@ impl From<FencedError> for CommitError {
 pub enum IntentError {
     /// Too many wait already.
     #[error("`{environment}` has {max} intents waiting; no more are taken until some are applied")]
-    TooMany {
-        /// The environment.
-        environment: EnvironmentName,
-        /// The bound.
-        max: usize,
-    },
+    TooMany { environment: EnvironmentName, max: usize },
     /// The store could not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -221,7 +212,6 @@ pub enum HandOverError {
     /// It is not the one the writer saw.
     #[error("the document of `{environment}` was changed meanwhile: expected {expected}, found {}", found_text(*.found))]
     Mismatch {
-        /// The environment.
         environment: EnvironmentName,
         /// The digest the writer had seen.
         expected: Digest,

@@ -14,9 +14,7 @@ use crate::store::{from_json, limit};
 /// An event and its place in the row of all events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
-    /// Its place.
     pub seq: Sequence,
-    /// The event.
     #[serde(flatten)]
     pub event: Event,
 }

@@ -15,11 +15,10 @@ pub const INTENTS_PENDING_MAX: usize = 100;
 
 /// An intent as it stands in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// The intent.
+pub struct RecordedIntent {
     pub intent: Intent,
     /// Whether a cycle has applied it.
-    pub is_heeded: bool,
+    pub is_applied: bool,
     /// What came of it; absent while it waits, and for intents that an earlier release applied.
     pub outcome: Option<Outcome>,
 }
@@ -64,7 +63,7 @@ impl Record {
         &self,
         environment: &EnvironmentName,
         id: IntentId,
-    ) -> Result<Option<Asked>, StoreError> {
+    ) -> Result<Option<RecordedIntent>, StoreError> {
         let attempt = "read an intent";
         let row: Option<(String, Option<i64>, Option<String>)> =
             sqlx::query_as("SELECT body, consumed, outcome FROM intents WHERE environment = $1 AND id = $2")
@@ -73,14 +72,18 @@ impl Record {
                 .fetch_optional(self.store.reader())
                 .await
                 .map_err(self.store.failed(attempt))?;
-        row.map(asked).transpose().map_err(self.store.failed(attempt))
+        row.map(from_row).transpose().map_err(self.store.failed(attempt))
     }
 
     /// An environment's last intents and what came of them, the newest first.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn asked(&self, environment: &EnvironmentName, rows: usize) -> Result<Vec<Asked>, StoreError> {
+    pub async fn last_intents(
+        &self,
+        environment: &EnvironmentName,
+        rows: usize,
+    ) -> Result<Vec<RecordedIntent>, StoreError> {
         let attempt = "read the last intents";
         let found: Vec<(String, Option<i64>, Option<String>)> = sqlx::query_as(
             "SELECT body, consumed, outcome FROM intents WHERE environment = $1 ORDER BY id DESC LIMIT $2",
@@ -90,7 +93,7 @@ impl Record {
         .fetch_all(self.store.reader())
         .await
         .map_err(self.store.failed(attempt))?;
-        found.into_iter().map(asked).collect::<Result<_, _>>().map_err(self.store.failed(attempt))
+        found.into_iter().map(from_row).collect::<Result<_, _>>().map_err(self.store.failed(attempt))
     }
 
     /// An environment's intents that no commit has applied, oldest first.
@@ -117,9 +120,11 @@ impl Record {
     }
 }
 
-fn asked((body, consumed, outcome): (String, Option<i64>, Option<String>)) -> Result<Asked, sqlx::Error> {
+fn from_row(
+    (body, consumed, outcome): (String, Option<i64>, Option<String>),
+) -> Result<RecordedIntent, sqlx::Error> {
     let outcome = outcome.map(|outcome| from_json(&outcome)).transpose()?;
-    Ok(Asked { intent: from_json(&body)?, is_heeded: consumed.is_some(), outcome })
+    Ok(RecordedIntent { intent: from_json(&body)?, is_applied: consumed.is_some(), outcome })
 }
 
 fn entry(intent: &Intent) -> AuditEntry {
@@ -138,7 +143,7 @@ fn entry(intent: &Intent) -> AuditEntry {
 }
 
 /// Notes that a commit applied an intent, and what came of it.
-pub(crate) async fn heed(
+pub(crate) async fn mark_applied(
     connection: &mut Connection,
     id: IntentId,
     outcome: &Outcome,

@@ -13,7 +13,6 @@ use crate::store::Connection;
 /// A step that was announced and of which no outcome is known: it may have happened in part, in full or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenStep {
-    /// Its id.
     pub id: JournalId,
     /// The rollout it belongs to.
     pub rollout: Option<RolloutId>,

@@ -10,7 +10,6 @@ use crate::store::Connection;
 /// Leadership, for a time. Whoever holds it may write; when it runs out, another may take it with a newer fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Who leads.
     pub holder: String,
     /// What each write shows.
     pub token: Fence,
@@ -25,7 +24,6 @@ pub struct Leader {
     pub holder: Option<String>,
     /// The newest fence.
     pub fence: Fence,
-    /// Until when.
     pub expires_at: Timestamp,
 }
 

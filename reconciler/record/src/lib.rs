@@ -8,6 +8,8 @@
 //! the two ends of a cycle, [`journal_begin`](Record::journal_begin) stands before each effect; the outbox carries
 //! messages on afterwards.
 
+#![expect(missing_docs, reason = "only this workspace uses the crate; a doc says what a name does not")]
+
 mod audit;
 mod commit;
 mod documents;
@@ -34,13 +36,14 @@ pub use error::{
     AuditError, CommitError, FencedError, HandOverError, IntentError, Place, StaleLease, StoreError,
 };
 pub use history::Recorded;
-pub use intents::{Asked, INTENTS_PENDING_MAX};
+pub use intents::{INTENTS_PENDING_MAX, RecordedIntent};
 pub use journal::OpenStep;
 pub use lease::{Leader, Lease};
 pub use number::{Fence, IntentId, JournalId, OutboxId, Sequence, Version};
 pub use outbox::{Addressed, OutboxItem};
 pub use retention::{
-    DOCUMENTS_KEPT, EVENTS_KEPT, INTENTS_KEPT, JOURNAL_KEPT, OUTBOX_KEPT, ROLLOUTS_KEPT, THREADS_KEPT,
+    DOCUMENTS_RETAINED, EVENTS_RETAINED, INTENTS_RETAINED, JOURNAL_RETAINED, OUTBOX_RETAINED,
+    ROLLOUTS_RETAINED, THREADS_RETAINED,
 };
 pub use store::{BUSY_TIMEOUT, OpenError};
 

@@ -17,7 +17,6 @@ use crate::store::{Connection, from_json, limit, to_json};
 /// A message and the channels it goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addressed {
-    /// The message.
     pub notification: Notification,
     /// Its channels; one row each.
     pub channels: Vec<ChannelName>,
@@ -28,14 +27,12 @@ pub struct Addressed {
 /// A message on one channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxItem {
-    /// Its id.
     pub id: OutboxId,
     /// Says which transition of which incident on which channel it is; the same after a replay. Good for a
     /// Message-ID.
     pub key: String,
     /// Its channel. It may not be declared any more.
     pub channel: ChannelName,
-    /// The message.
     pub notification: Notification,
     /// Tries so far that failed.
     pub attempt: u32,

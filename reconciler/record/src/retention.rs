@@ -10,19 +10,19 @@ use crate::number::Fence;
 use crate::store::{Connection, limit};
 
 /// Events kept of each environment.
-pub const EVENTS_KEPT: usize = 10_000;
+pub const EVENTS_RETAINED: usize = 10_000;
 /// Rollouts kept of each environment.
-pub const ROLLOUTS_KEPT: usize = 1_000;
+pub const ROLLOUTS_RETAINED: usize = 1_000;
 /// Journal steps kept of each environment; an open one is kept whatever its age.
-pub const JOURNAL_KEPT: usize = 1_000;
+pub const JOURNAL_RETAINED: usize = 1_000;
 /// Documents kept of each environment, besides those the state or a hand-over names.
-pub const DOCUMENTS_KEPT: usize = 200;
-/// Heeded intents kept of each environment.
-pub const INTENTS_KEPT: usize = 1_000;
+pub const DOCUMENTS_RETAINED: usize = 200;
+/// Applied intents kept of each environment.
+pub const INTENTS_RETAINED: usize = 1_000;
 /// Messages kept after they went out or were given up.
-pub const OUTBOX_KEPT: usize = 10_000;
+pub const OUTBOX_RETAINED: usize = 10_000;
 /// Incidents whose threads are remembered.
-pub const THREADS_KEPT: usize = 10_000;
+pub const THREADS_RETAINED: usize = 10_000;
 
 /// Environments that are pruned in one transaction: others want to write too.
 const PRUNED_AT_ONCE: usize = 100;
@@ -56,28 +56,28 @@ async fn prune(connection: &mut Connection, state: &EnvironmentState) -> Result<
         (
             "DELETE FROM events WHERE environment = $1 AND seq <= (
                 SELECT seq FROM events WHERE environment = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)",
-            EVENTS_KEPT,
+            EVENTS_RETAINED,
         ),
         (
             "DELETE FROM rollouts WHERE environment = $1 AND id IN (
                 SELECT id FROM rollouts WHERE environment = $1 ORDER BY started_ms DESC, id DESC LIMIT 1000000 OFFSET $2)",
-            ROLLOUTS_KEPT,
+            ROLLOUTS_RETAINED,
         ),
         (
             "DELETE FROM journal WHERE environment = $1 AND outcome IS NOT NULL AND id <= (
                 SELECT id FROM journal WHERE environment = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
-            JOURNAL_KEPT,
+            JOURNAL_RETAINED,
         ),
         (
             "DELETE FROM intents WHERE environment = $1 AND consumed IS NOT NULL AND id <= (
                 SELECT id FROM intents WHERE environment = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
-            INTENTS_KEPT,
+            INTENTS_RETAINED,
         ),
     ];
-    for (sql, kept) in STATEMENTS {
-        sqlx::query(sql).bind(state.name.as_str()).bind(limit(kept)).execute(&mut *connection).await?;
+    for (sql, rows) in STATEMENTS {
+        sqlx::query(sql).bind(state.name.as_str()).bind(limit(rows)).execute(&mut *connection).await?;
     }
-    prune_documents(connection, state, DOCUMENTS_KEPT).await
+    prune_documents(connection, state, DOCUMENTS_RETAINED).await
 }
 
 async fn prune_messages(connection: &mut Connection) -> Result<(), sqlx::Error> {
@@ -85,16 +85,16 @@ async fn prune_messages(connection: &mut Connection) -> Result<(), sqlx::Error> 
         (
             "DELETE FROM outbox WHERE state <> 'waiting' AND id <= (
                 SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET $1)",
-            OUTBOX_KEPT,
+            OUTBOX_RETAINED,
         ),
         (
             "DELETE FROM threads WHERE rowid <= (
                 SELECT rowid FROM threads ORDER BY rowid DESC LIMIT 1 OFFSET $1)",
-            THREADS_KEPT,
+            THREADS_RETAINED,
         ),
     ];
-    for (sql, kept) in STATEMENTS {
-        sqlx::query(sql).bind(limit(kept)).execute(&mut *connection).await?;
+    for (sql, rows) in STATEMENTS {
+        sqlx::query(sql).bind(limit(rows)).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -103,7 +103,7 @@ async fn prune_messages(connection: &mut Connection) -> Result<(), sqlx::Error> 
 async fn prune_documents(
     connection: &mut Connection,
     state: &EnvironmentState,
-    kept: usize,
+    rows: usize,
 ) -> Result<(), sqlx::Error> {
     let needed: Vec<String> = needed(state).iter().map(Digest::to_string).collect();
     let old: Vec<(String,)> = sqlx::query_as(
@@ -112,7 +112,7 @@ async fn prune_documents(
          ORDER BY at_ms DESC, digest LIMIT 1000000 OFFSET $2",
     )
     .bind(state.name.as_str())
-    .bind(limit(kept))
+    .bind(limit(rows))
     .fetch_all(&mut *connection)
     .await?;
     for (digest,) in old.iter().filter(|(digest,)| !needed.contains(digest)) {

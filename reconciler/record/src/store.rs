@@ -33,23 +33,17 @@ pub(crate) type Transaction = sqlx::Transaction<'static, Sqlite>;
 pub enum OpenError {
     /// The address is of no store this release knows.
     #[error("`{url}` is not a store: expected sqlite:PATH or sqlite::memory:")]
-    Address {
-        /// The address.
-        url: String,
-    },
+    Address { url: String },
     /// The file could not be made or made private.
     #[error("cannot make {} a private file of this process", path.display())]
     File {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
     /// The tables in it are not of this release.
     #[error("cannot use {place}: {detail}")]
     Schema {
-        /// The file.
         place: Place,
         /// What is wrong with them.
         detail: String,

@@ -25,7 +25,7 @@ pub enum LocateError {
     NotExecutable { path: PathBuf },
     /// Terragrunt.
     #[error(
-        "terragrunt is not served by this release: expected terraform or tofu, with the module as `directory`"
+        "terragrunt is not supported by this release: expected terraform or tofu, with the module as `directory`"
     )]
     Terragrunt,
     /// Neither a name nor a path that may be run.

@@ -1,4 +1,4 @@
-//! Who may do what. Every route names the access it asks for; the guard in front of it lets nobody else through.
+//! Who may do what. Every route names the access it requires; the guard in front of it lets nobody else through.
 
 use std::sync::Arc;
 
@@ -89,8 +89,8 @@ impl Roles {
     }
 }
 
-/// The role that an access asks for.
-const fn role_asked(access: Access) -> Role {
+/// The role that an access requires.
+const fn required_role(access: Access) -> Role {
     match access {
         Access::Open | Access::Viewer | Access::Page | Access::DocumentRead => Role::Viewer,
         Access::Operator | Access::DocumentWrite => Role::Operator,
@@ -131,30 +131,30 @@ async fn judge(guard: &Guard, parts: &mut Parts) -> Result<Caller, Problem> {
         None => return without_token(app, *access, parts),
     };
     if let Some(role) = app.web.roles.of(&token) {
-        let asked = role_asked(*access);
-        return if role >= asked {
+        let required = required_role(*access);
+        return if role >= required {
             Ok(Caller(role.as_str().to_owned()))
         } else {
             Err(Problem::forbidden(format!(
-                "this asks for the role {}, the token is {}'s",
-                asked.as_str(),
+                "this requires the role {}; the token has the role {}",
+                required.as_str(),
                 role.as_str()
             )))
         };
     }
     if !matches!(access, Access::DocumentRead | Access::DocumentWrite) {
         // A document token opens its document and nothing else; here it is as good as none.
-        return Err(Problem::unauthorized("the token is nobody's"));
+        return Err(Problem::unauthorized("the token is unknown"));
     }
     let environment = environment(parts).await;
     let matching = environments_of(app, &token);
     if matching.is_empty() {
-        return Err(Problem::unauthorized("the token is nobody's"));
+        return Err(Problem::unauthorized("the token is unknown"));
     }
     if environment.is_some_and(|environment| matching.contains(&environment)) {
         Ok(Caller("terraform".to_owned()))
     } else {
-        Err(Problem::forbidden("the token is another document's"))
+        Err(Problem::forbidden("the token is for another document"))
     }
 }
 
@@ -168,7 +168,7 @@ fn without_token(app: &App, access: Access, parts: &Parts) -> Result<Caller, Pro
             return Ok(Caller("anybody".to_owned()));
         }
     }
-    Err(Problem::unauthorized("this asks for a token: Authorization: Bearer TOKEN"))
+    Err(Problem::unauthorized("this requires a token: Authorization: Bearer TOKEN"))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

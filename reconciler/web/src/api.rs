@@ -16,14 +16,14 @@ use crate::App;
 use crate::call::Call;
 use crate::problem::Problem;
 
-pub(crate) use actions::{ACTIONS, ask, intent};
+pub(crate) use actions::{ACTIONS, intent, submit};
 pub(crate) use document::{read_document, tag, write_document};
 pub(crate) use events::{STREAMS_MAX, events};
 pub(crate) use lists::{audit, drift, history, rollouts, why};
 
-/// Rows of a list when none are asked for.
+/// Rows of a list without `limit`.
 const ROWS: usize = 50;
-/// Environments of a page when none are asked for: each is shown with all that is known of it.
+/// Environments of a page without `limit`: each is shown with all that is known of it.
 pub(crate) const ENVIRONMENTS: usize = 100;
 /// Most rows of one answer.
 const ROWS_MAX: usize = 1_000;
@@ -64,7 +64,7 @@ pub(crate) async fn declared_page(
 ) -> Result<DeclaredPage, StoreError> {
     let record = &app.web.record;
     let mut states = Vec::new();
-    // One more than asked for says whether there is another page.
+    // One more than requested says whether there is another page.
     while states.len() <= rows {
         let names = record.environment_names(after.as_ref(), holding, rows + 1 - states.len()).await?;
         let Some(last) = names.last() else { break };

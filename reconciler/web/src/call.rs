@@ -17,7 +17,7 @@ use crate::access::Caller;
 use crate::problem::Problem;
 use crate::{App, body};
 
-/// What an endpoint was asked.
+/// A request to an endpoint, parsed.
 pub(crate) struct Call<Q, B> {
     pub(crate) app: Arc<App>,
     pub(crate) query: Q,
@@ -53,12 +53,12 @@ where
     R: Serialize,
     F: Future<Output = Result<R, Problem>>,
 {
-    let call = taken_apart(endpoint, app, request).await?;
+    let call = parsed(endpoint, app, request).await?;
     let answer = handler(call).await?;
     Ok((endpoint.status, headers(&answer), Json(answer)).into_response())
 }
 
-pub(crate) async fn taken_apart<Q, B, R>(
+pub(crate) async fn parsed<Q, B, R>(
     endpoint: &Endpoint<Q, B, R>,
     app: Arc<App>,
     request: Request,

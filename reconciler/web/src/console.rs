@@ -4,13 +4,13 @@
 //! the daemon falls silent. There is no
 //! inline script or style, and nothing comes from elsewhere.
 
+mod adoption_part;
 mod drift_part;
 mod environment_part;
-mod found_part;
 mod html;
+mod intents_part;
 mod overview_part;
 mod rollout_part;
-mod wishes_part;
 mod wording;
 
 use std::sync::Arc;
@@ -36,8 +36,8 @@ const HISTORY_ROWS: usize = 20;
 /// Lines of history on an environment's own page.
 const HISTORY_ROWS_ALONE: usize = 100;
 
-/// Wishes on an environment's own page.
-const WISHES_ROWS: usize = 10;
+/// Intents on an environment's own page.
+const INTENT_ROWS: usize = 10;
 
 /// `GET /assets/console.css`
 pub(crate) async fn style() -> Response {
@@ -124,7 +124,7 @@ pub(crate) async fn environment(
         .text(&state.name)
         .raw("</h1>");
     environment_part::write(&mut html, &state, &events, now);
-    wishes_part::write(&mut html, &app.web.record.asked(&state.name, WISHES_ROWS).await?, now);
+    intents_part::write(&mut html, &app.web.record.last_intents(&state.name, INTENT_ROWS).await?, now);
     rollout_part::list(&mut html, &state.name, &rollouts, now);
     Ok(page(&app, &format!("{} · Moorline", state.name), &html))
 }

@@ -1,5 +1,5 @@
-//! Webhooks. A hook proves that it knows the secret, over the raw bytes and before anything is parsed, and then only
-//! rings the bell: nothing it carries is believed or read.
+//! Webhooks. A hook proves that it knows the secret, over the raw bytes and before anything is parsed. Then it wakes the
+//! cycles and does no more: nothing that it carries is read.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ use crate::{App, body};
 
 /// Largest hook.
 const HOOK_BYTES_MAX: usize = 256 << 10;
-/// Deliveries remembered; the same one again does not ring.
+/// Deliveries remembered; the same one again wakes nothing.
 const DELIVERIES_MAX: usize = 1_000;
 /// Longest delivery id that is remembered.
 const DELIVERY_LENGTH_MAX: usize = 128;
@@ -75,7 +75,7 @@ pub(crate) async fn gitlab(
         return Err(refused());
     }
     body::read(body, HOOK_BYTES_MAX).await?;
-    Ok(ring(&app, &headers, "x-gitlab-event-uuid"))
+    Ok(wake(&app, &headers, "x-gitlab-event-uuid"))
 }
 
 async fn signed(
@@ -95,14 +95,14 @@ async fn signed(
     mac.update(&bytes);
     // Compares in constant time.
     mac.verify_slice(&given).map_err(|_| refused())?;
-    Ok(ring(app, headers, delivery))
+    Ok(wake(app, headers, delivery))
 }
 
-fn ring(app: &App, headers: &HeaderMap, delivery: &'static str) -> Response {
+fn wake(app: &App, headers: &HeaderMap, delivery: &'static str) -> Response {
     let id = one(headers, delivery).filter(|id| id.len() <= DELIVERY_LENGTH_MAX);
     let is_new = app.deliveries.is_new(id);
     if is_new {
-        app.web.bell.ring(None);
+        app.web.cycles.wake(None);
     }
     (StatusCode::ACCEPTED, Json(json!({ "rung": is_new }))).into_response()
 }

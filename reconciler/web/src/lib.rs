@@ -1,10 +1,10 @@
-//! The daemon's face: HTTP API, console, webhooks and metrics.
+//! The daemon's HTTP server: API, console, webhooks and metrics.
 //!
-//! In: the [`Record`] and a few seams of the daemon ([`Bell`], [`Gates`], [`MetricsSource`]). Out: answers, and rings
-//! of the bell. Nothing here decides anything; what a person asks for is written to the record, audit first, and the
-//! next cycle reads it there.
+//! In: the [`Record`] and a few seams of the daemon ([`Wake`], [`Gates`], [`MetricsSource`]). Out: answers, and cycles that
+//! are woken. Nothing here decides anything; an intent of a person is recorded, audit first, and the next cycle reads it
+//! there.
 //!
-//! Reading order: `routes` lists every address with the [`Access`] it asks for; `access` is the guard in front of
+//! Reading order: `routes` lists every address with the [`Access`] it requires; `access` is the guard in front of
 //! each; `shield` stands in front of them all; `reader` makes a page of a refusal that a person gets to see.
 
 mod access;
@@ -39,15 +39,15 @@ pub use metrics::described as described_metrics;
 pub use metrics::registry::{Described, Metric, Samples, write as write_metrics};
 pub use moorline_api::Access;
 pub use routes::routes;
-pub use seam::{Bell, DeclaredDocument, Delivery, Documents, Explanation, Gates, MetricsSource};
+pub use seam::{DeclaredDocument, Delivery, Documents, Explanation, Gates, MetricsSource, Wake};
 pub use server::ServeError;
 
 /// What the web is made of.
 pub struct Web {
-    /// What is shown, and where wishes are written.
+    /// What is shown, and where intents are recorded.
     pub record: Record,
-    /// Rung by hooks, people and documents.
-    pub bell: Arc<dyn Bell>,
+    /// Woken by webhooks, intents and documents.
+    pub cycles: Arc<dyn Wake>,
     /// Answers `why`.
     pub gates: Arc<dyn Gates>,
     /// Adds to `/metrics`.
@@ -77,8 +77,8 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Whether anybody may look: on this machine alone, as long as no viewer's token was set. An address that people
-    /// were told says that a proxy in front lets others in, so then it is not.
+    /// Whether anybody may look: on this machine alone, as long as no viewer's token was set. A public
+    /// address that was set says that a proxy in front lets others in, so then it is not.
     fn reading_is_open(&self) -> bool {
         self.is_loopback
             && self.web.roles.viewer.is_none()

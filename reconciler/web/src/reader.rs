@@ -69,8 +69,8 @@ impl Reader {
         } else {
             console::refusal_page(status, &problem, now)
         };
-        if let Some(asked) = answer.headers().get(WWW_AUTHENTICATE) {
-            page.headers_mut().insert(WWW_AUTHENTICATE, asked.clone());
+        if let Some(challenge) = answer.headers().get(WWW_AUTHENTICATE) {
+            page.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
         }
         page
     }

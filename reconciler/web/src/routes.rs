@@ -1,4 +1,4 @@
-//! Every address of the daemon, with what it asks of its caller. A route cannot be added without saying so.
+//! Every address of the daemon, with the access that it requires. A route cannot be added without one.
 
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
@@ -24,10 +24,10 @@ use crate::{App, api, console, hooks, metrics, reader, session, shield};
 /// What the description of the API says beside its endpoints.
 const ABOUT: About = About {
     title: "Moorline",
-    description: "What a Moorline daemon knows, and what people may ask of it. Errors are RFC 9457 problems.",
+    description: "What a Moorline daemon knows, and the operations that people may request. Errors are RFC 9457 problems.",
     path_parameters: &[
         ("name", "The environment; a / in it is written %2F."),
-        ("id", "The `intent` that asking answered."),
+        ("id", "The `intent` of the answer to an operation."),
     ],
 };
 
@@ -101,7 +101,7 @@ where
     F: Future<Output = Result<Response, Problem>> + Send + 'static,
 {
     let answer = async move |State(app): State<Arc<App>>, request: Request| {
-        handler(call::taken_apart(endpoint, app, request).await?).await
+        handler(call::parsed(endpoint, app, request).await?).await
     };
     described(endpoint, answer)
 }
@@ -152,7 +152,9 @@ fn all() -> Vec<Route> {
         stream(&endpoints::EVENTS, api::events),
         serve(&endpoints::AUDIT, api::audit),
     ];
-    all.extend(api::ACTIONS.iter().map(|action| serve(&action.endpoint, move |call| api::ask(action, call))));
+    all.extend(
+        api::ACTIONS.iter().map(|action| serve(&action.endpoint, move |call| api::submit(action, call))),
+    );
     all
 }
 

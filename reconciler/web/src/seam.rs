@@ -10,10 +10,10 @@ use moorline_model::environment::EnvironmentState;
 use crate::access::TokenHash;
 use crate::exposition::Exposition;
 
-/// Wakes cycles. Says that something may have changed, never what.
-pub trait Bell: Send + Sync {
+/// Wakes cycles: something may have changed, and the cycle finds out what.
+pub trait Wake: Send + Sync {
     /// Wakes one environment, or with `None` all and the source.
-    fn ring(&self, environment: Option<&EnvironmentName>);
+    fn wake(&self, environment: Option<&EnvironmentName>);
 }
 
 /// Explains why a change is not applied.
@@ -32,7 +32,7 @@ pub trait Gates: Send + Sync {
 pub struct Explanation {
     /// Who must do what; or that nothing waits.
     pub sentence: String,
-    /// Every gate that was asked, the closed ones first.
+    /// Every gate, the closed ones first.
     pub gates: Vec<GateStatus>,
 }
 

@@ -100,7 +100,7 @@ pub(crate) async fn sign_in(
     let landing = Landing::parse(&form.next).unwrap_or_default();
     if role_of(&app, form.token.trim()).is_none() {
         let refused =
-            Problem::unauthorized("That token is nobody's. Tokens are set in the daemon's settings.");
+            Problem::unauthorized("That token is unknown. Tokens are set in the daemon's settings.");
         return (Extension(Refused { landing }), refused).into_response();
     }
     let Ok(id) = app.sessions.open((app.web.clock)()) else {

@@ -83,12 +83,12 @@ fn one<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Result<Opti
 }
 
 impl App {
-    /// Whether a Host header names this machine itself or the address people were told.
+    /// Whether a Host header names this machine itself or the public address.
     fn hosts_include(&self, host: &str) -> bool {
         is_this_machine(host) || self.public_host().is_some_and(|public| public.eq_ignore_ascii_case(host))
     }
 
-    /// Host and port of the address people were told.
+    /// Host and port of the public address.
     pub(crate) fn public_host(&self) -> Option<&str> {
         let (_, rest) = self.web.public_url.as_deref()?.split_once("://")?;
         rest.split('/').next()

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    BOAT, CITIES, MODEL, Memory, Refused, WORDS, Wish, fragments, has_key, refuse, respond, streamed, text,
+    BOAT, CITIES, MODEL, Memory, Refused, Reply, WORDS, fragments, has_key, refuse, respond, streamed, text,
 };
 
 pub(super) fn routes(memory: Arc<Memory>) -> Router {
@@ -20,11 +20,11 @@ pub(super) fn routes(memory: Arc<Memory>) -> Router {
 async fn messages(
     State(memory): State<Arc<Memory>>,
     headers: HeaderMap,
-    Json(asked): Json<Value>,
+    Json(request): Json<Value>,
 ) -> Response {
-    match admit(&headers, &asked).and_then(|()| wish(&memory, &asked)) {
-        Ok(wish) if asked["stream"] == true => streamed(events(&wish)),
-        Ok(wish) => respond(StatusCode::OK, &message(&blocks(&wish), stop(&wish), 4)),
+    match admit(&headers, &request).and_then(|()| reply(&memory, &request)) {
+        Ok(reply) if request["stream"] == true => streamed(events(&reply)),
+        Ok(reply) => respond(StatusCode::OK, &message(&blocks(&reply), stop(&reply), 4)),
         Err((status, kind, message)) => {
             let error = json!({"type": kind, "message": message});
             let id = "req_011CSHoEeqs5C35K2UUqR7Fy";
@@ -33,7 +33,7 @@ async fn messages(
     }
 }
 
-fn admit(headers: &HeaderMap, asked: &Value) -> Result<(), Refused> {
+fn admit(headers: &HeaderMap, request: &Value) -> Result<(), Refused> {
     // Today's SDKs show the key as a bearer token; `x-api-key` is the older way, which gateways use.
     if !has_key(headers, "x-api-key", "") && !has_key(headers, "authorization", "Bearer ") {
         return Err((StatusCode::UNAUTHORIZED, "authentication_error", "invalid x-api-key".to_owned()));
@@ -41,40 +41,44 @@ fn admit(headers: &HeaderMap, asked: &Value) -> Result<(), Refused> {
     if headers.get("anthropic-version").is_none() {
         return refuse("anthropic-version: header is required");
     }
-    if asked["max_tokens"].as_u64().is_none_or(|tokens| tokens == 0) {
+    if request["max_tokens"].as_u64().is_none_or(|tokens| tokens == 0) {
         return refuse("max_tokens: Field required");
     }
-    if asked["model"] != MODEL {
-        return Err((StatusCode::NOT_FOUND, "not_found_error", format!("model: {}", asked["model"])));
+    if request["model"] != MODEL {
+        return Err((StatusCode::NOT_FOUND, "not_found_error", format!("model: {}", request["model"])));
     }
     Ok(())
 }
 
-fn wish(memory: &Memory, asked: &Value) -> Result<Wish, Refused> {
-    let Some(messages) = asked["messages"].as_array() else { return refuse("messages: Field required") };
+fn reply(memory: &Memory, request: &Value) -> Result<Reply, Refused> {
+    let Some(messages) = request["messages"].as_array() else { return refuse("messages: Field required") };
     if messages.iter().any(|message| message["role"] != "user" && message["role"] != "assistant") {
         return refuse("messages: Unexpected role. The system prompt is the parameter `system`.");
     }
-    let said = messages
+    let prompt = messages
         .iter()
         .rev()
         .find(|message| message["role"] == "user" && !text(&message["content"]).is_empty());
-    let said = said.map(|message| text(&message["content"])).unwrap_or_default();
+    let prompt = prompt.map(|message| text(&message["content"])).unwrap_or_default();
     let results = results(messages)?;
-    let Some(wish) = memory.wish(&said, results) else { return refuse(&format!("not understood: {said}")) };
-    match wish {
-        Wish::Refuse => refuse("prompt is too long"),
-        Wish::Limit => {
+    let Some(reply) = memory.reply(&prompt, results) else {
+        return refuse(&format!("not understood: {prompt}"));
+    };
+    match reply {
+        Reply::Refuse => refuse("prompt is too long"),
+        Reply::Limit => {
             let message = "This request would exceed your rate limit.".to_owned();
             Err((StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", message))
         }
-        Wish::CallTools if asked["tools"][0]["input_schema"]["properties"]["city"].is_null() => {
+        Reply::CallTools if request["tools"][0]["input_schema"]["properties"]["city"].is_null() => {
             refuse("tools: Field required")
         }
-        Wish::Structured if asked["output_config"]["format"]["schema"]["properties"]["berths"].is_null() => {
+        Reply::Structured
+            if request["output_config"]["format"]["schema"]["properties"]["berths"].is_null() =>
+        {
             refuse("output_config: Field required")
         }
-        wish => Ok(wish),
+        reply => Ok(reply),
     }
 }
 
@@ -82,7 +86,7 @@ fn of_type<'a>(message: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Va
     message["content"].as_array().into_iter().flatten().filter(move |block| block["type"] == kind)
 }
 
-/// What tools said: all of them in the message after the calls, each an answer to one.
+/// Results of tools: all of them in the message after the calls, each an answer to one.
 fn results(messages: &[Value]) -> Result<Vec<String>, Refused> {
     let mut results = Vec::new();
     let before = std::iter::once(&Value::Null).chain(messages);
@@ -101,14 +105,14 @@ fn results(messages: &[Value]) -> Result<Vec<String>, Refused> {
     Ok(results)
 }
 
-fn blocks(wish: &Wish) -> Vec<Value> {
+fn blocks(reply: &Reply) -> Vec<Value> {
     let text = |text: String| vec![json!({"type": "text", "text": text})];
-    match wish {
-        Wish::CallTools => {
+    match reply {
+        Reply::CallTools => {
             CITIES.iter().enumerate().map(|(number, city)| call(number, &json!({"city": city}))).collect()
         }
-        Wish::TellResults(results) => text(format!("Results: {}.", results.join(", "))),
-        Wish::Structured => text(BOAT.to_owned()),
+        Reply::RepeatResults(results) => text(format!("Results: {}.", results.join(", "))),
+        Reply::Structured => text(BOAT.to_owned()),
         _ => text(WORDS.concat()),
     }
 }
@@ -117,8 +121,8 @@ fn call(number: usize, input: &Value) -> Value {
     json!({"type": "tool_use", "id": format!("toolu_0{number}A09q90qw90lq"), "name": "weather", "input": input})
 }
 
-const fn stop(wish: &Wish) -> &'static str {
-    if matches!(wish, Wish::CallTools) { "tool_use" } else { "end_turn" }
+const fn stop(reply: &Reply) -> &'static str {
+    if matches!(reply, Reply::CallTools) { "tool_use" } else { "end_turn" }
 }
 
 fn message(content: &[Value], stop: impl Into<Value>, output: u32) -> Value {
@@ -131,17 +135,17 @@ fn message(content: &[Value], stop: impl Into<Value>, output: u32) -> Value {
     })
 }
 
-fn events(wish: &Wish) -> Vec<String> {
-    let mut said = vec![json!({"type": "message_start", "message": message(&[], Value::Null, 1)})];
-    for (index, block) in blocks(wish).into_iter().enumerate() {
-        let (begin, deltas) = if *wish == Wish::CallTools {
+fn events(reply: &Reply) -> Vec<String> {
+    let mut events = vec![json!({"type": "message_start", "message": message(&[], Value::Null, 1)})];
+    for (index, block) in blocks(reply).into_iter().enumerate() {
+        let (begin, deltas) = if *reply == Reply::CallTools {
             let arguments = block["input"].to_string();
             let pieces = fragments(&arguments).into_iter();
             let deltas: Vec<Value> =
                 pieces.map(|piece| json!({"type": "input_json_delta", "partial_json": piece})).collect();
             (call(index, &json!({})), deltas)
         } else {
-            let words = if *wish == Wish::Say {
+            let words = if *reply == Reply::Say {
                 WORDS.to_vec()
             } else {
                 vec![block["text"].as_str().unwrap_or_default()]
@@ -149,21 +153,22 @@ fn events(wish: &Wish) -> Vec<String> {
             let deltas = words.into_iter().map(|word| json!({"type": "text_delta", "text": word})).collect();
             (json!({"type": "text", "text": ""}), deltas)
         };
-        said.push(json!({"type": "content_block_start", "index": index, "content_block": begin}));
+        events.push(json!({"type": "content_block_start", "index": index, "content_block": begin}));
         if index == 0 {
-            said.push(json!({"type": "ping"}));
+            events.push(json!({"type": "ping"}));
         }
-        said.extend(
+        events.extend(
             deltas
                 .into_iter()
                 .map(|delta| json!({"type": "content_block_delta", "index": index, "delta": delta})),
         );
-        said.push(json!({"type": "content_block_stop", "index": index}));
+        events.push(json!({"type": "content_block_stop", "index": index}));
     }
-    let delta = json!({"stop_reason": stop(wish), "stop_sequence": null});
-    said.push(json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 4}}));
-    said.push(json!({"type": "message_stop"}));
-    said.into_iter()
+    let delta = json!({"stop_reason": stop(reply), "stop_sequence": null});
+    events.push(json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 4}}));
+    events.push(json!({"type": "message_stop"}));
+    events
+        .into_iter()
         .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
         .collect()
 }

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    BOAT, CITIES, MODEL, Memory, Refused, WORDS, Wish, fragments, has_key, refuse, respond, responses,
+    BOAT, CITIES, MODEL, Memory, Refused, Reply, WORDS, fragments, has_key, refuse, respond, responses,
     streamed, text,
 };
 
@@ -27,10 +27,10 @@ pub(super) fn routes(memory: Arc<Memory>) -> Router {
         .with_state(memory)
 }
 
-async fn chat(State(memory): State<Arc<Memory>>, headers: HeaderMap, Json(asked): Json<Value>) -> Response {
-    match admit(&headers, &asked).and_then(|()| wish(&memory, &asked)) {
-        Ok(wish) if asked["stream"] == true => streamed(events(&wish, &asked)),
-        Ok(wish) => respond(StatusCode::OK, &whole(&wish)),
+async fn chat(State(memory): State<Arc<Memory>>, headers: HeaderMap, Json(request): Json<Value>) -> Response {
+    match admit(&headers, &request).and_then(|()| reply(&memory, &request)) {
+        Ok(reply) if request["stream"] == true => streamed(events(&reply, &request)),
+        Ok(reply) => respond(StatusCode::OK, &whole(&reply)),
         Err(refused) => error(refused),
     }
 }
@@ -45,40 +45,42 @@ pub(super) fn error((status, kind, message): Refused) -> Response {
     respond(status, &json!({"error": {"message": message, "type": kind, "param": null, "code": code}}))
 }
 
-pub(super) fn admit(headers: &HeaderMap, asked: &Value) -> Result<(), Refused> {
+pub(super) fn admit(headers: &HeaderMap, request: &Value) -> Result<(), Refused> {
     if !has_key(headers, "authorization", "Bearer ") {
         let message = "Incorrect API key provided.".to_owned();
         return Err((StatusCode::UNAUTHORIZED, "invalid_request_error", message));
     }
-    if asked["model"] != MODEL {
-        let message = format!("The model `{}` does not exist.", asked["model"]);
+    if request["model"] != MODEL {
+        let message = format!("The model `{}` does not exist.", request["model"]);
         return Err((StatusCode::NOT_FOUND, "invalid_request_error", message));
     }
     Ok(())
 }
 
-fn wish(memory: &Memory, asked: &Value) -> Result<Wish, Refused> {
-    let Some(messages) = asked["messages"].as_array() else { return refuse("messages is missing") };
-    let said = messages.iter().rev().find(|message| message["role"] == "user");
-    let said = said.map(|message| text(&message["content"])).unwrap_or_default();
+fn reply(memory: &Memory, request: &Value) -> Result<Reply, Refused> {
+    let Some(messages) = request["messages"].as_array() else { return refuse("messages is missing") };
+    let prompt = messages.iter().rev().find(|message| message["role"] == "user");
+    let prompt = prompt.map(|message| text(&message["content"])).unwrap_or_default();
     let results = results(messages)?;
-    let Some(wish) = memory.wish(&said, results) else { return refuse(&format!("not understood: {said}")) };
-    match wish {
-        Wish::Refuse => refuse("the prompt is too long"),
-        Wish::Limit => Err((StatusCode::TOO_MANY_REQUESTS, "tokens", "Rate limit reached.".to_owned())),
-        Wish::CallTools if asked["tools"][0]["function"]["parameters"]["properties"]["city"].is_null() => {
+    let Some(reply) = memory.reply(&prompt, results) else {
+        return refuse(&format!("not understood: {prompt}"));
+    };
+    match reply {
+        Reply::Refuse => refuse("the prompt is too long"),
+        Reply::Limit => Err((StatusCode::TOO_MANY_REQUESTS, "tokens", "Rate limit reached.".to_owned())),
+        Reply::CallTools if request["tools"][0]["function"]["parameters"]["properties"]["city"].is_null() => {
             refuse("tools is missing")
         }
-        Wish::Structured
-            if asked["response_format"]["json_schema"]["schema"]["properties"]["berths"].is_null() =>
+        Reply::Structured
+            if request["response_format"]["json_schema"]["schema"]["properties"]["berths"].is_null() =>
         {
             refuse("response_format is missing")
         }
-        wish => Ok(wish),
+        reply => Ok(reply),
     }
 }
 
-/// What tools said, each an answer to a call right before.
+/// Results of tools, each an answer to a call right before.
 fn results(messages: &[Value]) -> Result<Vec<String>, Refused> {
     let (mut open, mut results): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
     for message in messages {
@@ -108,10 +110,10 @@ fn usage() -> Value {
 }
 
 /// The words of an answer.
-pub(super) fn words(wish: &Wish) -> Vec<String> {
-    match wish {
-        Wish::TellResults(results) => vec![format!("Results: {}.", results.join(", "))],
-        Wish::Structured => vec![BOAT.to_owned()],
+pub(super) fn words(reply: &Reply) -> Vec<String> {
+    match reply {
+        Reply::RepeatResults(results) => vec![format!("Results: {}.", results.join(", "))],
+        Reply::Structured => vec![BOAT.to_owned()],
         _ => WORDS.map(str::to_owned).to_vec(),
     }
 }
@@ -127,14 +129,14 @@ pub(super) fn arguments(city: &str) -> String {
     json!({"city": city}).to_string()
 }
 
-fn whole(wish: &Wish) -> Value {
+fn whole(reply: &Reply) -> Value {
     let (mut message, mut finish) = (json!({"role": "assistant", "content": null, "refusal": null}), "stop");
-    if *wish == Wish::CallTools {
+    if *reply == Reply::CallTools {
         let calls = CITIES.iter().enumerate().map(|(number, city)| call(number, &arguments(city)));
         message["tool_calls"] = calls.collect();
         finish = "tool_calls";
     } else {
-        message["content"] = words(wish).concat().into();
+        message["content"] = words(reply).concat().into();
     }
     json!({
         "id": "chatcmpl-9vXk2mQ7", "object": "chat.completion", "created": 1_764_000_000, "model": MODEL,
@@ -143,14 +145,14 @@ fn whole(wish: &Wish) -> Value {
     })
 }
 
-fn events(wish: &Wish, asked: &Value) -> Vec<String> {
-    let is_usage_asked = asked["stream_options"]["include_usage"] == true;
+fn events(reply: &Reply, request: &Value) -> Vec<String> {
+    let includes_usage = request["stream_options"]["include_usage"] == true;
     let chunk = |choices: Value, usage: Value| {
         let mut chunk = json!({
             "id": "chatcmpl-9vXk2mQ7", "object": "chat.completion.chunk", "created": 1_764_000_000, "model": MODEL,
             "service_tier": "default", "system_fingerprint": "fp_44709d6fcb", "choices": choices,
         });
-        if is_usage_asked {
+        if includes_usage {
             chunk["usage"] = usage;
         }
         format!("data: {chunk}\n\n")
@@ -160,7 +162,7 @@ fn events(wish: &Wish, asked: &Value) -> Vec<String> {
         chunk(choice, Value::Null)
     };
     let mut deltas = Vec::new();
-    if *wish == Wish::CallTools {
+    if *reply == Reply::CallTools {
         deltas.push(json!({"role": "assistant", "content": null}));
         for (number, city) in CITIES.iter().enumerate() {
             let mut begin = call(number, "");
@@ -172,25 +174,25 @@ fn events(wish: &Wish, asked: &Value) -> Vec<String> {
         }
     } else {
         deltas.push(json!({"role": "assistant", "content": "", "refusal": null}));
-        deltas.extend(words(wish).into_iter().map(|word| json!({"content": word})));
+        deltas.extend(words(reply).into_iter().map(|word| json!({"content": word})));
     }
-    let finish = if *wish == Wish::CallTools { "tool_calls" } else { "stop" };
-    let mut events: Vec<String> = deltas.into_iter().map(|said| delta(said, Value::Null)).collect();
+    let finish = if *reply == Reply::CallTools { "tool_calls" } else { "stop" };
+    let mut events: Vec<String> = deltas.into_iter().map(|content| delta(content, Value::Null)).collect();
     events.push(delta(json!({}), finish.into()));
-    if is_usage_asked {
+    if includes_usage {
         events.push(chunk(json!([]), usage()));
     }
     events.push("data: [DONE]\n\n".to_owned());
     events
 }
 
-async fn embeddings(headers: HeaderMap, Json(asked): Json<Value>) -> Response {
-    if let Err(refused) = admit(&headers, &asked) {
+async fn embeddings(headers: HeaderMap, Json(request): Json<Value>) -> Response {
+    if let Err(refused) = admit(&headers, &request) {
         return error(refused);
     }
-    let inputs = asked["input"].as_array().map_or(1, Vec::len);
+    let inputs = request["input"].as_array().map_or(1, Vec::len);
     let vectors = VECTORS.iter().cycle().take(inputs).enumerate().map(|(index, vector)| {
-        let embedding = if asked["encoding_format"] == "base64" {
+        let embedding = if request["encoding_format"] == "base64" {
             let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
             json!(STANDARD.encode(bytes))
         } else {

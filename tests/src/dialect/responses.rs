@@ -10,48 +10,50 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::openai::{admit, arguments, error, words};
-use super::{CITIES, MODEL, Memory, Refused, Wish, fragments, refuse, respond, streamed, text};
+use super::{CITIES, MODEL, Memory, Refused, Reply, fragments, refuse, respond, streamed, text};
 
 pub(super) async fn respond_to(
     State(memory): State<Arc<Memory>>,
     headers: HeaderMap,
-    Json(asked): Json<Value>,
+    Json(request): Json<Value>,
 ) -> Response {
-    match admit(&headers, &asked).and_then(|()| wish(&memory, &asked)) {
-        Ok(wish) if asked["stream"] == true => streamed(events(&wish)),
-        Ok(wish) => respond(StatusCode::OK, &response("completed", &items(&wish))),
+    match admit(&headers, &request).and_then(|()| reply(&memory, &request)) {
+        Ok(reply) if request["stream"] == true => streamed(events(&reply)),
+        Ok(reply) => respond(StatusCode::OK, &response("completed", &items(&reply))),
         Err(refused) => error(refused),
     }
 }
 
-fn wish(memory: &Memory, asked: &Value) -> Result<Wish, Refused> {
-    if asked.get("messages").is_some() || asked.get("max_tokens").is_some() {
+fn reply(memory: &Memory, request: &Value) -> Result<Reply, Refused> {
+    if request.get("messages").is_some() || request.get("max_tokens").is_some() {
         return refuse("Unknown parameter: this is not a chat completion.");
     }
-    let (said, results) = match &asked["input"] {
-        Value::String(said) => (said.clone(), Vec::new()),
+    let (prompt, results) = match &request["input"] {
+        Value::String(prompt) => (prompt.clone(), Vec::new()),
         Value::Array(items) => {
-            let said = items.iter().rev().find(|item| item["role"] == "user");
-            (said.map(|message| text(&message["content"])).unwrap_or_default(), results(items)?)
+            let prompt = items.iter().rev().find(|item| item["role"] == "user");
+            (prompt.map(|message| text(&message["content"])).unwrap_or_default(), results(items)?)
         }
         _ => return refuse("input is missing"),
     };
-    let Some(wish) = memory.wish(&said, results) else { return refuse(&format!("not understood: {said}")) };
-    match wish {
-        Wish::Refuse => refuse("the prompt is too long"),
-        Wish::Limit => Err((StatusCode::TOO_MANY_REQUESTS, "tokens", "Rate limit reached.".to_owned())),
+    let Some(reply) = memory.reply(&prompt, results) else {
+        return refuse(&format!("not understood: {prompt}"));
+    };
+    match reply {
+        Reply::Refuse => refuse("the prompt is too long"),
+        Reply::Limit => Err((StatusCode::TOO_MANY_REQUESTS, "tokens", "Rate limit reached.".to_owned())),
         // Flatter than in chats.
-        Wish::CallTools if asked["tools"][0]["parameters"]["properties"]["city"].is_null() => {
+        Reply::CallTools if request["tools"][0]["parameters"]["properties"]["city"].is_null() => {
             refuse("tools is missing")
         }
-        Wish::Structured if asked["text"]["format"]["schema"]["properties"]["berths"].is_null() => {
+        Reply::Structured if request["text"]["format"]["schema"]["properties"]["berths"].is_null() => {
             refuse("text.format is missing")
         }
-        wish => Ok(wish),
+        reply => Ok(reply),
     }
 }
 
-/// What tools said, each an answer to a call before it.
+/// Results of tools, each an answer to a call before it.
 fn results(items: &[Value]) -> Result<Vec<String>, Refused> {
     let (mut open, mut results): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
     for item in items {
@@ -70,8 +72,8 @@ fn results(items: &[Value]) -> Result<Vec<String>, Refused> {
     if open.is_empty() { Ok(results) } else { refuse("No tool output found for function call.") }
 }
 
-fn message(status: &str, said: &str) -> Value {
-    let content = json!([{"type": "output_text", "text": said, "annotations": [], "logprobs": []}]);
+fn message(status: &str, text: &str) -> Value {
+    let content = json!([{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]);
     let content = if status == "completed" { content } else { json!([]) };
     json!({"id": "msg_67ccd2bf", "type": "message", "status": status, "role": "assistant", "content": content})
 }
@@ -84,12 +86,12 @@ fn call(status: &str, number: usize, arguments: &str) -> Value {
 }
 
 /// The items of an answer.
-fn items(wish: &Wish) -> Vec<Value> {
-    if *wish == Wish::CallTools {
+fn items(reply: &Reply) -> Vec<Value> {
+    if *reply == Reply::CallTools {
         let calls = CITIES.iter().enumerate();
         return calls.map(|(number, city)| call("completed", number, &arguments(city))).collect();
     }
-    vec![message("completed", &words(wish).concat())]
+    vec![message("completed", &words(reply).concat())]
 }
 
 fn response(status: &str, output: &[Value]) -> Value {
@@ -108,20 +110,20 @@ fn response(status: &str, output: &[Value]) -> Value {
     })
 }
 
-fn events(wish: &Wish) -> Vec<String> {
-    let mut told = vec![
+fn events(reply: &Reply) -> Vec<String> {
+    let mut events = vec![
         json!({"type": "response.created", "response": response("in_progress", &[])}),
         json!({"type": "response.in_progress", "response": response("in_progress", &[])}),
     ];
-    if *wish == Wish::CallTools {
+    if *reply == Reply::CallTools {
         for (number, city) in CITIES.iter().enumerate() {
-            told.extend(call_events(number, &arguments(city)));
+            events.extend(call_events(number, &arguments(city)));
         }
     } else {
-        told.extend(message_events(&words(wish)));
+        events.extend(message_events(&words(reply)));
     }
-    told.push(json!({"type": "response.completed", "response": response("completed", &items(wish))}));
-    let numbered = told.into_iter().enumerate().map(|(number, mut event)| {
+    events.push(json!({"type": "response.completed", "response": response("completed", &items(reply))}));
+    let numbered = events.into_iter().enumerate().map(|(number, mut event)| {
         event["sequence_number"] = number.into();
         format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
     });
@@ -129,7 +131,7 @@ fn events(wish: &Wish) -> Vec<String> {
 }
 
 fn message_events(words: &[String]) -> Vec<Value> {
-    let part = |said: &str| json!({"type": "output_text", "text": said, "annotations": [], "logprobs": []});
+    let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []});
     let at = |kind: &str, more: Value| {
         let mut event =
             json!({"type": kind, "item_id": "msg_67ccd2bf", "output_index": 0, "content_index": 0});
@@ -137,7 +139,7 @@ fn message_events(words: &[String]) -> Vec<Value> {
         event
     };
     let item = |kind: &str, item: Value| json!({"type": kind, "output_index": 0, "item": item});
-    let said = words.concat();
+    let text = words.concat();
     let mut events = vec![
         item("response.output_item.added", message("in_progress", "")),
         at("response.content_part.added", json!({"part": part("")})),
@@ -145,9 +147,9 @@ fn message_events(words: &[String]) -> Vec<Value> {
     let delta = |word| at("response.output_text.delta", json!({"delta": word, "logprobs": []}));
     events.extend(words.iter().map(delta));
     events.extend([
-        at("response.output_text.done", json!({"text": said, "logprobs": []})),
-        at("response.content_part.done", json!({"part": part(&said)})),
-        item("response.output_item.done", message("completed", &said)),
+        at("response.output_text.done", json!({"text": text, "logprobs": []})),
+        at("response.content_part.done", json!({"part": part(&text)})),
+        item("response.output_item.done", message("completed", &text)),
     ]);
     events
 }

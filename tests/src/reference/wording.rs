@@ -61,8 +61,8 @@ impl<'a> Walk<'a> {
             self.named(schema).map(|(_, found)| found).filter(|found| is_union(found)).unwrap_or(schema);
         let each = schema["anyOf"].as_array().into_iter().flatten();
         each.flat_map(|choice| match meaning(choice) {
-            said if said.is_empty() => self.choices(choice),
-            said => vec![said],
+            text if text.is_empty() => self.choices(choice),
+            text => vec![text],
         })
         .collect()
     }
@@ -121,11 +121,11 @@ pub(super) fn default_of(schema: &Value) -> String {
         Value::Array(items) if items.is_empty() => return "none".to_owned(),
         value => return format!("`{}`", plain(value)),
     }
-    let said = description(schema);
-    let said = said
+    let text = description(schema);
+    let text = text
         .split_once("Default: ")
         .map(|(_, rest)| rest.split_once(". ").map_or(rest, |(default, _)| default));
-    said.map_or_else(|| "absent".to_owned(), |said| said.trim_end_matches('.').to_owned())
+    text.map_or_else(|| "absent".to_owned(), |text| text.trim_end_matches('.').to_owned())
 }
 
 /// The examples that the schema itself has.
@@ -136,14 +136,14 @@ pub(super) fn examples(schema: &Value) -> Option<String> {
 
 /// The meaning, on one line.
 pub(super) fn meaning(schema: &Value) -> String {
-    // What is said of the default and nothing else stands in a column of its own; links are the source code's.
+    // What is written of the default and nothing else stands in a column of its own; links are the source code's.
     let default = default_of(schema).replace('`', "");
-    let mut said = description(schema);
+    let mut text = description(schema);
     for default in [format!(" Default: `{default}`."), format!(" Default: {default}.")] {
-        said = said.replace(&default, "");
+        text = text.replace(&default, "");
     }
     let mut out = String::new();
-    let mut rest = said.as_str();
+    let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("[`") {
         let Some((name, after)) = after.split_once("`]") else { break };
         out.push_str(before);
@@ -157,10 +157,10 @@ pub(super) fn meaning(schema: &Value) -> String {
     out
 }
 
-/// The description without what is said once for the whole page.
+/// The description without what is written once for the whole page.
 fn description(schema: &Value) -> String {
-    let said = schema["description"].as_str().unwrap_or_default().replace('\n', " ");
-    said.split(" Applies: ").next().unwrap_or_default().to_owned()
+    let text = schema["description"].as_str().unwrap_or_default().replace('\n', " ");
+    text.split(" Applies: ").next().unwrap_or_default().to_owned()
 }
 
 /// A value as one types it; an object too long for a line is named only.

@@ -1,18 +1,18 @@
 //! What people ask for by the command line, and what they are told came of it.
 
-use moorline_tests::cli::{Said, moorline};
+use moorline_tests::cli::{CommandResult, moorline};
 use moorline_tests::daemon::OPERATOR_TOKEN;
 use moorline_tests::{Daemon, World, until};
 use serde_json::json;
 
 /// Runs a command as somebody who may act.
-async fn run(world: &World, arguments: &[&str]) -> Said {
+async fn run(world: &World, arguments: &[&str]) -> CommandResult {
     moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
 }
 
 /// How it ended, and what it printed: one line.
-fn told(said: &Said) -> (i32, &str) {
-    (said.code, said.stdout.trim_end())
+fn told(result: &CommandResult) -> (i32, &str) {
+    (result.code, result.stdout.trim_end())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,36 +21,36 @@ async fn each_act_says_what_came_of_it_and_ends_so() {
     let first = world.settle().await;
     let short = &first[..10];
 
-    // Nothing to go back to: said at once, and nothing is written down.
+    // Nothing to go back to: refused at once, and nothing is recorded.
     let back = run(&world, &["rollback", "test", "--reason", "why not"]).await;
     assert_eq!(back.code, 1, "{back:?}");
     assert!(back.stderr.contains("no other commit verified healthy here"), "{back:?}");
     assert!(!world.audit().await.contains(&"rollback".to_owned()), "what is refused was not asked for");
 
-    let said = run(&world, &["sync", "test"]).await;
-    assert_eq!(told(&said), (0, format!("test: looked; {short} is in force").as_str()), "{said:?}");
-    let said = run(&world, &["release", "test"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.stdout.contains("nothing was held"), "{said:?}");
-    let said = run(&world, &["hold", "test", "--reason", "a freeze of ours"]).await;
-    assert_eq!(told(&said), (0, "test: held everything"), "{said:?}");
+    let result = run(&world, &["sync", "test"]).await;
+    assert_eq!(told(&result), (0, format!("test: looked; {short} is in force").as_str()), "{result:?}");
+    let result = run(&world, &["release", "test"]).await;
+    assert_eq!(result.code, 0, "{result:?}");
+    assert!(result.stdout.contains("nothing was held"), "{result:?}");
+    let result = run(&world, &["hold", "test", "--reason", "a freeze of ours"]).await;
+    assert_eq!(told(&result), (0, "test: held everything"), "{result:?}");
 
     // The head that was pushed just now is the one that is looked at.
     let second = world.push_model("second");
-    let said = run(&world, &["sync", "test"]).await;
-    assert_eq!(said.code, 5, "{said:?}");
-    assert!(said.stdout.contains("everything is held by operator: a freeze of ours"), "{said:?}");
-    let said = run(&world, &["release", "test", "--output", "json", "--wait", "60"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let told = said.json();
+    let result = run(&world, &["sync", "test"]).await;
+    assert_eq!(result.code, 5, "{result:?}");
+    assert!(result.stdout.contains("everything is held by operator: a freeze of ours"), "{result:?}");
+    let result = run(&world, &["release", "test", "--output", "json", "--wait", "60"]).await;
+    assert_eq!(result.code, 0, "{result:?}");
+    let told = result.json();
     assert_eq!(told["outcome"]["outcome"], "under_way", "{told}");
     assert_eq!(told["outcome"]["message"], format!("lifted the hold; {} begins", &second[..10]));
     assert_eq!((&told["rollout"]["is_over"], &told["status"]["word"]), (&json!(true), &json!("in sync")));
 
-    // A wish that a later one overtakes is told too.
-    let said = run(&world, &["rollback", "test", "--reason", "it is dearer", "--output", "json"]).await;
-    let told = said.json();
-    assert_eq!((said.code, &told["outcome"]["outcome"]), (0, &json!("under_way")), "{said:?}");
+    // An intent that a later one overtakes has its outcome too.
+    let result = run(&world, &["rollback", "test", "--reason", "it is dearer", "--output", "json"]).await;
+    let told = result.json();
+    assert_eq!((result.code, &told["outcome"]["outcome"]), (0, &json!("under_way")), "{result:?}");
     let rollout = told["rollout"]["id"].as_str().unwrap().to_owned();
     let environment = world.verified(&first).await;
     assert_eq!(environment["rollout"]["id"], rollout, "the rollout that it named");
@@ -72,17 +72,17 @@ async fn approve_shows_the_commit_and_each_change_that_it_approves_with_its_valu
     world.document["routes"][0]["limits"][0]["requests"] = json!(2_000_000);
     let second = world.push("raise the limit");
     world.when("the second waits", |environment| !environment["waits_for_approval"].is_null()).await;
-    let said = run(&world, &["approve", "test", "--wait", "60"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let result = run(&world, &["approve", "test", "--wait", "60"]).await;
+    assert_eq!(result.code, 0, "{result:?}");
     for shown in [
         &format!("{} by ", &second[..10]),
         ": raise the limit",
         "the limit of route /v1/chat/* rises from 1000000 to 2000000 requests per key and 1h",
         "route /v1/chat/*: limit 1000000 → 2000000 requests per key and 1h",
     ] {
-        assert!(said.stderr.contains(shown), "{shown}: {said:?}");
+        assert!(result.stderr.contains(shown), "{shown}: {result:?}");
     }
-    assert!(said.stdout.contains("approved the document of"), "{said:?}");
+    assert!(result.stdout.contains("approved the document of"), "{result:?}");
     world.verified(&second).await;
 }
 
@@ -96,31 +96,36 @@ async fn a_window_that_is_closed_is_told_with_the_moment_it_opens() {
     let window = format!("{other} 03:00-03:01 UTC");
     world.declaration["environments"][0]["apply"] = json!({"windows": [{"allow": window}]});
     world.push_model("second");
-    let said = run(&world, &["sync", "test"]).await;
-    assert_eq!(said.code, 5, "{said:?}");
-    assert!(said.stdout.contains("outside of the windows") && said.stdout.contains("opens at"), "{said:?}");
+    let result = run(&world, &["sync", "test"]).await;
+    assert_eq!(result.code, 5, "{result:?}");
+    assert!(
+        result.stdout.contains("outside of the windows") && result.stdout.contains("opens at"),
+        "{result:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wish_that_nobody_heeds_in_time_is_no_success() {
+async fn an_intent_that_is_not_applied_in_time_is_no_success() {
     let mut world = World::new().await;
     world.settle().await;
-    // The daemon that leads is gone, and its lease not yet: the one that follows takes wishes and cannot heed them.
+    // The daemon that leads is gone, and its lease not yet: the follower records intents and cannot apply them.
     let mut follower = Daemon::new(world.folder.path(), "follower", world.repository.path());
     follower.start().await;
     let follows = || async { follower.log().contains("another daemon leads").then_some(()) };
     until("the second one follows", follows).await;
     world.daemon.kill().await;
     let at_follower = [("MOORLINE_SERVER", follower.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)];
-    let said = moorline(&["hold", "test", "--reason", "a test"], &at_follower).await;
-    assert_eq!(said.code, 3, "{said:?}");
-    assert!(said.stderr.contains("not heeded within 3 s"), "{said:?}");
-    assert!(said.stderr.contains("the daemon that leads (") && said.stderr.contains("moorline status test"));
-    let heeded = || async {
+    let result = moorline(&["hold", "test", "--reason", "a test"], &at_follower).await;
+    assert_eq!(result.code, 3, "{result:?}");
+    assert!(result.stderr.contains("not applied within 3 s"), "{result:?}");
+    assert!(
+        result.stderr.contains("the daemon that leads (") && result.stderr.contains("moorline status test")
+    );
+    let applied = || async {
         let environment = follower.api().read("/environments/test").await?;
         (environment["holds"] != json!([])).then_some(())
     };
-    until("the one that followed leads, and heeds it", heeded).await;
+    until("the follower leads, and applies it", applied).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,18 +133,18 @@ async fn who_waits_for_a_commit_that_is_rolled_back_is_told_so_with_the_reason()
     let mut world = World::new().await;
     let first = world.settle().await;
     let second = world.push_broken();
-    let said = run(&world, &["sync", "test", "--wait", "60"]).await;
-    assert_eq!(said.code, 7, "{said:?}");
-    let last = said.stderr.lines().last().unwrap().to_owned();
+    let result = run(&world, &["sync", "test", "--wait", "60"]).await;
+    assert_eq!(result.code, 7, "{result:?}");
+    let last = result.stderr.lines().last().unwrap().to_owned();
     let ended = format!("error: test: {} was rolled back and is held: ", &second[..10]);
-    assert!(last.starts_with(&ended) && last.len() > ended.len(), "{said:?}");
+    assert!(last.starts_with(&ended) && last.len() > ended.len(), "{result:?}");
     world.verified(&first).await;
 
-    // As JSON: the wish as last seen, and the error beside it.
+    // As JSON: the intent as last read, and the error beside it.
     run(&world, &["release", "test"]).await;
-    let said = run(&world, &["sync", "test", "--wait", "60", "--output", "json"]).await;
-    let told = said.json();
-    assert_eq!((said.code, &told["error"]["kind"]), (7, &json!("rolled_back")), "{said:?}");
+    let result = run(&world, &["sync", "test", "--wait", "60", "--output", "json"]).await;
+    let told = result.json();
+    assert_eq!((result.code, &told["error"]["kind"]), (7, &json!("rolled_back")), "{result:?}");
     assert_eq!(told["error"]["next"], "moorline why test");
     assert_eq!(told["wish"], "sync", "{told}");
 }

@@ -1,12 +1,12 @@
 //! Gateways that serve something else when Moorline first meets them.
 
 use moorline_admin::{Origin, WriteOptions};
-use moorline_tests::cli::{Said, moorline};
+use moorline_tests::cli::{CommandResult, moorline};
 use moorline_tests::daemon::OPERATOR_TOKEN;
 use moorline_tests::{World, declared};
 use serde_json::{Value, json};
 
-async fn run(world: &World, arguments: &[&str]) -> Said {
+async fn run(world: &World, arguments: &[&str]) -> CommandResult {
     moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
 }
 
@@ -45,22 +45,22 @@ async fn what_served_before_is_shown_adopted_and_gone_back_to() {
     let owners: Vec<_> = (0..2).map(|at| environment["found"][at]["origin"].clone()).collect();
     assert_eq!(owners, ["terraform", "manual"], "{environment}");
     let why = run(&world, &["why", "test"]).await;
-    let said = format!("{}{}", why.stdout, why.stderr);
+    let result = format!("{}{}", why.stdout, why.stderr);
     for part in ["moorline adopt test", "manual by jane since", "before Moorline", "models.small.targets"] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(result.contains(part), "{part}: {result}");
     }
     // Nobody's impatience replaces it.
-    let said = run(&world, &["sync", "test"]).await;
-    assert_eq!(said.code, 5, "{said:?}");
+    let result = run(&world, &["sync", "test"]).await;
+    assert_eq!(result.code, 5, "{result:?}");
     assert_eq!(world.digests().await, before);
     assert!(!world.audit().await.contains(&"gateway.stage".to_owned()));
 
-    let said = run(&world, &["adopt", "test", "--wait", "60"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let result = run(&world, &["adopt", "test", "--wait", "60"]).await;
+    assert_eq!(result.code, 0, "{result:?}");
     for part in
         ["serves by-terraform, declared first", "serves by-hand, declared first", "manual by jane since"]
     {
-        assert!(said.stderr.contains(part), "{part}: {said:?}");
+        assert!(result.stderr.contains(part), "{part}: {result:?}");
     }
     world.verified(&first).await;
     let declared = declared::digest(&world.document);
@@ -69,8 +69,8 @@ async fn what_served_before_is_shown_adopted_and_gone_back_to() {
     assert_eq!(again.code, 1, "{again:?}");
 
     // Each goes back to its own, and what was left stays out.
-    let said = run(&world, &["rollback", "test", "--reason", "it was better before"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let result = run(&world, &["rollback", "test", "--reason", "it was better before"]).await;
+    assert_eq!(result.code, 0, "{result:?}");
     assert_eq!(world.digests().await, before);
     let environment = world.when("it rests", |environment| environment["status"]["word"] == "held").await;
     assert_eq!(environment["holds"][0]["commit"], first, "{environment}");
@@ -84,8 +84,8 @@ async fn where_adopt_is_declared_nobody_is_asked() {
     let before = world.digests().await;
     world.declaration["environments"][0]["gateway"]["adopt"] = json!(true);
     world.settle().await;
-    let said = run(&world, &["rollback", "test", "--reason", "it was better before"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let result = run(&world, &["rollback", "test", "--reason", "it was better before"]).await;
+    assert_eq!(result.code, 0, "{result:?}");
     assert_eq!(world.digests().await, before, "the documents were kept all the same");
 }
 
@@ -109,14 +109,14 @@ async fn gateways_of_another_environment_are_not_written_over_without_a_word() {
     declared::aim(&mut world.document, "by-nobody");
     world.push("another name, and no rule");
     let held = async || {
-        let said = run(&world, &["why", "renamed"]).await;
-        (said.code == 5 && said.stdout.contains("(git, for test since")).then_some(())
+        let result = run(&world, &["why", "renamed"]).await;
+        (result.code == 5 && result.stdout.contains("(git, for test since")).then_some(())
     };
     moorline_tests::wait::before(std::time::Duration::from_secs(60), held).await.unwrap();
     assert_eq!(run(&world, &["sync", "renamed"]).await.code, 5, "nobody's impatience");
     assert_eq!(world.digests().await, before);
-    let said = run(&world, &["adopt", "renamed", "--wait", "60"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let result = run(&world, &["adopt", "renamed", "--wait", "60"]).await;
+    assert_eq!(result.code, 0, "{result:?}");
     assert_ne!(world.digests().await, before);
 }
 

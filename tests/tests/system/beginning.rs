@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use moorline_tests::cli::{Said, moorline};
+use moorline_tests::cli::{CommandResult, moorline};
 use moorline_tests::declared::{self, CALLER_KEY};
 use moorline_tests::process::program;
 use moorline_tests::{World, until};
 use serde_json::{Value, json};
 
 /// Writes a declaration and a gateway document, and validates them.
-async fn validated(declaration: &Value, document: &Value, variables: &[(&str, &str)]) -> Said {
+async fn validated(declaration: &Value, document: &Value, variables: &[(&str, &str)]) -> CommandResult {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("moorline.yaml"), declaration.to_string()).unwrap();
     std::fs::write(folder.path().join("gateway.yaml"), document.to_string()).unwrap();
@@ -78,15 +78,15 @@ async fn what_can_never_come_to_a_good_end_is_told_before_anything_happens() {
     let good =
         || (declared::declaration(&["http://127.0.0.1:8788"]), declared::document("http://127.0.0.1:1/v1"));
     let (declaration, document) = good();
-    let said = validated(&declaration, &document, &[]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let result = validated(&declaration, &document, &[]).await;
+    assert_eq!(result.code, 0, "{result:?}");
     for (what, change, expected) in MISTAKES {
         let (mut declaration, mut document) = good();
         change(&mut declaration, &mut document);
-        let said = validated(&declaration, &document, &[]).await;
-        assert_eq!(said.code, 1, "{what}: {said:?}");
-        let line = said.stdout.lines().find(|line| expected.iter().all(|part| line.contains(part)));
-        assert!(line.is_some_and(|line| line.contains(".yaml:1:")), "{what}: {said:?}");
+        let result = validated(&declaration, &document, &[]).await;
+        assert_eq!(result.code, 1, "{what}: {result:?}");
+        let line = result.stdout.lines().find(|line| expected.iter().all(|part| line.contains(part)));
+        assert!(line.is_some_and(|line| line.contains(".yaml:1:")), "{what}: {result:?}");
     }
 }
 
@@ -94,24 +94,25 @@ async fn what_can_never_come_to_a_good_end_is_told_before_anything_happens() {
 async fn what_may_be_right_elsewhere_is_a_warning_that_says_who_needs_it() {
     let declaration = declared::declaration(&["http://127.0.0.1:8787"]);
     let document = declared::document("http://127.0.0.1:1/v1");
-    let said = validated(&declaration, &document, &[("SMTP_URL", "smtp://mail.example.com")]).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let warns = |said: &Said, parts: &[&str]| {
-        said.stderr
+    let result = validated(&declaration, &document, &[("SMTP_URL", "smtp://mail.example.com")]).await;
+    assert_eq!(result.code, 0, "{result:?}");
+    let warns = |result: &CommandResult, parts: &[&str]| {
+        result
+            .stderr
             .lines()
             .any(|line| line.starts_with("warning: ") && parts.iter().all(|part| line.contains(part)))
     };
     assert!(
-        warns(&said, &["env:GATEWAY_TOKEN", "the daemon needs it", "gateway.admin_token of `test`"]),
-        "{said:?}"
+        warns(&result, &["env:GATEWAY_TOKEN", "the daemon needs it", "gateway.admin_token of `test`"]),
+        "{result:?}"
     );
-    assert!(warns(&said, &["env:CALLER_KEY", "verify.probes[0].key of `test`"]), "{said:?}");
-    assert!(warns(&said, &["env:PROVIDER_KEY", "the gateways of `test` need it"]), "{said:?}");
+    assert!(warns(&result, &["env:CALLER_KEY", "verify.probes[0].key of `test`"]), "{result:?}");
+    assert!(warns(&result, &["env:PROVIDER_KEY", "the gateways of `test` need it"]), "{result:?}");
     assert!(warns(
-        &said,
+        &result,
         &["environments[0].gateway.endpoints[0]", "8787 is where gateways listen for callers"]
     ));
-    assert!(!said.stderr.contains("SMTP_URL"), "what has a value is not told: {said:?}");
+    assert!(!result.stderr.contains("SMTP_URL"), "what has a value is not told: {result:?}");
 
     let key = [("CALLER_KEY", CALLER_KEY)];
     assert!(!validated(&declaration, &document, &key).await.stderr.contains("CALLER_KEY"));
@@ -138,22 +139,22 @@ async fn a_daemon_does_not_start_with_tokens_that_anybody_could_guess_or_that_tw
     std::fs::write(&settings, text.to_string()).unwrap();
     let arguments = ["daemon", "--config", settings.to_str().unwrap()];
     let variables = [("ADMIN_TOKEN", "correct-horse"), ("OPERATOR_TOKEN", "hunter2"), ("NO_COLOR", "1")];
-    let said = moorline(&arguments, &variables).await;
-    assert_eq!(said.code, 1, "{said:?}");
+    let result = moorline(&arguments, &variables).await;
+    assert_eq!(result.code, 1, "{result:?}");
     for part in
         ["tokens.operator (env:OPERATOR_TOKEN) is no token", "expected 8", "tokens.viewer has no value"]
     {
-        assert!(said.stderr.contains(part), "{part}: {said:?}");
+        assert!(result.stderr.contains(part), "{part}: {result:?}");
     }
-    assert!(said.stdout.is_empty() && !said.stderr.contains("hunter2"), "{said:?}");
+    assert!(result.stdout.is_empty() && !result.stderr.contains("hunter2"), "{result:?}");
     let variables = [
         ("ADMIN_TOKEN", "correct-horse"),
         ("OPERATOR_TOKEN", "battery-staple"),
         ("VIEWER_TOKEN", "correct-horse"),
     ];
-    let said = moorline(&arguments, &variables).await;
-    assert!(said.code == 1 && said.stderr.contains("is the same secret as tokens.admin"), "{said:?}");
-    assert!(!said.stderr.contains("correct-horse"), "{said:?}");
+    let result = moorline(&arguments, &variables).await;
+    assert!(result.code == 1 && result.stderr.contains("is the same secret as tokens.admin"), "{result:?}");
+    assert!(!result.stderr.contains("correct-horse"), "{result:?}");
     assert!(!work_dir.exists(), "nothing was done before");
 }
 
@@ -170,12 +171,12 @@ async fn an_address_that_is_in_use_is_told_with_the_setting_that_changes_it() {
         "listen": address,
     });
     std::fs::write(&settings, text.to_string()).unwrap();
-    let said = moorline(&["daemon", "--config", settings.to_str().unwrap()], &[("NO_COLOR", "1")]).await;
-    assert_eq!(said.code, 1, "{said:?}");
+    let result = moorline(&["daemon", "--config", settings.to_str().unwrap()], &[("NO_COLOR", "1")]).await;
+    assert_eq!(result.code, 1, "{result:?}");
     let told = format!(
         "cannot listen on {address}, which `listen` in the settings, or MOORLINE_LISTEN, changes: Address already in use"
     );
-    assert!(said.stderr.contains(&told), "{said:?}");
+    assert!(result.stderr.contains(&told), "{result:?}");
 }
 
 /// A checkout of a bare repository, with what Git needs to be told of who commits.
@@ -194,12 +195,12 @@ async fn init_looks_at_the_checkout_writes_what_fits_and_shows_its_secrets_once(
     checkout(folder.path());
     let deploy = folder.path().join("deploy");
     let (home, path) = (folder.path().to_str().unwrap(), deploy.to_str().unwrap());
-    let said = moorline(&["init", path, "--output", "json"], &[("HOME", home)]).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let said = said.json();
+    let result = moorline(&["init", path, "--output", "json"], &[("HOME", home)]).await;
+    assert_eq!(result.code, 0, "{result:?}");
+    let result = result.json();
     let secrets: Vec<&str> =
-        said["secrets"].as_object().unwrap().values().map(|secret| secret.as_str().unwrap()).collect();
-    assert!(secrets.len() == 4 && secrets.iter().all(|secret| secret.len() >= 48), "{said}");
+        result["secrets"].as_object().unwrap().values().map(|secret| secret.as_str().unwrap()).collect();
+    assert!(secrets.len() == 4 && secrets.iter().all(|secret| secret.len() >= 48), "{result}");
     let read = |name: &str| std::fs::read_to_string(deploy.join(name)).unwrap();
     for name in ["moorline.yaml", "gateway.yaml", "moorlined.yaml"] {
         let text = read(name);
@@ -215,7 +216,7 @@ async fn init_looks_at_the_checkout_writes_what_fits_and_shows_its_secrets_once(
     );
     let valid = moorline(&["validate", path], &[]).await;
     assert_eq!(valid.code, 0, "{valid:?}");
-    assert_eq!(said["next"].as_array().unwrap().len(), 3);
+    assert_eq!(result["next"].as_array().unwrap().len(), 3);
 
     // Once more: nothing is written over, and no new secret is made up.
     let before = read("gateway.yaml");
@@ -227,8 +228,11 @@ async fn init_looks_at_the_checkout_writes_what_fits_and_shows_its_secrets_once(
 
     // A bare repository holds no files.
     let bare = repository.to_str().unwrap();
-    let said = moorline(&["init", bare], &[("HOME", home)]).await;
-    assert!(said.code == 1 && said.stderr.contains("git clone") && said.stdout.is_empty(), "{said:?}");
+    let result = moorline(&["init", bare], &[("HOME", home)]).await;
+    assert!(
+        result.code == 1 && result.stderr.contains("git clone") && result.stdout.is_empty(),
+        "{result:?}"
+    );
     assert!(!repository.join("moorline.yaml").exists());
 }
 
@@ -236,12 +240,12 @@ async fn init_looks_at_the_checkout_writes_what_fits_and_shows_its_secrets_once(
 const SECRETS: [&str; 3] = ["GATEWAY_ADMIN_TOKEN", "MOORLINE_ADMIN_TOKEN", "CALLER_KEY"];
 
 async fn a_second_run_says_how_to_make_new_secrets(path: &str, home: &str) {
-    let said = moorline(&["init", path], &[("HOME", home)]).await;
-    assert!(said.stdout.is_empty() && said.stderr.contains("A secret is shown once"), "{said:?}");
-    let lines: Vec<&str> = said.stderr.lines().map(str::trim).collect();
+    let result = moorline(&["init", path], &[("HOME", home)]).await;
+    assert!(result.stdout.is_empty() && result.stderr.contains("A secret is shown once"), "{result:?}");
+    let lines: Vec<&str> = result.stderr.lines().map(str::trim).collect();
     let of_shell = |line: &&&str| line.starts_with("export ") || line.starts_with("printf ");
     let mut script: Vec<&str> = lines.iter().filter(of_shell).copied().collect();
-    assert_eq!(script.len(), 5, "{said:?}");
+    assert_eq!(script.len(), 5, "{result:?}");
     script.push("env");
     let output = Command::new("bash").args(["-euc", &script.join("\n")]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -253,8 +257,8 @@ async fn a_second_run_says_how_to_make_new_secrets(path: &str, home: &str) {
     // Where they are set there is nothing to say.
     let mut set = vec![("HOME", home)];
     set.extend(SECRETS.map(|name| (name, "correct-horse")));
-    let said = moorline(&["init", path], &set).await;
-    assert!(said.code == 0 && !said.stderr.contains("A secret is shown once"), "{said:?}");
+    let result = moorline(&["init", path], &set).await;
+    assert!(result.code == 0 && !result.stderr.contains("A secret is shown once"), "{result:?}");
 }
 
 #[tokio::test]
@@ -268,11 +272,11 @@ async fn init_declares_what_it_finds_in_terraform() {
         backend \"s3\" {}\n}\nprovider \"openai\" {}\nresource \"openai_gateway\" \"main\" {\n  name = \"g\"\n}\n";
     std::fs::write(infra.join("main.tf"), code).unwrap();
     let path = deploy.to_str().unwrap();
-    let said = moorline(&["init", path], &[("HOME", folder.path().to_str().unwrap())]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let result = moorline(&["init", path], &[("HOME", folder.path().to_str().unwrap())]).await;
+    assert_eq!(result.code, 0, "{result:?}");
     assert!(
-        said.stderr.contains("Terraform in infra that declares the gateway openai_gateway.main"),
-        "{said:?}"
+        result.stderr.contains("Terraform in infra that declares the gateway openai_gateway.main"),
+        "{result:?}"
     );
     let declared = std::fs::read_to_string(deploy.join("moorline.yaml")).unwrap();
     for part in ["{terraform: openai_gateway.main}", "directory: infra", "moorline/openai"] {
@@ -289,10 +293,10 @@ async fn the_commands_that_init_names_next_work_as_they_stand() {
     let deploy = folder.path().join("a new checkout");
     std::fs::create_dir(&deploy).unwrap();
     let home = folder.path().to_str().unwrap();
-    let said =
+    let result =
         moorline(&["init", deploy.to_str().unwrap(), "--output", "json"], &[("HOME", home)]).await.json();
     // The first of them makes the repository, checks and commits; the others are run by the first hour's test.
-    let first = said["next"][0].as_str().unwrap();
+    let first = result["next"][0].as_str().unwrap();
     let programs = program("moorline").parent().unwrap().display().to_string();
     let mut command = Command::new("bash");
     command.args(["-c", first]).current_dir(folder.path());
@@ -338,8 +342,8 @@ async fn the_example_validates_as_the_demo_lays_it_out() {
     for (from, to) in laid_out {
         copy(&root.join(from), &folder.path().join(to));
     }
-    let said = moorline(&["validate", folder.path().to_str().unwrap()], &[]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let result = moorline(&["validate", folder.path().to_str().unwrap()], &[]).await;
+    assert_eq!(result.code, 0, "{result:?}");
 }
 
 fn copy(from: &Path, to: &Path) {

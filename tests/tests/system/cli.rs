@@ -1,7 +1,7 @@
 //! The command line against a running daemon: what it says and how it ends.
 
 use moorline_tests::World;
-use moorline_tests::cli::{self, Said, Watch, moorline};
+use moorline_tests::cli::{self, CommandResult, Watch, moorline};
 use moorline_tests::daemon::{OPERATOR_TOKEN, VIEWER_TOKEN};
 use moorline_tests::declared::caller_key_sha256;
 use moorline_tests::gateway::ADMIN_TOKEN;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const ANOTHER_SHA256: &str = "18137d790529a8ea002a393f2cc28b7a3d24ea22d9671ee7bfe939a21e6145c0";
 
 /// Runs a command as somebody who may act.
-async fn run(world: &World, arguments: &[&str]) -> Said {
+async fn run(world: &World, arguments: &[&str]) -> CommandResult {
     moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
 }
 
@@ -54,7 +54,7 @@ async fn people_see_how_it_stands_and_scripts_get_the_exit_codes() {
     );
     assert!(why.stdout.contains("Callers: 1 of 2 replicas answer them from another document"), "{why:?}");
     assert!(drift.stdout.contains("location") && drift.stdout.contains("elsewhere"), "{drift:?}");
-    assert_eq!(why.stdout.matches("Callers:").count(), 1, "said once: {why:?}");
+    assert_eq!(why.stdout.matches("Callers:").count(), 1, "once: {why:?}");
     let history = run(&world, &["history", "test"]).await;
     assert!(
         history.stdout.contains("live \"elsewhere\"") || history.stdout.contains("live elsewhere"),
@@ -130,8 +130,8 @@ async fn people_hold_release_sync_and_roll_back() {
         format!("test: {} is in force", &first[..10]),
         "{back:?}"
     );
-    let said = |message: &String| message.contains("it is dearer");
-    assert!(world.history().await.iter().any(said), "{:?}", world.history().await);
+    let result = |message: &String| message.contains("it is dearer");
+    assert!(world.history().await.iter().any(result), "{:?}", world.history().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,13 +163,13 @@ async fn a_plan_says_what_a_checkout_changes_with_values_and_without_secrets() {
     assert_eq!(told.json()["document"]["fields"][2]["after"], "2000000", "{told:?}");
     let planned = told.json()["document"]["sentence"].as_str().unwrap().to_owned();
     assert!(planned.contains(limit), "{planned}");
-    for said in [&text, &told] {
+    for result in [&text, &told] {
         for secret in ["ANOTHER", "PROVIDER_KEY", ANOTHER_SHA256, &caller_key_sha256()] {
-            assert!(!said.stdout.contains(secret), "{secret}: {said:?}");
+            assert!(!result.stdout.contains(secret), "{secret}: {result:?}");
         }
     }
 
-    // Merged, it is said in the same words by the history, the rollout and its mails.
+    // Merged, it is shown in the same words by the history, the rollout and its mails.
     world.document["providers"]["local"]["api_key"] = json!("env:PROVIDER_KEY");
     world.document["keys"][0]["sha256"] = json!(caller_key_sha256());
     let second = world.push("raise the limit");
@@ -198,11 +198,12 @@ async fn what_cannot_be_done_has_its_own_exit_code() {
     assert!(gateway.stderr.contains("not the daemon"), "{gateway:?}");
     assert_eq!(moorline(&["hold", "test", "--reason", "no"], &viewer).await.code, 4);
     assert_eq!(run(&world, &["status", "no-such-environment"]).await.code, 1);
-    // Said here, before anything is asked of the daemon.
-    for wish in ["hold", "rollback"] {
-        let said = moorline(&[wish, "test", "--server", "http://127.0.0.1:1", "--output", "json"], &[]).await;
-        let next = format!("moorline {wish} test --reason \"…\"");
-        assert_eq!((said.code, &said.json()["error"]["next"]), (64, &json!(next)), "{said:?}");
+    // Refused here, before any request to the daemon.
+    for operation in ["hold", "rollback"] {
+        let result =
+            moorline(&[operation, "test", "--server", "http://127.0.0.1:1", "--output", "json"], &[]).await;
+        let next = format!("moorline {operation} test --reason \"…\"");
+        assert_eq!((result.code, &result.json()["error"]["next"]), (64, &json!(next)), "{result:?}");
     }
     assert_eq!(run(&world, &["approve", "test"]).await.code, 1, "no plan waits");
     assert_eq!(run(&world, &["no-such-command"]).await.code, 64);
@@ -214,10 +215,10 @@ async fn what_cannot_be_done_has_its_own_exit_code() {
         ("http://nosuch.invalid".to_owned(), "correct the host in its address"),
         (base.replace("http://", "https://"), "write http:// rather than https://"),
     ] {
-        let said = moorline(&["status", "--server", &server], &[]).await;
-        assert!(said.code == 6 && said.stderr.contains(way_on), "{said:?}");
-        assert!(!said.stderr.contains("start it"), "{said:?}");
-        assert!(said.stderr.contains("--server or MOORLINE_SERVER"), "{said:?}");
+        let result = moorline(&["status", "--server", &server], &[]).await;
+        assert!(result.code == 6 && result.stderr.contains(way_on), "{result:?}");
+        assert!(!result.stderr.contains("start it"), "{result:?}");
+        assert!(result.stderr.contains("--server or MOORLINE_SERVER"), "{result:?}");
     }
     assert_eq!(run(&world, &["history", "test", "--limit", "0"]).await.code, 64);
     // A script reads on stdout why it failed, in the same shape for each.

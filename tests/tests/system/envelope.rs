@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use moorline_tests::cli::{Said, moorline};
+use moorline_tests::cli::{CommandResult, moorline};
 use serde_json::Value;
 
 /// Asserts the envelope, and answers with it.
-fn error(said: &Said, code: i32, kind: &str) -> Value {
-    assert_eq!(said.code, code, "{said:?}");
-    let told = said.json();
+fn error(result: &CommandResult, code: i32, kind: &str) -> Value {
+    assert_eq!(result.code, code, "{result:?}");
+    let told = result.json();
     assert_eq!(told["version"], 1, "{told}");
     let error = &told["error"];
     assert_eq!(error["kind"], kind, "{told}");
@@ -21,7 +21,7 @@ fn error(said: &Said, code: i32, kind: &str) -> Value {
     told
 }
 
-async fn as_json(words: &[&str]) -> Said {
+async fn as_json(words: &[&str]) -> CommandResult {
     moorline(&[words, &["--output", "json"]].concat(), &[]).await
 }
 

@@ -152,7 +152,7 @@ async fn the_edit_by_hand_was_found_and_taken_back(api: &Api, admin: SocketAddr,
     for part in [
         "differs in routes[0].limits[0].requests",
         "to see it taken back) (declared 2000, live 5)",
-        "gave the document in force back",
+        "restored the document in force",
         "as declared again",
     ] {
         let is_told = events.iter().any(|message| message.as_str().unwrap().contains(part));

@@ -1,11 +1,11 @@
 //! Drift that is left to people: they are told how to give the declared state back, and it is given back when they say so.
 
-use moorline_tests::cli::{Said, moorline};
+use moorline_tests::cli::{CommandResult, moorline};
 use moorline_tests::daemon::OPERATOR_TOKEN;
 use moorline_tests::{World, declared};
 use serde_json::{Value, json};
 
-async fn run(world: &World, arguments: &[&str]) -> Said {
+async fn run(world: &World, arguments: &[&str]) -> CommandResult {
     moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
 }
 
@@ -22,31 +22,31 @@ async fn an_edit_by_hand_is_given_back_where_a_person_says_so() {
     world.mailed("moorline heal test").await;
     let admin: Vec<_> = world.gateways.iter().map(|gateway| gateway.admin.clone()).collect();
 
-    let said = run(&world, &["heal", "test", "--only", "http://10.0.0.1:8788"]).await;
-    assert_eq!(said.code, 1, "{said:?}");
+    let result = run(&world, &["heal", "test", "--only", "http://10.0.0.1:8788"]).await;
+    assert_eq!(result.code, 1, "{result:?}");
     let listed = format!("does not drift; what does: {}", admin.iter().min().unwrap());
-    assert!(said.stderr.contains(&listed), "{said:?}");
+    assert!(result.stderr.contains(&listed), "{result:?}");
 
     // A person's word opens a hold on everything: nothing new is put there, and a release would bring in more.
     run(&world, &["hold", "test", "--reason", "an incident"]).await;
-    let said = run(&world, &["heal", "test", "--only", &format!("{}/", admin[0])]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let result = run(&world, &["heal", "test", "--only", &format!("{}/", admin[0])]).await;
+    assert_eq!(result.code, 0, "{result:?}");
     assert!(
-        said.stdout.contains(&format!("back to {}, though everything is held by operator", admin[0])),
-        "{said:?}"
+        result.stdout.contains(&format!("back to {}, though everything is held by operator", admin[0])),
+        "{result:?}"
     );
     let digests = world.digests().await;
     assert_eq!(digests[0], good);
     assert_ne!(digests[1], good, "only that one");
     world.when("one drifts", |environment| environment["drift"]["open"] == 1).await;
 
-    let said = run(&world, &["heal", "test", "--output", "json", "--reason", "the night is over"]).await;
-    assert_eq!((said.code, &said.json()["outcome"]["outcome"]), (0, &json!("done")), "{said:?}");
+    let result = run(&world, &["heal", "test", "--output", "json", "--reason", "the night is over"]).await;
+    assert_eq!((result.code, &result.json()["outcome"]["outcome"]), (0, &json!("done")), "{result:?}");
     assert_eq!(world.digests().await, [good.clone(), good]);
     world.when("nothing drifts", |environment| environment["drift"]["open"] == 0).await;
-    let said = run(&world, &["heal", "test"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.stdout.contains("nothing differs from what is declared"), "{said:?}");
+    let result = run(&world, &["heal", "test"]).await;
+    assert_eq!(result.code, 0, "{result:?}");
+    assert!(result.stdout.contains("nothing differs from what is declared"), "{result:?}");
     let told = |message: &String| {
         message.contains("operator gives the document") && message.contains("the night is over")
     };
@@ -73,10 +73,10 @@ async fn what_terraform_owns_is_planned_and_applied_at_the_commit_in_force() {
     world.when("Terraform's plan finds it", drifts).await;
     let before = world.audit().await.len();
 
-    let said = run(&world, &["heal", "test", "--wait", "60", "--output", "json"]).await;
-    let told = said.json();
-    assert_eq!(told["outcome"]["outcome"], "under_way", "{said:?}");
-    assert_eq!(told["rollout"]["phase"]["phase"], "succeeded", "{said:?}");
+    let result = run(&world, &["heal", "test", "--wait", "60", "--output", "json"]).await;
+    let told = result.json();
+    assert_eq!(told["outcome"]["outcome"], "under_way", "{result:?}");
+    assert_eq!(told["rollout"]["phase"]["phase"], "succeeded", "{result:?}");
     let environment = world.when("nothing drifts", |environment| environment["drift"]["open"] == 0).await;
     assert_eq!(environment["rollout"]["kind"]["kind"], "heal");
     assert_eq!(environment["verified"]["revision"]["commit"], first);

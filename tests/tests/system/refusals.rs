@@ -244,7 +244,7 @@ async fn a_provider_that_hangs_fails_verification_and_not_the_daemon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_environment_that_is_not_declared_any_more_is_not_called_well_and_takes_no_wishes() {
+async fn an_environment_that_is_not_declared_any_more_is_not_in_sync_and_takes_no_intents() {
     let mut world = World::new().await;
     let first = world.settle().await;
     let who =

@@ -16,7 +16,7 @@ async fn a_secret_in_a_title_a_reason_or_a_name_is_nowhere_to_be_seen() {
     let who = [("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)];
     let said = moorline(&["rollback", "test", "--reason", "password=hunter2", "--wait", "60"], &who).await;
     assert_eq!(said.code, 0, "{said:?}");
-    let mails = world.mailed("goes back from").await;
+    let mails = world.mailed("rolls back from").await;
     let mails = mails.iter().map(|mail| format!("{mail:?}")).collect::<String>();
     let history = world.history().await.join("\n");
     let environment = world.environment().await.unwrap().to_string();

@@ -16,7 +16,7 @@ use moorline_model::{EnvironmentName, Exit, FailureClass, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which environments are asked for.
+/// Which environments are requested.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct EnvironmentsQuery {
     /// At most so many.
@@ -51,18 +51,18 @@ pub struct EnvironmentView {
     pub status: StatusView,
     /// Whether callers are affected.
     pub callers: Callers,
-    /// The six questions that are asked again and again.
+    /// The six conditions.
     #[serde(rename = "axes")]
     pub conditions: BTreeMap<ConditionType, ConditionView>,
     /// The head of the branch, as last read.
     pub wanted: Option<Revision>,
-    /// What was last brought into force, verified or not.
+    /// The last applied revision, verified or not.
     pub applied: Option<Deployed>,
-    /// What last verified healthy: where a rollback goes.
+    /// The last healthy revision: where a rollback goes.
     pub verified: Option<Deployed>,
     /// The rollout under way, or the last one.
     pub rollout: Option<Rollout>,
-    /// What a person is asked to approve.
+    /// What waits for a person's approval.
     pub waits_for_approval: Option<ApprovalSubject>,
     /// The replicas as last read.
     pub replicas: Vec<Replica>,
@@ -98,11 +98,11 @@ pub struct StatusView {
     pub exit_code: Exit,
 }
 
-/// A condition with its ages; one never asked has neither reason nor age.
+/// A condition with its ages; one never checked has neither reason nor age.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Condition")]
 pub struct ConditionView {
-    /// The answer.
+    /// Its status.
     #[serde(rename = "standing")]
     pub status: ConditionStatus,
     /// Why, in one sentence.
@@ -110,9 +110,9 @@ pub struct ConditionView {
     /// Where it could not be checked, or has mistakes: whether trying again helps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureClass>,
-    /// Since when the answer is the same.
+    /// Since when the status is the same.
     pub since: Option<Timestamp>,
-    /// When it was last asked.
+    /// When it was last checked.
     pub checked_at: Option<Timestamp>,
     /// How long ago that was.
     pub age_seconds: Option<i64>,
@@ -135,10 +135,10 @@ pub struct LaneView {
     pub failure: Option<FailureClass>,
 }
 
-/// How many findings there are, and what may be said of them.
+/// How many findings there are, and the answer on drift.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriftCounts {
-    /// What may be said of drift.
+    /// The answer on drift.
     pub answer: Answer,
     /// Findings that were read twice.
     pub open: usize,
@@ -155,7 +155,6 @@ pub struct PlanView {
     /// `1 to add, 0 to change, 0 to destroy`.
     pub headline: String,
     #[serde(flatten)]
-    /// The plan.
     pub plan: PlanSummary,
 }
 
@@ -188,7 +187,7 @@ impl EnvironmentView {
         }
     }
 
-    /// A condition; one that the answer does not have was never asked.
+    /// A condition; one that the answer does not have was never checked.
     #[must_use]
     pub fn condition(&self, of: ConditionType) -> ConditionView {
         self.conditions.get(&of).cloned().unwrap_or_else(|| ConditionView::of(None, self.now))

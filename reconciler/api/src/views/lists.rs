@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LaneView;
 
-/// How many rows of a list are asked for.
+/// How many rows of a list are requested.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RowsQuery {
     /// At most so many.
@@ -23,7 +23,7 @@ pub struct RowsQuery {
     pub limit: Option<usize>,
 }
 
-/// Which lines of the history are asked for.
+/// Which lines of the history are requested.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryQuery {
     /// At most so many.
@@ -35,7 +35,7 @@ pub struct HistoryQuery {
     pub before: Option<u64>,
 }
 
-/// Which entries of the audit are asked for.
+/// Which entries of the audit are requested.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AuditQuery {
     /// At most so many.
@@ -47,11 +47,12 @@ pub struct AuditQuery {
     pub environment: Option<EnvironmentName>,
 }
 
-/// What may be said of drift, what was compared and when, and the findings.
+/// The answer on drift, what was compared and when, and the findings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriftView {
     /// The answer in one sentence.
-    pub said: DriftAnswer,
+    #[serde(rename = "said")]
+    pub answer: DriftAnswer,
     /// The declared lanes.
     pub lanes: Vec<LaneView>,
     /// The findings.
@@ -64,8 +65,8 @@ impl DriftView {
     /// The view of a state at a moment.
     #[must_use]
     pub fn of(state: EnvironmentState, now: Timestamp) -> Self {
-        let said = comparison::drift(&state);
-        Self { said, lanes: LaneView::all(&state, now), drift: state.drift, looked: state.last_checked }
+        let answer = comparison::drift(&state);
+        Self { answer, lanes: LaneView::all(&state, now), drift: state.drift, looked: state.last_checked }
     }
 }
 

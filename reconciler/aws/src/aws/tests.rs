@@ -52,11 +52,14 @@ impl Kind for Fake {
         Place { region: None, within: self.cluster }
     }
 
-    async fn read((): &(), asked: &[&Self]) -> Result<(), Refused> {
-        assert!(asked.iter().all(|fake| fake.cluster == asked[0].cluster) && asked.len() <= Self::PER_CALL);
-        asked[0].calls.fetch_add(1, Ordering::Relaxed);
+    async fn read((): &(), requested: &[&Self]) -> Result<(), Refused> {
+        assert!(
+            requested.iter().all(|fake| fake.cluster == requested[0].cluster)
+                && requested.len() <= Self::PER_CALL
+        );
+        requested[0].calls.fetch_add(1, Ordering::Relaxed);
         let (operation, code) = (Self::PERMISSION, "Code".to_owned());
-        match asked.iter().map(|fake| fake.ends).max() {
+        match requested.iter().map(|fake| fake.ends).max() {
             None | Some(End::Found | End::Unmentioned) => Ok(()),
             Some(End::Gone) => Err(Refused::OneIsMissing),
             Some(End::Denied) => {

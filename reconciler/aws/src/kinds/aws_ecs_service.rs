@@ -74,9 +74,9 @@ impl Kind for Service {
         Place { region: self.region.as_deref(), within: &self.cluster }
     }
 
-    async fn read(client: &Client, asked: &[&Self]) -> Result<DescribeServicesOutput, Refused> {
-        let first = asked.first();
-        let names: BTreeSet<&str> = asked.iter().map(|service| service.name.as_str()).collect();
+    async fn read(client: &Client, requested: &[&Self]) -> Result<DescribeServicesOutput, Refused> {
+        let first = requested.first();
+        let names: BTreeSet<&str> = requested.iter().map(|service| service.name.as_str()).collect();
         let request = client
             .describe_services()
             .set_cluster(first.map(|service| service.cluster.clone()))

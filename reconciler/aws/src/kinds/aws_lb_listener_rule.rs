@@ -56,11 +56,11 @@ impl Kind for ListenerRule {
         Place { region: self.region.as_deref(), within: "" }
     }
 
-    async fn read(client: &Client, asked: &[&Self]) -> Result<DescribeRulesOutput, Refused> {
-        let arns: BTreeSet<&str> = asked.iter().map(|rule| rule.arn.as_str()).collect();
+    async fn read(client: &Client, requested: &[&Self]) -> Result<DescribeRulesOutput, Refused> {
+        let arns: BTreeSet<&str> = requested.iter().map(|rule| rule.arn.as_str()).collect();
         let request =
             client.describe_rules().set_rule_arns(Some(arns.into_iter().map(str::to_owned).collect()));
-        let named = asked.first().and_then(|rule| rule.region.as_deref());
+        let named = requested.first().and_then(|rule| rule.region.as_deref());
         let region = Builder::new().region(region(named, client.config().region()));
         request.customize().config_override(region).send().await.map_err(|error| {
             let is_missing = error.as_service_error().is_some_and(|error| {

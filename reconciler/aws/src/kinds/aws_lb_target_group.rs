@@ -78,10 +78,10 @@ impl Kind for TargetGroup {
         Place { region: self.region.as_deref(), within: "" }
     }
 
-    async fn read(client: &Client, asked: &[&Self]) -> Result<DescribeTargetGroupsOutput, Refused> {
-        let arns: BTreeSet<&str> = asked.iter().map(|group| group.arn.as_str()).collect();
+    async fn read(client: &Client, requested: &[&Self]) -> Result<DescribeTargetGroupsOutput, Refused> {
+        let arns: BTreeSet<&str> = requested.iter().map(|group| group.arn.as_str()).collect();
         let arns = arns.into_iter().map(str::to_owned).collect();
-        let named = asked.first().and_then(|group| group.region.as_deref());
+        let named = requested.first().and_then(|group| group.region.as_deref());
         let region = Builder::new().region(region(named, client.config().region()));
         let request = client.describe_target_groups().set_target_group_arns(Some(arns));
         request.customize().config_override(region).send().await.map_err(|error| {

@@ -63,12 +63,13 @@ impl Kind for WebAcl {
         Place { region, within: "" }
     }
 
-    async fn read(client: &Client, asked: &[&Self]) -> Result<GetWebAclOutput, Refused> {
-        let Some(asked) = asked.first() else {
+    async fn read(client: &Client, requested: &[&Self]) -> Result<GetWebAclOutput, Refused> {
+        let Some(requested) = requested.first() else {
             return Err(Refused::Failed(ReadError::Unreadable { operation: Self::PERMISSION, source: None }));
         };
-        let region = Builder::new().region(region(asked.place().region, client.config().region()));
-        let request = client.get_web_acl().name(&asked.name).id(&asked.id).scope(asked.scope.clone());
+        let region = Builder::new().region(region(requested.place().region, client.config().region()));
+        let request =
+            client.get_web_acl().name(&requested.name).id(&requested.id).scope(requested.scope.clone());
         request.customize().config_override(region).send().await.map_err(|error| {
             if error.as_service_error().is_some_and(|error| error.is_waf_nonexistent_item_exception()) {
                 Refused::OneIsMissing

@@ -134,13 +134,13 @@ async fn each_resource_is_read_in_its_own_region() {
     resource(&mut state, RULE)["values"]["region"] = json!(null);
     resource(&mut state, WEB_ACL)["values"]["region"] = json!("eu-central-1");
     resource(&mut state, WEB_ACL)["values"]["scope"] = json!("CLOUDFRONT");
-    let mut asked = Vec::new();
+    let mut requested = Vec::new();
     for address in [SERVICE, RULE, WEB_ACL] {
         let managed = managed(&only(state.clone(), address));
         let (_, requests) = found(Answer::Error(400, "AccessDeniedException"), &managed).await;
-        asked.push(requests[0].region.clone());
+        requested.push(requests[0].region.clone());
     }
-    assert_eq!(asked, ["eu-central-1", "us-east-1", "us-east-1"]);
+    assert_eq!(requested, ["eu-central-1", "us-east-1", "us-east-1"]);
 }
 
 /// A state with that many copies of a resource, whose attribute ends in their numbers.
@@ -156,10 +156,10 @@ fn copies(address: &str, attribute: &str, count: usize) -> Value {
     json!({"values": {"root_module": {"resources": (0..count).map(copy).collect::<Vec<_>>()}}})
 }
 
-/// Everything that was asked for is gone.
+/// Everything that was requested is gone.
 fn none_is_there(body: &str) -> String {
-    let asked: Value = serde_json::from_str(body).unwrap();
-    let names = asked["services"].as_array().unwrap().iter();
+    let requested: Value = serde_json::from_str(body).unwrap();
+    let names = requested["services"].as_array().unwrap().iter();
     let arn = |name: &Value| format!("arn:aws:ecs:us-east-1:1:service/ai-gateway/{}", name.as_str().unwrap());
     let failures: Vec<Value> = names.map(|name| json!({"arn": arn(name), "reason": "MISSING"})).collect();
     json!({"services": [], "failures": failures}).to_string()
@@ -183,10 +183,13 @@ async fn no_call_asks_for_more_rules_than_aws_takes() {
     let managed = managed(&copies(RULE, "arn", 45));
     let (found, requests) = found(Answer::Error(500, "InternalFailure"), &managed).await;
     assert_eq!(found.len(), 45);
-    let asked: Vec<_> =
+    let requested: Vec<_> =
         requests.iter().map(|request| request.body.matches("RuleArns.member.").count()).collect();
     // Three tries of each call.
-    assert_eq!((asked.len(), asked.iter().max(), asked.iter().sum::<usize>()), (9, Some(&20), 3 * 45));
+    assert_eq!(
+        (requested.len(), requested.iter().max(), requested.iter().sum::<usize>()),
+        (9, Some(&20), 3 * 45)
+    );
 }
 
 #[tokio::test]
@@ -209,12 +212,12 @@ async fn services_of_two_clusters_are_asked_for_apart() {
     }
     let (found, requests) = found(Answer::Made(none_is_there), &managed(&state)).await;
     assert_eq!(found.len(), 4);
-    let mut asked: Vec<(Value, Value)> = requests
+    let mut requested: Vec<(Value, Value)> = requests
         .iter()
         .map(|request| serde_json::from_str::<Value>(&request.body).unwrap())
         .map(|body| (body["cluster"].clone(), body["services"].clone()))
         .collect();
-    asked.sort_by_key(|(cluster, _)| cluster.to_string());
+    requested.sort_by_key(|(cluster, _)| cluster.to_string());
     let of = |cluster: &str, names: [&str; 2]| (json!(cluster), json!(names));
-    assert_eq!(asked, [of("one", ["gateway-0", "gateway-2"]), of("two", ["gateway-1", "gateway-3"])]);
+    assert_eq!(requested, [of("one", ["gateway-0", "gateway-2"]), of("two", ["gateway-1", "gateway-3"])]);
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 /// What is answered.
 #[derive(Clone)]
 pub(crate) enum Answer {
-    /// An error with this status and code, in the words of the service that is asked.
+    /// An error with this status and code, in the words of the service that is called.
     Error(u16, &'static str),
     /// A success with this body.
     Body(&'static str),
@@ -76,14 +76,14 @@ async fn exchange(
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
-    let asked = String::from_utf8(body).unwrap();
-    received.send(Request { region, body: asked.clone() }).unwrap();
+    let requested = String::from_utf8(body).unwrap();
+    received.send(Request { region, body: requested.clone() }).unwrap();
     let is_json = head.to_ascii_lowercase().contains("x-amz-target:");
     let (status, body) = match answer {
         Answer::Hangup => return Ok(()),
         Answer::Silence => std::future::pending().await,
         Answer::Body(body) => (200, body.to_owned()),
-        Answer::Made(make) => (200, make(&asked)),
+        Answer::Made(make) => (200, make(&requested)),
         Answer::Error(status, code) if is_json => {
             (status, format!(r#"{{"__type": "{code}", "message": "why"}}"#))
         }

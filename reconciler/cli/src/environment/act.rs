@@ -1,13 +1,13 @@
-//! `moorline sync|approve|rollback|hold|release|heal|adopt`: asks, waits for what came of it, and says it.
+//! `moorline sync|approve|rollback|hold|release|heal|adopt`: submits an intent, waits for its outcome, and prints it.
 //!
-//! A wish is heeded by the next cycle of the daemon that leads, so its outcome is there within a moment; with `--wait` the
+//! The next cycle of the daemon that leads applies an intent, so its outcome is there within a moment; with `--wait` the
 //! command also waits for the end of the rollout that it began.
 
 use std::time::Duration;
 
 use moorline_api::Client;
 use moorline_api::endpoints::{self, Action};
-use moorline_api::views::{Asked, EnvironmentView, IntentView, StatusView};
+use moorline_api::views::{EnvironmentView, IntentRequest, IntentView, StatusView};
 use moorline_model::EnvironmentName;
 use moorline_model::adoption::Found;
 use moorline_model::condition::ConditionType;
@@ -18,19 +18,18 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::super::api::{self, ApiError};
 use super::super::commit::Prefix;
 use super::super::{ActionArguments, Exit, Output, output};
-use super::ending::{Ending, Meant, ended};
+use super::ending::{Ending, Goal, ended};
 use super::wording::{approved, fingerprint, time, word_line};
 
-/// How long an outcome is waited for when `--wait` says nothing else.
-const HEEDED_WITHIN: Duration = Duration::from_secs(3);
-/// How often it is asked for.
+/// How long an outcome is waited for without `--wait`.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(3);
+/// How often the outcome is polled.
 const OUTCOME_EVERY: Duration = Duration::from_millis(100);
-/// How often a rollout is asked for.
+/// How often a rollout is polled.
 const ROLLOUT_EVERY: Duration = Duration::from_millis(500);
 
-/// What is asked for beside the environment and the reason.
-pub(in super::super) struct Ask {
-    /// What the daemon is asked.
+/// What is requested, beside the environment and the reason.
+pub(in super::super) struct Requested {
     pub(in super::super) action: &'static Action,
     /// The commit it names.
     pub(in super::super) commit: Option<Prefix>,
@@ -38,31 +37,31 @@ pub(in super::super) struct Ask {
     pub(in super::super) only: Option<String>,
 }
 
-impl Ask {
+impl Requested {
     /// One that names nothing else.
     pub(in super::super) const fn plain(action: &'static Action) -> Self {
         Self { action, commit: None, only: None }
     }
 }
 
-/// Asks, and says what came of it.
-pub(in super::super) async fn act(ask: Ask, arguments: &ActionArguments, format: Output) -> Exit {
+/// Submits an intent and prints its outcome.
+pub(in super::super) async fn act(requested: Requested, arguments: &ActionArguments, format: Output) -> Exit {
     let environment = &arguments.environment;
-    let wish = ask.action.id;
-    if needs_reason(wish) && arguments.reason.trim().is_empty() {
-        let next = format!("moorline {wish} {environment} --reason \"…\"");
-        return output::failed(Exit::Usage, "say why, people will read it in the history", Some(&next));
+    let operation = requested.action.id;
+    if needs_reason(operation) && arguments.reason.trim().is_empty() {
+        let next = format!("moorline {operation} {environment} --reason \"…\"");
+        return output::failed(Exit::Usage, "a reason is required: the history shows it", Some(&next));
     }
-    let heard = async {
-        let (client, intent) = post(ask, arguments).await?;
-        let waiting = Waiting { client: &client, environment, intent, format };
-        waiting.end(arguments.wait.map(Duration::from_secs)).await
+    let result = async {
+        let (client, intent) = submit(requested, arguments).await?;
+        let submitted = Submitted { client: &client, environment, intent, format };
+        submitted.end(arguments.wait.map(Duration::from_secs)).await
     };
-    match heard.await {
-        Ok(Told { view, exit, error: Some(message) }) => {
+    match result.await {
+        Ok(ActionResult { view, exit, error: Some(message) }) => {
             output::failed_with(&view, exit, &message, Some(&format!("moorline why {environment}")))
         }
-        Ok(Told { view, exit, error: None }) => {
+        Ok(ActionResult { view, exit, error: None }) => {
             if format == Output::Json {
                 output::json(&view);
             }
@@ -72,62 +71,63 @@ pub(in super::super) async fn act(ask: Ask, arguments: &ActionArguments, format:
     }
 }
 
-/// What people were told came of what they asked for.
-struct Told {
-    view: Seen,
+/// The outcome of an intent, as it was printed.
+struct ActionResult {
+    view: ActionView,
     exit: Exit,
-    /// Why what was asked for is not done.
+    /// Why the operation is not done.
     error: Option<String>,
 }
 
-/// What was asked for as last seen; with `--wait` also how the environment stood then.
+/// The intent as last read; with `--wait` also the environment's status then.
 #[derive(Serialize)]
-struct Seen {
+struct ActionView {
     #[serde(flatten)]
     intent: IntentView,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<StatusView>,
 }
 
-impl Told {
-    /// What was asked for is done, or here is why not.
-    fn new(view: Seen, exit: Exit, message: String) -> Self {
+impl ActionResult {
+    /// The operation is done, or `message` says why not.
+    fn new(view: ActionView, exit: Exit, message: String) -> Self {
         Self { view, exit, error: (exit != Exit::Done).then_some(message) }
     }
 }
 
-async fn post(ask: Ask, arguments: &ActionArguments) -> Result<(Client, u64), ApiError> {
+async fn submit(requested: Requested, arguments: &ActionArguments) -> Result<(Client, u64), ApiError> {
     let client = api::client(&arguments.server)?;
     let name = &arguments.environment;
-    let mut asked = Asked { reason: arguments.reason.clone(), only: ask.only, ..Asked::default() };
-    if let Some(prefix) = ask.commit {
-        asked.commit = Some(prefix.complete(&client, name).await?);
+    let mut request =
+        IntentRequest { reason: arguments.reason.clone(), only: requested.only, ..IntentRequest::default() };
+    if let Some(prefix) = requested.commit {
+        request.commit = Some(prefix.complete(&client, name).await?);
     }
-    if ask.action.id == endpoints::APPROVE.id {
+    if requested.action.id == endpoints::APPROVE.id {
         // What is approved is what waits now and is shown here; were it another meanwhile, the daemon would refuse.
         let environment = client.environment(name).await?;
         let waits = environment.waits_for_approval.as_ref();
         let waits = waits.ok_or_else(|| ApiError::NothingToApprove(name.to_string()))?;
-        asked.plan_sha256.clone_from(&waits.plan_sha256);
-        asked.digest = waits.digest;
+        request.plan_sha256.clone_from(&waits.plan_sha256);
+        request.digest = waits.digest;
         approved(&environment).iter().for_each(output::say);
     }
-    if ask.action.id == endpoints::ADOPT.id {
+    if requested.action.id == endpoints::ADOPT.id {
         // As above: what is adopted is what is shown here.
         let environment = client.environment(name).await?;
         let waits: Vec<_> = environment.found.iter().filter(|found| found.adopted.is_none()).collect();
         if waits.is_empty() {
             return Err(ApiError::NothingToAdopt(name.to_string()));
         }
-        waits.iter().for_each(|found| say_found(found));
-        asked.found = waits.iter().map(|found| (found.endpoint.clone(), found.digest)).collect();
+        waits.iter().for_each(|found| print_found(found));
+        request.found = waits.iter().map(|found| (found.endpoint.clone(), found.digest)).collect();
     }
-    let accepted = client.ask(ask.action, name, &asked).await?;
+    let accepted = client.submit(requested.action, name, &request).await?;
     Ok((client, accepted.intent))
 }
 
 /// What a replica serves that is about to be adopted, who put it there, and in what it differs.
-fn say_found(found: &Found) {
+fn print_found(found: &Found) {
     let by = found.actor.as_ref().map(|actor| format!(" by {actor}")).unwrap_or_default();
     let why = found.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let Found { endpoint, origin, .. } = found;
@@ -141,19 +141,19 @@ fn say_found(found: &Found) {
     }
 }
 
-/// A wish that was written down.
-struct Waiting<'a> {
+/// An intent that is recorded.
+struct Submitted<'a> {
     client: &'a Client,
     environment: &'a EnvironmentName,
     intent: u64,
     format: Output,
 }
 
-impl Waiting<'_> {
+impl Submitted<'_> {
     /// Waits for the outcome, and with `wait` for the end of what it began.
-    async fn end(&self, wait: Option<Duration>) -> Result<Told, ApiError> {
+    async fn end(&self, wait: Option<Duration>) -> Result<ActionResult, ApiError> {
         let began = Instant::now();
-        let within = wait.unwrap_or(HEEDED_WITHIN);
+        let within = wait.unwrap_or(OUTCOME_WITHIN);
         let mut ticks = ticks(OUTCOME_EVERY);
         let (intent, outcome) = loop {
             ticks.tick().await;
@@ -162,7 +162,7 @@ impl Waiting<'_> {
                 break (intent, outcome);
             }
             if began.elapsed() >= within {
-                return Ok(self.unheeded(intent, within));
+                return Ok(self.not_applied(intent, within));
             }
         };
         let exit = outcome.exit_code;
@@ -170,13 +170,13 @@ impl Waiting<'_> {
         let was_refused = matches!(outcome.outcome, Outcome::Refused { .. });
         match was_refused {
             true => self.fail(&message),
-            false => self.tell(&message),
+            false => self.print(&message),
         }
         match wait {
             Some(wait) if !was_refused => self.follow(exit, began + wait).await,
             _ => {
                 let intent = IntentView { outcome: Some(outcome), ..intent };
-                Ok(Told::new(Seen { intent, status: None }, exit, message))
+                Ok(ActionResult::new(ActionView { intent, status: None }, exit, message))
             }
         }
     }
@@ -185,8 +185,8 @@ impl Waiting<'_> {
         Ok(self.client.intent(self.environment, self.intent).await?)
     }
 
-    /// Something that was done, or goes on.
-    fn tell(&self, message: &str) {
+    /// Prints what is done or goes on.
+    fn print(&self, message: &str) {
         let line = format!("{}: {message}", self.environment);
         match self.format {
             Output::Text => output::line(line),
@@ -194,63 +194,63 @@ impl Waiting<'_> {
         }
     }
 
-    /// Something that was asked for and did not come.
+    /// Prints why an operation is not done.
     fn fail(&self, message: &str) {
         output::say(format!("error: {}: {message}", self.environment));
     }
 
-    fn unheeded(&self, intent: IntentView, within: Duration) -> Told {
+    fn not_applied(&self, intent: IntentView, within: Duration) -> ActionResult {
         let environment = self.environment;
-        let waits_for = intent.waits_for.as_deref().unwrap_or("the next cycle heeds it");
-        let message = format!("written down, but not heeded within {} s: {waits_for}", within.as_secs());
+        let waits_for = intent.waits_for.as_deref().unwrap_or("the next cycle applies it");
+        let message = format!("recorded, but not applied within {} s: {waits_for}", within.as_secs());
         output::say(format!(
-            "{environment}: {message}. `moorline status {environment}` shows what it is busy with, \
-             `moorline history {environment}` what comes of it."
+            "{environment}: {message}. `moorline status {environment}` shows what it is doing, \
+             `moorline history {environment}` the outcome."
         ));
-        Told::new(Seen { intent, status: None }, Exit::Pending, message)
+        ActionResult::new(ActionView { intent, status: None }, Exit::Pending, message)
     }
 
-    /// Waits for the end of what the wish began. Prints a line whenever the word or the phase changes, and last how it
+    /// Waits for the end of what the intent began. Prints a line whenever the word or the phase changes, and last how it
     /// ended and why.
-    async fn follow(&self, heeded: Exit, deadline: Instant) -> Result<Told, ApiError> {
+    async fn follow(&self, applied: Exit, deadline: Instant) -> Result<ActionResult, ApiError> {
         let mut ticks = ticks(ROLLOUT_EVERY);
-        let mut said = None;
+        let mut printed = None;
         loop {
             ticks.tick().await;
             let intent = self.intent().await?;
             let environment = self.client.environment(self.environment).await?;
             let phase = environment.rollout.as_ref().map(|rollout| rollout.phase.as_str());
             let now = Some((environment.status.word, phase));
-            if now != said {
+            if now != printed {
                 output::say(word_line(&environment));
-                said = now;
+                printed = now;
             }
-            let meant = Meant::of(&intent);
-            let is_sync = intent.wish == endpoints::SYNC.id;
-            let end = ended(&intent, &environment, meant);
-            let view = Seen { intent, status: Some(environment.status.clone()) };
+            let goal = Goal::of(&intent);
+            let is_sync = intent.operation == endpoints::SYNC.id;
+            let end = ended(&intent, &environment, goal);
+            let view = ActionView { intent, status: Some(environment.status.clone()) };
             if let Some((ending, message)) = end {
-                // Who asks to look is answered by how it stands then.
-                if ending == Ending::Heeded && is_sync && heeded == Exit::Done {
-                    return Ok(Told { exit: environment.status.exit_code, view, error: None });
+                // The answer to a sync is the status after it.
+                if ending == Ending::Applied && is_sync && applied == Exit::Done {
+                    return Ok(ActionResult { exit: environment.status.exit_code, view, error: None });
                 }
-                let exit = ending.exit(meant, heeded);
+                let exit = ending.exit(goal, applied);
                 match (ending, exit) {
-                    // Its outcome was said.
-                    (Ending::Heeded, _) => {}
-                    (_, Exit::Done) => self.tell(&message),
+                    // Its outcome was printed.
+                    (Ending::Applied, _) => {}
+                    (_, Exit::Done) => self.print(&message),
                     _ => self.fail(&message),
                 }
-                return Ok(Told::new(view, exit, message));
+                return Ok(ActionResult::new(view, exit, message));
             }
             if Instant::now() >= deadline {
-                return Ok(self.out_of_time(view, &environment, meant));
+                return Ok(self.out_of_time(view, &environment, goal));
             }
         }
     }
 
     /// What waits at a gate is blocked, and what merely takes its time is pending.
-    fn out_of_time(&self, view: Seen, environment: &EnvironmentView, meant: Meant) -> Told {
+    fn out_of_time(&self, view: ActionView, environment: &EnvironmentView, goal: Goal) -> ActionResult {
         let word = environment.status.exit_code;
         let ending = if word == Exit::Blocked { Ending::Waits } else { Ending::Late };
         let because = match ending {
@@ -262,7 +262,7 @@ impl Waiting<'_> {
             None => format!("not over yet; `moorline why {}` says what it waits for", self.environment),
         };
         self.fail(&message);
-        Told::new(view, ending.exit(meant, word), message)
+        ActionResult::new(view, ending.exit(goal, word), message)
     }
 }
 

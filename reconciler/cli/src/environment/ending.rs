@@ -1,7 +1,7 @@
-//! How an act ends: what became of what it began, and the exit that tells it.
+//! How an operation ends: what became of what it began, and the exit code for it.
 //!
-//! In: the wish as the API shows it, and the environment. Out: an ending, its sentence, and its exit by one table: who
-//! asked is told whether that was done, and not how the environment happens to stand. A rollback that succeeded is done,
+//! In: the intent as the API shows it, and the environment. Out: an ending, its sentence, and its exit by one table: the exit
+//! says whether the operation was done, and not what the environment's status happens to be. A rollback that succeeded is done,
 //! though the commit it left is held; a sync whose commit was rolled back is not, though everything is quiet again.
 
 use moorline_api::views::{EnvironmentView, IntentRollout, IntentView};
@@ -10,11 +10,11 @@ use moorline_model::rollout::{Phase, RolloutKind};
 
 use super::super::Exit;
 
-/// What became of a wish that `--wait` follows.
+/// What became of an intent that `--wait` follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// It was heeded, and no rollout goes on from it.
-    Heeded,
+    /// It was applied, and no rollout goes on from it.
+    Applied,
     /// The rollout is in force and verified.
     Succeeded,
     /// It failed and was undone.
@@ -31,9 +31,9 @@ pub(super) enum Ending {
     Late,
 }
 
-/// What a wish has to do with the rollout that it is followed by.
+/// What the rollout that an intent began or is about shall come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meant {
+pub(super) enum Goal {
     /// `sync`, `release`, `adopt`: the newest commit shall come in, whichever it is by then.
     Newest,
     /// `approve`, `heal`, a rollback that begins: this rollout shall succeed.
@@ -42,10 +42,10 @@ pub(super) enum Meant {
     Undone,
 }
 
-impl Meant {
-    /// What a wish means, by the rollout that it began or is about.
+impl Goal {
+    /// The goal of an intent, by the rollout that it began or is about.
     pub(super) fn of(view: &IntentView) -> Self {
-        match (view.wish.as_str(), view.rollout.as_ref().map(|rollout| &rollout.kind)) {
+        match (view.operation.as_str(), view.rollout.as_ref().map(|rollout| &rollout.kind)) {
             ("sync" | "release" | "adopt", _) => Self::Newest,
             ("rollback", Some(RolloutKind::Deploy | RolloutKind::Heal { .. })) => Self::Undone,
             _ => Self::This,
@@ -66,18 +66,17 @@ impl Ending {
         }
     }
 
-    /// The exit of a command that asked for this and waited for its end. `heeded` is the exit of what came of the wish
-    /// itself.
-    pub(super) const fn exit(self, meant: Meant, heeded: Exit) -> Exit {
-        match (self, meant) {
-            (Self::Heeded, _) => heeded,
-            (Self::Succeeded, Meant::Newest | Meant::This) => Exit::Done,
-            // What was to go went through.
-            (Self::Succeeded, Meant::Undone) => Exit::Error,
-            (Self::RolledBack | Self::Failed, Meant::Undone) => Exit::Done,
+    /// The exit of a command that waited for this end. `applied` is the exit of the intent's own outcome.
+    pub(super) const fn exit(self, goal: Goal, applied: Exit) -> Exit {
+        match (self, goal) {
+            (Self::Applied, _) => applied,
+            (Self::Succeeded, Goal::Newest | Goal::This) => Exit::Done,
+            // What was to be undone succeeded.
+            (Self::Succeeded, Goal::Undone) => Exit::Error,
+            (Self::RolledBack | Self::Failed, Goal::Undone) => Exit::Done,
             (Self::RolledBack | Self::Failed | Self::Frozen, _) => Exit::RolledBack,
-            // Who means the newest follows it; who meant this one did not get it.
-            (Self::Superseded, Meant::Newest) => Exit::Pending,
+            // Another commit is as good where the goal is the newest, and not where it is this one.
+            (Self::Superseded, Goal::Newest) => Exit::Pending,
             (Self::Superseded, _) => Exit::Error,
             (Self::Waits, _) => Exit::Blocked,
             (Self::Late, _) => Exit::Pending,
@@ -85,20 +84,20 @@ impl Ending {
     }
 }
 
-/// The end of the rollout that a wish is followed by: the ending, and the sentence with the rollout's reason.
+/// The end of the rollout that an intent began or is about: the ending, and the sentence with the rollout's reason.
 pub(super) fn ended(
     view: &IntentView,
     environment: &EnvironmentView,
-    meant: Meant,
+    goal: Goal,
 ) -> Option<(Ending, String)> {
     let Some(rollout) = &view.rollout else {
         let outcome = view.outcome.as_ref().map(|outcome| outcome.outcome.message());
-        return Some((Ending::Heeded, outcome.unwrap_or("it is done").to_owned()));
+        return Some((Ending::Applied, outcome.unwrap_or("it is done").to_owned()));
     };
     let IntentRollout { phase, commit, ended, reason, .. } = rollout;
-    let (ending, said) = end_of(phase, commit, ended, reason.as_deref())?;
-    if ending != Ending::Superseded || meant != Meant::Newest {
-        return Some((ending, said));
+    let (ending, sentence) = end_of(phase, commit, ended, reason.as_deref())?;
+    if ending != Ending::Superseded || goal != Goal::Newest {
+        return Some((ending, sentence));
     }
     let newest = environment.rollout.as_ref()?;
     let end = end_of(&newest.phase, &newest.revision.commit, newest.ended(), newest.reason.as_deref());
@@ -118,11 +117,11 @@ mod tests {
     use super::*;
 
     const NEW: &str = "2222222222222222222222222222222222222222";
-    /// The exit of what came of the wish itself.
-    const HEEDED: Exit = Exit::Changes;
+    /// The exit of the intent's own outcome.
+    const APPLIED: Exit = Exit::Changes;
 
-    /// An act's rollout of this kind, in this phase.
-    fn view(wish: &str, kind: &str, phase: &str) -> IntentView {
+    /// An intent whose rollout is of this kind, in this phase.
+    fn view(operation: &str, kind: &str, phase: &str) -> IntentView {
         let kind = match kind {
             "rollback" => json!({"kind": kind, "from": NEW, "actor": "ann", "reason": "dear"}),
             "heal" => json!({"kind": kind, "actor": "ann", "reason": "", "head": null}),
@@ -133,20 +132,20 @@ mod tests {
             "is_over": true, "ended": "is over", "reason": "it is sick",
         });
         let outcome = json!({"outcome": "done", "message": "looked", "exit_code": 0});
-        asked(wish, &outcome, Some(&rollout))
+        intent(operation, &outcome, Some(&rollout))
     }
 
-    fn asked(wish: &str, outcome: &Value, rollout: Option<&Value>) -> IntentView {
+    fn intent(operation: &str, outcome: &Value, rollout: Option<&Value>) -> IntentView {
         serde_json::from_value(json!({
-            "intent": 1, "environment": "prod", "wish": wish, "actor": "ann", "reason": "", "at": AT,
+            "intent": 1, "environment": "prod", "wish": operation, "actor": "ann", "reason": "", "at": AT,
             "outcome": outcome, "rollout": rollout,
         }))
         .unwrap()
     }
 
     #[test]
-    fn every_act_has_an_exit_for_every_ending() {
-        // The wish and the kind of its rollout; then: no rollout, succeeded, rolled back, failed, frozen, superseded, kept
+    fn every_operation_has_an_exit_for_every_ending() {
+        // The operation and the kind of its rollout; then: no rollout, succeeded, rolled back, failed, frozen, superseded, held
         // by a gate, time over.
         let table = [
             ("sync", "deploy", [2, 0, 7, 7, 7, 3, 5, 3]),
@@ -160,7 +159,7 @@ mod tests {
             ("hold", "deploy", [2, 0, 7, 7, 7, 1, 5, 3]),
         ];
         let endings = [
-            Ending::Heeded,
+            Ending::Applied,
             Ending::Succeeded,
             Ending::RolledBack,
             Ending::Failed,
@@ -169,28 +168,28 @@ mod tests {
             Ending::Waits,
             Ending::Late,
         ];
-        for (wish, kind, codes) in table {
-            let meant = Meant::of(&view(wish, kind, "pending"));
-            let told = endings.map(|ending| ending.exit(meant, HEEDED).code());
-            assert_eq!(told, codes, "{wish} {kind}");
+        for (operation, kind, codes) in table {
+            let goal = Goal::of(&view(operation, kind, "pending"));
+            let exits = endings.map(|ending| ending.exit(goal, APPLIED).code());
+            assert_eq!(exits, codes, "{operation} {kind}");
         }
     }
 
     #[test]
-    fn an_ending_is_told_with_the_rollouts_reason() {
+    fn an_ending_has_the_rollouts_reason() {
         let nothing = environment("prod", &json!({}));
-        let told = |wish: &str, phase: &str| {
-            let view = view(wish, "deploy", phase);
-            ended(&view, &nothing, Meant::of(&view))
+        let ending = |operation: &str, phase: &str| {
+            let view = view(operation, "deploy", phase);
+            ended(&view, &nothing, Goal::of(&view))
         };
         let back = (Ending::RolledBack, "2222222222 is over: it is sick".to_owned());
-        assert_eq!(told("sync", "rolled_back"), Some(back));
-        assert_eq!(told("sync", "staging"), None);
-        assert_eq!(told("approve", "superseded").unwrap().0, Ending::Superseded);
+        assert_eq!(ending("sync", "rolled_back"), Some(back));
+        assert_eq!(ending("sync", "staging"), None);
+        assert_eq!(ending("approve", "superseded").unwrap().0, Ending::Superseded);
         let plain = json!({"outcome": "done", "message": "lifted the hold", "exit_code": 0});
         assert_eq!(
-            ended(&asked("release", &plain, None), &nothing, Meant::Newest),
-            Some((Ending::Heeded, "lifted the hold".to_owned()))
+            ended(&intent("release", &plain, None), &nothing, Goal::Newest),
+            Some((Ending::Applied, "lifted the hold".to_owned()))
         );
     }
 
@@ -200,7 +199,7 @@ mod tests {
         let newest = |phase: &str| {
             let environment =
                 environment("prod", &json!({"rollout": rollout("1", &json!({"phase": phase}))}));
-            ended(&view, &environment, Meant::Newest)
+            ended(&view, &environment, Goal::Newest)
         };
         // The newer one has not begun yet, or is under way.
         assert_eq!((newest("superseded"), newest("baking")), (None, None));

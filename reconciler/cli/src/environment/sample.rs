@@ -32,7 +32,7 @@ pub(super) fn revision(digit: &str) -> Value {
     json!({"commit": digit.repeat(40), "author": "me", "message": "m", "committed_at": AT})
 }
 
-/// What was brought into force.
+/// What is in force.
 pub(super) fn deployed(digit: &str) -> Value {
     json!({"revision": revision(digit), "digest": format!("sha256:{}", digit.repeat(64)), "at": AT})
 }

@@ -18,8 +18,8 @@ use super::super::output::{Hue, Line};
 use super::super::{Exit, Output, StatusArguments, output};
 use super::wording;
 
-/// How often a watch asks.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often a watch polls.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// The words, the worst first, with their shapes: the console's.
 const WORDS: [(StatusWord, &str, Hue); 7] = [
@@ -76,7 +76,7 @@ impl Answer {
     }
 }
 
-/// Says how it stands.
+/// Prints the status.
 pub(in super::super) async fn status(arguments: &StatusArguments, format: Output) -> Exit {
     let client = match api::client(&arguments.server) {
         Ok(client) => client,
@@ -126,7 +126,7 @@ fn one(environment: &EnvironmentView, width: usize) -> Line {
     Line { mark: Some((hue, format!("{shape} {:<12}", word.as_str()))), text: text.trim_end().to_owned() }
 }
 
-/// A reason without its sentence on callers, for where that sentence is told already.
+/// A reason without its sentence on callers, for where that sentence is printed already.
 fn without_callers(text: &str, environment: &EnvironmentView) -> String {
     match environment.callers.sentence.as_str() {
         "" => text.to_owned(),
@@ -138,15 +138,15 @@ fn without_callers(text: &str, environment: &EnvironmentView) -> String {
 fn detail(environment: &EnvironmentView) -> String {
     let status = |of: ConditionType| environment.condition(of).status;
     let because = |of: ConditionType| environment.condition(of).because;
-    let said = match environment.status.word {
+    let detail = match environment.status.word {
         StatusWord::InSync => environment
             .verified
             .as_ref()
             .map(|verified| format!("{} is in force and verified", verified.revision.commit.short())),
         StatusWord::Applying | StatusWord::Verifying => {
-            let bringing = environment.rollout.as_ref().map(|rollout| rollout.revision.commit.short());
+            let commit = environment.rollout.as_ref().map(|rollout| rollout.revision.commit.short());
             let rollout = wording::rollout(environment);
-            rollout.map(|rollout| format!("{} is {rollout}", bringing.unwrap_or("?")))
+            rollout.map(|rollout| format!("{} is {rollout}", commit.unwrap_or("?")))
         }
         StatusWord::Held if status(ConditionType::Apply) == ConditionStatus::Attention => {
             because(ConditionType::Apply)
@@ -166,8 +166,8 @@ fn detail(environment: &EnvironmentView) -> String {
             })
         }
     };
-    let said = said.unwrap_or_else(|| "nothing was verified yet".to_owned());
-    said.lines().next().unwrap_or_default().to_owned()
+    let detail = detail.unwrap_or_else(|| "nothing was verified yet".to_owned());
+    detail.lines().next().unwrap_or_default().to_owned()
 }
 
 /// The six conditions, each with its age; whether callers are affected; the rollout; the replicas.
@@ -199,17 +199,17 @@ fn details(environment: &EnvironmentView) -> Vec<String> {
 async fn watch(client: &Client, name: Option<&EnvironmentName>, format: Output) -> Exit {
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
-    let mut ticks = interval(ASK_EVERY);
+    let mut ticks = interval(POLL_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watching = Watching { format, is_terminal: output::is_terminal(), ..Watching::default() };
     loop {
-        let asked = async {
+        let poll = async {
             ticks.tick().await;
             read(client, name).await
         };
         let answer = tokio::select! {
             _ = &mut interrupted => return Exit::Interrupted,
-            answer = asked => answer,
+            answer = poll => answer,
         };
         let is_read = match answer {
             Ok(answer) => watching.show(&answer),
@@ -231,14 +231,14 @@ struct Watching {
     is_terminal: bool,
     is_new: bool,
     frame: Vec<Line>,
-    said: BTreeMap<EnvironmentName, Outline>,
+    printed: BTreeMap<EnvironmentName, Outline>,
     is_lost: bool,
 }
 
 impl Default for Watching {
     fn default() -> Self {
-        let (frame, said) = (Vec::new(), BTreeMap::new());
-        Self { format: Output::Text, is_terminal: false, is_new: true, frame, said, is_lost: false }
+        let (frame, printed) = (Vec::new(), BTreeMap::new());
+        Self { format: Output::Text, is_terminal: false, is_new: true, frame, printed, is_lost: false }
     }
 }
 
@@ -258,15 +258,15 @@ impl Watching {
         }
         answer.environments().into_iter().all(|environment| {
             let outline = Outline::of(environment);
-            if self.said.get(&environment.name) == Some(&outline) {
+            if self.printed.get(&environment.name) == Some(&outline) {
                 return true;
             }
-            self.said.insert(environment.name.clone(), outline);
-            self.tell(environment)
+            self.printed.insert(environment.name.clone(), outline);
+            self.print(environment)
         })
     }
 
-    fn tell(&self, environment: &EnvironmentView) -> bool {
+    fn print(&self, environment: &EnvironmentView) -> bool {
         match self.format {
             Output::Json => output::json_line(environment),
             Output::Text => {
@@ -385,21 +385,21 @@ mod tests {
     }
 
     #[test]
-    fn what_callers_get_is_said_once() {
-        let mut sick = environment("prod", "failed", 7);
+    fn the_sentence_on_callers_is_printed_once() {
+        let mut failed = environment("prod", "failed", 7);
         let callers = "Callers: 2222222222 serves, and it is not healthy; 3 of 9 failed.";
-        callers.clone_into(&mut sick.callers.sentence);
-        let said = |text: &str| Some(format!("{text}. {callers}"));
-        sick.conditions.get_mut(&ConditionType::Apply).unwrap().because = said("2222222222 is frozen");
-        sick.conditions.get_mut(&ConditionType::Health).unwrap().because =
-            said("2222222222 serves, and is not healthy");
-        let told =
+        callers.clone_into(&mut failed.callers.sentence);
+        let because = |text: &str| Some(format!("{text}. {callers}"));
+        failed.conditions.get_mut(&ConditionType::Apply).unwrap().because = because("2222222222 is frozen");
+        failed.conditions.get_mut(&ConditionType::Health).unwrap().because =
+            because("2222222222 serves, and is not healthy");
+        let printed =
             |answer: &Answer| answer.shown().into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
-        let details = told(&Answer::One(Box::new(sick.clone())));
+        let details = printed(&Answer::One(Box::new(failed.clone())));
         assert_eq!(details.matches("Callers:").count(), 1, "{details}");
         assert!(details.contains("2222222222 serves, and is not healthy.\n"), "{details}");
-        let all = Environments { environments: vec![sick], next: None, waits_for: None };
-        assert_eq!(told(&Answer::All(all)).matches("Callers:").count(), 1, "a line of its own keeps it");
+        let all = Environments { environments: vec![failed], next: None, waits_for: None };
+        assert_eq!(printed(&Answer::All(all)).matches("Callers:").count(), 1, "a line of its own keeps it");
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) fn word_line(environment: &EnvironmentView) -> String {
     let mut line = format!("{name}  {}{age}  applied {applied}, verified {verified}", status.word);
     if let Some(rollout) = environment.rollout_under_way() {
         let (commit, phase) = (rollout.revision.commit.short(), rollout.phase.as_str().replace('_', " "));
-        line.push_str(&format!(", bringing {commit}: {phase}"));
+        line.push_str(&format!(", rolling out {commit}: {phase}"));
     }
     line
 }
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_environment_is_told_in_one_line() {
+    fn an_environment_is_one_line() {
         let environment = environment(
             "prod",
             &json!({
@@ -221,7 +221,7 @@ mod tests {
         );
         assert_eq!(
             word_line(&environment),
-            "prod  verifying for 1 min  applied 1111111111, verified nothing, bringing ffffffffff: shifting"
+            "prod  verifying for 1 min  applied 1111111111, verified nothing, rolling out ffffffffff: shifting"
         );
     }
 
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_is_no_longer_new_is_told_with_what_looks_again() {
+    fn an_old_comparison_is_shown_with_the_command_that_compares_again() {
         let environment = "prod".parse().unwrap();
         let lane = |lane: Lane, age_seconds: Option<i64>| LaneView {
             lane,
@@ -258,15 +258,15 @@ mod tests {
             trouble: None,
             failure: None,
         };
-        let said = |lanes: &[LaneView]| look_again(lanes, &environment);
-        assert_eq!(said(&[lane(Lane::Gateway, Some(2))]), None);
-        assert_eq!(said(&[lane(Lane::Gateway, None)]), None);
+        let hint = |lanes: &[LaneView]| look_again(lanes, &environment);
+        assert_eq!(hint(&[lane(Lane::Gateway, Some(2))]), None);
+        assert_eq!(hint(&[lane(Lane::Gateway, None)]), None);
         assert_eq!(
-            said(&[lane(Lane::Gateway, Some(12))]).unwrap(),
+            hint(&[lane(Lane::Gateway, Some(12))]).unwrap(),
             "The replicas were last compared 12 s ago: `moorline sync prod` compares them at once."
         );
         let both = [lane(Lane::Gateway, Some(12)), lane(Lane::Terraform, Some(700))];
-        assert!(said(&both).unwrap().ends_with("at once; the other lanes are looked at on their schedules."));
+        assert!(hint(&both).unwrap().ends_with("at once; the other lanes are looked at on their schedules."));
     }
 
     #[test]

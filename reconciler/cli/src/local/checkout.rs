@@ -9,9 +9,7 @@ use moorline_model::declaration::{Declaration, Document, Environment};
 /// A checkout whose declaration is valid.
 #[derive(Debug)]
 pub(super) struct Checkout {
-    /// Its folder.
     pub(super) root: PathBuf,
-    /// Its declaration.
     pub(super) declaration: Declaration,
     /// Where each part of it stands.
     places: Decoded<Declaration>,

@@ -78,7 +78,7 @@ struct Done {
     next: Vec<String>,
 }
 
-/// Looks, writes what is not there yet, and says what comes next.
+/// Looks, writes what is not there yet, and prints what comes next.
 pub(in super::super) fn init(arguments: &InitArguments, format: Output) -> Exit {
     let done = match prepare(arguments) {
         Ok(done) => done,
@@ -104,7 +104,7 @@ fn prepare(arguments: &InitArguments) -> Result<Done, InitError> {
     let terraform = modules.iter().find(|found| !found.gateways.is_empty());
 
     let writes_declaration = present.declaration.is_none();
-    let writes_document = !present.has_document && terraform.is_none() && present.asks_for_document();
+    let writes_document = !present.has_document && terraform.is_none() && present.needs_document();
     let writes_settings = !directory.join("moorlined.yaml").exists();
     let wanted = [
         writes_declaration.then_some(Wanted::GATEWAY_ADMIN),
@@ -138,7 +138,7 @@ fn prepare(arguments: &InitArguments) -> Result<Done, InitError> {
     let (wrote, left_alone) = write(&directory, files)?;
     std::fs::create_dir_all(&surroundings.work_dir)
         .map_err(|source| InitError::Write { path: surroundings.work_dir.clone(), source })?;
-    let found = tell_found(&repository, &modules, &present);
+    let found = describe_found(&repository, &modules, &present);
     let next = next(&arguments.directory, &repository, &surroundings, &wrote);
     let exports = made::exports(&secrets, &surroundings, variable);
     let texts = FILES.map(|name| std::fs::read_to_string(directory.join(name)).unwrap_or_default());
@@ -172,7 +172,7 @@ impl Present {
     }
 
     /// Whether what is declared, or will be, is a document in `gateway.yaml`.
-    fn asks_for_document(&self) -> bool {
+    fn needs_document(&self) -> bool {
         match &self.declaration {
             None => true,
             Some(Err(())) => false,
@@ -207,8 +207,8 @@ fn write(directory: &Path, files: Vec<File>) -> Result<(Vec<String>, Vec<String>
 }
 
 /// What was found, one sentence each.
-fn tell_found(repository: &Found, modules: &[RootModule], present: &Present) -> Vec<String> {
-    let mut told = vec![match (&repository.remote, repository.is_repository) {
+fn describe_found(repository: &Found, modules: &[RootModule], present: &Present) -> Vec<String> {
+    let mut found = vec![match (&repository.remote, repository.is_repository) {
         (Some(remote), _) => {
             format!("a checkout of {} ({remote}), branch {}", repository.url, repository.branch)
         }
@@ -219,7 +219,7 @@ fn tell_found(repository: &Found, modules: &[RootModule], present: &Present) -> 
         (None, false) => "no Git repository here yet: the first of the next commands makes one".to_owned(),
     }];
     for module in modules {
-        told.push(match module.gateways.as_slice() {
+        found.push(match module.gateways.as_slice() {
             [] => format!(
                 "Terraform in {} without a gateway: to let Moorline run it, declare `terraform: {{directory: {0}}}`",
                 module.directory
@@ -234,15 +234,15 @@ fn tell_found(repository: &Found, modules: &[RootModule], present: &Present) -> 
     }
     match &present.declaration {
         Some(Err(())) => {
-            told.push("a moorline.yaml with mistakes: `moorline validate` names them".to_owned());
+            found.push("a moorline.yaml with mistakes: `moorline validate` names them".to_owned());
         }
-        Some(Ok(_)) => told.push("a moorline.yaml".to_owned()),
+        Some(Ok(_)) => found.push("a moorline.yaml".to_owned()),
         None if present.has_document => {
-            told.push("a gateway.yaml: set CALLER_KEY to one of its keys, for probes".to_owned());
+            found.push("a gateway.yaml: set CALLER_KEY to one of its keys, for probes".to_owned());
         }
         None => {}
     }
-    told
+    found
 }
 
 /// The three commands that come next. They work as they stand.

@@ -63,7 +63,7 @@ fn say(
     if format == Output::Text {
         print(terraform, changes);
     }
-    let told = json!({
+    let result = json!({
         "environment": environment.name,
         "terraform": terraform,
         "document": changes.as_ref().ok(),
@@ -73,11 +73,11 @@ fn say(
         Ok(changes) => changes.as_ref(),
         Err(error) => {
             let message = format!("the document cannot be compared: {error}");
-            return output::failed_with(&told, Exit::CannotCheck, &message, None);
+            return output::failed_with(&result, Exit::CannotCheck, &message, None);
         }
     };
     if format == Output::Json {
-        output::json(&told);
+        output::json(&result);
     }
     let is_empty = terraform.is_none_or(PlanSummary::is_empty) && changes.is_none_or(Changes::is_empty);
     if is_empty { Exit::Done } else { Exit::Changes }
@@ -148,13 +148,13 @@ async fn terraform_plan(
         now: clock::now(),
     };
     let runner = EmbeddedRunner::default();
-    let planned = runner.plan(&job, &CancellationToken::new(), &Told).await;
+    let planned = runner.plan(&job, &CancellationToken::new(), &PrintedProgress).await;
     planned.map(|planned| Some(planned.summary)).map_err(|error| chain::of(&error))
 }
 
-struct Told;
+struct PrintedProgress;
 
-impl Progress for Told {
+impl Progress for PrintedProgress {
     fn report(&self, event: Event) {
         output::say(format!("terraform: {event:?}"));
     }

@@ -1,7 +1,7 @@
-//! `moorline validate`: everything that files tell before anything happens.
+//! `moorline validate`: every mistake that can be seen in the files, before anything happens.
 //!
 //! In: a checkout, the daemon's settings when they lie in it, and this machine's variables. Out: mistakes, with which
-//! nothing would come to a good end, and warnings: what may be right where the daemon and the gateways run.
+//! nothing would work, and warnings: what may be right where the daemon and the gateways run.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ struct Findings {
     warnings: Vec<String>,
 }
 
-/// Checks a checkout and says all that was found.
+/// Checks a checkout and prints all that was found.
 pub(in super::super) fn validate(arguments: &CheckoutArguments, format: Output) -> Exit {
     let mut findings = Findings::default();
     let settings = findings.settings(&arguments.directory.join(SETTINGS));
@@ -43,24 +43,24 @@ pub(in super::super) fn validate(arguments: &CheckoutArguments, format: Output) 
             0
         }
     };
-    let told = findings.say(format);
+    let result = findings.say(format);
     if findings.mistakes.is_empty() {
         let environments = if count == 1 { "environment" } else { "environments" };
         output::say(format!("{} is valid: {count} {environments}.", arguments.file));
         if format == Output::Json {
-            output::json(&told);
+            output::json(&result);
         }
         Exit::Done
     } else {
         let mistakes = if findings.mistakes.len() == 1 { "mistake" } else { "mistakes" };
         let message = format!("{} {mistakes}.", findings.mistakes.len());
         output::say(&message);
-        output::failed_with(&told, Exit::Error, &message, None)
+        output::failed_with(&result, Exit::Error, &message, None)
     }
 }
 
 impl Findings {
-    /// Tells people, and answers with what scripts are told.
+    /// Prints for people, and answers with the JSON for scripts.
     fn say(&mut self, format: Output) -> Value {
         for found in [&mut self.mistakes, &mut self.warnings] {
             found.sort();
@@ -101,7 +101,7 @@ impl Findings {
         self.references(checkout, &secrets);
         let mut absent = BTreeMap::new();
         for (index, environment) in checkout.declaration.environments.iter().enumerate() {
-            // What is wrong with a document was said above.
+            // The mistakes of a document were added above.
             let document = checkout.document(environment).ok().flatten();
             self.fit(checkout, index, environment, document.as_ref(), settings);
             for (_, reference) in document.iter().flat_map(|document| document.references()) {
@@ -119,7 +119,7 @@ impl Findings {
 
     /// Secrets of the declaration that can never be resolved, or not on this machine.
     fn references(&mut self, checkout: &Checkout, secrets: &Secrets) {
-        let (mut problems, mut told) = (Vec::new(), Vec::new());
+        let (mut problems, mut warned) = (Vec::new(), Vec::new());
         for named in checkout.declaration.references() {
             match secrets.declared(&named.reference) {
                 Ok(_) => {}
@@ -127,9 +127,9 @@ impl Findings {
                     problems.push(Problem { path: named.path, problem: error.to_string() });
                 }
                 Err(ResolveError::Unset(_) | ResolveError::File { .. })
-                    if told.contains(&named.reference) => {}
+                    if warned.contains(&named.reference) => {}
                 Err(ResolveError::Unset(_) | ResolveError::File { .. }) => {
-                    told.push(named.reference.clone());
+                    warned.push(named.reference.clone());
                     let whose = named.environment.map(|name| format!(" of `{name}`")).unwrap_or_default();
                     self.warnings.push(format!(
                         "{} has no value here: the daemon needs it where it runs, as {}{whose}",

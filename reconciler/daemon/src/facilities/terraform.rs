@@ -81,13 +81,13 @@ impl TerraformRunner for Shared {
         applied.map(drop).map_err(failed)
     }
 
-    fn tidy(&self, run: &Run<'_>) {
+    fn clean_up(&self, run: &Run<'_>) {
         let runs = self.runs(run);
         self.cache(run.name, &runs.folder(&run.id));
         runs.remove(&run.id);
     }
 
-    fn tidy_all(&self, name: &EnvironmentName, terraform: &declaration::Terraform) {
+    fn clean_up_all(&self, name: &EnvironmentName, terraform: &declaration::Terraform) {
         let runs = Runs::of(&self.work_dir, name, terraform);
         for folder in runs.folders() {
             self.cache(name, &folder);

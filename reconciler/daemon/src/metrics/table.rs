@@ -37,7 +37,7 @@ pub(super) const TABLE: &[Metric<Figures>] = &[
         described: Described {
             name: "moorline_last_success_timestamp_seconds",
             kind: Kind::Gauge,
-            help: "When a cycle last ended well, in seconds since 1970. None before the first.",
+            help: "When a cycle last succeeded, in seconds since 1970. None before the first.",
             labels: &["environment"],
         },
         values: last_success,

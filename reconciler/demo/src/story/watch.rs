@@ -1,4 +1,4 @@
-//! Watches the environment through the daemon's API, and tells its history as it happens.
+//! Watches the environment through the daemon's API, and prints its history as it happens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,35 +7,34 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::super::narrator::Narrator;
 use super::super::setup::Setup;
 use super::super::smtp::Mail;
-use super::super::teller::Teller;
 use super::Seen;
 use crate::chain;
 
 /// How often the environment is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The watch.
 pub(super) struct Watch<'a> {
-    teller: &'a Teller,
+    narrator: &'a Narrator,
     http: reqwest::Client,
     api: String,
     token: moorline_config::Secret,
     mails: Arc<Mutex<tokio::sync::mpsc::Receiver<Mail>>>,
-    told: Mutex<u64>,
+    last_seq: Mutex<u64>,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(teller: &'a Teller, setup: &Setup) -> Result<Self, String> {
+    pub(super) fn new(narrator: &'a Narrator, setup: &Setup) -> Result<Self, String> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build();
         Ok(Self {
-            teller,
+            narrator,
             http: http.map_err(|error| chain::of(&error))?,
             api: format!("{}/api/v1/environments/demo", setup.console),
             token: setup.secrets.operator.clone(),
             mails: Arc::clone(&setup.mails),
-            told: Mutex::new(0),
+            last_seq: Mutex::new(0),
         })
     }
 
@@ -54,7 +53,7 @@ impl<'a> Watch<'a> {
             ticks.tick().await;
             match self.look().await {
                 Ok(seen) if is_so(&seen) => {
-                    self.teller.happened(&format!("✓ {what}"));
+                    self.narrator.happened(&format!("✓ {what}"));
                     return Ok(());
                 }
                 Ok(seen) => last = format!("the environment is {}", seen.word()),
@@ -64,7 +63,7 @@ impl<'a> Watch<'a> {
         Err(format!("{what}: not within {} s; {last}", patience.as_secs()))
     }
 
-    /// Waits for a mail on this topic that says this, and tells every mail that comes before it.
+    /// Waits for a mail on this topic that says this, and prints every mail that comes before it.
     pub(super) async fn mail(&self, topic: &str, says: &str, patience: Duration) -> Result<(), String> {
         let mut mails = self.mails.lock().await;
         let wait = async {
@@ -72,7 +71,7 @@ impl<'a> Watch<'a> {
                 let subject = mail.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or("");
                 // Long lines are folded with `=` at their end (quoted-printable, RFC 2045).
                 let body = mail.split_once("\n\n").map_or("", |(_, body)| body).replace("=\n", "");
-                self.teller.happened(&format!("✉ {subject}: {}", body.lines().next().unwrap_or("")));
+                self.narrator.happened(&format!("✉ {subject}: {}", body.lines().next().unwrap_or("")));
                 if subject.contains(topic) && body.starts_with(says) {
                     return true;
                 }
@@ -85,18 +84,18 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Looks once, and tells what is new in the history.
+    /// Looks once, and prints what is new in the history.
     pub(super) async fn look(&self) -> Result<Seen, String> {
         let environment = self.get("").await?;
         let history = self.get("/history?limit=200").await?;
         let mut history = history.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
         history.reverse();
-        let mut told = self.told.lock().await;
+        let mut last_seq = self.last_seq.lock().await;
         for event in &history {
             let seq = event.get("seq").and_then(Value::as_u64).unwrap_or_default();
-            if seq > *told {
-                *told = seq;
-                self.teller.happened(event.get("message").and_then(Value::as_str).unwrap_or(""));
+            if seq > *last_seq {
+                *last_seq = seq;
+                self.narrator.happened(event.get("message").and_then(Value::as_str).unwrap_or(""));
             }
         }
         Ok(Seen { environment, history })

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_config::check::Problem;
 
-use super::{ChannelKind, Declaration, Document, Endpoints, Environment, Terraform, not_served, notify};
+use super::{ChannelKind, Declaration, Document, Endpoints, Environment, Terraform, notify, unsupported};
 
 /// What a final answer's status may be.
 const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
@@ -35,7 +35,7 @@ pub(super) fn check(declaration: &Declaration, kinds: Option<&[ChannelKind]>) ->
     let names: Vec<_> = declaration.environments.iter().map(|environment| &environment.name).collect();
     problems.0.extend(notify::check(&declaration.notifications, &names, kinds));
     for named in declaration.references() {
-        if let Some(problem) = not_served(&named.reference) {
+        if let Some(problem) = unsupported(&named.reference) {
             problems.add(named.path, problem);
         }
     }
@@ -149,7 +149,7 @@ fn check_terraform(terraform: &Terraform, at: &str, problems: &mut Problems) {
         problems.add(format!("{at}.binary"), "expected terraform, tofu or an absolute path of one");
     }
     if terraform.binary.rsplit('/').next() == Some("terragrunt") {
-        let problem = "terragrunt is not served by this release: expected terraform or tofu, with the module as `directory`";
+        let problem = "terragrunt is not supported by this release: expected terraform or tofu, with the module as `directory`";
         problems.add(format!("{at}.binary"), problem);
     }
     let is_plain =

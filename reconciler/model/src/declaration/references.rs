@@ -10,7 +10,7 @@ use crate::EnvironmentName;
 const SERVED: &str = "^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.*)$";
 
 /// Why a reference cannot be declared to the daemon, if so.
-pub(crate) fn not_served(reference: &Reference) -> Option<String> {
+pub(crate) fn unsupported(reference: &Reference) -> Option<String> {
     let is_served = matches!(reference, Reference::Env(_) | Reference::File(_));
     (!is_served).then(|| {
         format!(
@@ -20,7 +20,7 @@ pub(crate) fn not_served(reference: &Reference) -> Option<String> {
 }
 
 /// Leaves in a schema only the kinds of references that the daemon resolves.
-pub(crate) fn only_served(mut schema: Value) -> Value {
+pub(crate) fn only_supported(mut schema: Value) -> Value {
     if let Some(reference) = schema.pointer_mut("/$defs/Reference") {
         reference["pattern"] = json!(SERVED);
         reference["examples"] = json!(["env:GATEWAY_ADMIN_TOKEN", "file:/run/secrets/token"]);

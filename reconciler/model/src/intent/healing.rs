@@ -1,7 +1,7 @@
-//! What a person's word to heal reaches.
+//! What a requested heal reaches.
 //!
-//! In: the findings that are remembered, and the address asked for. Out: the replicas that get the document in force back,
-//! the addresses that Terraform gives back, and what neither can.
+//! In: the findings that are remembered, and the requested address. Out: the replicas that get the document in force,
+//! the addresses that Terraform restores, and what neither can.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::drift::{Drift, DriftKind, DriftState, Lane, heal_command};
 pub struct HealScope {
     /// Replicas, by admin URL.
     pub replicas: BTreeSet<String>,
-    /// Addresses that a plan and an apply give back: all of them at once.
+    /// Addresses that a plan and an apply restore: all of them at once.
     pub terraform: BTreeSet<String>,
     /// What stays, each with the reason.
     pub left: BTreeSet<String>,
@@ -51,7 +51,7 @@ impl HealScope {
     }
 
     /// The commands that give these addresses back, each of which is applied as things stand: what Terraform owns comes back
-    /// all at once, so that one of several addresses has no command of its own; and what cannot be given back has none.
+    /// all at once, so that one of several addresses has no command of its own; and what cannot be restored has none.
     #[must_use]
     pub fn commands<'a>(
         &self,
@@ -71,13 +71,13 @@ impl HealScope {
         commands
     }
 
-    /// Whether nothing can be given back.
+    /// Whether nothing can be restored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.replicas.is_empty() && self.terraform.is_empty()
     }
 
-    /// Every address that can be given back, or cannot.
+    /// Every address that can be restored, or cannot.
     #[must_use]
     pub fn names(&self) -> String {
         let all = self.replicas.iter().chain(&self.terraform).chain(&self.left);
@@ -85,7 +85,7 @@ impl HealScope {
     }
 }
 
-/// The command that gives back whatever drifts.
+/// The command that restores whatever drifts.
 #[must_use]
 pub fn everywhere(environment: &EnvironmentName) -> String {
     format!("moorline heal {environment}")
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn each_command_is_one_that_is_heeded() {
+    fn each_command_is_one_that_is_accepted() {
         let environment: EnvironmentName = "prod".parse().unwrap();
         let (replica, lb) =
             (drift("gateway", "http://a", "changed"), drift("terraform", "aws_lb.a", "changed"));

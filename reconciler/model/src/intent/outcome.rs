@@ -36,14 +36,13 @@ pub enum Outcome {
     Refused {
         /// Why.
         message: String,
-        /// The gate that refused; absent when what was asked makes no sense as things stand.
+        /// The gate that refused; absent when the operation makes no sense as things stand.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gate: Option<String>,
     },
 }
 
 impl Outcome {
-    /// The sentence.
     #[must_use]
     pub fn message(&self) -> &str {
         match self {
@@ -64,7 +63,7 @@ impl Outcome {
         }
     }
 
-    /// How a command ends that asked for it and waits for no more.
+    /// How a command ends that requested it and waits for no more.
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {

@@ -1,6 +1,6 @@
 //! What cannot be applied as things stand.
 //!
-//! In: what is remembered, and an intent. Out: why not. Asked where the intent comes in, so that nothing is written down that
+//! In: what is remembered, and an intent. Out: why not. Checked where the intent comes in, so that nothing is recorded that
 //! could only be refused, and once more by the cycle that applies it, for things may have moved on.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub struct Refusal {
     pub kind: &'static str,
     /// Why, as the end of a sentence.
     pub message: String,
-    /// The gate that refuses; absent when what was asked makes no sense.
+    /// The gate that refuses; absent when the operation makes no sense.
     pub gate: Option<&'static str>,
 }
 
@@ -95,11 +95,11 @@ fn adoption(state: &EnvironmentState, seen: &BTreeMap<String, Digest>) -> Option
     Some(Refusal::new("not-seen", message).by("adopt"))
 }
 
-/// What is in force is given back, to what drifts from it.
+/// What is in force is restored where something drifts from it.
 fn heal(state: &EnvironmentState, only: Option<&str>) -> Option<Refusal> {
     let refused = |message: String| Some(Refusal::new("nothing-to-heal", message));
     let Some(applied) = &state.applied else {
-        return refused("nothing is in force yet that could be given back".to_owned());
+        return refused("nothing is in force yet that could be restored".to_owned());
     };
     let commit = &applied.revision.commit;
     // A hold on everything keeps Moorline from acting by itself. A commit that a person does not want is another matter.
@@ -129,11 +129,11 @@ fn heal(state: &EnvironmentState, only: Option<&str>) -> Option<Refusal> {
             };
             let command = healing::everywhere(&state.name);
             refused(format!(
-                "Terraform gives back all that drifts at once, also {others}: `{command}` does that{also}"
+                "Terraform restores all that drifts at once, also {others}: `{command}` does that{also}"
             ))
         }
         _ if reach.is_empty() && !reach.left.is_empty() => {
-            refused(format!("what differs cannot be given back: {}", reach.names()))
+            refused(format!("what differs cannot be restored: {}", reach.names()))
         }
         _ => terraform(state, &reach),
     }
@@ -160,7 +160,7 @@ fn elsewhere(rollout: &Rollout, commit: Option<&CommitId>) -> Option<Refusal> {
 }
 
 impl EnvironmentState {
-    /// Whether a rollout that gives back what Terraform owns may begin.
+    /// Whether a rollout that restores what Terraform owns may begin.
     ///
     /// # Errors
     /// Why not.
@@ -208,7 +208,7 @@ impl EnvironmentState {
     pub fn way_back(&self, commit: Option<&CommitId>) -> Result<&Deployed, Refusal> {
         let refused = |message: String| Refusal::new("no-way-back", message);
         let Some(in_force) = &self.applied else {
-            return Err(refused("nothing is in force yet that one could go back from".to_owned()));
+            return Err(refused("nothing is in force yet that could be rolled back".to_owned()));
         };
         let mut known = self.verified.iter().chain(&self.verified_before);
         let found = match commit {

@@ -73,7 +73,7 @@ const ORDINARY: [&str; 45] = [
     "token=file:/run/secrets/admin",
     "TestGatewayRejects400OnBadInput fails no more",
     "risk-averse desk-sharing in task-force-management",
-    "reconciler/plan/src/advance/tell.rs",
+    "reconciler/plan/src/advance/notify.rs",
     "{requests: 1000, per: key, window: 1h}",
     "OPS-1234: the provider is down since 14:02 UTC",
     "npm:left-pad@1.3.0",

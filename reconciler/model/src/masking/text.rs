@@ -14,7 +14,7 @@ const REFERENCES: [&str; 5] = ["env:", "file:", "secretsmanager:", "ssm:", "vaul
 const SIGN_IN_MIN: usize = 8;
 
 /// Letters of a value after `name:` from which on it may be a secret.
-const SAID_MIN: usize = 6;
+const PLAIN_MIN: usize = 6;
 /// What values are quoted with.
 const QUOTES: [char; 3] = ['"', '\'', '`'];
 
@@ -135,10 +135,10 @@ fn assignment(text: &str, mark: &str) -> Option<Piece> {
     let is_password = PASSWORDS.iter().any(|password| name.to_ascii_lowercase().contains(password));
     let is_quoted = value.starts_with(QUOTES);
     // `token: refresh it earlier` is a title, and so is `secrets: 3 of them are gone`.
-    let is_said =
-        sign == ':' && !is_password && !is_quoted && (word::is_plain(shown) || shown.len() < SAID_MIN);
+    let is_plain_word =
+        sign == ':' && !is_password && !is_quoted && (word::is_plain(shown) || shown.len() < PLAIN_MIN);
     let is_reference = REFERENCES.iter().any(|scheme| shown.starts_with(scheme));
-    let is_secret = length > 0 && !is_said && !is_reference;
+    let is_secret = length > 0 && !is_plain_word && !is_reference;
     is_secret.then(|| (start + length, Some(format!("{}{mark}", &text[..start]))))
 }
 

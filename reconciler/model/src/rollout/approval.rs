@@ -1,4 +1,4 @@
-//! A person's word for a rollout: which rule asks for it, what was shown, and what was approved.
+//! A person's approval of a rollout: which rule requires it, what was shown, and what was approved.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl ApprovalRules {
     }
 }
 
-/// The identities of what a person is asked to approve, or of what that person saw.
+/// The identities of what waits for approval, or of what that person saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalSubject {
     /// SHA-256 of Terraform's plan; absent when no plan waits.
@@ -67,7 +67,7 @@ impl ApprovalSubject {
     }
 }
 
-/// A person's word for one change: a plan, a document, or both.
+/// A person's approval of one change: a plan, a document, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approval {
     /// Who.

@@ -18,7 +18,7 @@ fn strange_replica(name: &str, serves: &str, origin: &str) -> ReplicaReading {
     reading
 }
 
-/// A person's word for what waits, as that person sees it.
+/// A person's adoption of what waits, as that person sees it.
 fn adoption(state: &EnvironmentState) -> Operation {
     let waits = state.found.iter().filter(|found| found.adopted.is_none());
     Operation::Adopt { seen: waits.map(|found| (found.endpoint.clone(), found.digest)).collect() }
@@ -59,7 +59,7 @@ fn each_replica_is_shown_with_its_owner_and_its_difference_and_its_document_kept
     assert!(closed.because.ends_with(empty), "{}", closed.because);
     let checks =
         crate::conditions::Checks { replicas: Some(&replicas), ..crate::conditions::Checks::default() };
-    let _told = crate::conditions::note_conditions(&mut state, &checks, now());
+    let _messages = crate::conditions::note_conditions(&mut state, &checks, now());
     let health = &state.conditions.0[&moorline_model::condition::ConditionType::Health];
     assert_eq!(
         (health.status, health.because.as_str()),
@@ -109,16 +109,16 @@ fn an_adoption_is_of_what_was_seen_and_of_nothing_else() {
         let refusal = operation.refused(&state).unwrap();
         assert_eq!((refusal.kind, refusal.gate), ("not-seen", Some("adopt")));
         assert!(refusal.message.contains("was not seen"), "{refusal:?}");
-        let heeded = apply_intents(state.clone(), &[intent(operation)], now());
-        assert!(heeded.state.found.iter().all(|found| found.adopted.is_none()));
+        let applied = apply_intents(state.clone(), &[intent(operation)], now());
+        assert!(applied.state.found.iter().all(|found| found.adopted.is_none()));
     }
     assert_eq!(adoption(&state).refused(&state), None);
     // The way back is a command that is applied as it is printed.
-    let heeded = apply_intents(state.clone(), &[intent(adoption(&state))], now());
+    let applied = apply_intents(state.clone(), &[intent(adoption(&state))], now());
     assert!(
-        heeded.events[0].message.contains("`moorline rollback prod --reason \"…\"`"),
+        applied.events[0].message.contains("`moorline rollback prod --reason \"…\"`"),
         "{:?}",
-        heeded.events
+        applied.events
     );
 }
 
@@ -174,29 +174,29 @@ fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
     let _met = record_first_contact(&mut state, Some(&document("c1")), false, &replicas, now());
     let mut state = apply_intents(state.clone(), &[intent(adoption(&state))], now()).state;
     rollout(&mut state).promoted = true;
-    let heeded = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
-    let Some(crate::Decision::RestoreFound { documents, .. }) = &heeded.restore else {
-        panic!("{:?}", heeded.effects)
+    let applied = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
+    let Some(crate::Decision::RestoreFound { documents, .. }) = &applied.restore else {
+        panic!("{:?}", applied.effects)
     };
     assert_eq!(documents["http://a:1"], document("old").digest());
     assert_eq!(documents["http://b:1"], document("older").digest());
     let inputs = crate::sample::inputs(&desired);
     // A replica that does not answer: nothing is remembered as done, and one asks again.
     let failed = restored(Err(ActFailure::new("no answer")));
-    let after = crate::advance(&heeded.state, failed, &inputs, now()).state;
+    let after = crate::advance(&applied.state, failed, &inputs, now()).state;
     assert!(after.rollout_under_way().is_some());
-    let after = crate::advance(&heeded.state, restored(Ok(())), &inputs, now()).state;
+    let after = crate::advance(&applied.state, restored(Ok(())), &inputs, now()).state;
     assert_eq!(after.rollout.as_ref().unwrap().phase, Phase::RolledBack);
     assert_eq!((&after.applied, &after.verified), (&None, &None));
     let apply = &after.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains("bob went back to what served before Moorline"), "{apply:?}");
     assert_eq!(after.hold_on(&desired.revision.commit).unwrap().by, "bob");
     assert!(after.found.iter().all(|found| found.adopted.is_none()));
-    let heeded = apply_intents(after, &[intent(Operation::Rollback { commit: None })], now());
+    let applied = apply_intents(after, &[intent(Operation::Rollback { commit: None })], now());
     assert!(
-        matches!(&heeded.effects[0], crate::intent::IntentEffect::Answered(Outcome::Refused { .. })),
+        matches!(&applied.effects[0], crate::intent::IntentEffect::Answered(Outcome::Refused { .. })),
         "they serve already: {:?}",
-        heeded.effects
+        applied.effects
     );
 }
 
@@ -209,14 +209,14 @@ fn a_replica_that_served_nothing_before_is_named_when_one_goes_back() {
     let serves_c1 = |name| replica(name, Some(document("c1").digest()), None);
     state.replicas =
         [serves_c1("a"), serves_c1("b")].iter().map(|read| crate::gateway::remembered(read, now())).collect();
-    let heeded = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
+    let applied = apply_intents(state, &[intent(Operation::Rollback { commit: None })], now());
     let named = "http://b:1 served nothing before, and goes on with";
     assert!(
-        matches!(&heeded.effects[0], crate::intent::IntentEffect::Heals { did, .. } if did.contains(named))
+        matches!(&applied.effects[0], crate::intent::IntentEffect::Heals { did, .. } if did.contains(named))
     );
-    assert!(heeded.restore.is_some());
+    assert!(applied.restore.is_some());
     let inputs = crate::sample::inputs(&desired);
-    let mut after = crate::advance(&heeded.state, restored(Ok(())), &inputs, now()).state;
+    let mut after = crate::advance(&applied.state, restored(Ok(())), &inputs, now()).state;
     let apply = &after.conditions.0[&moorline_model::condition::ConditionType::Apply];
     assert!(apply.because.contains(named), "{apply:?}");
     after.replicas[0].digest = Some(document("old").digest());

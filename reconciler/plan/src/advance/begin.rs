@@ -33,12 +33,12 @@ pub(super) fn begin(recorder: &mut Recorder, revision: &Revision, kind: &Rollout
     let message = match kind {
         RolloutKind::Deploy => format!("{short} by {} begins: {}{what}", revision.author, revision.message),
         RolloutKind::Rollback { from, actor, reason } => {
-            format!("{actor} goes back from {} to {short}: {}{what}", from.short(), or_none(reason))
+            format!("{actor} rolls back from {} to {short}: {}{what}", from.short(), or_none(reason))
         }
         RolloutKind::Heal { actor, reason, .. } => {
             // What drifted from the tree in force is planned anew, though the tree is the same.
             recorder.forget_tree();
-            format!("{actor} has Terraform give back what {short} declares: {}", or_none(reason))
+            format!("{actor} has Terraform restore what {short} declares: {}", or_none(reason))
         }
     };
     recorder.note(EventKind::Rollout, message);
@@ -92,7 +92,7 @@ fn rollout(
         retry_at: None,
         stale_plans: 0,
         person_asked_at: None,
-        people_told: false,
+        is_announced: false,
         awaits_person: false,
     }
 }

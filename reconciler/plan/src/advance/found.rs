@@ -37,6 +37,6 @@ pub(super) fn restored(recorder: &mut Recorder, actor: &str, reason: &str) {
     let stays = state.stays_after_going_back().map(|stays| format!("; {stays}")).unwrap_or_default();
     let because = format!("{actor} went back to what served before Moorline{why}{stays}");
     state.conditions.note(ConditionType::Apply, ConditionStatus::Attention, because, now);
-    let message = format!("what served before Moorline serves again, as {actor} asked{why}{stays}");
+    let message = format!("what served before Moorline serves again, as {actor} requested{why}{stays}");
     recorder.note(EventKind::Rollout, message);
 }

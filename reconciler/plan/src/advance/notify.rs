@@ -1,4 +1,4 @@
-//! Notifications of a rollout. Transitions only, and whatever was asked is taken back once it is over: the newest
+//! Notifications of a rollout. Transitions only; a request for approval is withdrawn once it is over: the newest
 //! message of a thread is how things stand.
 
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +31,7 @@ fn send(recorder: &mut Recorder, rollout: &Rollout, message: Message) {
     let notification = notification(&recorder.state.name, rollout, message, recorder.now);
     recorder.notifications.push(notification);
     if let Some(present) = recorder.state.rollout.as_mut().filter(|present| present.id == rollout.id) {
-        present.people_told = true;
+        present.is_announced = true;
     }
 }
 
@@ -75,9 +75,9 @@ fn about(rollout: &Rollout) -> Vec<String> {
     let mut lines = vec![format!("{} by {}: {}", revision.commit.short(), revision.author, revision.message)];
     match &rollout.kind {
         RolloutKind::Rollback { from, actor, reason } => {
-            lines.push(format!("{actor} asked to go back from {}: {}", from.short(), or_none(reason)));
+            lines.push(format!("{actor} requested a rollback from {}: {}", from.short(), or_none(reason)));
         }
-        RolloutKind::Heal { actor, .. } => lines.push(format!("{actor} asked to give back what drifted")),
+        RolloutKind::Heal { actor, .. } => lines.push(format!("{actor} requested that drift be healed")),
         RolloutKind::Deploy => {}
     }
     lines.push(rollout.what_changes());
@@ -129,7 +129,7 @@ fn merge_a_fix() -> String {
     "merge a fix: a newer commit is rolled out by itself".to_owned()
 }
 
-/// A rollback that a person asked for is reported from its beginning: who, why, and what is held because of it.
+/// A rollback that a person requested is reported from its beginning: who, why, and what is held because of it.
 pub(super) fn began(recorder: &mut Recorder) {
     let Some(rollout) = recorder.state.rollout.clone() else { return };
     let RolloutKind::Rollback { from, actor, reason } = &rollout.kind else { return };
@@ -139,7 +139,7 @@ pub(super) fn began(recorder: &mut Recorder) {
         transition: Transition::Progressed,
         severity: Severity::Warning,
         headline: format!(
-            "{environment}: {actor} goes back from {} to {short}: {}",
+            "{environment}: {actor} rolls back from {} to {short}: {}",
             from.short(),
             or_none(reason)
         ),
@@ -152,7 +152,7 @@ pub(super) fn began(recorder: &mut Recorder) {
 
 pub(super) fn entered(recorder: &mut Recorder, before: &Phase, phase: &Phase) {
     let Some(present) = recorder.state.rollout.as_mut() else { return };
-    let asked = std::mem::take(&mut present.awaits_person);
+    let awaited_person = std::mem::take(&mut present.awaits_person);
     present.awaits_person = *phase == Phase::AwaitingApproval;
     let rollout = present.clone();
     match phase {
@@ -160,7 +160,7 @@ pub(super) fn entered(recorder: &mut Recorder, before: &Phase, phase: &Phase) {
         Phase::RollingBack { .. } if !matches!(before, Phase::RollingBack { .. }) => {
             rolling_back(recorder, &rollout, before);
         }
-        _ if asked => goes_on(recorder, &rollout, before),
+        _ if awaited_person => goes_on(recorder, &rollout, before),
         _ => {}
     }
 }
@@ -179,7 +179,7 @@ fn awaiting_approval(recorder: &mut Recorder, rollout: &Rollout) {
     send(recorder, rollout, message);
 }
 
-/// What was asked of a person is over.
+/// A person is no longer waited for.
 fn goes_on(recorder: &mut Recorder, rollout: &Rollout, before: &Phase) {
     let environment = recorder.state.name.clone();
     let short = rollout.revision.commit.short();
@@ -202,14 +202,14 @@ fn rolling_back(recorder: &mut Recorder, rollout: &Rollout, before: &Phase) {
     let reason = rollout.reason.as_deref().unwrap_or_default();
     let age = age(rollout.started_at, recorder.now);
     let next = match &rollout.from {
-        Some(from) => format!("Going back to {}.", from.revision.commit.short()),
+        Some(from) => format!("Rolling back to {}.", from.revision.commit.short()),
         None => "The candidate is taken out of traffic.".to_owned(),
     };
     let (severity, headline) = match &rollout.stop {
         Some(stop) => (
             Severity::Warning,
             format!(
-                "{environment}: {} takes {short} back while {before}, {age} after it began: {}",
+                "{environment}: {} rolls {short} back while {before}, {age} after it began: {}",
                 stop.actor,
                 or_none(&stop.reason)
             ),
@@ -236,13 +236,13 @@ fn rolling_back(recorder: &mut Recorder, rollout: &Rollout, before: &Phase) {
 
 pub(super) fn finished(recorder: &mut Recorder, rollout: &Rollout, before: &Phase) {
     let message = match rollout.phase {
-        // What changed nothing is in the history; nobody need be told who was not told before.
+        // What changed nothing is in the history; nobody is notified who was not notified before.
         Phase::Succeeded if *before == Phase::Baking => verified(recorder, rollout),
-        Phase::Succeeded if rollout.people_told => changed_nothing(recorder, rollout),
+        Phase::Succeeded if rollout.is_announced => changed_nothing(recorder, rollout),
         Phase::RolledBack => rolled_back(recorder, rollout),
         Phase::Frozen => frozen(recorder, rollout),
         Phase::Failed => failed(recorder, rollout),
-        Phase::Superseded if rollout.people_told => superseded(&recorder.state.name, rollout),
+        Phase::Superseded if rollout.is_announced => superseded(&recorder.state.name, rollout),
         _ => return,
     };
     send(recorder, rollout, message);
@@ -255,12 +255,12 @@ fn verified(recorder: &Recorder, rollout: &Rollout) -> Message {
     let (headline, next, details) = match &rollout.kind {
         RolloutKind::Deploy | RolloutKind::Heal { .. } => (
             format!("{environment}: {short} is verified healthy, {age} after it began"),
-            "It is now what a rollback goes back to.".to_owned(),
+            "It is now the target of a rollback.".to_owned(),
             about(rollout),
         ),
         RolloutKind::Rollback { from, actor, reason } => (
             format!(
-                "{environment}: back at {short}, verified healthy {age} after {actor} asked: {}",
+                "{environment}: rolled back to {short}, verified healthy {age} after {actor} requested it: {}",
                 or_none(reason)
             ),
             format!("{} stays held. Merge a fix: a newer commit is rolled out by itself.", from.short()),
@@ -371,7 +371,7 @@ pub(crate) fn superseded_by_person(
     rollout: &Rollout,
     now: Timestamp,
 ) -> Option<Notification> {
-    rollout.people_told.then(|| notification(environment, rollout, superseded(environment, rollout), now))
+    rollout.is_announced.then(|| notification(environment, rollout, superseded(environment, rollout), now))
 }
 
 /// The message when a person lifts the freeze that a rollout ended in.
@@ -390,7 +390,7 @@ pub(crate) fn released(
         next: "The head is rolled out again by itself.".to_owned(),
         action: Some(format!("moorline status {environment}")),
     };
-    (rollout.people_told && rollout.phase == Phase::Frozen)
+    (rollout.is_announced && rollout.phase == Phase::Frozen)
         .then(|| notification(environment, rollout, message(), now))
 }
 
@@ -417,7 +417,7 @@ pub(super) fn ask_a_person(recorder: &mut Recorder) {
             rollout.phase
         ),
         details: failure_details(&rollout),
-        next: "It stays as it is until there is a verdict, a newer commit, or a person's word.".to_owned(),
+        next: "It stays as it is until there is a verdict, a newer commit, or a person acts.".to_owned(),
         action: Some(format!("moorline rollback {environment} --reason \"…\"")),
     };
     send(recorder, &rollout, message);

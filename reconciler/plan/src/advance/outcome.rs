@@ -14,7 +14,6 @@ use moorline_model::{CheckFailed, Revision};
 pub enum StepOutcome {
     /// Nothing was to be done.
     Waited {
-        /// Why.
         because: String,
         /// When it may be otherwise by itself.
         until: Option<Timestamp>,
@@ -30,9 +29,7 @@ pub enum StepOutcome {
     },
     /// The rollout goes to another phase.
     PhaseEntered {
-        /// The phase.
         phase: Phase,
-        /// Why.
         because: String,
     },
     /// The rollout ends.
@@ -42,7 +39,6 @@ pub enum StepOutcome {
         /// Why, when there is something to say.
         because: Option<String>,
     },
-    /// Terraform planned.
     Planned(Result<PlanSummary, PlanFailure>),
     /// Terraform applied, and handed over this document, if it did.
     Applied(Result<Option<Digest>, ApplyFailure>),
@@ -50,7 +46,6 @@ pub enum StepOutcome {
     Staged(Result<BTreeMap<String, u64>, ActFailure>),
     /// The candidate has its share everywhere.
     Shifted {
-        /// The share.
         weight: Percent,
         /// Whether it has.
         result: Result<(), ActFailure>,
@@ -79,9 +74,8 @@ pub enum StepOutcome {
     },
     /// What replicas served when they were first met serves again.
     FoundRestored {
-        /// Who asked.
+        /// Who requested it.
         actor: String,
-        /// Why.
         reason: String,
         /// Whether it does.
         result: Result<(), ActFailure>,
@@ -109,10 +103,7 @@ pub enum PlanFailure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApplyFailure {
     /// The plan is bound to something that is no longer so, or too old; nothing was applied.
-    Stale {
-        /// What changed.
-        reason: String,
-    },
+    Stale { reason: String },
     /// Terraform began to apply and failed.
     Failed {
         /// Why, redacted.

@@ -109,8 +109,8 @@ pub(super) fn superseded(recorder: &mut Recorder, by: &Revision, result: Result<
     {
         return act_failed(recorder, &failure);
     }
-    let asked = recorder.rollout().and_then(|rollout| rollout.requested_by.take());
-    recorder.state.sync = recorder.state.sync.take().or(asked);
+    let requested_by = recorder.rollout().and_then(|rollout| rollout.requested_by.take());
+    recorder.state.sync = recorder.state.sync.take().or(requested_by);
     recorder.finish(&Phase::Superseded, Some(&format!("{} is newer", by.commit.short())));
 }
 

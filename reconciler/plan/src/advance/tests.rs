@@ -21,17 +21,17 @@ fn inconclusive(state: &EnvironmentState, at: Timestamp) -> Evidence {
 }
 
 #[test]
-fn a_person_is_asked_once_when_there_is_no_verdict_for_too_long() {
+fn a_person_is_notified_once_when_there_is_no_verdict_for_too_long() {
     let desired = declared("c2", &json!({}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for minutes in [29, 31, 40] {
         let at = now() + SignedDuration::from_mins(minutes);
         let next = record_evidence(&state, inconclusive(&state, at), at);
         state = next.state;
-        told.extend(next.notifications.into_iter().map(|message| (minutes, message.transition)));
+        notified.extend(next.notifications.into_iter().map(|message| (minutes, message.transition)));
     }
-    assert_eq!(told, [(31, Transition::CannotCheck)]);
+    assert_eq!(notified, [(31, Transition::CannotCheck)]);
 }
 
 #[test]
@@ -65,19 +65,19 @@ fn a_plan_that_fails_for_a_passing_reason_is_tried_four_times_in_all() {
     let desired = declared("c2", &json!({"terraform": {"directory": "infra"}}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::Planning);
     let mut waits = Vec::new();
-    let mut told = 0;
+    let mut notified = 0;
     let lock = FailureClass::Waiting { on: "ann@laptop".to_owned() };
     for class in [lock, FailureClass::Transient, FailureClass::Transient, FailureClass::Transient] {
         let failed = PlanFailure::Failed(CheckFailed::new(class, "state is locked"));
         let next = advance(&state, StepOutcome::Planned(Err(failed)), &inputs(&desired), now());
         state = next.state;
-        told += next.notifications.len();
+        notified += next.notifications.len();
         if let Some(at) = rollout(&mut state).retry_at {
             waits.push(at.duration_since(now()).as_secs());
         }
     }
     assert_eq!(waits, [60, 120, 240]);
-    assert_eq!((rollout(&mut state).phase.clone(), told), (Phase::Failed, 1));
+    assert_eq!((rollout(&mut state).phase.clone(), notified), (Phase::Failed, 1));
 }
 
 #[test]
@@ -169,10 +169,10 @@ fn a_rollout_does_not_go_back_to_what_a_person_left() {
     let mut state = in_force("c1");
     state.verified_before = vec![crate::sample::deployed("c0")];
     let operation: Intent = crate::sample::intent(Operation::Rollback { commit: None });
-    let heeded = crate::intent::apply_intents(state, &[operation], now());
+    let applied = crate::intent::apply_intents(state, &[operation], now());
     let desired = declared("c0", &json!({}));
-    let begin = heeded.begin.unwrap();
-    let mut next = advance(&heeded.state, without_effect(&begin), &inputs(&desired), now());
+    let begin = applied.begin.unwrap();
+    let mut next = advance(&applied.state, without_effect(&begin), &inputs(&desired), now());
     assert_eq!(rollout(&mut next.state).from, None);
 }
 
@@ -235,9 +235,9 @@ fn a_document_that_terraform_hands_over_is_compared_once_it_is_there() {
     rollout(&mut state).digest = Some(new.digest());
     let inputs = Inputs { in_force: Some(&old), incoming: Some(&new), ..inputs(&desired) };
     let next = advance(&state, StepOutcome::Verifying, &inputs, now());
-    let told: Vec<_> = next.events.iter().map(|event| event.message.as_str()).collect();
+    let lines: Vec<_> = next.events.iter().map(|event| event.message.as_str()).collect();
     assert_eq!(
-        told,
+        lines,
         ["c200000000 is known in full (the tags.Document of the gateway changes from c1 to c2)"]
     );
     let again = advance(&next.state, StepOutcome::Verifying, &inputs, now());

@@ -19,15 +19,15 @@ fn finding(path: &str, kind: DriftKind, severity: Severity) -> Finding {
     }
 }
 
-/// What is told when these readings follow each other.
+/// The notifications when these readings follow each other.
 fn messages(readings: &[Vec<Finding>]) -> Vec<Notification> {
     let mut state = EnvironmentState::new("prod".parse().unwrap());
     let mut all = Vec::new();
     for findings in readings {
         let today = "2026-11-21".parse().unwrap();
         let tracked = track(&state.drift, &[Lane::Gateway], findings.clone(), &[], today, now());
-        let told = drift(&mut state, tracked, &[], now());
-        all.extend(told.notifications);
+        let messages = drift(&mut state, tracked, &[], now());
+        all.extend(messages.notifications);
     }
     assert!(all.iter().all(|message| message.lane == Some(Lane::Gateway)), "{all:?}");
     all
@@ -56,18 +56,18 @@ fn a_line_of_history_says_what_was_declared_and_what_was_live() {
     );
     let many =
         || ["a", "b", "c", "d"].map(|path| finding(path, DriftKind::Changed, Severity::Critical)).into();
-    let said = lines(&many)[0].clone();
-    assert!(said.matches("declared 1000, live 5").count() == 3 && said.ends_with("; and 1 more)"), "{said}");
+    let line = lines(&many)[0].clone();
+    assert!(line.matches("declared 1000, live 5").count() == 3 && line.ends_with("; and 1 more)"), "{line}");
     let dark = || vec![finding("", DriftKind::Unverifiable, Severity::Warning)];
     assert_eq!(lines(&dark)[0], "prod: http://a cannot be read");
 }
 
-fn told(readings: &[Vec<Finding>]) -> Vec<(Transition, String)> {
+fn transitions_and_headlines(readings: &[Vec<Finding>]) -> Vec<(Transition, String)> {
     messages(readings).into_iter().map(|message| (message.transition, message.headline)).collect()
 }
 
 fn transitions(readings: &[Vec<Finding>]) -> Vec<Transition> {
-    told(readings).into_iter().map(|(transition, _)| transition).collect()
+    transitions_and_headlines(readings).into_iter().map(|(transition, _)| transition).collect()
 }
 
 #[test]
@@ -111,17 +111,17 @@ fn an_address_that_was_corrected_is_declared_no_more_and_not_read_again() {
 }
 
 #[test]
-fn a_replica_that_cannot_be_read_is_told_as_that() {
+fn a_replica_that_cannot_be_read_is_reported_as_that() {
     let dark = || vec![finding("", DriftKind::Unverifiable, Severity::Warning)];
-    let told = told(&[dark(), dark(), vec![]]);
-    assert_eq!(told[0].0, Transition::CannotCheck);
-    assert_eq!(told[1], (Transition::Resolved, "prod: http://a can be read again, after 0s".to_owned()));
+    let reported = transitions_and_headlines(&[dark(), dark(), vec![]]);
+    assert_eq!(reported[0].0, Transition::CannotCheck);
+    assert_eq!(reported[1], (Transition::Resolved, "prod: http://a can be read again, after 0s".to_owned()));
 }
 
 #[test]
 fn what_is_only_informational_wakes_nobody() {
     let info = || vec![finding("x", DriftKind::Changed, Severity::Info)];
-    assert_eq!(told(&[info(), info(), vec![]]), []);
+    assert_eq!(transitions_and_headlines(&[info(), info(), vec![]]), []);
 }
 
 fn at(address: &str, kind: DriftKind) -> Finding {
@@ -134,8 +134,8 @@ fn all_replicas_are_one_incident_and_a_second_outage_is_another() {
     let (a, b) = (|| at("http://a", DriftKind::Changed), || at("http://b", DriftKind::Unverifiable));
     let one = || vec![a()];
     let both = || vec![a(), b()];
-    let told = messages(&[one(), one(), both(), both(), vec![b()], vec![], one(), one()]);
-    let headlines: Vec<_> = told.iter().map(|message| message.headline.as_str()).collect();
+    let reported = messages(&[one(), one(), both(), both(), vec![b()], vec![], one(), one()]);
+    let headlines: Vec<_> = reported.iter().map(|message| message.headline.as_str()).collect();
     assert_eq!(
         headlines,
         [
@@ -146,7 +146,7 @@ fn all_replicas_are_one_incident_and_a_second_outage_is_another() {
             "prod: http://a differs from what is declared",
         ]
     );
-    let transitions: Vec<_> = told.iter().map(|message| message.transition).collect();
+    let transitions: Vec<_> = reported.iter().map(|message| message.transition).collect();
     let expected = [
         Transition::Opened,
         Transition::Changed,
@@ -155,17 +155,19 @@ fn all_replicas_are_one_incident_and_a_second_outage_is_another() {
         Transition::Opened,
     ];
     assert_eq!(transitions, expected);
-    assert!(told[..4].iter().all(|message| message.incident == told[0].incident));
-    assert!(told.iter().all(|message| message.topic == "gateway replicas: drift since 2026-11-21 12:00 UTC"));
+    assert!(reported[..4].iter().all(|message| message.incident == reported[0].incident));
+    assert!(
+        reported.iter().all(|message| message.topic == "gateway replicas: drift since 2026-11-21 12:00 UTC")
+    );
 }
 
 #[test]
 fn several_replicas_are_counted_and_each_is_a_detail() {
     let both = || vec![at("http://a", DriftKind::Changed), at("http://b", DriftKind::Changed)];
-    let told = messages(&[both(), both(), vec![]]);
-    assert_eq!(told[0].headline, "prod: 2 gateway replicas differ from what is declared");
-    assert_eq!(told[0].details[1], "http://b all of it: declared 1000, live 5");
-    assert_eq!(told[1].headline, "prod: 2 gateway replicas are as declared again, after 0s");
+    let reported = messages(&[both(), both(), vec![]]);
+    assert_eq!(reported[0].headline, "prod: 2 gateway replicas differ from what is declared");
+    assert_eq!(reported[0].details[1], "http://b all of it: declared 1000, live 5");
+    assert_eq!(reported[1].headline, "prod: 2 gateway replicas are as declared again, after 0s");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::gateway::remembered;
 use crate::lanes;
 use crate::sample::{declared, document, in_force, now, replica, rolling};
 
-/// What is told when the source is read like this, twice a minute.
+/// The notifications when the source is read like this, twice a minute.
 fn messages(readings: &[Option<&str>]) -> Vec<Transition> {
     let mut state = in_force("c1");
     let head = crate::sample::revision("c1");
@@ -31,10 +31,10 @@ fn one_failed_look_is_no_news_the_second_is_and_so_is_the_end() {
 }
 
 #[test]
-fn trouble_with_the_repository_is_told_by_one_environment_for_all() {
+fn trouble_with_the_repository_is_reported_by_one_environment_for_all() {
     let names = ["dev", "prod"].map(|name| name.parse().unwrap());
     let head = crate::sample::revision("c1");
-    let tell = |scope: AlertScope<'_>| {
+    let notified = |scope: AlertScope<'_>| {
         let mut state = in_force("c1");
         let mut messages = Messages::default();
         let failed = CheckFailed::transient("no answer");
@@ -48,7 +48,7 @@ fn trouble_with_the_repository_is_told_by_one_environment_for_all() {
         assert!(state.incidents.is_empty());
         messages
     };
-    let (all, silent) = (tell(AlertScope::Shared(&names)), tell(AlertScope::Suppressed));
+    let (all, silent) = (notified(AlertScope::Shared(&names)), notified(AlertScope::Suppressed));
     let headlines: Vec<_> = all.notifications.iter().map(|message| message.headline.as_str()).collect();
     assert_eq!(
         headlines,
@@ -57,7 +57,7 @@ fn trouble_with_the_repository_is_told_by_one_environment_for_all() {
             "dev, prod: the repository can be read again, and what it declares is valid, after 3m"
         ]
     );
-    // A route of `dev` takes it too, though `prod` speaks; it is about no lane.
+    // A route of `dev` takes it too, though `prod` notifies; it is about no lane.
     for message in &all.notifications {
         assert_eq!((message.environment.as_str(), &message.concerns[..]), ("prod", &names[..1]));
         assert_eq!(message.lane, None);
@@ -135,14 +135,14 @@ fn health_is_not_known_while_a_replica_cannot_be_read() {
     let mut state = in_force("c1");
     let mut dark = replica("b", None, None);
     dark.result = Err(CheckFailed::transient("no answer"));
-    let well = replica("a", Some(document("c1").digest()), None);
+    let healthy = replica("a", Some(document("c1").digest()), None);
     let mut status = |replicas: &[ReplicaReading]| {
         let checks = Checks { replicas: Some(replicas), ..Checks::default() };
-        let _told = note_conditions(&mut state, &checks, now());
+        let _messages = note_conditions(&mut state, &checks, now());
         state.conditions.status(ConditionType::Health)
     };
-    assert_eq!(status(std::slice::from_ref(&well)), ConditionStatus::Good);
-    assert_eq!(status(&[well, dark]), ConditionStatus::CannotCheck);
+    assert_eq!(status(std::slice::from_ref(&healthy)), ConditionStatus::Good);
+    assert_eq!(status(&[healthy, dark]), ConditionStatus::CannotCheck);
     assert_eq!(status(&[]), ConditionStatus::CannotCheck);
     assert_eq!(status(&[replica("a", Some(document("c2").digest()), None)]), ConditionStatus::Bad);
 }
@@ -174,7 +174,7 @@ fn drift_is_not_known_while_a_declared_lane_was_not_compared() {
     let mut look = |declared: &[Lane], looks: Vec<lanes::LaneCheck>, seconds: i64| {
         let at = now() + SignedDuration::from_secs(seconds);
         lanes::note(&mut state, Some(declared), looks, at);
-        let _told = note_conditions(&mut state, &Checks::default(), at);
+        let _messages = note_conditions(&mut state, &Checks::default(), at);
         let reading = state.conditions.0[&ConditionType::Drift].clone();
         (reading.status, reading.because, reading.checked_at.duration_since(now()).as_secs())
     };
@@ -184,11 +184,14 @@ fn drift_is_not_known_while_a_declared_lane_was_not_compared() {
     assert_eq!(look(&both[..1], vec![none], 0), (ConditionStatus::CannotCheck, because, 0));
     let because = "terraform was not compared yet".to_owned();
     assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 10), (ConditionStatus::CannotCheck, because, 10));
-    let well = "nothing differs".to_owned();
-    assert_eq!(look(&both, vec![(Lane::Terraform, Ok(()))], 20), (ConditionStatus::Good, well.clone(), 10));
-    assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 30), (ConditionStatus::Good, well, 20));
+    let healthy = "nothing differs".to_owned();
+    assert_eq!(
+        look(&both, vec![(Lane::Terraform, Ok(()))], 20),
+        (ConditionStatus::Good, healthy.clone(), 10)
+    );
+    assert_eq!(look(&both, vec![(Lane::Gateway, Ok(()))], 30), (ConditionStatus::Good, healthy, 20));
     state.applied = None;
-    let _told = note_conditions(&mut state, &Checks::default(), now());
+    let _messages = note_conditions(&mut state, &Checks::default(), now());
     assert_eq!(state.conditions.status(ConditionType::Drift), ConditionStatus::Unknown);
 }
 
@@ -200,7 +203,7 @@ fn what_cannot_be_read_is_neither_verifying_nor_in_sync() {
         result: Err(CheckFailed::transient("no answer")),
         ..replica(name, None, None)
     };
-    let said = |mut state: EnvironmentState, replicas: &[ReplicaReading]| {
+    let word = |mut state: EnvironmentState, replicas: &[ReplicaReading]| {
         lanes::note(
             &mut state,
             Some(&[Lane::Gateway]),
@@ -209,21 +212,21 @@ fn what_cannot_be_read_is_neither_verifying_nor_in_sync() {
         );
         state.replicas = replicas.iter().map(|reading| remembered(reading, now())).collect();
         let checks = Checks { replicas: Some(replicas), ..Checks::default() };
-        let _told = note_conditions(&mut state, &checks, now());
+        let _messages = note_conditions(&mut state, &checks, now());
         word(&state).0
     };
     let desired = declared("c2", &json!({}));
-    let well = replica("a", Some(document("c1").digest()), None);
-    assert_eq!(said(in_force("c1"), std::slice::from_ref(&well)), StatusWord::InSync);
-    assert_eq!(said(in_force("c1"), &[well.clone(), dark("b")]), StatusWord::CannotCheck);
+    let healthy = replica("a", Some(document("c1").digest()), None);
+    assert_eq!(word(in_force("c1"), std::slice::from_ref(&healthy)), StatusWord::InSync);
+    assert_eq!(word(in_force("c1"), &[healthy.clone(), dark("b")]), StatusWord::CannotCheck);
     for phase in [Phase::Staging, Phase::Shifting { step: 0 }, Phase::Baking] {
         let rolling = || rolling(&in_force("c1"), &desired, phase.clone());
-        assert_eq!(said(rolling(), &[dark("a"), dark("b")]), StatusWord::CannotCheck, "{phase}");
-        assert_eq!(said(rolling(), &[]), StatusWord::CannotCheck, "{phase}");
-        assert_eq!(said(rolling(), &[well.clone(), dark("b")]), StatusWord::Verifying, "{phase}");
+        assert_eq!(word(rolling(), &[dark("a"), dark("b")]), StatusWord::CannotCheck, "{phase}");
+        assert_eq!(word(rolling(), &[]), StatusWord::CannotCheck, "{phase}");
+        assert_eq!(word(rolling(), &[healthy.clone(), dark("b")]), StatusWord::Verifying, "{phase}");
         let mut outdated = rolling();
         outdated.conditions.note(ConditionType::Source, ConditionStatus::CannotCheck, "no answer", now());
-        assert_eq!(said(outdated, std::slice::from_ref(&well)), StatusWord::CannotCheck, "{phase}");
+        assert_eq!(word(outdated, std::slice::from_ref(&healthy)), StatusWord::CannotCheck, "{phase}");
     }
 }
 
@@ -233,7 +236,7 @@ fn while_a_document_is_tried_health_is_busy() {
     let mut state = rolling(&in_force("c1"), &desired, Phase::Baking);
     let replicas = [replica("a", Some(document("c2").digest()), None)];
     let checks = Checks { replicas: Some(&replicas), ..Checks::default() };
-    let _told = note_conditions(&mut state, &checks, now());
+    let _messages = note_conditions(&mut state, &checks, now());
     assert_eq!(state.conditions.status(ConditionType::Health), ConditionStatus::Busy);
 }
 

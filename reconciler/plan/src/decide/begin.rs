@@ -26,7 +26,7 @@ pub(super) fn next(state: &EnvironmentState, situation: &Situation<'_>, now: Tim
     }
     wait(match (situation.head, closed) {
         (None, _) => "the repository was not read".to_owned(),
-        (Some(Err(failed)), _) => format!("the head cannot be brought in: {failed}"),
+        (Some(Err(failed)), _) => format!("the head cannot be applied: {failed}"),
         (Some(Ok(_)), Some(closed)) => closed.because,
         (Some(Ok(head)), None) => format!("{} is in force", head.revision.commit.short()),
     })

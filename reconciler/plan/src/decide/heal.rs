@@ -1,4 +1,4 @@
-//! Whether replicas are to be given back the document in force.
+//! Whether the document in force is to be restored on replicas.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -97,7 +97,7 @@ pub(crate) fn terraform_is_to_be_undone(state: &EnvironmentState, rollout: &Roll
 pub(crate) fn obstacle(state: &EnvironmentState, rollout: &Rollout) -> Option<String> {
     let short = rollout.revision.commit.short();
     let Some(from) = &rollout.from else {
-        return Some("nothing was verified before that one could go back to".to_owned());
+        return Some("no earlier commit was verified".to_owned());
     };
     let from = &from.revision.commit;
     if let Some(hold) = state.holds.iter().find(|hold| hold.commit.as_ref() == Some(from)) {

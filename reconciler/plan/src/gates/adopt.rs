@@ -6,9 +6,9 @@ use crate::conditions::empty;
 use crate::gateway::ReplicaReading;
 
 pub(crate) static GATE: Gate =
-    Gate { name: "adopt", explains: HELD, is_trouble: false, stages: &[Stage::Write], ask };
+    Gate { name: "adopt", explains: HELD, is_trouble: false, stages: &[Stage::Write], check };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     input.rollout?;
     let (state, situation) = (input.state, input.situation);
     let unadopted = unadopted(state, situation);

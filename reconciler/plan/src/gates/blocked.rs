@@ -10,13 +10,13 @@ pub(crate) static GATE: Gate = Gate {
     explains: &[StatusWord::Held, StatusWord::Applying, StatusWord::CannotCheck],
     is_trouble: true,
     stages: &[Stage::Plan, Stage::Undo],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     Some(input.situation.blocked.map(|reason| {
         let because = format!("Terraform is blocked: {reason}");
-        let opened_by = "a person who puts the state in order; it is looked at again by itself";
+        let opened_by = "a person who puts the state in order; it is checked again automatically";
         Closed::new(&GATE, WaitsFor::You, because, opened_by).failed(Some(FailureClass::Stalled))
     }))
 }

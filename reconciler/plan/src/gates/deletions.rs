@@ -3,9 +3,9 @@
 use super::{Answer, Closed, Gate, GateInput, HELD, Stage, WaitsFor};
 
 pub(crate) static GATE: Gate =
-    Gate { name: "deletions", explains: HELD, is_trouble: false, stages: &[Stage::JudgePlan], ask };
+    Gate { name: "deletions", explains: HELD, is_trouble: false, stages: &[Stage::JudgePlan], check };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let (plan, terraform) = input.plan()?;
     let lost = plan.destructive().count();
     let most = terraform.deletion_share_max;

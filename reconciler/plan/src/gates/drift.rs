@@ -7,9 +7,9 @@ use moorline_model::status::StatusWord;
 use super::{Answer, Closed, Gate, GateInput, WaitsFor};
 
 pub(crate) static GATE: Gate =
-    Gate { name: "drift", explains: &[StatusWord::Drifted], is_trouble: true, stages: &[], ask };
+    Gate { name: "drift", explains: &[StatusWord::Drifted], is_trouble: true, stages: &[], check };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let state = input.state;
     let is_open =
         |drift: &&Drift| drift.state == DriftState::Open && drift.finding.kind != DriftKind::Unverifiable;
@@ -23,12 +23,12 @@ fn ask(input: &GateInput<'_>) -> Answer {
         .iter()
         .filter(|drift| drift.finding.lane != Lane::Gateway || !heal.contains(&Lane::Gateway))
         .collect();
-    let told = |drift: &Drift| match drift.finding.path.as_str() {
+    let place = |drift: &Drift| match drift.finding.path.as_str() {
         "" => drift.finding.address.clone(),
         path => format!("{} {path}", drift.finding.address),
     };
     let Some(first) = left.first() else {
-        let because = format!("{} differs from what is declared", told(open[0]));
+        let because = format!("{} differs from what is declared", place(open[0]));
         let opened_by = "the document in force, which is put back (drift.heal: [gateway])";
         return Some(Some(Closed::new(&GATE, WaitsFor::Itself, because, opened_by)));
     };
@@ -37,11 +37,11 @@ fn ask(input: &GateInput<'_>) -> Answer {
         1 => String::new(),
         count => format!(", and {} more", count - 1),
     };
-    let because = format!("{} differs from what is declared{note}{more}, and nobody heals it", told(first));
+    let because = format!("{} differs from what is declared{note}{more}, and nobody heals it", place(first));
     let opened_by = match HealScope::of(&state.drift, None).is_empty() {
         true => "a person who puts it right there, or a commit that declares it".to_owned(),
         false => format!(
-            "`{}`, which gives the declared state back, or a commit that declares it",
+            "`{}`, which restores the declared state, or a commit that declares it",
             everywhere(&state.name)
         ),
     };

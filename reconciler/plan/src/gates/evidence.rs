@@ -11,10 +11,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: &[StatusWord::Verifying],
     is_trouble: false,
     stages: &[Stage::Verdict],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let rollout = input.rollout?;
     if !matches!(rollout.phase, Phase::Staging | Phase::Shifting { .. } | Phase::Baking) {
         return None;
@@ -23,9 +23,9 @@ fn ask(input: &GateInput<'_>) -> Answer {
         Some(Verdict::Passed | Verdict::Failed { .. }) => return Some(None),
         Some(Verdict::Inconclusive { because }) => (because.clone(), None),
         Some(Verdict::Error { because, failure }) => {
-            (format!("it could not be asked: {because}"), failure.clone())
+            (format!("it could not be verified: {because}"), failure.clone())
         }
-        None => ("nothing was asked of it yet".to_owned(), None),
+        None => ("nothing was verified yet".to_owned(), None),
     };
     let short = rollout.revision.commit.short();
     let because = format!("{short} is {}: {because}", rollout.phase);

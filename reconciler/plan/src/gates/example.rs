@@ -8,10 +8,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: HELD,
     is_trouble: false,
     stages: &[Stage::Begin, Stage::Start, Stage::Write],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let is_gated = input.state.name.as_str() == "gated";
     Some(is_gated.then(|| {
         let because = "it is called gated".to_owned();

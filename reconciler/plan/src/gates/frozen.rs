@@ -5,10 +5,15 @@ use moorline_model::status::StatusWord;
 use super::{Answer, Closed, Gate, GateInput, Stage, WaitsFor, release};
 use crate::decide::freeze_may_end;
 
-pub(crate) static GATE: Gate =
-    Gate { name: "frozen", explains: &[StatusWord::Failed], is_trouble: true, stages: &[Stage::Start], ask };
+pub(crate) static GATE: Gate = Gate {
+    name: "frozen",
+    explains: &[StatusWord::Failed],
+    is_trouble: true,
+    stages: &[Stage::Start],
+    check,
+};
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     Some(input.state.frozen.as_ref().map(|reason| {
         let release = release(input.state);
         let opened_by = match freeze_may_end(input.state) {

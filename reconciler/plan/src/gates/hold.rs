@@ -7,10 +7,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: HELD,
     is_trouble: false,
     stages: &[Stage::Begin, Stage::Supersede, Stage::Start, Stage::Plan, Stage::Progress, Stage::Heal],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let hold = input.state.hold_on(input.commit?);
     Some(hold.map(|hold| {
         let what = hold.commit.as_ref().map_or("everything", |commit| commit.short());

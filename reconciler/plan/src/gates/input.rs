@@ -1,4 +1,4 @@
-//! All that a gate may ask about.
+//! All that a gate may check.
 
 use jiff::Timestamp;
 use moorline_model::CommitId;
@@ -19,7 +19,7 @@ pub struct MissingSecret {
     pub why: String,
 }
 
-/// What is known when gates are asked: the same for deciding and for `moorline why`.
+/// What is known when gates are checked: the same for deciding and for `moorline why`.
 #[derive(Clone, Copy)]
 pub(crate) struct GateInput<'a> {
     pub(super) state: &'a EnvironmentState,
@@ -30,7 +30,7 @@ pub(crate) struct GateInput<'a> {
     pub(super) desired: Option<&'a Desired>,
     /// What is declared by a change that is not in force yet.
     pub(super) change: Option<&'a Desired>,
-    /// The commit that would be brought into force: the rollout's, else the head.
+    /// The commit that would be applied: the rollout's, else the head.
     pub(super) commit: Option<&'a CommitId>,
     pub(super) now: Timestamp,
 }

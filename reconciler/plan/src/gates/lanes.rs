@@ -7,9 +7,9 @@ use moorline_model::status::StatusWord;
 use super::{Answer, Closed, Gate, GateInput, WaitsFor};
 
 pub(crate) static GATE: Gate =
-    Gate { name: "lanes", explains: &[StatusWord::CannotCheck], is_trouble: false, stages: &[], ask };
+    Gate { name: "lanes", explains: &[StatusWord::CannotCheck], is_trouble: false, stages: &[], check };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let state = input.state;
     state.applied.as_ref()?;
     let is_known = |known: &comparison::Comparison| known.trouble.is_none() && known.compared_at.is_some();
@@ -17,7 +17,7 @@ fn ask(input: &GateInput<'_>) -> Answer {
     let closed = open.next().map(|(lane, known)| match &known.trouble {
         Some(trouble) => {
             let because = format!("{} could not be compared: {trouble}", lane.as_str());
-            let opened_by = "what it names being put right; it is looked at again by itself";
+            let opened_by = "a fix of what it names; it is checked again automatically";
             Closed::new(&GATE, WaitsFor::You, because, opened_by).failed(known.failure.clone())
         }
         None => {

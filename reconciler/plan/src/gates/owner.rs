@@ -4,9 +4,9 @@ use super::{Answer, Closed, Gate, GateInput, HELD, Stage, WaitsFor};
 use crate::decide::first_foreign;
 
 pub(crate) static GATE: Gate =
-    Gate { name: "owner", explains: HELD, is_trouble: false, stages: &[Stage::Write], ask };
+    Gate { name: "owner", explains: HELD, is_trouble: false, stages: &[Stage::Write], check };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let foreign = first_foreign(input.state, input.rollout?, input.situation);
     Some(foreign.map(|(endpoint, serving)| {
         let because = format!("{endpoint} serves what is not this environment's: {}", serving.written_by());

@@ -7,10 +7,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: HELD,
     is_trouble: false,
     stages: &[Stage::JudgePlan, Stage::JudgeDocument],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     input.rollout?;
     let (because, failure) = match input.situation.denials {
         Ok([]) => return Some(None),
@@ -21,12 +21,12 @@ fn ask(input: &GateInput<'_>) -> Answer {
         }
         Err(failed) if failed.class.may_pass() => {
             let because = format!("the policies cannot be read: {failed}");
-            let opened_by = "its return; it is asked again by itself";
+            let opened_by = "its return; it is retried automatically";
             let closed = Closed::new(&GATE, WaitsFor::Repository, because, opened_by);
             return Some(Some(closed.failed(Some(failed.class.clone()))));
         }
         Err(failed) => {
-            let because = format!("the policies cannot be asked, so they refuse: {failed}");
+            let because = format!("the policies cannot be evaluated, so they refuse: {failed}");
             (because, Some(failed.class.clone()))
         }
     };

@@ -5,9 +5,9 @@ use moorline_model::plan::ResourceChange;
 use super::{Answer, Closed, Gate, GateInput, HELD, Stage, WaitsFor};
 
 pub(crate) static GATE: Gate =
-    Gate { name: "protected", explains: HELD, is_trouble: false, stages: &[Stage::JudgePlan], ask };
+    Gate { name: "protected", explains: HELD, is_trouble: false, stages: &[Stage::JudgePlan], check };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let (plan, terraform) = input.plan()?;
     let is_protected = |change: &&ResourceChange| {
         terraform.protect.iter().any(|pattern| match pattern.strip_suffix(".*") {

@@ -10,10 +10,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: &[StatusWord::CannotCheck, StatusWord::Verifying],
     is_trouble: true,
     stages: &[],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     input.desired.or(input.situation.current)?;
     let readings = input.situation.replicas;
     let unread = readings.iter().filter_map(|reading| {
@@ -24,7 +24,7 @@ fn ask(input: &GateInput<'_>) -> Answer {
         return Some(None);
     }
     let what = if each.is_empty() { "no replica was found".to_owned() } else { each.join("; ") };
-    let opened_by = "the replicas' answer; they are asked again by themselves";
+    let opened_by = "the replicas' answer; they are retried automatically";
     let closed = Closed::new(&GATE, WaitsFor::You, what, opened_by);
     Some(Some(closed.failed(lanes::worst(readings).cloned())))
 }

@@ -9,10 +9,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: &[StatusWord::Applying, StatusWord::Verifying],
     is_trouble: false,
     stages: &[Stage::Retry],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let rollout = input.rollout?;
     let at = rollout.retry_at.filter(|at| *at > input.now);
     Some(at.map(|at| {

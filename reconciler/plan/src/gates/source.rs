@@ -11,10 +11,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: &[StatusWord::CannotCheck, StatusWord::Failed],
     is_trouble: false,
     stages: &[],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let conditions = &input.state.conditions;
     if input.state.undeclared_since.is_some() {
         let because = format!("no commit declares {} any more", input.state.name);
@@ -45,6 +45,6 @@ fn ask(input: &GateInput<'_>) -> Answer {
 
 /// It is not known what the head says.
 fn unread(because: String, class: &FailureClass) -> Closed {
-    let opened_by = "its return; it is asked again by itself";
+    let opened_by = "its return; it is retried automatically";
     Closed::new(&GATE, WaitsFor::Repository, because, opened_by).failed(Some(class.clone()))
 }

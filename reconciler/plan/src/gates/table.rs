@@ -1,7 +1,7 @@
 //! The table of gates, and what a gate is.
 //!
-//! A gate is a file of this folder and a line of [`GATES`]. Deciding asks the gates of a [`Stage`]; `moorline why` walks the
-//! same table with the same questions, so that the two cannot differ.
+//! A gate is a file of this folder and a line of [`GATES`]. Deciding checks the gates of a [`Stage`]; `moorline why` walks
+//! the same table with the same checks, so that the two cannot differ.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Closed, GateInput, GateStatus};
 
-/// Every gate. The order is the order of asking, and of telling.
+/// Every gate, in the order in which gates are checked and shown.
 pub(super) static GATES: &[&Gate] = &[
     &super::frozen::GATE,
     &super::variable::GATE,
@@ -35,7 +35,7 @@ pub(super) static GATES: &[&Gate] = &[
     &super::example::GATE,
 ];
 
-/// Where deciding asks. A gate without a stage explains, and keeps nothing back.
+/// When deciding checks gates. A gate without a stage explains, and keeps nothing back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// A rollout of the head begins.
@@ -54,7 +54,7 @@ pub enum Stage {
     Approval,
     /// What was approved is applied, or goes to the gateways.
     Apply,
-    /// A rollout goes on, with what it has brought so far staying where it is.
+    /// A rollout goes on, with what it has applied so far staying where it is.
     Progress,
     /// Replicas are written to.
     Write,
@@ -68,7 +68,7 @@ pub enum Stage {
     Heal,
 }
 
-/// What a gate answers. `None`: there is nothing to ask just now; `Some(None)`: it is open.
+/// What a gate answers. `None`: there is nothing to check just now; `Some(None)`: it is open.
 pub(super) type Answer = Option<Option<Closed>>;
 
 /// A gate: what must be so before a change goes on, or an environment is in sync.
@@ -79,9 +79,9 @@ pub struct Gate {
     pub(super) explains: &'static [StatusWord],
     /// Whether something went wrong when it is closed: then people want to know first whether callers are affected.
     pub(super) is_trouble: bool,
-    /// Where deciding asks it.
+    /// When deciding checks it.
     pub(super) stages: &'static [Stage],
-    pub(super) ask: fn(&GateInput<'_>) -> Answer,
+    pub(super) check: fn(&GateInput<'_>) -> Answer,
 }
 
 /// A change is kept from being applied.
@@ -95,11 +95,11 @@ impl Gate {
     }
 
     pub(super) fn status(&'static self, input: &GateInput<'_>) -> Option<GateStatus> {
-        (self.ask)(input).map(|closed| GateStatus::of(self, closed))
+        (self.check)(input).map(|closed| GateStatus::of(self, closed))
     }
 
-    /// Whether deciding asks it there.
-    pub(crate) fn is_asked_at(&self, stage: Stage) -> bool {
+    /// Whether deciding checks it at this stage.
+    pub(crate) fn is_checked_at(&self, stage: Stage) -> bool {
         self.stages.contains(&stage)
     }
 

@@ -23,7 +23,7 @@ fn begin_gates(state: &EnvironmentState, desired: &Desired, now: Timestamp) -> V
     let input = GateInput { rollout, ..GateInput::new(state, &situation, &[], now).about(desired) };
     GATES
         .iter()
-        .filter(|gate| gate.is_asked_at(Stage::Start))
+        .filter(|gate| gate.is_checked_at(Stage::Start))
         .filter_map(|gate| gate.status(&input))
         .collect()
 }
@@ -117,7 +117,7 @@ fn no_more_than_the_declared_share_is_destroyed() {
 
 // Invariant 11.
 #[test]
-fn policies_that_cannot_be_asked_refuse() {
+fn policies_that_cannot_be_evaluated_refuse() {
     let settings = json!({"directory": "infra"});
     let wrong = CheckFailed::stalled("a.rego:4: unexpected token");
     let refused = judged(plan("c2", &[]), &settings, Err(&wrong)).unwrap();
@@ -130,7 +130,7 @@ fn policies_that_cannot_be_asked_refuse() {
     assert_eq!(closed.failure, Some(FailureClass::Transient));
 }
 
-/// One state of an environment, and what its people are told first.
+/// One state of an environment, and the first sentence of its explanation.
 struct Scenario {
     what: &'static str,
     state: EnvironmentState,
@@ -186,7 +186,7 @@ impl Scenario {
             replicas: Some(&self.replicas),
             ..crate::conditions::Checks::default()
         };
-        let _told = crate::conditions::note_conditions(&mut state, &checks, now());
+        let _messages = crate::conditions::note_conditions(&mut state, &checks, now());
         let current = state.rollout_under_way().is_some().then_some(&desired);
         let situation = Situation {
             head: self.head.map(|_| Ok(&desired)),
@@ -284,7 +284,7 @@ fn waiting_for_a_person() -> Vec<Scenario> {
                 "a state that could not be written",
                 "c2",
                 "prod waits for you: Terraform is blocked: errored.tfstate is kept at /var/lib/moorline/prod. Callers: \
-                 c100000000 serves. Opened by a person who puts the state in order; it is looked at again by itself.",
+                 c100000000 serves. Opened by a person who puts the state in order; it is checked again automatically.",
             )
             .declaring(json!({"terraform": {"directory": "infra"}}))
             .rolling(Phase::Planning)
@@ -293,8 +293,8 @@ fn waiting_for_a_person() -> Vec<Scenario> {
             "drift that nobody heals",
             "c1",
             "prod waits for you: http://b:1 routes[0].limits differs from what is declared (written by hand (jane)), and \
-             nobody heals it. Callers: c100000000 serves. Opened by `moorline heal prod`, which gives the declared state \
-             back, or a commit that declares it.",
+             nobody heals it. Callers: c100000000 serves. Opened by `moorline heal prod`, which restores the declared \
+             state, or a commit that declares it.",
         )
         .with(|state| state.drift = vec![differs("http://b:1", "written by hand (jane)")]),
     ]
@@ -320,7 +320,7 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
             "prod waits for you: each of 2 replicas (http://a:1, http://b:1) refuses the admin token (401): the daemon read \
              it from env:GATEWAY_ADMIN_TOKEN. Callers: 0 saw c200000000; what they get is not known, for no replica can be \
              read; c100000000 serves as last read. Opened by the replicas' \
-             answer; they are asked again by themselves.",
+             answer; they are retried automatically.",
         )
         .rolling(Phase::Staging)
         .dark(REFUSES),
@@ -329,7 +329,7 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
             "c2",
             "prod waits for you: each of 2 replicas (http://a:1, http://b:1) does not answer within 3 s. Callers: what they \
              get is not known, for no replica can be read; c100000000 serves as last read. Opened by the replicas' answer; \
-             they are asked again by themselves.",
+             they are retried automatically.",
         )
         .with(|state| {
             let (reason, by) = ("a feast".to_owned(), "bob".to_owned());
@@ -398,7 +398,7 @@ fn waiting_for_what_is_read() -> Vec<Scenario> {
             ..scenario(
                 "a repository that is away",
                 "c1",
-                "prod waits for the repository: connection refused. Opened by its return; it is asked again by itself.",
+                "prod waits for the repository: connection refused. Opened by its return; it is retried automatically.",
             )
             .with(|state| {
                 let condition = moorline_model::condition::ConditionType::Source;
@@ -440,10 +440,10 @@ fn the_sentence_is_about_what_the_word_is_about() {
 #[test]
 fn what_was_read_is_answered_for_the_moment_and_the_state_of_the_question() {
     let desired = declared("c1", &json!({}));
-    let well = [replica("a", Some(document("c1").digest()), None)];
+    let healthy = [replica("a", Some(document("c1").digest()), None)];
     let mut state = in_force("c1");
     state.head = Some(crate::sample::revision("c1"));
-    let snapshot = SituationSnapshot::of(&situation(&desired, &well), Vec::new());
+    let snapshot = SituationSnapshot::of(&situation(&desired, &healthy), Vec::new());
     let after = |seconds| now() + jiff::SignedDuration::from_secs(seconds);
     let message = snapshot.why(&state, after(4)).sentence;
     assert!(message.contains("verified 4s ago"), "{message}");
@@ -457,11 +457,11 @@ fn what_was_read_is_answered_for_the_moment_and_the_state_of_the_question() {
 #[test]
 fn what_was_tried_and_is_held_is_tried_again_by_a_release() {
     let desired = declared("c2", &json!({}));
-    let well = [replica("a", Some(document("c1").digest()), None)];
+    let healthy = [replica("a", Some(document("c1").digest()), None)];
     let mut state = rolling(&in_force("c1"), &desired, Phase::Planning);
     rollout(&mut state).phase = Phase::RolledBack;
     let tried = |state: &EnvironmentState| {
-        let gates = why(state, &situation(&desired, &well), &[], now()).gates;
+        let gates = why(state, &situation(&desired, &healthy), &[], now()).gates;
         let mut closed = gates.iter().filter_map(GateStatus::closed);
         closed.find(|closed| closed.gate == &tried::GATE).unwrap().opened_by.clone()
     };
@@ -474,7 +474,7 @@ fn what_was_tried_and_is_held_is_tried_again_by_a_release() {
 }
 
 #[test]
-fn a_hold_on_everything_is_told_before_one_on_a_commit() {
+fn a_hold_on_everything_is_shown_before_one_on_a_commit() {
     let desired = declared("c2", &json!({}));
     let intents = [Some(commit("c2")), None].map(|commit| intent(Operation::Hold { commit }));
     let state = apply_intents(in_force("c1"), &intents, now()).state;
@@ -502,8 +502,8 @@ fn why_names_the_closed_gates_first() {
         declared("c2", &json!({"terraform": {"directory": "infra"}, "apply": {"approval": "required"}}));
     let mut state = rolling(&in_force("c1"), &desired, Phase::AwaitingApproval);
     rollout(&mut state).terraform = Some(plan("c2", &[("aws_lb.main", Action::Update)]));
-    let well = [replica("a", Some(document("c1").digest()), None)];
-    let gates = why(&state, &situation(&desired, &well), &[], now()).gates;
+    let healthy = [replica("a", Some(document("c1").digest()), None)];
+    let gates = why(&state, &situation(&desired, &healthy), &[], now()).gates;
     assert_eq!(closed(&gates), ["approval"]);
     assert!(gates[0].closed().is_some());
 }
@@ -511,8 +511,8 @@ fn why_names_the_closed_gates_first() {
 #[test]
 fn a_gate_in_the_table_stops_what_its_stages_say_and_explains_it() {
     let desired = declared("c2", &json!({}));
-    let well = [replica("a", Some(document("c1").digest()), None)];
-    let situation = situation(&desired, &well);
+    let healthy = [replica("a", Some(document("c1").digest()), None)];
+    let situation = situation(&desired, &healthy);
     let stopped = |phase: Option<Phase>| {
         let mut state = in_force("c1");
         if let Some(phase) = phase {

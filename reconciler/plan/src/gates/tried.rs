@@ -6,9 +6,9 @@ use super::{Answer, Closed, Gate, GateInput, Stage, WaitsFor, release};
 use crate::decide::was_tried;
 
 pub(crate) static GATE: Gate =
-    Gate { name: "tried", explains: &[StatusWord::Failed], is_trouble: true, stages: &[Stage::Begin], ask };
+    Gate { name: "tried", explains: &[StatusWord::Failed], is_trouble: true, stages: &[Stage::Begin], check };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let (state, change) = (input.state, input.change?);
     let rollout = state.rollout.as_ref().filter(|_| input.rollout.is_none())?;
     let short = change.revision.commit.short();

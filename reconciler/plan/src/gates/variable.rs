@@ -10,10 +10,10 @@ pub(crate) static GATE: Gate = Gate {
     explains: &[StatusWord::CannotCheck, StatusWord::Verifying],
     is_trouble: false,
     stages: &[],
-    ask,
+    check,
 };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let each: Vec<_> =
         input.missing.iter().map(|missing| format!("{} ({})", missing.why, missing.path)).collect();
     Some((!each.is_empty()).then(|| {

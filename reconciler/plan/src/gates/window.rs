@@ -1,13 +1,13 @@
-//! A window is open. A person's rollback waits for none: it is asked for because what runs is wrong.
+//! A window is open. A person's rollback waits for none: it is requested because what runs is wrong.
 
 use moorline_model::rollout::{Rollout, RolloutKind};
 
 use super::{Answer, Closed, Gate, GateInput, HELD, Stage, WaitsFor};
 
 pub(crate) static GATE: Gate =
-    Gate { name: "window", explains: HELD, is_trouble: false, stages: &[Stage::Start, Stage::Apply], ask };
+    Gate { name: "window", explains: HELD, is_trouble: false, stages: &[Stage::Start, Stage::Apply], check };
 
-fn ask(input: &GateInput<'_>) -> Answer {
+fn check(input: &GateInput<'_>) -> Answer {
     let windows = &input.change?.environment.apply.windows;
     let is_rollback = |rollout: &Rollout| matches!(rollout.kind, RolloutKind::Rollback { .. });
     let is_open = windows.is_empty()

@@ -43,7 +43,7 @@ pub fn conclude(
         IntentEffect::Begins { did, commit } => begins(did, &commit, taken, state, now),
         IntentEffect::Heals { did, begins: then, .. } => match (taken.failure, then) {
             (Some(failure), _) => Outcome::Refused {
-                message: format!("the document could not be given back: {failure}"),
+                message: format!("the document could not be restored: {failure}"),
                 gate: None,
             },
             (None, Some(commit)) => begins(did, &commit, taken, state, now),
@@ -110,9 +110,9 @@ fn keeps(taken: &StepTaken<'_>, state: &EnvironmentState, now: Timestamp) -> Opt
 
 /// No rollout is under way, and none began.
 fn at_rest(did: &str, taken: &StepTaken<'_>, state: &EnvironmentState, now: Timestamp) -> Outcome {
-    // The others are asked only once a rollout has begun.
+    // The others are checked only once a rollout has begun.
     let closed = first(&why(state, taken.situation, &[], now).gates, |closed| {
-        let keeps_from_beginning = closed.gate.is_asked_at(Stage::Begin) || closed.gate == &FROZEN;
+        let keeps_from_beginning = closed.gate.is_checked_at(Stage::Begin) || closed.gate == &FROZEN;
         closed.gate == &SOURCE || (keeps_from_beginning && closed.gate != &TRIED)
     });
     match (taken.decision, closed) {

@@ -15,7 +15,7 @@ use crate::decide::Decision;
 
 pub(super) fn heal(after: &mut AppliedIntents, intent: &Intent, only: Option<&str>) -> IntentEffect {
     if after.restore.is_some() {
-        return IntentEffect::done("healed nothing: the gateways go back to what served before Moorline");
+        return IntentEffect::done("healed nothing: what served before Moorline is being restored");
     }
     let state = &mut after.state;
     let reach = HealScope::of(&state.drift, only);
@@ -27,8 +27,8 @@ pub(super) fn heal(after: &mut AppliedIntents, intent: &Intent, only: Option<&st
         _ if reach.terraform.is_empty() => None,
         other => Some(other),
     };
-    let does = sentence(state, &reach, &revision, terraform.as_ref(), "gives");
-    let did = sentence(state, &reach, &revision, terraform.as_ref(), "gave");
+    let does = sentence(state, &reach, &revision, terraform.as_ref(), "restores");
+    let did = sentence(state, &reach, &revision, terraform.as_ref(), "restored");
     let begins = matches!(terraform, Some(Ok(()))).then(|| revision.commit.clone());
     if begins.is_some() {
         let head = state.head.as_ref().map(|head| head.commit.clone());
@@ -52,7 +52,7 @@ fn sentence(
     reach: &HealScope,
     revision: &Revision,
     terraform: Option<&Result<(), Refusal>>,
-    gives: &str,
+    restores: &str,
 ) -> String {
     let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let short = revision.commit.short();
@@ -60,7 +60,7 @@ fn sentence(
     if !reach.replicas.is_empty() {
         let held = state.holds.iter().find(|hold| hold.commit.is_none());
         let held = held.map(|hold| format!(", though everything is held by {}", hold.by)).unwrap_or_default();
-        parts.push(format!("{gives} the document of {short} back to {}{held}", list(&reach.replicas)));
+        parts.push(format!("{restores} the document of {short} on {}{held}", list(&reach.replicas)));
     }
     match terraform {
         Some(Ok(())) => parts.push(format!("plans Terraform at {short} for {}", list(&reach.terraform))),

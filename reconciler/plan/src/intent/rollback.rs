@@ -28,7 +28,7 @@ pub(super) fn rollback(
         Err(refusal) => return IntentEffect::Answered(refusal.into()),
     };
     let Some(present) = state.applied.as_ref().map(|applied| applied.revision.commit.clone()) else {
-        return IntentEffect::done("asked to go back, but nothing is in force");
+        return IntentEffect::done("requested a rollback, but nothing is in force");
     };
     // The commit that is left, and the head if it is another one: else the next cycle would bring it in at once.
     let head = state.head.as_ref().map(|head| head.commit.clone());
@@ -52,7 +52,7 @@ pub(super) fn rollback(
             reason: intent.reason.clone(),
         },
     });
-    IntentEffect::Begins { did: format!("goes back from {} to {}", present.short(), to.short()), commit: to }
+    IntentEffect::Begins { did: format!("rolls back from {} to {}", present.short(), to.short()), commit: to }
 }
 
 /// Why a commit is held: what was done, and the reason that was given for it. Who did it stands beside it.
@@ -75,7 +75,7 @@ fn restore(after: &mut AppliedIntents, intent: &Intent) -> IntentEffect {
         reason: intent.reason.clone(),
     });
     IntentEffect::Heals {
-        does: format!("goes back to what served before Moorline: {which}"),
+        does: format!("restores what served before Moorline: {which}"),
         did: format!(
             "went back to what served before Moorline: {which}{stays}; the commit that was left is held"
         ),
@@ -85,20 +85,20 @@ fn restore(after: &mut AppliedIntents, intent: &Intent) -> IntentEffect {
 
 /// A rollout under way is undone: it goes back to where it came from.
 fn stop(state: &mut EnvironmentState, intent: &Intent, now: Timestamp) -> IntentEffect {
-    let Some(rollout) = state.rollout.as_mut() else { return IntentEffect::done("asked to go back") };
+    let Some(rollout) = state.rollout.as_mut() else { return IntentEffect::done("requested a rollback") };
     let short = rollout.revision.commit.short().to_owned();
     let under_way = |message| IntentEffect::Answered(Outcome::UnderWay { message, rollout: rollout.id });
     if matches!(rollout.phase, Phase::RollingBack { .. }) {
-        return under_way(format!("asked to go back; {short} is being undone already"));
+        return under_way(format!("requested a rollback; {short} is already being undone"));
     }
-    // Asked twice, or by two people: going back is not itself undone by that, and where it goes to is never held.
+    // Requested twice, or by two people: going back is not itself undone by that, and where it goes to is never held.
     if let RolloutKind::Rollback { actor, .. } = &rollout.kind {
-        return under_way(format!("asked to go back; {actor} goes back to {short} already"));
+        return under_way(format!("requested a rollback; {actor} already rolls back to {short}"));
     }
     let effect = under_way(match &rollout.from {
         Some(from) => format!("stopped {short}; going back to {}", from.revision.commit.short()),
         None if rollout.promoted || rollout.terraform_applied => {
-            format!("stopped {short}; nothing verified before it that one could go back to")
+            format!("stopped {short}; no earlier commit was verified")
         }
         None => format!("stopped {short}; its candidate is taken out, and what served before serves on"),
     });

@@ -84,7 +84,10 @@ impl PlanBindingOf {
 fn nothing_that_does_not_wait_is_approved() {
     let operation = approves("");
     let after = apply_intents(in_force("c1"), &[intent(operation)], now());
-    assert_eq!(message(&after), ["bob asked to approve, but nothing waits for approval here (for a reason)"]);
+    assert_eq!(
+        message(&after),
+        ["bob requested `approve`, but nothing waits for approval here (for a reason)"]
+    );
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn one_goes_back_only_to_what_verified_healthy_here() {
         let after = to(name);
         assert_eq!(after.begin, None);
         assert!(message(&after)[0].contains(why), "{:?}", message(&after));
-        assert_eq!(after.state.holds, [], "a wish that is not heeded changes nothing");
+        assert_eq!(after.state.holds, [], "an intent that is not applied changes nothing");
     }
 }
 
@@ -137,8 +140,8 @@ fn going_back_passes_over_what_would_change_nothing() {
 fn one_does_not_go_back_to_what_is_held() {
     let mut state = in_force("c2");
     state.verified_before = vec![deployed("c1")];
-    let wishes = [Operation::Hold { commit: Some(commit("c1")) }, Operation::Rollback { commit: None }];
-    let after = apply_intents(state, &wishes.map(intent), now());
+    let operations = [Operation::Hold { commit: Some(commit("c1")) }, Operation::Rollback { commit: None }];
+    let after = apply_intents(state, &operations.map(intent), now());
     assert_eq!(after.begin, None);
 }
 
@@ -162,7 +165,7 @@ fn going_back_is_not_undone_by_asking_for_it_again() {
     let (actor, reason) = ("ann".to_owned(), String::new());
     rollout(&mut state).kind = RolloutKind::Rollback { from: commit("c2"), actor, reason };
     let after = apply_intents(state.clone(), &[intent(Operation::Rollback { commit: None })], now());
-    assert!(message(&after)[0].contains("ann goes back to c100000000 already"), "{:?}", message(&after));
+    assert!(message(&after)[0].contains("ann already rolls back to c100000000"), "{:?}", message(&after));
     assert_eq!(after.state.rollout, state.rollout);
     assert_eq!(after.state.holds, state.holds, "where it goes to is never held");
 }
@@ -219,7 +222,7 @@ fn came_of(state: EnvironmentState, operation: Operation, situation: &crate::Sit
     conclude(after.effects, &taken, &state, now()).remove(0)
 }
 
-fn told(outcome: &Outcome) -> (&str, u8, bool) {
+fn parts(outcome: &Outcome) -> (&str, u8, bool) {
     (outcome.message(), outcome.exit().code(), outcome.rollout().is_some())
 }
 
@@ -250,7 +253,7 @@ fn a_hold_says_why_in_the_words_of_who_made_it_last() {
 }
 
 #[test]
-fn each_wish_is_told_what_came_of_it() {
+fn each_intent_has_its_outcome() {
     let (old, new) = (declared("c1", &json!({})), declared("c2", &json!({})));
     let (rests, changes) = (situation(&old, &[]), situation(&new, &[]));
     let mut held = in_force("c1");
@@ -294,7 +297,7 @@ fn each_wish_is_told_what_came_of_it() {
     ];
     for (state, operation, situation, expected) in cases {
         let outcome = came_of(state, operation, situation);
-        assert_eq!(told(&outcome), expected, "{outcome:?}");
+        assert_eq!(parts(&outcome), expected, "{outcome:?}");
     }
 }
 
@@ -303,7 +306,7 @@ fn what_a_gate_keeps_from_going_on_is_no_success() {
     let night = json!({"apply": {"windows": [{"allow": "Mon-Fri 08:00-18:00 UTC"}]}});
     let desired = declared("c2", &night);
     let outcome = came_of(in_force("c1"), Operation::Sync, &situation(&desired, &[]));
-    let (message, exit, has_rollout) = told(&outcome);
+    let (message, exit, has_rollout) = parts(&outcome);
     assert_eq!((exit, has_rollout), (5, true), "{outcome:?}");
     assert!(message.ends_with("(opens at 2026-11-23T08:00:00Z)"), "{message}");
     assert!(matches!(outcome, Outcome::Waits { gate, .. } if gate == "window"));
@@ -328,7 +331,7 @@ fn a_rollback_names_the_rollout_that_it_began_and_admits_when_it_began_none() {
     let (back, head) = (declared("c1", &json!({})), declared("c2", &json!({})));
     let operation = || Operation::Rollback { commit: None };
     let outcome = came_of(state.clone(), operation(), &situation(&back, &[]));
-    assert_eq!(told(&outcome), ("goes back from c200000000 to c100000000", 0, true));
+    assert_eq!(parts(&outcome), ("rolls back from c200000000 to c100000000", 0, true));
     // What c1 declares cannot be read.
     let outcome = came_of(state, operation(), &situation(&head, &[]));
     assert_eq!(outcome.exit().code(), 1, "{outcome:?}");

@@ -8,7 +8,6 @@ pub enum PolicyError {
     /// A file does not compile.
     #[error("{file}:{line}: {problem}")]
     Compile {
-        /// The file.
         file: String,
         /// The line, from 1; 0 when unknown.
         line: u32,
@@ -17,20 +16,10 @@ pub enum PolicyError {
     },
     /// A file is too large.
     #[error("{file}: a policy file is at most {bytes_max} bytes")]
-    TooLarge {
-        /// The file.
-        file: String,
-        /// The limit.
-        bytes_max: usize,
-    },
+    TooLarge { file: String, bytes_max: usize },
     /// A file is in a package that nobody asks, so that its rules would never deny.
     #[error("{file}: package `{package}` is never asked: expected a package under `moorline`")]
-    Package {
-        /// The file.
-        file: String,
-        /// Its package.
-        package: String,
-    },
+    Package { file: String, package: String },
     /// The input could not be handed over.
     #[error("the policies' input could not be read: {problem}")]
     Input {
@@ -40,17 +29,13 @@ pub enum PolicyError {
     /// A rule could not be evaluated.
     #[error("{rule} could not be evaluated: {problem}")]
     Evaluation {
-        /// The rule.
         rule: String,
         /// What is wrong.
         problem: String,
     },
     /// A rule did not answer with a set of texts.
     #[error("{rule} must be a set of messages: expected `deny contains message if {{ … }}`")]
-    Answer {
-        /// The rule.
-        rule: String,
-    },
+    Answer { rule: String },
 }
 
 impl PolicyError {

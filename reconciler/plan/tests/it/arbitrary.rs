@@ -177,7 +177,7 @@ prop_compose! {
             retry_at: retry.map(|seconds| now() + SignedDuration::from_secs(seconds)),
             stale_plans,
             person_asked_at: None,
-            people_told: false,
+            is_announced: false,
             awaits_person: false,
         }
     }

@@ -8,7 +8,7 @@ use moorline_model::environment::StoredDocument;
 use moorline_model::notification::Transition;
 use moorline_model::rollout::Phase;
 use moorline_record::{
-    Addressed, CommitError, EVENTS_KEPT, FencedError, Record, Sequence, StaleLease, Version, Write,
+    Addressed, CommitError, EVENTS_RETAINED, FencedError, Record, Sequence, StaleLease, Version, Write,
 };
 
 use crate::sample::{at, audit, channel, event, lead, led, message, place, prod, rollout, state};
@@ -155,11 +155,11 @@ async fn history_is_read_page_by_page_and_onwards() {
 #[tokio::test]
 async fn history_keeps_its_bound() {
     let (record, fence) = led().await;
-    let events = (0..EVENTS_KEPT + 7).map(|n| event(&n.to_string())).collect();
+    let events = (0..EVENTS_RETAINED + 7).map(|n| event(&n.to_string())).collect();
     record.commit(fence, Write { events, ..Write::of(&state(), Version(0)) }).await.unwrap();
     record.prune(fence).await.unwrap();
     let kept = record.history(&prod(), usize::MAX, None).await.unwrap();
-    assert_eq!(kept.len(), EVENTS_KEPT);
+    assert_eq!(kept.len(), EVENTS_RETAINED);
     assert_eq!(kept.last().unwrap().event.message, "7");
 }
 
@@ -249,7 +249,7 @@ async fn documents_needed_to_go_back_outlive_the_bound() {
     let mut rolling = rollout(1, &Phase::Baking);
     rolling.digest = Some(kept(0).digest);
     state.rollout = Some(rolling);
-    let documents = (0..moorline_record::DOCUMENTS_KEPT + 10).map(kept).collect();
+    let documents = (0..moorline_record::DOCUMENTS_RETAINED + 10).map(kept).collect();
     record.hand_over(&prod(), &kept(1), None, "terraform").await.unwrap();
     record.commit(fence, Write { documents, ..Write::of(&state, Version(0)) }).await.unwrap();
     record.prune(fence).await.unwrap();

@@ -11,10 +11,10 @@ use serde_json::json;
 
 use crate::sample::{at, audit, channel, led, place, prod, state};
 
-fn wish(wish: Operation) -> Intent {
+fn intent(operation: Operation) -> Intent {
     Intent {
         environment: prod(),
-        operation: wish,
+        operation,
         actor: "operator".to_owned(),
         reason: "too slow".to_owned(),
         at: at(3),
@@ -22,11 +22,11 @@ fn wish(wish: Operation) -> Intent {
 }
 
 #[tokio::test]
-async fn a_wish_waits_with_its_audit_until_a_commit_consumes_it() {
+async fn an_intent_waits_with_its_audit_until_a_commit_consumes_it() {
     let (record, fence) = led().await;
-    let hold = wish(Operation::Hold { commit: None });
+    let hold = intent(Operation::Hold { commit: None });
     let id = record.add_intent(&hold).await.unwrap();
-    record.add_intent(&wish(Operation::Sync)).await.unwrap();
+    record.add_intent(&intent(Operation::Sync)).await.unwrap();
     let waiting = record.pending_intents(&prod()).await.unwrap();
     assert_eq!(waiting[0], (id, hold));
 
@@ -36,28 +36,28 @@ async fn a_wish_waits_with_its_audit_until_a_commit_consumes_it() {
         ("operator", "hold", "too slow")
     );
 
-    let asked = record.intent(&prod(), id).await.unwrap().unwrap();
-    assert_eq!((asked.is_heeded, asked.outcome), (false, None));
+    let recorded = record.intent(&prod(), id).await.unwrap().unwrap();
+    assert_eq!((recorded.is_applied, recorded.outcome), (false, None));
     let outcome = Outcome::Done { message: "held everything".to_owned() };
-    let heeded = vec![(id, outcome.clone())];
-    record.commit(fence, Write { heeded, ..Write::of(&state(), Version(0)) }).await.unwrap();
+    let applied_intents = vec![(id, outcome.clone())];
+    record.commit(fence, Write { applied_intents, ..Write::of(&state(), Version(0)) }).await.unwrap();
     let waiting = record.pending_intents(&prod()).await.unwrap();
     assert_eq!((waiting.len(), &waiting[0].1.operation), (1, &Operation::Sync));
-    let asked = record.intent(&prod(), id).await.unwrap().unwrap();
-    assert_eq!((asked.is_heeded, asked.outcome), (true, Some(outcome)));
-    let last = record.asked(&prod(), 2).await.unwrap();
-    assert_eq!(last.iter().map(|asked| asked.is_heeded).collect::<Vec<_>>(), [false, true]);
-    assert_eq!(record.asked(&prod(), 1).await.unwrap(), last[..1]);
+    let recorded = record.intent(&prod(), id).await.unwrap().unwrap();
+    assert_eq!((recorded.is_applied, recorded.outcome), (true, Some(outcome)));
+    let last = record.last_intents(&prod(), 2).await.unwrap();
+    assert_eq!(last.iter().map(|recorded| recorded.is_applied).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(record.last_intents(&prod(), 1).await.unwrap(), last[..1]);
     assert_eq!(record.intent(&"dev".parse().unwrap(), id).await.unwrap(), None, "another environment's");
 }
 
 #[tokio::test]
-async fn wishes_that_wait_are_bounded() {
+async fn waiting_intents_are_bounded() {
     let (record, _) = led().await;
     for _ in 0..INTENTS_PENDING_MAX {
-        record.add_intent(&wish(Operation::Sync)).await.unwrap();
+        record.add_intent(&intent(Operation::Sync)).await.unwrap();
     }
-    assert!(matches!(record.add_intent(&wish(Operation::Sync)).await, Err(IntentError::TooMany { .. })));
+    assert!(matches!(record.add_intent(&intent(Operation::Sync)).await, Err(IntentError::TooMany { .. })));
     assert_eq!(
         record.verify_audit().await.unwrap().entries,
         100,

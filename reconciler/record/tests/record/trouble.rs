@@ -94,7 +94,7 @@ async fn a_commit_that_fails_in_its_last_statement_leaves_nothing_of_its_first()
 }
 
 #[tokio::test]
-async fn wishes_that_the_release_before_heeded_are_still_readable() {
+async fn intents_that_the_release_before_applied_are_still_readable() {
     let (folder, url) = place();
     Record::open(&url).await.unwrap().close().await;
     // The file as that release left it.
@@ -106,7 +106,7 @@ async fn wishes_that_the_release_before_heeded_are_still_readable() {
     sqlx::raw_sql(old).execute(&raw).await.unwrap();
     raw.close().await;
     let record = Record::open(&url).await.unwrap();
-    let asked = record.intent(&prod(), IntentId(1)).await.unwrap().unwrap();
-    assert_eq!((asked.is_heeded, asked.outcome), (true, None));
-    assert_eq!(asked.intent.operation.as_str(), "rollback");
+    let recorded = record.intent(&prod(), IntentId(1)).await.unwrap().unwrap();
+    assert_eq!((recorded.is_applied, recorded.outcome), (true, None));
+    assert_eq!(recorded.intent.operation.as_str(), "rollback");
 }

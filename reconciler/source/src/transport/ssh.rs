@@ -26,8 +26,8 @@ use crate::wire::{
 /// The program, found through `PATH`.
 const PROGRAM: &str = "ssh";
 
-/// Bytes of complaint that are kept.
-const COMPLAINT_MAX: usize = 4096;
+/// Bytes of stderr that are kept.
+const STDERR_MAX: usize = 4096;
 
 /// How long a process that closed its output may take to end.
 const END: Duration = Duration::from_secs(5);
@@ -77,11 +77,11 @@ pub(super) struct SshUpstream {
     limits: Limits,
     runtime: Handle,
     budget: Budget,
-    conversation: Option<Conversation>,
+    session: Option<Session>,
 }
 
 /// A process that has listed its branches and waits for a request.
-struct Conversation {
+struct Session {
     packets: PacketReader<'static>,
     stdin: ChildStdin,
     capabilities: Vec<String>,
@@ -95,7 +95,7 @@ impl SshUpstream {
         runtime: Handle,
         budget: Budget,
     ) -> Self {
-        Self { remote, options: options.clone(), limits: limits.clone(), runtime, budget, conversation: None }
+        Self { remote, options: options.clone(), limits: limits.clone(), runtime, budget, session: None }
     }
 
     fn start(&self) -> Result<(ChildStdin, SshSource), FetchError> {
@@ -127,7 +127,7 @@ impl SshUpstream {
             child,
             stdout,
             stderr: Some(stderr),
-            complaint: Vec::new(),
+            stderr_text: Vec::new(),
             remote: remote.clone(),
             stall: self.limits.stall,
             runtime: self.runtime.clone(),
@@ -157,7 +157,7 @@ impl Upstream for SshUpstream {
         let limit = Limit::AdvertisementBytes(bytes);
         let mut packets = PacketReader::new(Box::new(source), self.remote.to_string(), bytes, limit);
         let advertisement = Advertisement::read(&mut packets)?;
-        self.conversation = Some(Conversation { packets, stdin, capabilities: advertisement.capabilities });
+        self.session = Some(Session { packets, stdin, capabilities: advertisement.capabilities });
         Ok(advertisement.heads)
     }
 
@@ -169,22 +169,23 @@ impl Upstream for SshUpstream {
         pack: &mut PackWriter<'_>,
     ) -> Result<(), FetchError> {
         let remote = self.remote.to_string();
-        let Some(mut conversation) = self.conversation.take() else {
-            return Err(FetchError::Protocol { remote, problem: "nothing was said yet".to_owned() });
+        let Some(mut session) = self.session.take() else {
+            return Err(FetchError::Protocol {
+                remote,
+                problem: "the branches were not listed yet".to_owned(),
+            });
         };
-        let request = pack_request(&remote, &conversation.capabilities, wanted, known)?;
-        self.write(&mut conversation.stdin, &request)?;
-        conversation
-            .packets
-            .allow(self.limits.pack_bytes + FRAMING, Limit::PackBytes(self.limits.pack_bytes));
-        receive_pack(&mut conversation.packets, pack)
+        let request = pack_request(&remote, &session.capabilities, wanted, known)?;
+        self.write(&mut session.stdin, &request)?;
+        session.packets.allow(self.limits.pack_bytes + FRAMING, Limit::PackBytes(self.limits.pack_bytes));
+        receive_pack(&mut session.packets, pack)
     }
 
     fn leave(&mut self) {
-        if let Some(mut conversation) = self.conversation.take()
-            && let Err(error) = self.write(&mut conversation.stdin, nothing_wanted())
+        if let Some(mut session) = self.session.take()
+            && let Err(error) = self.write(&mut session.stdin, nothing_wanted())
         {
-            tracing::debug!(%error, "taking leave of the ssh server");
+            tracing::debug!(%error, "ending the ssh session");
         }
     }
 }
@@ -194,7 +195,7 @@ struct SshSource {
     child: Child,
     stdout: ChildStdout,
     stderr: Option<ChildStderr>,
-    complaint: Vec<u8>,
+    stderr_text: Vec<u8>,
     remote: String,
     stall: Duration,
     runtime: Handle,
@@ -215,7 +216,7 @@ impl ByteSource for SshSource {
 }
 
 impl SshSource {
-    /// Reads output, and takes complaints in meanwhile so that the process never waits for us to do so.
+    /// Reads output, and takes stderr in meanwhile so that the process never waits for us to do so.
     async fn read_either(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let mut words = [0; 512];
         loop {
@@ -226,13 +227,13 @@ impl SshSource {
                 read = self.stdout.read(buffer) => return read,
                 read = stderr.read(&mut words) => match read {
                     Ok(0) | Err(_) => self.stderr = None,
-                    Ok(count) => keep(&mut self.complaint, &words[..count]),
+                    Ok(count) => keep(&mut self.stderr_text, &words[..count]),
                 },
             }
         }
     }
 
-    /// Waits for the process to end and makes its last words an error.
+    /// Waits for the process to end and makes an error of its last lines.
     fn ended(&mut self) -> FetchError {
         let (runtime, budget) = (self.runtime.clone(), self.budget.clone());
         let end = async {
@@ -240,7 +241,7 @@ impl SshSource {
             while let Some(stderr) = &mut self.stderr {
                 match stderr.read(&mut words).await {
                     Ok(0) | Err(_) => self.stderr = None,
-                    Ok(count) => keep(&mut self.complaint, &words[..count]),
+                    Ok(count) => keep(&mut self.stderr_text, &words[..count]),
                 }
             }
             self.child.wait().await
@@ -249,25 +250,25 @@ impl SshSource {
             Ok(Ok(status)) => status.code(),
             Ok(Err(_)) | Err(_) => None,
         };
-        let message = last_words(&self.complaint);
+        let message = last_lines(&self.stderr_text);
         FetchError::Ssh { remote: self.remote.clone(), status, message }
     }
 }
 
-/// Adds to the complaint and keeps its end, where `ssh` says why.
-fn keep(complaint: &mut Vec<u8>, words: &[u8]) {
-    complaint.extend_from_slice(words);
-    let excess = complaint.len().saturating_sub(COMPLAINT_MAX);
-    complaint.drain(..excess);
+/// Adds to what was read of stderr and keeps its end, where `ssh` says why.
+fn keep(stderr_text: &mut Vec<u8>, words: &[u8]) {
+    stderr_text.extend_from_slice(words);
+    let excess = stderr_text.len().saturating_sub(STDERR_MAX);
+    stderr_text.drain(..excess);
 }
 
-/// The last lines of a complaint, as one.
-fn last_words(complaint: &[u8]) -> String {
-    let complaint = String::from_utf8_lossy(complaint);
+/// The last lines of stderr, as one.
+fn last_lines(stderr_text: &[u8]) -> String {
+    let stderr_text = String::from_utf8_lossy(stderr_text);
     let lines: Vec<String> =
-        complaint.lines().map(|line| text::line(line, 200)).filter(|line| !line.is_empty()).collect();
+        stderr_text.lines().map(|line| text::line(line, 200)).filter(|line| !line.is_empty()).collect();
     match lines.as_slice() {
-        [] => "it said nothing".to_owned(),
+        [] => "it printed nothing".to_owned(),
         lines => lines[lines.len().saturating_sub(4)..].join("; "),
     }
 }
@@ -294,7 +295,7 @@ fn wait<T>(
         FetchError::check(budget)?;
     }
     Ok(waited.unwrap_or_else(|_| {
-        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "nothing was said for too long"))
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "no data arrived for too long"))
     }))
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn pack_request(
     Ok(request.into_bytes())
 }
 
-/// What ends a conversation that wants nothing.
+/// What ends a session that wants nothing.
 pub(crate) fn nothing_wanted() -> &'static [u8] {
     b"0000"
 }

@@ -117,7 +117,7 @@ async fn an_ssh_process_that_hangs_is_ended_and_one_that_floods_is_bounded() {
     config.limits.stall = Duration::from_millis(300);
     let repository = Repository::open(config.clone()).await.unwrap();
     let error = tokio::time::timeout(PATIENCE, repository.fetch()).await.unwrap().unwrap_err();
-    assert!(chain(&error).ends_with("nothing was said for too long"), "{}", chain(&error));
+    assert!(chain(&error).ends_with("no data arrived for too long"), "{}", chain(&error));
 
     config.limits.stall = Duration::from_secs(30);
     config.limits.advertisement_bytes = 100_000;

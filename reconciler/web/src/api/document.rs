@@ -25,10 +25,10 @@ const ORIGIN_TERRAFORM: &str = "terraform";
 /// `GET …/document`
 pub(crate) async fn read_document(call: Call<Nothing, Nothing>) -> Result<EffectiveConfig, Problem> {
     let (name, declared) = declared(&call.app, call.name())?;
-    let kept = call.app.web.record.handed_over(&name).await?;
-    let kept =
-        kept.ok_or_else(|| Problem::not_found(format!("no document was handed over for `{name}` yet")))?;
-    Ok(effective(kept, declared))
+    let stored = call.app.web.record.handed_over(&name).await?;
+    let stored =
+        stored.ok_or_else(|| Problem::not_found(format!("no document was handed over for `{name}` yet")))?;
+    Ok(effective(stored, declared))
 }
 
 /// `PUT …/document`
@@ -39,23 +39,23 @@ pub(crate) async fn write_document(call: Call<Nothing, Document>) -> Result<Effe
     let Call { app, body: Document(document), caller: Caller(actor), .. } = call;
     let config = Config::from_value("document", &document)
         .map_err(|mistakes| Problem::invalid_document(mistakes.0))?;
-    let kept =
+    let stored =
         StoredDocument { digest: config.digest(), document: config.value().clone(), at: (app.web.clock)() };
     let if_match = match if_match {
         Match::Any => None,
         Match::Existing => Some(existing(&app, &name).await?),
         Match::Digest(digest) => Some(digest),
     };
-    if app.web.record.hand_over(&name, &kept, if_match, &actor).await? == HandOver::Changed {
-        app.web.bell.ring(Some(&name));
+    if app.web.record.hand_over(&name, &stored, if_match, &actor).await? == HandOver::Changed {
+        app.web.cycles.wake(Some(&name));
     }
-    Ok(effective(kept, declared))
+    Ok(effective(stored, declared))
 }
 
-fn effective(kept: StoredDocument, declared: DeclaredDocument) -> EffectiveConfig {
+fn effective(stored: StoredDocument, declared: DeclaredDocument) -> EffectiveConfig {
     EffectiveConfig {
-        digest: kept.digest,
-        document: kept.document,
+        digest: stored.digest,
+        document: stored.document,
         attestation: None,
         fingerprints: BTreeMap::new(),
         endpoint: declared.endpoint,
@@ -121,11 +121,11 @@ fn if_match(headers: &HeaderMap) -> Result<Match, Problem> {
 }
 
 async fn existing(app: &App, name: &EnvironmentName) -> Result<Digest, Problem> {
-    let kept = app.web.record.handed_over(name).await?;
-    let kept = kept.ok_or_else(|| {
+    let stored = app.web.record.handed_over(name).await?;
+    let stored = stored.ok_or_else(|| {
         Problem::precondition_failed(format!(
-            "If-Match: * asks for a document, and `{name}` was handed none yet"
+            "If-Match: * requires a document, and `{name}` was handed none yet"
         ))
     })?;
-    Ok(kept.digest)
+    Ok(stored.digest)
 }

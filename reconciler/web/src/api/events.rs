@@ -52,10 +52,10 @@ pub(crate) async fn events(call: Call<Nothing, Nothing>) -> Result<Response, Pro
         cancel: app.cancel.clone(),
         ends: tokio::time::Instant::now() + STREAM_TIMEOUT,
         clock: app.web.clock,
-        speaks: tokio::time::Instant::now(),
+        next_clock: tokio::time::Instant::now(),
         _place: place,
     };
-    // A proxy in front must not gather what is said.
+    // A proxy in front must not buffer the stream.
     Ok(([("x-accel-buffering", "no")], Sse::new(tail.stream())).into_response())
 }
 
@@ -68,8 +68,8 @@ struct Tail {
     cancel: CancellationToken,
     ends: tokio::time::Instant,
     clock: fn() -> Timestamp,
-    /// When the daemon's time is said next.
-    speaks: tokio::time::Instant,
+    /// When the daemon's time is sent next.
+    next_clock: tokio::time::Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -82,8 +82,8 @@ impl Tail {
     async fn next(&mut self) -> Option<Event> {
         loop {
             let instant = tokio::time::Instant::now();
-            if self.speaks <= instant {
-                self.speaks = instant + CLOCK_EVERY;
+            if self.next_clock <= instant {
+                self.next_clock = instant + CLOCK_EVERY;
                 return Some(Event::default().event("clock").data((self.clock)().to_string()));
             }
             if let Some(recorded) = self.read.pop_front() {
@@ -109,7 +109,7 @@ impl Tail {
             () = tokio::time::sleep_until(self.ends) => None,
             // Cancel safe: a change that is not noticed here is noticed at the next wait.
             changed = self.changes.changed() => changed.ok(),
-            () = tokio::time::sleep_until(self.speaks) => Some(()),
+            () = tokio::time::sleep_until(self.next_clock) => Some(()),
             () = tokio::time::sleep(LOOK_EVERY) => Some(()),
         }
     }

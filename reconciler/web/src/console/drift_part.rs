@@ -83,7 +83,7 @@ pub(super) fn page(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
 /// How the comparison stands, and how old it is.
 fn comparison(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
     html.raw("<p>");
-    wording::standing(html, state.conditions.status(ConditionType::Drift));
+    wording::condition_status(html, state.conditions.status(ConditionType::Drift));
     if let Some(reading) = state.conditions.0.get(&ConditionType::Drift) {
         html.raw(" ").text(&reading.because).raw(" <span class=\"age\">for ");
         wording::span(html, reading.since, now);
@@ -206,7 +206,7 @@ fn restore(html: &mut Html, state: &EnvironmentState, open: &[&Drift]) {
     if commands.is_empty() {
         return;
     }
-    html.raw("<p>Lanes below <code>drift.heal</code> are restored by themselves. Else give the declared state back with ");
+    html.raw("<p>Lanes below <code>drift.heal</code> are restored by themselves. Else restore the declared state with ");
     html.raw("<code>").text(&everywhere).raw("</code>");
     commands.retain(|command| *command != everywhere);
     if commands.is_empty() {

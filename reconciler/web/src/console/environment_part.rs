@@ -1,4 +1,4 @@
-//! One environment: its word, six axes, revisions, rollout, replicas, drift, history.
+//! One environment: its status word, six conditions, revisions, rollout, replicas, drift, history.
 
 use jiff::Timestamp;
 use moorline_model::Revision;
@@ -9,7 +9,7 @@ use moorline_model::status;
 use moorline_record::Recorded;
 
 use super::html::Html;
-use super::{drift_part, found_part, rollout_part, wording};
+use super::{adoption_part, drift_part, rollout_part, wording};
 
 pub(super) fn write(html: &mut Html, state: &EnvironmentState, events: &[Recorded], now: Timestamp) {
     let (word, since) = status::word(state);
@@ -19,8 +19,8 @@ pub(super) fn write(html: &mut Html, state: &EnvironmentState, events: &[Recorde
     wording::word(html, word, since, now);
     html.raw("</p></header>");
     notices(html, state, now);
-    found_part::write(html, state, now);
-    axes(html, state, now);
+    adoption_part::write(html, state, now);
+    conditions(html, state, now);
     revisions(html, state, now);
     html.raw("<h3>Rollout</h3>");
     match &state.rollout {
@@ -43,9 +43,9 @@ fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
             .text(&state.name)
             .raw("</code>.</p>");
     }
-    let wanted = state.head.as_ref().map(|head| &head.commit);
+    let head = state.head.as_ref().map(|head| &head.commit);
     let (here, past): (Vec<_>, Vec<_>) =
-        state.holds.iter().partition(|hold| hold.commit.is_none() || hold.commit.as_ref() == wanted);
+        state.holds.iter().partition(|hold| hold.commit.is_none() || hold.commit.as_ref() == head);
     for hold in here {
         html.raw("<p class=\"notice attention\"><strong>Held</strong>");
         match &hold.commit {
@@ -69,7 +69,7 @@ fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
         html.text(&state.name).raw("</code>.</p>");
     }
     if !past.is_empty() {
-        html.raw("<p class=\"hint\">Held, and no longer wanted:");
+        html.raw("<p class=\"hint\">Held, and no longer the head:");
         for commit in past.iter().filter_map(|hold| hold.commit.as_ref()) {
             html.raw(" ");
             wording::commit(html, Some(commit.as_str()));
@@ -78,25 +78,25 @@ fn notices(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
     }
 }
 
-fn axes(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
+fn conditions(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
     html.raw(
         "<h3>Conditions</h3><table><thead><tr><th scope=\"col\">Condition</th><th scope=\"col\">Status</th>\
          <th scope=\"col\">Because</th><th scope=\"col\">Since</th><th scope=\"col\">Checked</th></tr></thead><tbody>",
     );
-    for axis in ConditionType::ALL {
-        html.raw("<tr><th scope=\"row\">").raw(axis.as_str()).raw("</th><td data-label=\"Status\">");
-        match state.conditions.0.get(&axis) {
-            Some(reading) => {
-                wording::standing(html, reading.status);
-                html.raw("</td><td data-label=\"Because\">").text(&reading.because);
+    for condition in ConditionType::ALL {
+        html.raw("<tr><th scope=\"row\">").raw(condition.as_str()).raw("</th><td data-label=\"Status\">");
+        match state.conditions.0.get(&condition) {
+            Some(known) => {
+                wording::condition_status(html, known.status);
+                html.raw("</td><td data-label=\"Because\">").text(&known.because);
                 html.raw("</td><td data-label=\"Since\">");
-                wording::ago(html, reading.since, now);
+                wording::ago(html, known.since, now);
                 html.raw("</td><td data-label=\"Checked\">");
-                wording::ago(html, reading.checked_at, now);
+                wording::ago(html, known.checked_at, now);
                 html.raw("</td></tr>");
             }
             None => {
-                wording::standing(html, ConditionStatus::Unknown);
+                wording::condition_status(html, ConditionStatus::Unknown);
                 html.raw("</td><td></td><td></td><td></td></tr>");
             }
         }
@@ -110,8 +110,8 @@ fn revisions(html: &mut Html, state: &EnvironmentState, now: Timestamp) {
          <th scope=\"col\">Message</th><th scope=\"col\">Author</th><th scope=\"col\">Document</th>\
          <th scope=\"col\">Since</th></tr></thead><tbody>",
     );
-    let wanted = state.head.as_ref();
-    revision(html, "wanted", wanted.map(|wanted| (wanted, None, wanted.committed_at)), now);
+    let head = state.head.as_ref();
+    revision(html, "head", head.map(|head| (head, None, head.committed_at)), now);
     for (name, deployed) in [("applied", &state.applied), ("verified", &state.verified)] {
         let deployed = deployed.as_ref();
         let of = deployed.map(|deployed| (&deployed.revision, Some(deployed.digest), deployed.at));
@@ -165,7 +165,7 @@ fn one_replica(html: &mut Html, replica: &Replica, applied: Option<Digest>, now:
     html.raw("<tr><th scope=\"row\">").text(&replica.endpoint).raw("</th>");
     if let Some(error) = &replica.error {
         html.raw("<td colspan=\"4\" data-label=\"Document\">");
-        wording::standing(html, ConditionStatus::CannotCheck);
+        wording::condition_status(html, ConditionStatus::CannotCheck);
         html.raw(" ").text(error);
     } else {
         html.raw("<td data-label=\"Document\">");

@@ -26,7 +26,7 @@ pub(super) fn next(html: &mut Html, after: &EnvironmentName, filter: &str) {
 pub(super) fn table(html: &mut Html, states: &[EnvironmentState], now: Timestamp) {
     html.raw(
         "<table class=\"wide\"><thead><tr><th scope=\"col\">Environment</th><th scope=\"col\">Status</th>\
-         <th scope=\"col\">Wanted</th><th scope=\"col\">Verified</th><th scope=\"col\">Replicas</th>\
+         <th scope=\"col\">Head</th><th scope=\"col\">Verified</th><th scope=\"col\">Replicas</th>\
          <th scope=\"col\">Open drift</th></tr></thead><tbody>",
     );
     for state in states {
@@ -34,7 +34,7 @@ pub(super) fn table(html: &mut Html, states: &[EnvironmentState], now: Timestamp
         html.raw("<tr><th scope=\"row\"><a href=\"/environments/").segment(state.name.as_str()).raw("\">");
         html.text(&state.name).raw("</a></th><td data-label=\"Status\">");
         wording::word(html, word, since, now);
-        html.raw("</td><td data-label=\"Wanted\">");
+        html.raw("</td><td data-label=\"Head\">");
         wording::commit(html, state.head.as_ref().map(|head| head.commit.short()));
         html.raw("</td><td data-label=\"Verified\">");
         wording::commit(html, state.verified.as_ref().map(|verified| verified.revision.commit.short()));

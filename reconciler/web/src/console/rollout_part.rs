@@ -10,8 +10,8 @@ use moorline_model::rollout::{Evidence, Phase, Rollout, RolloutKind, Verdict};
 use super::html::Html;
 use super::wording;
 
-/// The way of a rollout that goes well.
-const WAY: [(&str, &str); 9] = [
+/// The phases of a rollout that succeeds.
+const PHASES: [(&str, &str); 9] = [
     ("pending", "pending"),
     ("planning", "planning"),
     ("awaiting_approval", "approval"),
@@ -41,12 +41,12 @@ pub(super) fn list(html: &mut Html, environment: &EnvironmentName, rollouts: &[R
 
 /// One rollout.
 pub(super) fn write(html: &mut Html, environment: &EnvironmentName, rollout: &Rollout, now: Timestamp) {
-    way(html, rollout);
+    phases(html, rollout);
     html.raw("<dl class=\"facts\"><div><dt>Phase</dt><dd>")
         .text(&rollout.phase)
         .raw(", for <span class=\"age\">");
     wording::span(html, rollout.phase_since, now);
-    html.raw("</span></dd></div><div><dt>Brings</dt><dd>");
+    html.raw("</span></dd></div><div><dt>Rolls out</dt><dd>");
     wording::commit(html, Some(rollout.revision.commit.as_str()));
     html.raw(" ")
         .text(&rollout.revision.message)
@@ -54,9 +54,9 @@ pub(super) fn write(html: &mut Html, environment: &EnvironmentName, rollout: &Ro
         .text(&rollout.revision.author)
         .raw("</dd></div>");
     if let RolloutKind::Rollback { from, actor, reason } = &rollout.kind {
-        html.raw("<div><dt>Goes back from</dt><dd>");
+        html.raw("<div><dt>Rolls back from</dt><dd>");
         wording::commit(html, Some(from.as_str()));
-        html.raw(", asked by ").text(actor).raw(": ").text(reason).raw("</dd></div>");
+        html.raw(", requested by ").text(actor).raw(": ").text(reason).raw("</dd></div>");
     }
     html.raw("<div><dt>Began</dt><dd>");
     wording::ago(html, rollout.started_at, now);
@@ -64,7 +64,7 @@ pub(super) fn write(html: &mut Html, environment: &EnvironmentName, rollout: &Ro
     html.segment(&rollout.id.to_string()).raw("\">this rollout's page</a></dd></div>");
     manner(html, rollout);
     if let Some(from) = rollout.from.as_ref().filter(|_| !rollout.phase.is_over()) {
-        html.raw("<div><dt>Goes back to</dt><dd>");
+        html.raw("<div><dt>Rolls back to</dt><dd>");
         wording::commit(html, Some(from.revision.commit.as_str()));
         html.raw(" if it fails</dd></div>");
     }
@@ -92,12 +92,12 @@ fn changes(html: &mut Html, rollout: &Rollout) {
     html.raw("</ul>");
 }
 
-fn way(html: &mut Html, rollout: &Rollout) {
-    let Some(here) = WAY.iter().position(|(phase, _)| *phase == rollout.phase.as_str()) else {
+fn phases(html: &mut Html, rollout: &Rollout) {
+    let Some(here) = PHASES.iter().position(|(phase, _)| *phase == rollout.phase.as_str()) else {
         return;
     };
     html.raw("<ol class=\"way\">");
-    for (index, (_, name)) in WAY.iter().enumerate() {
+    for (index, (_, name)) in PHASES.iter().enumerate() {
         html.raw(match index.cmp(&here) {
             std::cmp::Ordering::Less => "<li class=\"past\">",
             std::cmp::Ordering::Equal => "<li class=\"here\" aria-current=\"step\">",

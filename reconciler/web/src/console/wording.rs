@@ -25,10 +25,10 @@ pub(super) fn word(html: &mut Html, word: StatusWord, since: Option<Timestamp>, 
     }
 }
 
-/// An axis' standing.
-pub(super) fn standing(html: &mut Html, standing: ConditionStatus) {
-    let (class, shape, word) = match standing {
-        ConditionStatus::Unknown => ("unknown", "○", "not asked yet"),
+/// A condition's status.
+pub(super) fn condition_status(html: &mut Html, status: ConditionStatus) {
+    let (class, shape, word) = match status {
+        ConditionStatus::Unknown => ("unknown", "○", "not checked yet"),
         ConditionStatus::Good => ("good", "●", "good"),
         ConditionStatus::Busy => ("busy", "▶", "under way"),
         ConditionStatus::Attention => ("attention", "◆", "attention"),

@@ -23,7 +23,7 @@ pub struct Described {
     /// What it says, and when it has samples where that is not always.
     pub help: &'static str,
     /// The names of its labels, in the order of the values of each sample. Each value is a declared name or a word of
-    /// ours, so that no stranger makes the page grow.
+    /// ours, so that no caller can make the page grow.
     pub labels: &'static [&'static str],
 }
 

@@ -221,8 +221,8 @@ mod tests {
     use crate::exposition::Exposition;
     use crate::metrics::registry;
 
-    /// An environment that is well: every axis looked at, two replicas.
-    fn well(number: usize) -> EnvironmentState {
+    /// A healthy environment: every condition checked, two replicas.
+    fn healthy(number: usize) -> EnvironmentState {
         let at = Timestamp::from_second(1_795_000_000).unwrap();
         let mut state = EnvironmentState::new(format!("environment-{number:04}").parse().unwrap());
         for axis in ConditionType::ALL {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn page(count: usize) -> String {
-        let states: Vec<_> = (0..count).map(well).collect();
+        let states: Vec<_> = (0..count).map(healthy).collect();
         let ended = |state: &EnvironmentState| (state.name.to_string(), "succeeded".to_owned(), 3);
         let under_way = |state: &EnvironmentState| (state.name.to_string(), "shifting".to_owned(), 1);
         let rollouts = states.iter().map(ended).chain(states.iter().map(under_way)).collect();
@@ -249,7 +249,7 @@ mod tests {
 
     /// Eighty lines each, 6.3 MB, when every word of every state had its series.
     #[test]
-    fn an_environment_that_is_well_adds_fifteen_lines() {
+    fn a_healthy_environment_adds_fifteen_lines() {
         let (none, all) = (page(0), page(1000));
         assert_eq!(all.lines().count() - none.lines().count(), 15 * 1000);
         assert!(all.len() < 1_400_000, "{} bytes", all.len());
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_counted() {
-        let mut state = well(1);
+        let mut state = healthy(1);
         let drift = |lane: &str, drift_state: &str| {
             let at = "2026-11-21T14:02:00Z";
             serde_json::from_value(serde_json::json!({

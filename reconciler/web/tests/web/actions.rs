@@ -1,4 +1,4 @@
-//! What people ask for through the API, and what they are told.
+//! What people request through the API, and the answers.
 
 use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::environment::EnvironmentState;
@@ -12,13 +12,13 @@ use crate::rig::{Rig, name, now, problem};
 const COMMIT: &str = "0123456789012345678901234567890123456789";
 
 #[tokio::test]
-async fn a_wish_is_audited_written_down_and_the_bell_is_rung() {
+async fn an_intent_is_audited_and_recorded_and_wakes_the_cycle() {
     let rig = Rig::start().await;
     let mut state = EnvironmentState::new(name("prod"));
     state.applied = Some(deployed(&"f".repeat(40)));
     state.verified = Some(deployed(COMMIT));
     rig.commit(&state, &[]).await;
-    let wishes = [
+    let operations = [
         ("sync", json!({}), Operation::Sync),
         (
             "rollback",
@@ -28,15 +28,15 @@ async fn a_wish_is_audited_written_down_and_the_bell_is_rung() {
         ("hold", json!({ "reason": "freeze" }), Operation::Hold { commit: None }),
         ("release", json!({ "reason": "over" }), Operation::Release),
     ];
-    for (number, (path, body, wish)) in (1..).zip(wishes) {
+    for (number, (path, body, operation)) in (1..).zip(operations) {
         let answer = rig.post(&format!("/api/v1/environments/prod/{path}"), "operator", &body).await;
         assert_eq!(answer.status(), StatusCode::ACCEPTED);
-        let told: Value = answer.json().await.unwrap();
+        let answered: Value = answer.json().await.unwrap();
         let waiting = rig.record.pending_intents(&name("prod")).await.unwrap();
         let (id, intent) = waiting.last().unwrap();
-        assert_eq!((told["intent"].as_u64(), told["wish"].as_str()), (Some(id.0), Some(path)));
-        assert_eq!((&intent.operation, intent.actor.as_str(), intent.at), (&wish, "operator", now()));
-        assert_eq!(rig.rings(), number);
+        assert_eq!((answered["intent"].as_u64(), answered["wish"].as_str()), (Some(id.0), Some(path)));
+        assert_eq!((&intent.operation, intent.actor.as_str(), intent.at), (&operation, "operator", now()));
+        assert_eq!(rig.wakes(), number);
         let audit = &rig.audit().await[0].entry;
         assert_eq!(
             (audit.action.as_str(), audit.actor.as_str(), audit.target.as_str()),
@@ -67,15 +67,15 @@ fn deployed(commit: &str) -> moorline_model::rollout::Deployed {
 }
 
 #[tokio::test]
-async fn what_came_of_a_wish_is_read_at_its_own_address() {
+async fn the_outcome_of_an_intent_is_read_at_its_own_address() {
     let rig = Rig::start().await;
     let answer = rig.post("/api/v1/environments/prod/sync", "operator", &json!({})).await;
     let id = answer.json::<Value>().await.unwrap()["intent"].as_u64().unwrap();
     let path = format!("/api/v1/environments/prod/intents/{id}");
-    let told: Value = rig.get(&path, "viewer").await.json().await.unwrap();
-    assert_eq!((&told["wish"], &told["outcome"]), (&json!("sync"), &Value::Null));
-    // A daemon that follows cannot heed it: the answer says who does.
-    assert!(told["waits_for"].as_str().unwrap().contains("the daemon that leads (a)"), "{told}");
+    let answered: Value = rig.get(&path, "viewer").await.json().await.unwrap();
+    assert_eq!((&answered["wish"], &answered["outcome"]), (&json!("sync"), &Value::Null));
+    // A follower cannot apply it: the answer says who does.
+    assert!(answered["waits_for"].as_str().unwrap().contains("the daemon that leads (a)"), "{answered}");
 
     let mut state = EnvironmentState::new(name("prod"));
     state.rollout = Some(waiting("abc"));
@@ -85,11 +85,14 @@ async fn what_came_of_a_wish_is_read_at_its_own_address() {
         gate: "approval".to_owned(),
         rollout: Some(rollout),
     };
-    rig.heed(&state, IntentId(id), outcome).await;
-    let told: Value = rig.get(&path, "viewer").await.json().await.unwrap();
-    assert_eq!((&told["outcome"]["outcome"], &told["outcome"]["exit_code"]), (&json!("waits"), &json!(5)));
-    assert_eq!(told["rollout"]["phase"]["phase"], "awaiting_approval", "{told}");
-    assert_eq!((&told["rollout"]["is_over"], &told["waits_for"]), (&json!(false), &Value::Null));
+    rig.apply_intent(&state, IntentId(id), outcome).await;
+    let answered: Value = rig.get(&path, "viewer").await.json().await.unwrap();
+    assert_eq!(
+        (&answered["outcome"]["outcome"], &answered["outcome"]["exit_code"]),
+        (&json!("waits"), &json!(5))
+    );
+    assert_eq!(answered["rollout"]["phase"]["phase"], "awaiting_approval", "{answered}");
+    assert_eq!((&answered["rollout"]["is_over"], &answered["waits_for"]), (&json!(false), &Value::Null));
     for nowhere in ["prod/intents/99", "prod/intents/x", "files/intents/1"] {
         let answer = rig.get(&format!("/api/v1/environments/{nowhere}"), "viewer").await;
         assert_eq!(problem(answer).await.0, StatusCode::NOT_FOUND, "{nowhere}");
@@ -116,7 +119,7 @@ async fn what_could_only_be_refused_is_refused_before_it_is_written_down() {
     state.holds = serde_json::from_value(json!([{ "reason": "bad", "by": "ann", "since": now() }])).unwrap();
     rig.commit(&state, &[]).await;
     assert_eq!(problem(back().await).await.2["gate"], "hold");
-    assert_eq!((rig.rings(), rig.audit().await.len()), (0, 0));
+    assert_eq!((rig.wakes(), rig.audit().await.len()), (0, 0));
     assert!(rig.record.pending_intents(&name("prod")).await.unwrap().is_empty());
 }
 
@@ -134,17 +137,17 @@ async fn a_replica_is_named_with_and_without_the_slash_at_the_end_of_its_url() {
     let known = ["http://10.0.0.1:8788", "http://10.0.0.2:8788/"];
     state.drift = serde_json::from_value(json!(known.map(drift))).unwrap();
     rig.commit(&state, &[]).await;
-    for (asked, meant) in [
+    for (requested, meant) in [
         ("http://10.0.0.1:8788/", known[0]),
         ("http://10.0.0.2:8788", known[1]),
         ("http://10.0.0.2:8788/", known[1]),
     ] {
-        let body = json!({ "only": asked });
+        let body = json!({ "only": requested });
         let answer = rig.post("/api/v1/environments/prod/heal", "operator", &body).await;
-        assert_eq!(answer.status(), StatusCode::ACCEPTED, "{asked}");
-        let wishes = rig.record.pending_intents(&name("prod")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED, "{requested}");
+        let intents = rig.record.pending_intents(&name("prod")).await.unwrap();
         let only = Operation::Heal { only: Some(meant.to_owned()) };
-        assert_eq!(wishes.last().unwrap().1.operation, only, "{asked}");
+        assert_eq!(intents.last().unwrap().1.operation, only, "{requested}");
     }
     let body = json!({ "only": "http://10.0.0.3:8788/" });
     let answer = rig.post("/api/v1/environments/prod/heal", "operator", &body).await;
@@ -163,7 +166,7 @@ async fn without_its_audit_nothing_happens() {
     let request = rig.request(Method::PUT, "/api/v1/environments/prod/document").bearer_auth("operator");
     let answer = request.header("moorline-origin", "terraform").json(&document).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(rig.rings(), 0);
+    assert_eq!(rig.wakes(), 0);
     assert!(rig.record.pending_intents(&name("prod")).await.unwrap().is_empty());
     assert_eq!(rig.record.handed_over(&name("prod")).await.unwrap(), None);
 }
@@ -192,7 +195,7 @@ async fn what_is_not_understood_is_refused_and_changes_nothing() {
         let answer = request.body(body.to_owned()).send().await.unwrap();
         assert_eq!(problem(answer).await.0.as_u16(), status, "{path} {body:.40}");
     }
-    assert_eq!((rig.rings(), rig.audit().await.len()), (0, 0));
+    assert_eq!((rig.wakes(), rig.audit().await.len()), (0, 0));
 }
 
 #[tokio::test]
@@ -208,7 +211,7 @@ async fn only_the_plan_that_was_seen_and_still_waits_is_approved() {
     let (status, kind, body) = problem(approve("abd").await).await;
     assert_eq!((status, kind.as_str()), (StatusCode::CONFLICT, "not-waiting"));
     assert!(body["detail"].as_str().unwrap().contains("abc"), "{body}");
-    assert_eq!(rig.rings(), 0);
+    assert_eq!(rig.wakes(), 0);
     assert_eq!(approve("abc").await.status(), StatusCode::ACCEPTED);
 }
 
@@ -230,7 +233,7 @@ async fn a_document_that_waits_alone_is_approved_by_its_digest() {
     };
     assert_eq!(problem(approve(json!({ "plan_sha256": "abc" })).await).await.1, "not-waiting");
     assert_eq!(problem(approve(json!({ "digest": digest('2') })).await).await.1, "not-waiting");
-    assert_eq!(rig.rings(), 0);
+    assert_eq!(rig.wakes(), 0);
     assert_eq!(approve(json!({ "digest": digest('1') })).await.status(), StatusCode::ACCEPTED);
 }
 
@@ -255,7 +258,7 @@ pub(crate) fn waiting(plan_sha256: &str) -> moorline_model::rollout::Rollout {
 }
 
 #[tokio::test]
-async fn an_environment_is_told_with_its_word_axes_ages_and_rollout() {
+async fn an_environment_is_shown_with_its_word_conditions_ages_and_rollout() {
     let rig = Rig::start().await;
     let mut state = EnvironmentState::new(name("prod"));
     let earlier = now() - jiff::SignedDuration::from_secs(90);
@@ -268,20 +271,20 @@ async fn an_environment_is_told_with_its_word_axes_ages_and_rollout() {
     state.rollout = Some(waiting("abc"));
     rig.commit(&state, &["one", "two", "three"]).await;
 
-    let told: Value = rig.get("/api/v1/environments/prod", "viewer").await.json().await.unwrap();
-    assert_eq!(told["status"]["word"], "applying");
-    assert_eq!(told["status"]["exit_code"], 3);
-    assert_eq!(told["axes"].as_object().unwrap().len(), 6);
-    assert_eq!(told["axes"]["source"]["standing"], "cannot_check");
-    assert_eq!(told["axes"]["source"]["age_seconds"], 90);
+    let answered: Value = rig.get("/api/v1/environments/prod", "viewer").await.json().await.unwrap();
+    assert_eq!(answered["status"]["word"], "applying");
+    assert_eq!(answered["status"]["exit_code"], 3);
+    assert_eq!(answered["axes"].as_object().unwrap().len(), 6);
+    assert_eq!(answered["axes"]["source"]["standing"], "cannot_check");
+    assert_eq!(answered["axes"]["source"]["age_seconds"], 90);
     assert_eq!(
-        told["axes"]["plan"],
+        answered["axes"]["plan"],
         json!({ "standing": "unknown", "because": null, "since": null,
         "checked_at": null, "age_seconds": null })
     );
-    assert_eq!(told["rollout"]["phase"]["phase"], "awaiting_approval");
+    assert_eq!(answered["rollout"]["phase"]["phase"], "awaiting_approval");
     let all: Value = rig.get("/api/v1/environments", "viewer").await.json().await.unwrap();
-    assert_eq!(all["environments"][0], told);
+    assert_eq!(all["environments"][0], answered);
 
     let page: Value =
         rig.get("/api/v1/environments/prod/history?limit=2", "viewer").await.json().await.unwrap();
@@ -302,8 +305,8 @@ async fn an_environment_is_told_with_its_word_axes_ages_and_rollout() {
 async fn an_environment_with_a_slash_in_its_name_has_an_address_too() {
     let rig = Rig::start().await;
     rig.commit(&EnvironmentState::new(name("eu/prod")), &[]).await;
-    let told: Value = rig.get("/api/v1/environments/eu%2Fprod", "viewer").await.json().await.unwrap();
-    assert_eq!(told["name"], "eu/prod");
+    let answered: Value = rig.get("/api/v1/environments/eu%2Fprod", "viewer").await.json().await.unwrap();
+    assert_eq!(answered["name"], "eu/prod");
     assert!(rig.page("/").await.contains("href=\"/environments/eu%2Fprod\""));
     rig.page("/environments/eu%2Fprod").await;
 }
@@ -312,8 +315,8 @@ async fn an_environment_with_a_slash_in_its_name_has_an_address_too() {
 async fn the_audit_is_shown_to_an_admin() {
     let rig = Rig::start().await;
     rig.post("/api/v1/environments/prod/hold", "operator", &json!({ "reason": "freeze" })).await;
-    let told: Value = rig.get("/api/v1/audit?environment=prod", "admin").await.json().await.unwrap();
-    assert_eq!(told["entries"][0]["detail"], "freeze");
+    let answered: Value = rig.get("/api/v1/audit?environment=prod", "admin").await.json().await.unwrap();
+    assert_eq!(answered["entries"][0]["detail"], "freeze");
     let other: Value = rig.get("/api/v1/audit?environment=dev", "admin").await.json().await.unwrap();
     assert_eq!(other["entries"], json!([]));
 }

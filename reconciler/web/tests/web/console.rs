@@ -301,7 +301,7 @@ async fn what_was_found_at_first_contact_is_shown_before_somebody_adopts_it() {
 }
 
 #[tokio::test]
-async fn the_last_wishes_are_shown_with_what_came_of_them() {
+async fn the_last_intents_are_shown_with_their_outcomes() {
     let rig = Rig::start().await;
     let ask = async || {
         let body = json!({ "reason": "too dear" });
@@ -309,7 +309,7 @@ async fn the_last_wishes_are_shown_with_what_came_of_them() {
     };
     let first = ask().await.unwrap()["intent"].as_u64().unwrap();
     let outcome = moorline_model::intent::Outcome::Done { message: "held everything".to_owned() };
-    rig.heed(&EnvironmentState::new(name("prod")), moorline_record::IntentId(first), outcome).await;
+    rig.apply_intent(&EnvironmentState::new(name("prod")), moorline_record::IntentId(first), outcome).await;
     ask().await.unwrap();
     let page = rig.page("/environments/prod").await;
     for expected in

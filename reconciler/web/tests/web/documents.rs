@@ -30,7 +30,7 @@ async fn a_document_is_handed_over_and_read_back_as_the_provider_expects_it() {
 
     let (one, digest) = (document("one"), Digest::of(&document("one")));
     let answer = put(&rig, &one, &[TERRAFORM]).await;
-    assert_eq!((answer.status(), rig.rings()), (StatusCode::OK, 1));
+    assert_eq!((answer.status(), rig.wakes()), (StatusCode::OK, 1));
     let audit = &rig.audit().await[0].entry;
     assert_eq!(
         (audit.actor.as_str(), audit.action.as_str(), audit.detail.as_str()),
@@ -39,14 +39,14 @@ async fn a_document_is_handed_over_and_read_back_as_the_provider_expects_it() {
 
     let answer = rig.get(PATH, "viewer").await;
     assert_eq!(answer.headers()["etag"], format!("\"{digest}\""));
-    let told: Value = answer.json().await.unwrap();
+    let answered: Value = answer.json().await.unwrap();
     let expected = json!({
         "digest": digest, "document": one, "fingerprints": {}, "endpoint": "http://10.0.1.10:8787"
     });
-    assert_eq!(told, expected);
+    assert_eq!(answered, expected);
 
     put(&rig, &one, &[TERRAFORM]).await;
-    assert_eq!(rig.rings(), 1, "the same document again wakes nobody");
+    assert_eq!(rig.wakes(), 1, "the same document again wakes nobody");
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_write_that_saw_another_document_is_refused_with_both_named() {
         assert_eq!(problem(answer).await.0, StatusCode::BAD_REQUEST, "{wrong}");
     }
     let kept = rig.record.handed_over(&name("prod")).await.unwrap().unwrap();
-    assert_eq!((kept.document, rig.rings()), (document("four"), 3));
+    assert_eq!((kept.document, rig.wakes()), (document("four"), 3));
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_write_of_another_owner_is_refused_and_both_are_named() {
     assert_eq!(kind, "owned-by-another");
     let detail = body["detail"].as_str().unwrap();
     assert!(detail.contains("git") && detail.contains("terraform"), "{detail}");
-    assert_eq!((rig.rings(), rig.audit().await.len()), (0, 0));
+    assert_eq!((rig.wakes(), rig.audit().await.len()), (0, 0));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_bad_document_is_refused_with_its_mistakes_and_changes_nothing() {
     let large = json!({ "version": 1, "name": "x".repeat(5 << 20) });
     assert_eq!(problem(put(&rig, &large, &[TERRAFORM]).await).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     let kept = rig.record.handed_over(&name("prod")).await.unwrap().unwrap();
-    assert_eq!((kept.document, rig.rings()), (document("one"), 1));
+    assert_eq!((kept.document, rig.wakes()), (document("one"), 1));
 }
 
 #[tokio::test]

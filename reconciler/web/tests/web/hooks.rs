@@ -37,12 +37,12 @@ async fn a_proven_hook_rings_once_a_delivery() {
         let headers = [(name, proof), (delivery, path)];
         for _ in 0..2 {
             assert_eq!(send(&rig, path, &headers, body).await, StatusCode::ACCEPTED, "{path}");
-            assert_eq!(rig.rings(), number, "{path}: a replay does not ring");
+            assert_eq!(rig.wakes(), number, "{path}: a replay wakes nothing");
         }
     }
     send(&rig, "/hooks/generic", &[("x-moorline-signature", &signature)], body).await;
     send(&rig, "/hooks/generic", &[("x-moorline-signature", &signature)], body).await;
-    assert_eq!(rig.rings(), 5, "what carries no id is never a replay");
+    assert_eq!(rig.wakes(), 5, "what carries no id is never a replay");
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn an_unproven_hook_is_refused_and_rings_nothing() {
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{token}");
     }
     assert_eq!(send(&rig, "/hooks/gitlab", &[], body).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(rig.rings(), 0);
+    assert_eq!(rig.wakes(), 0);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn without_a_secret_hooks_are_closed() {
         ] {
             assert_eq!(send(&rig, path, &headers, "{}").await, StatusCode::FORBIDDEN, "{path}");
         }
-        assert_eq!(rig.rings(), 0);
+        assert_eq!(rig.wakes(), 0);
     }
 }
 
@@ -123,5 +123,5 @@ async fn a_hook_that_is_too_large_or_breaks_off_rings_nothing() {
     });
     let answer = String::from_utf8(broken.await.unwrap()).unwrap();
     assert!(!answer.contains(" 202 "), "{answer}");
-    assert_eq!(rig.rings(), 0);
+    assert_eq!(rig.wakes(), 0);
 }

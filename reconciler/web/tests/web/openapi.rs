@@ -112,9 +112,10 @@ async fn every_answer_is_valid_by_its_schema() {
         rig.commit(&state, &["began", "went on"]).await;
     }
     let description = description(&rig).await;
-    let asked = rig.post("/api/v1/environments/prod/hold", "operator", &json!({"reason": "a test"})).await;
-    let asked: Value = asked.json().await.unwrap();
-    let intent = asked["intent"].as_u64().unwrap();
+    let requested =
+        rig.post("/api/v1/environments/prod/hold", "operator", &json!({"reason": "a test"})).await;
+    let requested: Value = requested.json().await.unwrap();
+    let intent = requested["intent"].as_u64().unwrap();
     let document = rig
         .request(Method::PUT, "/api/v1/environments/prod/document")
         .bearer_auth("document-prod")
@@ -122,7 +123,7 @@ async fn every_answer_is_valid_by_its_schema() {
         .json(&json!({"version": 1, "name": "prod"}))
         .send();
     assert_eq!(document.await.unwrap().status(), 200);
-    heed(&rig, intent).await;
+    apply_intent(&rig, intent).await;
     let mut seen = BTreeSet::new();
     for (method, path, _) in routes().into_iter().filter(|(_, path, _)| path.starts_with("/api/v1/")) {
         for environment in ["prod", "blank", "nowhere"] {
@@ -155,14 +156,14 @@ async fn every_answer_is_valid_by_its_schema() {
     assert!(!wrong(&description, &Method::GET, path, 200, &broken).is_empty(), "a field too few is found");
 }
 
-async fn heed(rig: &Rig, intent: u64) {
+async fn apply_intent(rig: &Rig, intent: u64) {
     let state = busy();
     let outcome = Outcome::Waits {
         message: "noted".to_owned(),
         gate: "hold".to_owned(),
         rollout: state.rollout.as_ref().map(|rollout| rollout.id),
     };
-    rig.heed(&state, IntentId(intent), outcome).await;
+    rig.apply_intent(&state, IntentId(intent), outcome).await;
 }
 
 /// A body with which a route does what it is for.

@@ -75,7 +75,7 @@ async fn a_refusal_is_a_page_for_a_browser_and_a_problem_for_a_program() {
         let (status, kind, _) = problem(request.send().await.unwrap()).await;
         assert_eq!((status, kind.as_str()), (StatusCode::NOT_FOUND, "not-found"), "{accept} {path}");
     }
-    // What is no text is refused by a library first; a program is told as of everything else.
+    // What is no text is refused by a library first; a program is answered as of everything else.
     for path in
         ["/api/%FF", "/api/v1/environments/%FF", "/environments/%FF", "/environments/%FF/rollouts/%FF"]
     {
@@ -103,7 +103,7 @@ async fn signing_in_leads_to_the_page_one_wanted_also_at_the_second_try() {
 
     let (status, form) = page(sign_in(&rig, "nobody's", wanted).await).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
-    assert!(form.contains(kept) && form.contains("That token is nobody&#39;s."), "{form}");
+    assert!(form.contains(kept) && form.contains("That token is unknown."), "{form}");
 
     let answer = sign_in(&rig, "viewer", wanted).await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);

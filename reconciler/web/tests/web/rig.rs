@@ -1,4 +1,4 @@
-//! A web that runs, and what it was told to ring.
+//! A web that runs, and how often it wakes the cycles.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,8 +14,8 @@ use moorline_model::intent::Outcome;
 use moorline_model::{EnvironmentName, Secret};
 use moorline_record::{Fence, IntentId, Record, Version, Write};
 use moorline_web::{
-    Bell, DeclaredDocument, Delivery, Documents, Explanation, Exposition, Gates, Kind, MetricsSource, Roles,
-    TokenHash, Web,
+    DeclaredDocument, Delivery, Documents, Explanation, Exposition, Gates, Kind, MetricsSource, Roles,
+    TokenHash, Wake, Web,
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -40,12 +40,12 @@ fn hash(token: &str) -> Option<TokenHash> {
     TokenHash::of(&Secret::new(token.to_owned()))
 }
 
-/// Counts rings.
+/// Counts calls.
 #[derive(Default)]
-pub(crate) struct Rings(AtomicUsize);
+pub(crate) struct Wakes(AtomicUsize);
 
-impl Bell for Rings {
-    fn ring(&self, _: Option<&EnvironmentName>) {
+impl Wake for Wakes {
+    fn wake(&self, _: Option<&EnvironmentName>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -75,7 +75,7 @@ pub(crate) struct Rig {
     pub(crate) store: String,
     pub(crate) http: Client,
     fence: Fence,
-    rings: Arc<Rings>,
+    wakes: Arc<Wakes>,
     cancel: CancellationToken,
     tasks: TaskTracker,
     _documents: watch::Sender<Option<Documents>>,
@@ -94,11 +94,11 @@ impl Rig {
         let store = format!("sqlite:{}", folder.path().join("moorline.db").display());
         let record = Record::open(&store).await.unwrap();
         let fence = record.lease("a", WAIT, now()).await.unwrap().unwrap().token;
-        let rings = Arc::new(Rings::default());
+        let wakes = Arc::new(Wakes::default());
         let (documents, seen) = watch::channel(Some(documents()));
         let mut web = Web {
             record: record.clone(),
-            bell: Arc::clone(&rings) as Arc<dyn Bell>,
+            cycles: Arc::clone(&wakes) as Arc<dyn Wake>,
             gates: Arc::new(Daemon),
             metrics: Arc::new(Daemon),
             ready: Arc::new(|| true),
@@ -123,7 +123,7 @@ impl Rig {
                 .build()
                 .unwrap(),
             fence,
-            rings,
+            wakes,
             cancel,
             tasks,
             _documents: documents,
@@ -141,11 +141,11 @@ impl Rig {
         self.record.commit(self.fence, Write { events, ..Write::of(state, expected) }).await.unwrap();
     }
 
-    /// Commits a state that heeds a wish.
-    pub(crate) async fn heed(&self, state: &EnvironmentState, id: IntentId, outcome: Outcome) {
+    /// Commits a state in which an intent was applied.
+    pub(crate) async fn apply_intent(&self, state: &EnvironmentState, id: IntentId, outcome: Outcome) {
         let expected =
             self.record.load(&state.name).await.unwrap().map_or(Version(0), |(_, version)| version);
-        let write = Write { heeded: vec![(id, outcome)], ..Write::of(state, expected) };
+        let write = Write { applied_intents: vec![(id, outcome)], ..Write::of(state, expected) };
         self.record.commit(self.fence, write).await.unwrap();
     }
 
@@ -167,8 +167,8 @@ impl Rig {
         answer.text().await.unwrap()
     }
 
-    pub(crate) fn rings(&self) -> usize {
-        self.rings.0.load(Ordering::SeqCst)
+    pub(crate) fn wakes(&self) -> usize {
+        self.wakes.0.load(Ordering::SeqCst)
     }
 
     pub(crate) async fn audit(&self) -> Vec<moorline_record::AuditRow> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::rig::{Rig, WAIT, problem};
 
 #[tokio::test]
-async fn every_answer_tells_the_browser_to_trust_nothing_else() {
+async fn every_answer_restricts_the_browser_to_this_site() {
     let rig = Rig::start().await;
     for (method, path) in [
         (Method::GET, "/"),

@@ -61,7 +61,7 @@ pub(crate) async fn check(address: SocketAddr, workload: &Workload) -> Result<()
     let answer = &connection.buffer;
     let (head, body) = answer.split_at(http1::head_end(answer).unwrap());
     let body = String::from_utf8(http1::decoded(head, body)).unwrap();
-    let said: String = if workload.is_stream {
+    let text: String = if workload.is_stream {
         let data =
             body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
         let chunks = data.map(|data| serde_json::from_str::<Value>(data).unwrap());
@@ -73,7 +73,7 @@ pub(crate) async fn check(address: SocketAddr, workload: &Workload) -> Result<()
         answer["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
     };
     let is_ended = !workload.is_stream || body.ends_with("data: [DONE]\n\n");
-    if head.starts_with(b"HTTP/1.1 200") && said == WORDS.concat() && is_ended {
+    if head.starts_with(b"HTTP/1.1 200") && text == WORDS.concat() && is_ended {
         return Ok(());
     }
     Err(format!("{}: not what the provider says: {}{body}", workload.name, String::from_utf8_lossy(head)))

@@ -13,7 +13,6 @@ impl Figures {
         Self(durations)
     }
 
-    /// How many.
     pub(crate) const fn count(&self) -> usize {
         self.0.len()
     }

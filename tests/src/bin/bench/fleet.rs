@@ -75,11 +75,11 @@ async fn in_sync(fleet: &Fleet) {
     let api = fleet.daemon.api();
     let deadline = Instant::now() + Duration::from_secs(600);
     loop {
-        let well = sum(&api, "moorline_environment_status", "word=\"in sync\"").await;
-        if well >= ENVIRONMENTS as f64 {
+        let in_sync = sum(&api, "moorline_environment_status", "word=\"in sync\"").await;
+        if in_sync >= ENVIRONMENTS as f64 {
             return;
         }
-        assert!(Instant::now() < deadline, "{well} are in sync\n{}", fleet.daemon.log());
+        assert!(Instant::now() < deadline, "{in_sync} are in sync\n{}", fleet.daemon.log());
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

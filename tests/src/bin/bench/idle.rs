@@ -134,8 +134,8 @@ async fn hold(mut socket: TcpStream) {
         return;
     }
     drop(buffer);
-    let said = format!("{HEAD}{:x}\r\n{EVENT}\r\n", EVENT.len());
-    if socket.write_all(said.as_bytes()).await.is_ok() {
+    let answer = format!("{HEAD}{:x}\r\n{EVENT}\r\n", EVENT.len());
+    if socket.write_all(answer.as_bytes()).await.is_ok() {
         let mut left = [0; 16];
         while !matches!(socket.read(&mut left).await, Ok(0) | Err(_)) {}
     }

@@ -27,8 +27,8 @@ pub(crate) fn machine() -> String {
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
         .map_or("unknown", |(_, model)| model);
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let commit = said("git", &["describe", "--always", "--dirty", "--abbrev=10"]);
-    let day = said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
+    let commit = output_of("git", &["describe", "--always", "--dirty", "--abbrev=10"]);
+    let day = output_of("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
     // Cargo names the folder after the profile.
     let profile = std::env::current_exe()
         .ok()
@@ -40,7 +40,7 @@ pub(crate) fn machine() -> String {
     )
 }
 
-fn said(program: &str, arguments: &[&str]) -> String {
+fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().ok();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     text.filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".to_owned())

@@ -5,11 +5,11 @@
 //! `[DONE]`; memory ends where it was after the warm-up; nothing is left in flight. The first of these that does not hold
 //! makes it exit with 1.
 //!
-//! Reading order: [`said`] (questions, answers, faults), [`provider`], [`caller`].
+//! Reading order: [`answers`] (questions, answers, faults), [`provider`], [`caller`].
 
+mod answers;
 mod caller;
 mod provider;
-mod said;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -24,8 +24,8 @@ use moorline_tests::{Gateway, declared};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
+use answers::KINDS;
 use caller::{Came, Lessons};
-use said::KINDS;
 
 use crate::page;
 use crate::system::rss_kib;
@@ -180,7 +180,7 @@ async fn settled(gateway: &Gateway) -> u64 {
     }
 }
 
-/// Whether all is well.
+/// Whether every goal was met.
 struct Verdict {
     wrong: u64,
     in_flight: u64,

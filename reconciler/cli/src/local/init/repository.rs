@@ -32,18 +32,11 @@ pub(super) enum RepositoryError {
     #[error(
         "{below} is inside the checkout {root}, and moorline.yaml belongs at its root: `moorline init {root}`"
     )]
-    Below {
-        /// The folder.
-        below: String,
-        /// The root.
-        root: String,
-    },
+    Below { below: String, root: String },
     /// Git cannot read it.
     #[error("the repository at {path} cannot be read")]
     Git {
-        /// Where.
         path: String,
-        /// Why.
         #[source]
         source: git2::Error,
     },
@@ -160,17 +153,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_for_a_declaration_is_told_with_the_way_on() {
+    fn a_wrong_place_for_a_declaration_is_refused_with_the_next_step() {
         let folder = folder();
         let bare = folder.path().join("deploy.git");
         Repository::init_bare(&bare).unwrap();
-        let told = look(&bare).unwrap_err().to_string();
-        assert!(told.contains("bare repository") && told.contains("git clone"), "{told}");
+        let error = look(&bare).unwrap_err().to_string();
+        assert!(error.contains("bare repository") && error.contains("git clone"), "{error}");
         let root = folder.path().join("deploy");
         checkout(&root);
         std::fs::create_dir(root.join("sub")).unwrap();
-        let told = look(&root.join("sub")).unwrap_err().to_string();
-        assert!(told.contains("belongs at its root"), "{told}");
+        let error = look(&root.join("sub")).unwrap_err().to_string();
+        assert!(error.contains("belongs at its root"), "{error}");
         let nothing = folder.path().join("nothing");
         std::fs::create_dir(&nothing).unwrap();
         assert!(!look(&nothing).unwrap().is_repository);

@@ -77,8 +77,8 @@ impl Store for Around {
         world.written = write.state.clone();
         world.told.extend(write.notifications.into_iter().map(|message| message.notification));
         world.kept.extend(write.documents.into_iter().map(|kept| (kept.digest, kept)));
-        let heeded: Vec<_> = write.heeded.into_iter().map(|(id, _)| id).collect();
-        world.intents.retain(|(id, _)| !heeded.contains(id));
+        let applied_intents: Vec<_> = write.applied_intents.into_iter().map(|(id, _)| id).collect();
+        world.intents.retain(|(id, _)| !applied_intents.contains(id));
         let ended: Vec<_> = write.journal_end.into_iter().chain(write.interrupted).collect();
         world.journal.retain(|step| !ended.contains(&step.id));
         Ok(Version(world.version))

@@ -21,9 +21,9 @@ impl TerraformRunner for Around {
         self.world().apply(plan)
     }
 
-    fn tidy(&self, _run: &Run<'_>) {}
+    fn clean_up(&self, _run: &Run<'_>) {}
 
-    fn tidy_all(&self, _name: &EnvironmentName, _terraform: &Terraform) {
+    fn clean_up_all(&self, _name: &EnvironmentName, _terraform: &Terraform) {
         self.world().kept_plan = None;
     }
 

@@ -43,7 +43,7 @@ impl Bench {
         let in_use = self.acquire().await.unwrap();
         during(&self.path("run"));
         self.checkouts.release(in_use);
-        self.tidy();
+        self.clean_up();
     }
 
     /// Whether the next run would get the checkout that is kept: without a mirror, there is no other.
@@ -52,7 +52,7 @@ impl Bench {
         self.acquire().await.is_ok()
     }
 
-    fn tidy(&self) {
+    fn clean_up(&self) {
         self.checkouts.cache(&self.path("run"), &self.path("kept"));
         remove(&self.path("run"));
     }
@@ -148,7 +148,7 @@ async fn what_is_written_into_a_kept_checkout_is_not_used() {
 async fn a_run_that_was_dropped_keeps_nothing() {
     let bench = Bench::new(&[]).await;
     drop(bench.acquire().await.unwrap());
-    bench.tidy();
+    bench.clean_up();
     assert!(!bench.is_kept().await);
 }
 
@@ -159,13 +159,13 @@ async fn the_apply_of_a_rollout_hands_in_what_its_plan_worked_in() {
     bench.checkouts.release(in_use);
     let again = bench.checkouts.reacquire(&bench.path("run"));
     bench.checkouts.release(again);
-    bench.tidy();
+    bench.clean_up();
     assert!(bench.is_kept().await);
     // An apply that did not come to its end may still run in there.
     let bench = Bench::new(&[]).await;
     let in_use = bench.acquire().await.unwrap();
     bench.checkouts.release(in_use);
     drop(bench.checkouts.reacquire(&bench.path("run")));
-    bench.tidy();
+    bench.clean_up();
     assert!(!bench.is_kept().await);
 }

@@ -119,7 +119,6 @@ impl JsonSchema for Channel {
 /// A declared channel, in whichever form it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredChannel<'a> {
-    /// Its name.
     pub name: ChannelName,
     /// Its kind's name.
     pub kind: &'a str,

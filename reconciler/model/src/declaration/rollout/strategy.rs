@@ -17,7 +17,6 @@ const NOT_SERVED: &[&str] = &["blue_green"];
 /// A mistake: its path below `rollout`, and what is wrong.
 pub(super) type Found = (String, String);
 
-/// A strategy.
 pub(super) struct Strategy {
     /// As it is declared.
     pub(super) name: &'static str,
@@ -80,7 +79,7 @@ impl<'de> Deserialize<'de> for RolloutStrategy {
         if NOT_SERVED.contains(&name.as_str()) {
             let (last, others) =
                 NAMES.split_last().map_or(("", String::new()), |(last, others)| (*last, others.join(", ")));
-            let problem = format!("{name} is not served by this release: expected {others} or {last}");
+            let problem = format!("{name} is not supported by this release: expected {others} or {last}");
             return Err(de::Error::custom(problem));
         }
         let found = STRATEGIES.iter().find(|strategy| strategy.name == name);

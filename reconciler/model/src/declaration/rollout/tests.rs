@@ -52,8 +52,9 @@ fn what_no_release_served_is_refused_in_words() {
     let refused =
         |name: &str| serde_json::from_value::<RolloutStrategy>(json!(name)).unwrap_err().to_string();
     assert!(
-        refused("blue_green")
-            .starts_with("blue_green is not served by this release: expected all_at_once, canary or linear")
+        refused("blue_green").starts_with(
+            "blue_green is not supported by this release: expected all_at_once, canary or linear"
+        )
     );
     assert!(refused("bleu").contains("`all_at_once`"));
 }

@@ -1,4 +1,4 @@
-//! A person's word to heal.
+//! Heals that a person requests.
 
 use moorline_model::drift::{Drift, DriftKind, DriftState, Finding, Lane, Severity};
 
@@ -55,7 +55,7 @@ fn replicas_get_the_document_back_and_terraform_is_planned_anew() {
     assert_eq!((&revision.commit, actor.as_str(), head), (&commit("c1"), "bob", &Some(commit("c1"))));
     let message = message(&after)[0];
     for part in [
-        "bob gives the document of c100000000 back to http://a:1, http://b:1",
+        "bob restores the document of c100000000 on http://a:1, http://b:1",
         "plans Terraform at c100000000 for aws_lb.main",
         "http://c:1 (it could not be read)",
         "rule/by-hand (Terraform does not own it",
@@ -73,7 +73,7 @@ fn replicas_get_the_document_back_and_terraform_is_planned_anew() {
 }
 
 #[test]
-fn only_heals_what_it_names_and_is_told_what_drifts_when_that_does_not() {
+fn only_heals_what_it_names_and_is_refused_with_what_drifts_when_that_does_not() {
     let after = heals(drifted(), Some("http://b:1"));
     assert_eq!((after.heal, after.begin), (vec!["http://b:1".to_owned()], None));
     let after = heals(drifted(), Some("http://x:1"));
@@ -83,7 +83,7 @@ fn only_heals_what_it_names_and_is_told_what_drifts_when_that_does_not() {
         message.starts_with("http://x:1 does not drift; what does: http://a:1, http://b:1, aws_lb.main"),
         "{message}"
     );
-    // Terraform gives all of it back at once, so nothing is left unsaid.
+    // Terraform gives all of it back at once, so nothing is left out.
     let mut state = drifted();
     state.drift.push(drift(Lane::Terraform, "aws_lb.other", DriftKind::Changed));
     let after = heals(state, Some("aws_lb.main"));
@@ -92,7 +92,7 @@ fn only_heals_what_it_names_and_is_told_what_drifts_when_that_does_not() {
 }
 
 #[test]
-fn where_nothing_drifts_nothing_is_done_and_what_cannot_be_given_back_is_said() {
+fn where_nothing_drifts_nothing_is_done_and_what_cannot_be_healed_is_named() {
     let after = heals(in_force("c1"), None);
     assert!(matches!(&after.effects[0], IntentEffect::Answered(Outcome::Done { .. })), "{:?}", after.effects);
     assert_eq!((after.heal.len(), after.begin), (0, None));
@@ -122,7 +122,7 @@ fn a_persons_word_opens_a_hold_on_everything_for_replicas_and_for_nothing_else()
 }
 
 #[test]
-fn a_replica_that_refuses_is_told() {
+fn a_replica_that_refuses_is_named() {
     let after = heals(drifted(), Some("http://a:1"));
     let decision = Decision::Heal { endpoints: after.heal.clone() };
     let desired = declared("c1", &json!({}));
@@ -130,10 +130,10 @@ fn a_replica_that_refuses_is_told() {
     let taken =
         StepTaken { decision: &decision, failure: Some("no answer"), begun: None, situation: &situation };
     let outcome = conclude(after.effects.clone(), &taken, &after.state, now()).remove(0);
-    assert_eq!(told(&outcome), ("the document could not be given back: no answer", 1, false));
+    assert_eq!(parts(&outcome), ("the document could not be restored: no answer", 1, false));
     let taken = StepTaken { failure: None, ..taken };
     let outcome = conclude(after.effects, &taken, &after.state, now()).remove(0);
-    assert_eq!(told(&outcome), ("gave the document of c100000000 back to http://a:1", 0, false));
+    assert_eq!(parts(&outcome), ("restored the document of c100000000 on http://a:1", 0, false));
 }
 
 #[test]

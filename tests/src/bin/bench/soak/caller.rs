@@ -8,7 +8,7 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::said::{self, BAD_EVENT, Dialect, Fault, KINDS, Kind};
+use super::answers::{self, BAD_EVENT, Dialect, Fault, KINDS, Kind};
 use crate::http1;
 
 /// The longest that a caller waits: well beyond every clock of the document's.
@@ -25,7 +25,6 @@ pub(super) enum Came {
     Broken,
     /// The caller went away.
     Left,
-    /// Anything else.
     Wrong(String),
 }
 
@@ -41,7 +40,7 @@ impl Lessons {
             let mut connection = Connection::open(address).await;
             let (status, body) = connection.ask(&kind.request(0)).await.unwrap();
             assert_eq!(status, 200, "{}: {body}", kind.title);
-            assert_eq!(words(kind, &body), said::text(0), "{}: {body}", kind.title);
+            assert_eq!(words(kind, &body), answers::text(0), "{}: {body}", kind.title);
             let ends_well = match kind.caller {
                 _ if !kind.is_stream => true,
                 Dialect::OpenAi => body.ends_with("data: [DONE]\n\n"),
@@ -70,9 +69,9 @@ impl Lessons {
 /// What a caller of a provider of its own dialect has to get.
 fn passed(kind: &Kind, number: u32, fault: Fault) -> String {
     if !kind.is_stream {
-        return said::whole(kind.provider, number);
+        return answers::whole(kind.provider, number);
     }
-    let (mut words, end) = said::streamed(kind.provider, number, false);
+    let (mut words, end) = answers::streamed(kind.provider, number, false);
     if let Fault::BadEvent(after) = fault {
         // The provider's own word, passed on as it came.
         words.insert(after, BAD_EVENT.to_owned());
@@ -115,7 +114,7 @@ pub(super) async fn ask(
             Some(own) => own,
             None => Connection::open(address).await,
         };
-        if said::leaves(number) {
+        if answers::leaves(number) {
             own.leave(&request).await;
             note(index, Came::Left);
         } else {

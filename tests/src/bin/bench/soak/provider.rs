@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-use super::said::{self, BAD_EVENT, Dialect, Fault, MARK};
+use super::answers::{self, BAD_EVENT, Dialect, Fault, MARK};
 use crate::http1;
 
 /// The most that a silent connection is held, should nobody close it.
@@ -77,7 +77,7 @@ async fn answer(socket: &mut TcpStream, request: &Request, fault: Fault) -> Opti
 async fn whole(socket: &mut TcpStream, request: &Request, fault: Fault) -> Option<()> {
     let body = match fault {
         Fault::InBand => in_band(request.dialect).to_owned(),
-        _ => said::whole(request.dialect, request.number),
+        _ => answers::whole(request.dialect, request.number),
     };
     let bytes = json(200, &body);
     let half = &bytes[..bytes.len() - body.len() / 2];
@@ -101,7 +101,7 @@ async fn whole(socket: &mut TcpStream, request: &Request, fault: Fault) -> Optio
 
 async fn stream(socket: &mut TcpStream, request: &Request, fault: Fault) -> Option<()> {
     write(socket, STREAM_HEAD.as_bytes()).await?;
-    let (words, end) = said::streamed(request.dialect, request.number, request.is_usage_asked);
+    let (words, end) = answers::streamed(request.dialect, request.number, request.is_usage_asked);
     match fault {
         Fault::InBand => {
             write(socket, framed(&format!("data: {}\n\n", in_band(request.dialect))).as_bytes()).await?;

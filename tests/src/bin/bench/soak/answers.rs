@@ -10,7 +10,6 @@ pub(super) const WORDS: usize = 12;
 /// Faults are drawn out of so many.
 const DRAWS: u64 = 10_000;
 
-/// A protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     OpenAi,
@@ -156,7 +155,7 @@ fn word(number: u32, place: usize) -> String {
     format!("w{place}-{number:08x} ")
 }
 
-/// All that is said.
+/// All text of the answer.
 pub(super) fn text(number: u32) -> String {
     (0..WORDS).map(|place| word(number, place)).collect()
 }

@@ -1,17 +1,16 @@
-//! Tells the demo's story: one line a thing that happened, with the time since the step began.
+//! Prints the demo: a line for each thing that happened, with the time since the step began.
 
 use std::time::Instant;
 
 use std::sync::{Mutex, PoisonError};
 
-/// The teller.
-pub(super) struct Teller {
+pub(super) struct Narrator {
     print: fn(&str),
     began: Instant,
     step: Mutex<Instant>,
 }
 
-impl Teller {
+impl Narrator {
     pub(super) fn begin(print: fn(&str)) -> Self {
         let now = Instant::now();
         Self { print, began: now, step: Mutex::new(now) }
@@ -23,13 +22,12 @@ impl Teller {
         (self.print)(&format!("\n{title}"));
     }
 
-    /// Something happened.
     pub(super) fn happened(&self, what: &str) {
         let since = self.step.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
         (self.print)(&format!("  {:>6.2} s  {what}", since.as_secs_f64()));
     }
 
-    /// Something is said beside the story.
+    /// A line outside of the steps.
     pub(super) fn say(&self, text: &str) {
         (self.print)(&format!("\n{text}"));
     }

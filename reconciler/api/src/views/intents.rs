@@ -1,4 +1,4 @@
-//! What people may ask for, and what came of it.
+//! Intents: what people request, and the outcome.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// The body of every action.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Asked {
+pub struct IntentRequest {
     /// Why. It goes into the record, the log, the history and messages: without what looks like a secret.
     #[serde(deserialize_with = "moorline_model::masking::deserialize")]
     #[schemars(length(max = 1000))]
@@ -35,36 +35,38 @@ pub struct Asked {
     pub found: BTreeMap<String, Digest>,
 }
 
-/// What was asked for is written down.
+/// The intent is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Intent")]
 pub struct Accepted {
-    /// What came of it is read at this intent's address.
+    /// Its outcome is read at this intent's address.
     pub intent: u64,
     /// Of which environment.
     pub environment: EnvironmentName,
-    /// What was asked for, in a word.
-    pub wish: String,
+    /// The operation, in a word.
+    #[serde(rename = "wish")]
+    pub operation: String,
 }
 
-/// What a person asked for, and what came of it.
+/// An intent of a person, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IntentView {
     /// Its number.
     pub intent: u64,
     /// Of which environment.
     pub environment: EnvironmentName,
-    /// What was asked for, in a word.
-    pub wish: String,
-    /// Who asked.
+    /// The operation, in a word.
+    #[serde(rename = "wish")]
+    pub operation: String,
+    /// Who requested it.
     pub actor: String,
     /// Why; may be empty.
     pub reason: String,
-    /// When it was asked.
+    /// When it was requested.
     pub at: Timestamp,
-    /// What came of it; null while no cycle has taken it up.
+    /// Null until a cycle has applied it.
     pub outcome: Option<OutcomeView>,
-    /// Who takes it up, while nobody has.
+    /// Who will apply it, while nobody has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
     /// The rollout that it began or is about, as it stands now.
@@ -72,13 +74,13 @@ pub struct IntentView {
     pub rollout: Option<IntentRollout>,
 }
 
-/// What came of it.
+/// The outcome of an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeView {
     /// What was done, or why not.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// How the command that asks for it ends: 0, 1, or 5 for a gate.
+    /// How the command that requests it ends: 0, 1, or 5 for a gate.
     pub exit_code: Exit,
 }
 
