@@ -1,4 +1,4 @@
-//! Drift that is left to people: they are told how to give the declared state back, and it is given back when they say so.
+//! Drift that is left to people: messages name the command that restores the declared state, and it does.
 
 use moorline_tests::cli::{CommandResult, moorline};
 use moorline_tests::daemon::OPERATOR_TOKEN;
@@ -27,12 +27,12 @@ async fn an_edit_by_hand_is_given_back_where_a_person_says_so() {
     let listed = format!("does not drift; what does: {}", admin.iter().min().unwrap());
     assert!(result.stderr.contains(&listed), "{result:?}");
 
-    // A person's word opens a hold on everything: nothing new is put there, and a release would bring in more.
+    // An intent passes a hold on everything: nothing new is put there, and a release would bring in more.
     run(&world, &["hold", "test", "--reason", "an incident"]).await;
     let result = run(&world, &["heal", "test", "--only", &format!("{}/", admin[0])]).await;
     assert_eq!(result.code, 0, "{result:?}");
     assert!(
-        result.stdout.contains(&format!("back to {}, though everything is held by operator", admin[0])),
+        result.stdout.contains(&format!("on {}, though everything is held by operator", admin[0])),
         "{result:?}"
     );
     let digests = world.digests().await;
@@ -48,7 +48,7 @@ async fn an_edit_by_hand_is_given_back_where_a_person_says_so() {
     assert_eq!(result.code, 0, "{result:?}");
     assert!(result.stdout.contains("nothing differs from what is declared"), "{result:?}");
     let told = |message: &String| {
-        message.contains("operator gives the document") && message.contains("the night is over")
+        message.contains("operator restores the document") && message.contains("the night is over")
     };
     assert!(world.history().await.iter().any(told), "{:?}", world.history().await);
     let audit = world.audit().await;
