@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get is its report")]
 
+#[path = "tidy/architecture.rs"]
+mod architecture;
 #[path = "tidy/dependencies.rs"]
 mod dependencies;
 
