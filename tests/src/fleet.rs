@@ -55,6 +55,8 @@ pub struct Fleet {
     pub daemon: Daemon,
     /// Each environment's document.
     pub documents: Vec<Value>,
+    /// How often each environment looks for drift.
+    pub drift: &'static str,
     gateways: Gateways,
     port: u16,
     _tasks: Tasks,
@@ -87,7 +89,15 @@ impl Fleet {
         daemon.set("RUST_LOG", "info");
         daemon.settings["repository"]["poll"] = json!("30s");
         let document = declared::document("http://127.0.0.1:1/v1");
-        Self { repository, daemon, documents: vec![document; environments], gateways, port, _tasks: tasks }
+        Self {
+            repository,
+            daemon,
+            documents: vec![document; environments],
+            drift: "30s",
+            gateways,
+            port,
+            _tasks: tasks,
+        }
     }
 
     /// Pushes everything as it is declared now.
@@ -112,7 +122,7 @@ impl Fleet {
                 "endpoints": [format!("http://{}", self.host(number))],
                 "admin_token": "env:GATEWAY_TOKEN",
             },
-            "schedule": {"drift": "30s"},
+            "schedule": {"drift": self.drift},
             "rollout": {"strategy": "all_at_once"},
             "verify": {
                 "window": "1s",

@@ -65,7 +65,8 @@ impl CommitCache {
         self.with(|known| known.declarations.get(commit).cloned())
     }
 
-    pub(crate) fn keep_declaration(&self, commit: &CommitId, declaration: &Arc<Declaration>) {
+    /// Keeps what a commit declares, for whoever asks next.
+    pub fn keep_declaration(&self, commit: &CommitId, declaration: &Arc<Declaration>) {
         let (commit, declaration) = (commit.clone(), Arc::clone(declaration));
         self.with(|known| keep(&mut known.declarations, DECLARATIONS_MAX, commit, declaration));
     }

@@ -2,6 +2,7 @@
 //! environments ask.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use moorline_model::declaration::{ChannelKind, Declaration};
 use moorline_model::{CheckFailed, CommitId, FailureClass, masking};
@@ -9,6 +10,15 @@ use tokio::task::JoinError;
 
 use crate::cycle::Cache;
 use crate::facilities::Source;
+
+/// Declarations that this process parsed.
+static PARSED: AtomicU64 = AtomicU64::new(0);
+
+/// How many declarations this process parsed: one a commit, however many environments it declares.
+#[must_use]
+pub fn declarations_parsed() -> u64 {
+    PARSED.load(Ordering::Relaxed)
+}
 
 /// Why it is not known what a commit declares.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +107,7 @@ pub async fn declaration(
         return Err(DeclarationError::Missing { path, commit: commit.clone() });
     };
     let Ok(text) = String::from_utf8(bytes) else { return Err(DeclarationError::NotText { path }) };
+    PARSED.fetch_add(1, Ordering::Relaxed);
     // A thousand environments take a while, and others want to go on.
     tokio::task::spawn_blocking(move || parse(&path, &text, kinds)).await?
 }

@@ -57,6 +57,10 @@ impl Watcher {
             };
             let before = self.statuses.borrow().clone();
             let mut status = self.reader.read(fetched, before.as_ref()).await;
+            if let Some(Head { revision, declaration: Ok(declaration) }) = &status.head {
+                // The cycles parse it no second time, nor does the next comparison.
+                self.shared.cache.commits.keep_declaration(&revision.commit, declaration);
+            }
             status.compare(&*self.shared, before.as_ref()).await;
             self.fast_forward(before.as_ref(), &status).await;
             self.statuses.send_replace(Some(status));

@@ -51,6 +51,15 @@ pub(super) const TABLE: &[Metric<Figures>] = &[
         },
         values: given_up,
     },
+    Metric {
+        described: Described {
+            name: "moorline_declarations_parsed_total",
+            kind: Kind::Counter,
+            help: "Declarations (moorline.yaml) that this process parsed: one a commit.",
+            labels: &[],
+        },
+        values: |_, samples| samples.add(&[], as_float(moorline_cycle::declarations_parsed())),
+    },
 ];
 
 fn cycle_seconds(figures: &Figures, samples: &mut Samples<'_>) {
