@@ -22,21 +22,6 @@ pub enum HandOver {
 }
 
 impl Record {
-    /// Keeps a document, so that a rollback finds it.
-    ///
-    /// # Errors
-    /// The store could not be written.
-    pub async fn store_document(
-        &self,
-        environment: &EnvironmentName,
-        document: &StoredDocument,
-    ) -> Result<(), StoreError> {
-        const ATTEMPT: &str = "store a document";
-        let mut transaction = self.store.begin(ATTEMPT).await?;
-        store(&mut transaction, environment, document).await.map_err(self.store.failed(ATTEMPT))?;
-        self.store.finish(ATTEMPT, transaction).await
-    }
-
     /// Takes the document that Terraform delivers, and writes the audit before it. With `if_match`, only when that
     /// digest is the one handed over last.
     ///
