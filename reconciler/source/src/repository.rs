@@ -278,7 +278,7 @@ impl Repository {
     }
 
     /// The digest of the directory or file at a path, when there is one. Where two commits have the same, nothing there
-    /// changed between them but perhaps its mode.
+    /// changed between them.
     ///
     /// # Errors
     /// As [`Self::tree_digest`].

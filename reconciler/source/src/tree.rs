@@ -14,7 +14,7 @@ use crate::read::{ReadError, find};
 pub struct TreeDigest(String);
 
 impl TreeDigest {
-    /// Forty hex digits.
+    /// Forty hex digits, for a file or directory by its path after its mode.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -72,14 +72,15 @@ pub(crate) fn digest(
         .map(|entry| TreeDigest(entry.id().to_string())))
 }
 
-/// The digest of what is at a path, a directory or a file, when there is something.
+/// The digest of what is at a path, a directory or a file, when there is something. Its mode counts: a link may say what a file
+/// said.
 pub(crate) fn object_digest(
     mirror: &Mirror,
     commit: &CommitId,
     path: &str,
 ) -> Result<Option<TreeDigest>, ReadError> {
     let entry = entry(mirror.repository(), find(mirror, commit)?, &names(path)?)?;
-    Ok(entry.map(|entry| TreeDigest(entry.id().to_string())))
+    Ok(entry.map(|entry| TreeDigest(format!("{:o} {}", entry.filemode(), entry.id()))))
 }
 
 /// Cuts a path into names. A slash at the end is passed over; anything that is no plain name is refused.

@@ -22,12 +22,20 @@ const REMEMBERED_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Identities {
     known: Mutex<BTreeMap<(CommitId, String), String>>,
-    /// What each way to run Terraform reached last. Held while that is worked out.
-    reached: tokio::sync::Mutex<BTreeMap<String, Reached>>,
+    /// What each way to run Terraform reached last.
+    reached: Mutex<BTreeMap<String, Reached>>,
+    /// Held while something is checked out to see what it reaches.
+    scratch: tokio::sync::Mutex<()>,
 }
 
-/// Paths that Terraform reaches, each with its digest. While they have these digests it reaches these paths.
-type Reached = BTreeMap<String, String>;
+/// What Terraform reaches, with digests. It follows from what is there, so while these are as they were, so is it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reached {
+    /// Of its directory.
+    inside: String,
+    /// Of what lies outside of that, by path.
+    outside: BTreeMap<String, String>,
+}
 
 /// Where identities are worked out from.
 #[derive(Debug, Clone, Copy)]
@@ -119,26 +127,15 @@ impl Identities {
         let inside = repository.tree_digest(commit, directory).await.map_err(unread)?;
         let inside = inside.ok_or_else(|| IdentityError::NoFolder { directory: directory.clone() })?;
         let mut hash = Sha256::new().chain_update(settings).chain_update([0]).chain_update(inside.as_str());
-        if reaches_out(repository, commit, terraform).await.map_err(unread)? {
-            let reached = match variables {
-                Some(variables) => {
-                    let request = Request { commit, terraform, variables };
-                    self.reached(place, request, settings).await?
+        match self.reached(place, (commit, terraform), inside.as_str(), (settings, variables)).await? {
+            Some(reached) => {
+                for (path, digest) in &reached.outside {
+                    hash = hash.chain_update([0]).chain_update(path).chain_update([0]).chain_update(digest);
                 }
-                None => None,
-            };
-            match reached {
-                Some(reached) => reached.iter().for_each(|(path, digest)| {
-                    hash.update([0]);
-                    hash.update(path);
-                    hash.update([0]);
-                    hash.update(digest);
-                }),
-                None => {
-                    if let Some(root) = repository.tree_digest(commit, ".").await.map_err(unread)? {
-                        hash.update([0]);
-                        hash.update(root.as_str());
-                    }
+            }
+            None => {
+                if let Some(root) = repository.tree_digest(commit, ".").await.map_err(unread)? {
+                    hash = hash.chain_update([0]).chain_update(root.as_str());
                 }
             }
         }
@@ -147,38 +144,54 @@ impl Identities {
         Ok(identity)
     }
 
-    /// What Terraform reaches at a commit; `None` when that cannot be told. It follows from what is there: while that is as it
-    /// was, nothing has to be checked out to know.
+    /// What Terraform reaches at a commit; `None` when that cannot be told. Where all of it is as it was, no file is read.
     async fn reached(
         &self,
         place: Place<'_>,
-        request: Request<'_>,
-        settings: &str,
+        (commit, terraform): (&CommitId, &Terraform),
+        inside: &str,
+        (settings, variables): (&str, Option<&BTreeMap<String, Secret>>),
     ) -> Result<Option<Reached>, IdentityError> {
-        let directory = &request.terraform.directory;
-        let unread = |source| IdentityError::Read { directory: directory.clone(), source };
-        let mut known = self.reached.lock().await;
-        if let Some(before) = known.get(settings) {
-            let paths: BTreeSet<_> = before.keys().cloned().collect();
-            let now = digests(place.repository, request.commit, &paths).await.map_err(unread)?;
-            if now.as_ref() == Some(before) {
-                return Ok(now);
+        let unread = |source| IdentityError::Read { directory: terraform.directory.clone(), source };
+        let before = self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(settings).cloned();
+        if let Some(before) = before.filter(|before| before.inside == inside) {
+            let paths: BTreeSet<_> = before.outside.keys().cloned().collect();
+            let now = digests(place.repository, commit, &paths).await.map_err(unread)?;
+            if now.as_ref() == Some(&before.outside) {
+                return Ok(Some(before));
             }
         }
-        let scratch = place.work_dir.join("reach");
-        let checked_out = check_out_reached(place.repository, request, &scratch).await;
-        remove(&scratch);
-        let paths =
-            checked_out.map_err(|source| IdentityError::Checkout { directory: directory.clone(), source })?;
-        let Some(paths) = paths else { return Ok(None) };
-        let reached = digests(place.repository, request.commit, &paths).await.map_err(unread)?;
+        let outside = if reaches_out(place.repository, commit, terraform).await.map_err(unread)? {
+            let Some(variables) = variables else { return Ok(None) };
+            let request = Request { commit, terraform, variables };
+            let Some(paths) = self.paths(place, request).await? else { return Ok(None) };
+            digests(place.repository, commit, &paths).await.map_err(unread)?
+        } else {
+            Some(BTreeMap::new())
+        };
+        let reached = outside.map(|outside| Reached { inside: inside.to_owned(), outside });
         if let Some(reached) = &reached {
+            let mut known = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
             if known.len() >= REMEMBERED_MAX {
                 known.clear();
             }
             known.insert(settings.to_owned(), reached.clone());
         }
         Ok(reached)
+    }
+
+    /// The paths that Terraform reaches, seen from a checkout of them.
+    async fn paths(
+        &self,
+        place: Place<'_>,
+        request: Request<'_>,
+    ) -> Result<Option<BTreeSet<String>>, IdentityError> {
+        let _alone = self.scratch.lock().await;
+        let scratch = place.work_dir.join("reach");
+        let checked_out = check_out_reached(place.repository, request, &scratch).await;
+        remove(&scratch);
+        let directory = &request.terraform.directory;
+        checked_out.map_err(|source| IdentityError::Checkout { directory: directory.clone(), source })
     }
 }
 
@@ -187,7 +200,7 @@ async fn digests(
     repository: &Repository,
     commit: &CommitId,
     paths: &BTreeSet<String>,
-) -> Result<Option<Reached>, ReadError> {
+) -> Result<Option<BTreeMap<String, String>>, ReadError> {
     let mut found = BTreeMap::new();
     for path in paths {
         let Some(digest) = repository.object_digest(commit, path).await? else { return Ok(None) };
@@ -304,5 +317,25 @@ mod tests {
     async fn how_it_is_run_counts() {
         let files = [("infra/main.tf", "a")];
         assert_ne!(identity(&files, "default").await, identity(&files, "blue").await);
+    }
+
+    #[tokio::test]
+    async fn what_was_reached_before_is_reached_again_only_while_it_is_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (identities, variables, terraform) =
+            (Identities::default(), BTreeMap::new(), terraform("default"));
+        let mut found = Vec::new();
+        for (number, module) in ["locals {}\n", "locals {}\n", "# changed\nlocals {}\n"].iter().enumerate() {
+            let below = folder.path().join(number.to_string());
+            std::fs::create_dir(&below).unwrap();
+            let code = ("infra/main.tf", "module \"x\" {\n  source = \"../modules/x\"\n}\n");
+            let readme = number.to_string();
+            let files = [BACKEND, code, ("modules/x/main.tf", module), ("README.md", readme.as_str())];
+            let (repository, head) = crate::sample::repository(&below, &files).await;
+            let place = Place { repository: &repository, work_dir: &below };
+            found.push(identities.of(place, &head.commit, &terraform, Some(&variables)).await.unwrap());
+        }
+        assert_eq!(found[0], found[1]);
+        assert_ne!(found[1], found[2]);
     }
 }

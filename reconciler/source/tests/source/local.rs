@@ -75,6 +75,18 @@ async fn a_directory_keeps_its_digest_until_something_below_it_changes() {
 }
 
 #[tokio::test]
+async fn a_link_that_says_what_a_file_said_is_something_else() {
+    let (origin, work) = (Origin::new(), directory());
+    let file = origin.commit_modes("main", &[("prod.tfvars", "other.tfvars", FileMode::Blob)]);
+    let link = origin.commit_modes("main", &[("prod.tfvars", "other.tfvars", FileMode::Link)]);
+    let repository = open(&origin.url(), &work).await;
+    repository.fetch().await.unwrap();
+    let digest = async |commit| repository.object_digest(commit, "prod.tfvars").await.unwrap();
+    assert!(digest(&file).await.is_some());
+    assert_ne!(digest(&file).await, digest(&link).await);
+}
+
+#[tokio::test]
 async fn a_repository_that_disappears_takes_nothing_away() {
     let (origin, work) = (Origin::new(), directory());
     let commit = origin.commit("main", &[("moorline.yaml", "version: 1\n")]);
