@@ -49,7 +49,7 @@ demo:
 
 bench:
 	python3 .ci/tools.py nginx
-	cargo build --profile $(PROFILE) --locked $(if $(QUICK)$(ONLY),-p moorline-gateway -p moorline-tests,--workspace) --bins
+	cargo build --profile $(PROFILE) --locked --workspace --bins
 	"$(CARGO_TARGET_DIR)/$(PROFILE)/bench" $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 soak:

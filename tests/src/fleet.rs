@@ -214,7 +214,7 @@ impl Standin {
         let candidate = self.candidate.as_ref().map(|(candidate, _)| candidate);
         Json(json!({
             "instance": "stand-in", "endpoint": format!("http://{host}"), "version": "0", "started": Timestamp::UNIX_EPOCH, "stable": stable,
-            "candidate": candidate,
+            "candidate": candidate, "recent": {"asked": 0, "faults": 0},
         }))
         .into_response()
     }

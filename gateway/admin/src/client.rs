@@ -278,6 +278,16 @@ impl Client {
         self.get("/admin/v1/status").await
     }
 
+    /// What the gateway attests, with what callers asked in the last seconds: one call for a look that comes every minute.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn status_with_recent(&self, seconds: u32) -> Result<Status, AdminError> {
+        let mut url = self.service.url("/admin/v1/status");
+        url.query_pairs_mut().append_pair("recent_seconds", &seconds.to_string());
+        self.service.call(Method::GET, url, HeaderMap::new(), NOTHING).await
+    }
+
     /// The effective document.
     ///
     /// # Errors

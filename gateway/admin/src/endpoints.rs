@@ -53,6 +53,15 @@ pub struct NewWeight {
     pub weight: Weight,
 }
 
+/// What else is asked for beside the status.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusQuery {
+    /// Over how many of the last seconds callers are counted; absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recent_seconds: Option<u32>,
+}
+
 /// Which counts are asked for.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -108,7 +117,7 @@ const WRITE_REFUSALS: &[StatusCode] =
 const DOCUMENT: BodyRule = BodyRule::Required { bytes_max: DOCUMENT_BYTES_MAX };
 
 /// What the gateway attests.
-pub const STATUS: Endpoint<Nothing, Nothing, Status> = Endpoint {
+pub const STATUS: Endpoint<StatusQuery, Nothing, Status> = Endpoint {
     summary: "What serves, what is tried beside it, and what was refused.",
     answers: "As it stands.",
     ..Endpoint::new(Verb::Get, "/admin/v1/status", Admin, "status")

@@ -30,5 +30,5 @@ pub use server::Server;
 pub use stats::{ErrorKind, Stats, Usage};
 pub use status::{
     Attestation, Candidate, CandidateStaged, ConfigPlan, Document, EffectiveConfig, Event, Generation,
-    Origin, Rejected, Source, StaleSecret, Status, Touched, Validation, Weight,
+    Origin, Recent, Rejected, Source, StaleSecret, Status, Touched, Validation, Weight,
 };

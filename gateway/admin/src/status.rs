@@ -175,6 +175,18 @@ pub struct Status {
     /// Whether the process has stopped taking new connections.
     #[serde(default)]
     pub draining: bool,
+    /// What callers asked of the stable document lately, when `recent_seconds` asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recent: Option<Recent>,
+}
+
+/// What callers asked lately, and what of that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Recent {
+    /// Requests that the cache did not answer.
+    pub asked: u64,
+    /// Those that failed through the document or an upstream ([`crate::ErrorKind::is_fault`]).
+    pub faults: u64,
 }
 
 /// `GET` of a document endpoint. `PUT` takes the `document` alone, so what is read can be written back.

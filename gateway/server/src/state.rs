@@ -181,6 +181,7 @@ impl State {
             stale_secrets: self.held.stale(),
             sources: self.sources().clone(),
             draining: self.is_draining(),
+            recent: None,
         }
     }
 

@@ -15,6 +15,10 @@ impl Gateway for Client {
         Self::status(self).await
     }
 
+    async fn status_with_recent(&self, seconds: u32) -> Result<Status, AdminError> {
+        Self::status_with_recent(self, seconds).await
+    }
+
     async fn config(&self) -> Result<EffectiveConfig, AdminError> {
         Self::config(self).await
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use moorline_config::{Config, Digest};
 use moorline_model::declaration::{Declaration, Document};
-use moorline_model::environment::StoredDocument;
 use moorline_model::rollout::{Phase, Rollout};
 use moorline_model::{CheckFailed, CommitId, Revision, masking};
 use moorline_plan::decide::{Decision, Situation, foreign};
@@ -12,6 +11,7 @@ use moorline_plan::desired::{Desired, DesiredError, desired};
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::policy::Denial;
 use moorline_plan::preflight::rejection;
+use moorline_record::StoreError;
 use serde_json::Value;
 use tokio::task::JoinError;
 
@@ -69,6 +69,9 @@ pub(crate) enum ReadDesiredError {
     /// What can never come to a good end, a line each.
     #[error("{0}")]
     Rejected(String),
+    /// The document that Terraform handed over could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Whoever parses the document was stopped.
     #[error(transparent)]
     Parser(#[from] JoinError),
@@ -85,6 +88,7 @@ impl From<ReadDesiredError> for CheckFailed {
             ReadDesiredError::Missing { .. }
             | ReadDesiredError::NotText { .. }
             | ReadDesiredError::Rejected(_) => Self::stalled(because),
+            ReadDesiredError::Store(_) => Self::transient(because),
             ReadDesiredError::Parser(error) => Self::new(parser_class(&error), because),
         }
     }
@@ -160,13 +164,13 @@ impl<W: Facilities> Cycle<'_, W> {
         working: &WorkingState,
         source: Option<&SourceStatus>,
     ) -> Result<Declared, CycleError> {
-        let handed_over = self.world.handed_over(self.name).await?;
+        let handed_over = working.handed_over;
         let head = source.and_then(|report| report.head.as_ref());
         let head = match head {
             None => None,
             Some(head) => Some(match &head.declaration {
                 Ok(declaration) => {
-                    let declared = self.at(&head.revision, declaration, handed_over.as_ref()).await;
+                    let declared = self.at(&head.revision, declaration, handed_over).await;
                     let declared = declared.and_then(|declared| match rejection(&declared) {
                         Some(mistakes) => Err(ReadDesiredError::Rejected(mistakes)),
                         None => Ok(declared),
@@ -180,24 +184,22 @@ impl<W: Facilities> Cycle<'_, W> {
         };
         let rollout = working.state.rollout_under_way();
         let current = match rollout {
-            Some(rollout) => self.at_commit(&rollout.revision, head.as_ref(), handed_over.as_ref()).await,
+            Some(rollout) => self.at_commit(&rollout.revision, head.as_ref(), handed_over).await,
             None => None,
         };
         let rollback_target = match &working.begin {
             Some(Decision::Begin { revision, .. }) => {
-                self.at_commit(revision, head.as_ref(), handed_over.as_ref()).await
+                self.at_commit(revision, head.as_ref(), handed_over).await
             }
             _ => None,
         };
         let in_force = match (&current, &working.state.applied) {
-            (None, Some(applied)) => {
-                self.at_commit(&applied.revision, head.as_ref(), handed_over.as_ref()).await
-            }
+            (None, Some(applied)) => self.at_commit(&applied.revision, head.as_ref(), handed_over).await,
             _ => None,
         };
         let from = match rollout.filter(|rollout| matches!(rollout.phase, Phase::RollingBack { .. })) {
             Some(Rollout { from: Some(from), .. }) => {
-                self.at_commit(&from.revision, head.as_ref(), handed_over.as_ref()).await
+                self.at_commit(&from.revision, head.as_ref(), handed_over).await
             }
             _ => None,
         };
@@ -219,7 +221,7 @@ impl<W: Facilities> Cycle<'_, W> {
         &self,
         revision: &Revision,
         head: Option<&Result<Desired, CheckFailed>>,
-        handed_over: Option<&StoredDocument>,
+        handed_over: Option<Digest>,
     ) -> Option<Desired> {
         if let Some(Ok(head)) = head
             && head.revision.commit == revision.commit
@@ -262,9 +264,9 @@ impl<W: Facilities> Cycle<'_, W> {
         &self,
         revision: &Revision,
         declaration: &Arc<Declaration>,
-        handed_over: Option<&StoredDocument>,
+        handed_over: Option<Digest>,
     ) -> Result<Desired, ReadDesiredError> {
-        let place = (self.name.clone(), revision.commit.clone(), handed_over.map(|kept| kept.digest));
+        let place = (self.name.clone(), revision.commit.clone(), handed_over);
         if let Some(known) = self.cache.commits.desired(&place) {
             return Ok(known);
         }
@@ -284,10 +286,20 @@ impl<W: Facilities> Cycle<'_, W> {
             tree = Some(self.world.terraform_identity(&revision.commit, terraform).await?);
         }
         let (revision, name) = (revision.clone(), self.name.clone());
-        let (declaration, handed_over) =
-            (Arc::clone(declaration), handed_over.map(|kept| kept.document.clone()));
+        let handed_over = match handed_over {
+            Some(digest) => self.world.document(self.name, digest).await?,
+            None => None,
+        };
+        let declaration = Arc::clone(declaration);
         let parsed = tokio::task::spawn_blocking(move || {
-            desired(revision, &name, &declaration, &files, handed_over.as_ref(), tree)
+            desired(
+                revision,
+                &name,
+                &declaration,
+                &files,
+                handed_over.map(|kept| kept.document).as_ref(),
+                tree,
+            )
         });
         let desired = parsed.await??;
         self.cache.commits.keep_desired(place, &desired);

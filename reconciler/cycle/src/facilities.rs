@@ -16,12 +16,11 @@ use moorline_model::declaration::{self, ChannelKind, Environment};
 use moorline_model::drift::Finding;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::AuditEntry;
-use moorline_model::intent::Intent;
 use moorline_model::plan::{PlanBinding, PlanSummary};
 use moorline_model::{CheckFailed, CommitId, EnvironmentName, FailureClass, Revision, RolloutId};
 use moorline_plan::decide::Decision;
 use moorline_plan::gates::SituationSnapshot;
-use moorline_record::{CommitError, FencedError, IntentId, JournalId, OpenStep, StoreError, Version, Write};
+use moorline_record::{CommitError, FencedError, JournalId, StoreError, Unfinished, Version, Write};
 use serde_json::Value;
 
 use crate::admin_class;
@@ -204,6 +203,7 @@ impl FleetError {
 #[expect(missing_docs, reason = "the same as the client's")]
 pub trait Gateway: Clone + Send + Sync {
     fn status(&self) -> impl Future<Output = Result<Status, AdminError>> + Send;
+    fn status_with_recent(&self, seconds: u32) -> impl Future<Output = Result<Status, AdminError>> + Send;
     fn config(&self) -> impl Future<Output = Result<EffectiveConfig, AdminError>> + Send;
     fn put_config(
         &self,
@@ -332,10 +332,10 @@ pub trait Store {
         &self,
         name: &EnvironmentName,
     ) -> impl Future<Output = Result<Option<(EnvironmentState, Version)>, StoreError>> + Send;
-    fn journal_open(
+    fn unfinished(
         &self,
         name: &EnvironmentName,
-    ) -> impl Future<Output = Result<Vec<OpenStep>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Unfinished, StoreError>> + Send;
     fn journal_begin(
         &self,
         name: &EnvironmentName,
@@ -343,14 +343,6 @@ pub trait Store {
         step: &str,
         audit: AuditEntry,
     ) -> impl Future<Output = Result<JournalId, FencedError>> + Send;
-    fn pending_intents(
-        &self,
-        name: &EnvironmentName,
-    ) -> impl Future<Output = Result<Vec<(IntentId, Intent)>, StoreError>> + Send;
-    fn handed_over(
-        &self,
-        name: &EnvironmentName,
-    ) -> impl Future<Output = Result<Option<StoredDocument>, StoreError>> + Send;
     fn document(
         &self,
         name: &EnvironmentName,

@@ -1,11 +1,9 @@
 //! The gateway replicas of one environment, read through their admin APIs.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
-use moorline_admin::{AdminError, ConnectionFault, Generation, Status};
+use moorline_admin::{AdminError, ConnectionFault, Status};
 use moorline_config::{Digest, Reference};
 use moorline_model::rollout::RequestCounts;
 use moorline_model::{CheckFailed, masking};
@@ -16,8 +14,8 @@ use crate::facilities::Gateway;
 
 /// Longest wait for one replica's status. A replica that is slower than this cannot be checked.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(3);
-/// The time over which callers are counted.
-const RECENT: SignedDuration = SignedDuration::from_mins(1);
+/// The seconds over which callers are counted.
+const RECENT_SECONDS: u32 = 60;
 
 /// The replicas of one environment.
 #[derive(Debug, Clone)]
@@ -85,29 +83,9 @@ impl<G: Gateway> Replicas<G> {
         }
     }
 
-    /// What callers asked of what each replica serves in the last minute, and what of that failed. A replica that does not
-    /// say is left out.
-    pub(crate) async fn recent(
-        &self,
-        readings: &[ReplicaReading],
-        now: Timestamp,
-    ) -> BTreeMap<String, RequestCounts> {
-        let since = now.checked_sub(RECENT).unwrap_or(now);
-        let ask = |((endpoint, client), reading): (&(String, G), &ReplicaReading)| {
-            let serves = reading.stable().map(|stable| Generation(stable.generation));
-            let (endpoint, client) = (endpoint.clone(), client.clone());
-            async move {
-                let asked = tokio::time::timeout(STATUS_TIMEOUT, client.stats(serves?, Some(since)));
-                let total = asked.await.ok()?.ok()?.total;
-                Some((endpoint, RequestCounts { requests: total.asked(), failed: total.faults() }))
-            }
-        };
-        join_all(self.replicas.iter().zip(readings).map(ask)).await.into_iter().flatten().collect()
-    }
-
     async fn read_one(&self, endpoint: &str, client: &G, expected: Option<Digest>) -> ReplicaReading {
         let asked = tokio::time::timeout(STATUS_TIMEOUT, async {
-            let status = client.status().await?;
+            let status = client.status_with_recent(RECENT_SECONDS).await?;
             let mut reading = reading(status);
             let differs = reading.stable.as_ref().is_some_and(|stable| Some(stable.digest) != expected);
             // What is not Git's is kept when it is met for the first time; nothing is expected then.
@@ -145,5 +123,6 @@ fn reading(status: Status) -> ReplicaStatus {
             weight: candidate.weight,
         }),
         document: None,
+        recent: status.recent.map(|recent| RequestCounts { requests: recent.asked, failed: recent.faults }),
     }
 }

@@ -4,8 +4,6 @@
 //! Replicas are read in each cycle: it costs a call each. Terraform is planned and AWS read when their schedule is
 //! due, or when a finding waits for its second read, and only while no rollout is under way.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use moorline_config::Digest;
@@ -14,7 +12,6 @@ use moorline_model::declaration::{Endpoints, Environment};
 use moorline_model::drift::{Finding, Lane};
 use moorline_model::environment::{EnvironmentState, Replica};
 use moorline_model::plan::PlanSummary;
-use moorline_model::rollout::RequestCounts;
 use moorline_model::{CheckFailed, CommitId, EnvironmentName};
 use moorline_plan::advance::{FastForwarded, fast_forward, record_head};
 use moorline_plan::announce::{self, Messages};
@@ -38,8 +35,6 @@ pub(crate) struct Observed<G> {
     pub(crate) fleet: Replicas<G>,
     /// What they attest, in the same order.
     pub(crate) replicas: Vec<ReplicaReading>,
-    /// What callers asked of each in the last minute, by admin URL. Empty while a rollout is under way: it has its own numbers.
-    pub(crate) recent: BTreeMap<String, RequestCounts>,
     /// Terraform's plan, when it was due.
     pub(crate) plan: Option<Result<PlanSummary, CheckFailed>>,
     /// What AWS says, when it was due.
@@ -61,10 +56,6 @@ impl<W: Facilities> Cycle<'_, W> {
             self.world.observed(self.name, &desired.environment);
         }
         let (fleet, replicas) = self.read_replicas(declared, expected).await;
-        let recent = match working.state.rollout_under_way() {
-            Some(_) => BTreeMap::new(),
-            None => fleet.recent(&replicas, now).await,
-        };
         let blocked = self.blocked(declared);
         let plan = match &blocked {
             None if Self::is_due(working, declared, Lane::Terraform, now) => {
@@ -76,7 +67,7 @@ impl<W: Facilities> Cycle<'_, W> {
             true => self.read_aws(declared).await,
             false => None,
         };
-        Observed { fleet, replicas, recent, plan, aws, blocked }
+        Observed { fleet, replicas, plan, aws, blocked }
     }
 
     /// Reads the gateways that are declared, and those of the commit that a rollout goes back to. Where only the other
@@ -233,9 +224,11 @@ impl<W: Facilities> Cycle<'_, W> {
         let today = now.to_zoned(TimeZone::UTC).date();
         let tracked = track(&working.state.drift, &found.lanes, found.findings, ignore, today, now);
         let heal = policy.map_or(&[][..], |policy| &policy.heal);
-        let as_read = |reading: &ReplicaReading| Replica {
-            recent: observed.recent.get(&reading.endpoint).copied(),
-            ..remembered(reading, self.world.now())
+        // A rollout counts callers itself.
+        let is_counted = working.state.rollout_under_way().is_none();
+        let as_read = |reading: &ReplicaReading| {
+            let replica = remembered(reading, self.world.now());
+            Replica { recent: replica.recent.filter(|_| is_counted), ..replica }
         };
         working.state.replicas = observed.replicas.iter().map(as_read).collect();
         let messages = announce::drift(&mut working.state, tracked, heal, now);

@@ -56,9 +56,7 @@ impl<W: Facilities> Cycle<'_, W> {
             return Ok(outcome);
         }
         let digest = match declared.current.as_ref().map(|current| &current.environment.gateway.document) {
-            Some(Document::Terraform { .. }) => {
-                self.world.handed_over(self.name).await?.map(|kept| kept.digest)
-            }
+            Some(Document::Terraform { .. }) => self.world.unfinished(self.name).await?.handed_over,
             _ => declared.current.as_ref().and_then(document_digest),
         };
         Ok(StepOutcome::Applied(Ok(digest)))

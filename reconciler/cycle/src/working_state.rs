@@ -1,6 +1,7 @@
 //! The start of a cycle: the state from the record, with the intents of people applied.
 
 use jiff::{SignedDuration, Timestamp};
+use moorline_config::Digest;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::Event;
 use moorline_model::intent::{Intent, Operation};
@@ -9,7 +10,7 @@ use moorline_model::rollout::Evidence;
 use moorline_plan::advance::{Advance, record_evidence};
 use moorline_plan::decide::Decision;
 use moorline_plan::intent::{IntentEffect, apply_intents};
-use moorline_record::{IntentId, JournalId, Version};
+use moorline_record::{IntentId, JournalId, Unfinished, Version};
 
 use crate::cycle::{Cycle, CycleError};
 use crate::facilities::Facilities;
@@ -43,6 +44,8 @@ pub(crate) struct WorkingState {
     pub(crate) effects: Vec<(IntentId, IntentEffect)>,
     /// Whether an intent waits for the repository to be fetched.
     pub(crate) awaits_fetch: bool,
+    /// The document that Terraform handed over last.
+    pub(crate) handed_over: Option<Digest>,
     /// Lines of history to write.
     pub(crate) events: Vec<Event>,
     /// Messages to send.
@@ -73,11 +76,10 @@ impl<W: Facilities> Cycle<'_, W> {
         let loaded = world.load(self.name).await?;
         let (state, version) =
             loaded.unwrap_or_else(|| (EnvironmentState::new(self.name.clone()), Version(0)));
-        let open = world.journal_open(self.name).await?;
+        let Unfinished { steps: open, intents: waiting, handed_over } = world.unfinished(self.name).await?;
         let under_way = state.rollout_under_way().map(|rollout| rollout.id);
         let interrupted = open.iter().rev().find(|step| step.rollout.is_some() && step.rollout == under_way);
         let interrupted = interrupted.map(|step| step.step.clone());
-        let waiting = world.pending_intents(self.name).await?;
         let (due, not_due): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|(_, intent)| self.can_be_applied(intent, now));
         let (ids, intents): (Vec<_>, Vec<_>) = due.into_iter().unzip();
@@ -96,6 +98,7 @@ impl<W: Facilities> Cycle<'_, W> {
             failure: None,
             awaits_fetch: !not_due.is_empty(),
             effects: ids.into_iter().zip(applied.effects).collect(),
+            handed_over,
             events: applied.events,
             notifications: applied.notifications,
         })

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use moorline_model::config::{Config, Digest, Percent};
 use moorline_model::drift::{DriftKind, Finding, Lane, Severity};
 use moorline_model::environment::{EnvironmentState, Replica};
-use moorline_model::rollout::{Phase, Rollout};
+use moorline_model::rollout::{Phase, RequestCounts, Rollout};
 use moorline_model::{CheckFailed, EnvironmentName};
 use serde_json::Value;
 
@@ -33,6 +33,8 @@ pub struct ReplicaStatus {
     pub candidate: Option<CandidateServing>,
     /// The document it serves; fetched only when its digest is not the expected one.
     pub document: Option<Value>,
+    /// What callers asked of it in the last minute.
+    pub recent: Option<RequestCounts>,
 }
 
 /// A document being served.
@@ -137,7 +139,7 @@ pub fn remembered(reading: &ReplicaReading, now: Timestamp) -> Replica {
         candidate: reading.candidate().map(|candidate| candidate.digest),
         error: failed.map(|failed| failed.because.clone()),
         failure: failed.map(|failed| failed.class.clone()),
-        recent: None,
+        recent: status.and_then(|status| status.recent),
         checked_at: now,
     }
 }

@@ -128,7 +128,7 @@ pub(crate) fn replica(
         generation: 2,
         weight: Percent::whole(weight),
     });
-    let status = ReplicaStatus { instance: name.to_owned(), stable, candidate, document: None };
+    let status = ReplicaStatus { instance: name.to_owned(), stable, candidate, document: None, recent: None };
     ReplicaReading { endpoint: format!("http://{name}:1"), result: Ok(status) }
 }
 

@@ -24,6 +24,7 @@ mod recent;
 mod retention;
 mod schema;
 mod store;
+mod unfinished;
 
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ pub use retention::{
     ROLLOUTS_RETAINED, THREADS_RETAINED,
 };
 pub use store::{BUSY_TIMEOUT, OpenError};
+pub use unfinished::Unfinished;
 
 /// The record. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]

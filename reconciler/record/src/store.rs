@@ -97,7 +97,13 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
         let place = Place::File(path);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(2 * BUSY_TIMEOUT).max_lifetime(None);
+        // A file does not hang up: a connection is not asked whether it is there each time before it is used.
+        let pool = || {
+            SqlitePoolOptions::new()
+                .acquire_timeout(2 * BUSY_TIMEOUT)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+        };
         let writer = pool().max_connections(1).connect_with(options.clone()).await;
         let writer = writer.map_err(|error| opening(&place, error))?;
         let lease = pool().max_connections(1).connect_lazy_with(options.clone());

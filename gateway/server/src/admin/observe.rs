@@ -8,9 +8,10 @@ use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
+use jiff::SignedDuration;
 use moorline_admin::endpoint::Nothing;
-use moorline_admin::endpoints::{FailureQuery, StatsQuery};
-use moorline_admin::{Failure, Generation, Stats, Status};
+use moorline_admin::endpoints::{FailureQuery, StatsQuery, StatusQuery};
+use moorline_admin::{Failure, Generation, Recent, Stats, Status};
 use tokio_stream::wrappers::BroadcastStream;
 
 use super::Server;
@@ -18,9 +19,17 @@ use super::call::Call;
 use super::refusal::Refusal;
 use crate::{clock, metrics};
 
-/// `GET /admin/v1/status`.
-pub(super) async fn status(call: Call<Nothing, Nothing>) -> Result<Status, Refusal> {
-    Ok(call.server.status(&call.ends))
+/// `GET /admin/v1/status?recent_seconds=…`.
+pub(super) async fn status(call: Call<StatusQuery, Nothing>) -> Result<Status, Refusal> {
+    let mut status = call.server.status(&call.ends);
+    if let (Some(seconds), Some(stable)) = (call.query.recent_seconds, &status.stable) {
+        let now = clock::now();
+        let since = now.checked_sub(SignedDuration::from_secs(seconds.into())).unwrap_or(now);
+        let stats = call.server.admin.state.stats(stable.generation, Some(since), now);
+        status.recent =
+            stats.map(|Stats { total, .. }| Recent { asked: total.asked(), faults: total.faults() });
+    }
+    Ok(status)
 }
 
 /// `GET /admin/v1/stats?generation=…&since=…`.

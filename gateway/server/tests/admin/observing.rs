@@ -1,6 +1,6 @@
 //! What can be seen from outside: events, counts, and no secrets.
 
-use moorline_admin::{Event, Generation, Weight};
+use moorline_admin::{Event, Generation, Recent, Weight};
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -60,6 +60,9 @@ async fn requests_are_counted_by_generation_and_since_a_moment() {
     let one = gateway.client.stats(Generation(1), None).await.unwrap();
     let two = gateway.client.stats(Generation(2), None).await.unwrap();
     assert_eq!((one.total.requests, two.total.requests, two.authentication["unknown"]), (1, 1, 1));
+    let status = gateway.client.status_with_recent(60).await.unwrap();
+    assert_eq!(status.recent, Some(Recent { asked: 1, faults: 0 }), "the stable document's");
+    assert_eq!(gateway.client.status().await.unwrap().recent, None, "nobody asked for them");
     let metrics = gateway.raw("GET", "/metrics").send().await.unwrap().text().await.unwrap();
     for line in [
         "moorline_gateway_authentications_total{result=\"missing\"} 1",

@@ -144,7 +144,8 @@ mod tests {
         let (commit, actor, reason) = (None, None, None);
         let origin = "git".to_owned();
         let stable = Some(Serving { digest: expected, commit, generation: 1, origin, actor, reason, since });
-        let status = ReplicaStatus { instance: "a".to_owned(), stable, candidate: None, document: None };
+        let status =
+            ReplicaStatus { instance: "a".to_owned(), stable, candidate: None, document: None, recent: None };
         let mut attested = [ReplicaReading { endpoint, result: Ok(status) }];
         take(SampleQuery { expected, since, compares: false }, &fleet, &mut attested).await;
         let failed = attested[0].result.as_ref().unwrap_err();

@@ -4,9 +4,8 @@ use moorline_config::Digest;
 use moorline_cycle::facilities::Store;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::AuditEntry;
-use moorline_model::intent::Intent;
 use moorline_model::{EnvironmentName, RolloutId};
-use moorline_record::{CommitError, FencedError, IntentId, JournalId, OpenStep, StoreError, Version, Write};
+use moorline_record::{CommitError, FencedError, JournalId, StoreError, Unfinished, Version, Write};
 
 use crate::shared::Shared;
 
@@ -15,8 +14,8 @@ impl Store for Shared {
         self.record.load(name).await
     }
 
-    async fn journal_open(&self, name: &EnvironmentName) -> Result<Vec<OpenStep>, StoreError> {
-        self.record.journal_open(name).await
+    async fn unfinished(&self, name: &EnvironmentName) -> Result<Unfinished, StoreError> {
+        self.record.unfinished(name).await
     }
 
     async fn journal_begin(
@@ -27,14 +26,6 @@ impl Store for Shared {
         audit: AuditEntry,
     ) -> Result<JournalId, FencedError> {
         self.record.journal_begin(self.fence, name, rollout, step, audit).await
-    }
-
-    async fn pending_intents(&self, name: &EnvironmentName) -> Result<Vec<(IntentId, Intent)>, StoreError> {
-        self.record.pending_intents(name).await
-    }
-
-    async fn handed_over(&self, name: &EnvironmentName) -> Result<Option<StoredDocument>, StoreError> {
-        self.record.handed_over(name).await
     }
 
     async fn document(

@@ -27,7 +27,7 @@ fn serving(digest: Digest, origin: &str) -> Serving {
 
 fn reading(stable: Option<Serving>, document: Option<&Config>) -> ReplicaReading {
     let document = document.map(|config| config.value().clone());
-    let status = ReplicaStatus { instance: "i".to_owned(), stable, candidate: None, document };
+    let status = ReplicaStatus { instance: "i".to_owned(), stable, candidate: None, document, recent: None };
     ReplicaReading { endpoint: "http://a:8788".to_owned(), result: Ok(status) }
 }
 

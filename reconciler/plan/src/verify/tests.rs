@@ -43,8 +43,13 @@ fn replica(name: &str) -> ReplicaReading {
         reason: None,
         since: now(),
     };
-    let status =
-        ReplicaStatus { instance: name.to_owned(), stable: Some(stable), candidate: None, document: None };
+    let status = ReplicaStatus {
+        instance: name.to_owned(),
+        stable: Some(stable),
+        candidate: None,
+        document: None,
+        recent: None,
+    };
     ReplicaReading { endpoint: name.to_owned(), result: Ok(status) }
 }
 

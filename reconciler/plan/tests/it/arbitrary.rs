@@ -223,6 +223,7 @@ fn reading(name: &'static str) -> impl Strategy<Value = ReplicaReading> {
                     weight: Percent::whole(weight),
                 }),
                 document: None,
+                recent: None,
             })
         });
     let dark = prop_oneof![

@@ -5,7 +5,8 @@ use moorline_model::config::Digest;
 use moorline_model::environment::StoredDocument;
 use moorline_model::intent::{Intent, Operation, Outcome};
 use moorline_record::{
-    AuditError, HandOver, HandOverError, INTENTS_PENDING_MAX, IntentError, Record, Sequence, Version, Write,
+    AuditError, HandOver, HandOverError, INTENTS_PENDING_MAX, IntentError, Record, Sequence, Unfinished,
+    Version, Write,
 };
 use serde_json::json;
 
@@ -63,6 +64,21 @@ async fn waiting_intents_are_bounded() {
         100,
         "what was refused was not done and is not audited"
     );
+}
+
+#[tokio::test]
+async fn what_waits_for_a_cycle_is_what_each_question_alone_answers() {
+    let (record, fence) = led().await;
+    assert_eq!(record.unfinished(&prod()).await.unwrap(), Unfinished::default());
+    record.add_intent(&intent(Operation::Sync)).await.unwrap();
+    record.journal_begin(fence, &prod(), None, "gateway.promote", audit("gateway.promote")).await.unwrap();
+    record.hand_over(&prod(), &document(1), None, "terraform").await.unwrap();
+    let found = record.unfinished(&prod()).await.unwrap();
+    assert_eq!(found.intents, record.pending_intents(&prod()).await.unwrap());
+    assert_eq!(found.steps, record.journal_open(&prod()).await.unwrap());
+    assert_eq!((found.intents.len(), found.steps.len()), (1, 1));
+    assert_eq!(found.handed_over, Some(document(1).digest));
+    assert_eq!(record.unfinished(&"dev".parse().unwrap()).await.unwrap(), Unfinished::default());
 }
 
 fn document(n: u32) -> StoredDocument {

@@ -8,21 +8,32 @@ use std::time::{Duration, Instant};
 use moorline_tests::{Api, Fleet, until};
 
 use crate::figures::{Figures, ms};
+use crate::plan::Plan;
 
 const ENVIRONMENTS: usize = 1000;
-/// Commits that are timed, each touching one environment.
-const COMMITS: usize = 20;
-/// Commits that follow each other without a pause, for memory.
-const MANY: usize = 1000;
 const CYCLES: &str = "moorline_cycle_seconds_count";
 const WRITES: &str = "moorline_record_writes_total";
-/// Documents that somebody changes by hand.
-const EDITS: usize = 20;
-/// How long nothing happens.
-const IDLE: Duration = Duration::from_secs(120);
+
+/// How much is measured.
+struct Size {
+    /// Commits that are timed, each touching one environment.
+    commits: usize,
+    /// Commits that follow each other without a pause, for memory.
+    many: usize,
+    /// Documents that somebody changes by hand.
+    edits: usize,
+    /// How long nothing happens.
+    idle: Duration,
+}
+
+impl Size {
+    const FULL: Self = Self { commits: 20, many: 1000, edits: 20, idle: Duration::from_secs(120) };
+    const QUICK: Self = Self { commits: 5, many: 200, edits: 5, idle: Duration::from_secs(60) };
+}
 
 /// Measures, and answers with a table.
-pub(crate) async fn measure() -> String {
+pub(crate) async fn measure(plan: &Plan) -> String {
+    let size = if plan.is_quick() { Size::QUICK } else { Size::FULL };
     let folder = tempfile::Builder::new().prefix("moorline-fleet-").tempdir().unwrap();
     let mut fleet = Fleet::new(folder.path(), ENVIRONMENTS).await;
     fleet.push("everything");
@@ -32,12 +43,12 @@ pub(crate) async fn measure() -> String {
     let first = began.elapsed();
     let cpu_first = fleet.daemon.process().cpu_micros();
 
-    let idle = idle(&fleet).await;
-    let commits = commits(&mut fleet).await;
+    let idle = idle(&fleet, size.idle).await;
+    let commits = commits(&mut fleet, size.commits).await;
     let rss_before = rss(&fleet);
-    many(&mut fleet).await;
+    many(&mut fleet, size.many).await;
     let rss_after = rss(&fleet);
-    let noticed = edits(&fleet).await;
+    let noticed = edits(&fleet, size.edits).await;
     let page = fleet.daemon.api().text("/metrics").await.unwrap_or_default().len();
     format!(
         "### A fleet of {ENVIRONMENTS} environments\n\n\
@@ -48,7 +59,7 @@ pub(crate) async fn measure() -> String {
          | cycles, and writes of the record, in that time: on average | {:.1}, {:.1} |\n\
          | nothing happens (poll 30 s, drift 30 s): share of one core | {:.1} % |\n\
          | writes of the record meanwhile, a minute; 12 of them are the lease's | {:.1} |\n\
-         | memory (RSS), before and after {MANY} further commits | {:.0} MiB, {:.0} MiB |\n\
+         | memory (RSS), before and after {} further commits | {:.0} MiB, {:.0} MiB |\n\
          | a document changed by hand at a gateway, until its drift is confirmed: median and slowest of {} | {}, {} |\n\
          | `/metrics` | {:.1} MB |\n",
         first.as_secs_f64(),
@@ -61,6 +72,7 @@ pub(crate) async fn measure() -> String {
         commits.writes,
         idle.share * 100.0,
         idle.writes_a_minute,
+        size.many,
         rss_before,
         rss_after,
         noticed.count(),
@@ -89,17 +101,17 @@ struct Idle {
     writes_a_minute: f64,
 }
 
-async fn idle(fleet: &Fleet) -> Idle {
+async fn idle(fleet: &Fleet, time: Duration) -> Idle {
     // What the beginning left to do is over, and what waits in memory was written.
     tokio::time::sleep(Duration::from_secs(70)).await;
     let api = fleet.daemon.api();
     let writes = figure(&api, "moorline_record_writes_total").await;
     let cpu = fleet.daemon.process().cpu_micros();
-    tokio::time::sleep(IDLE).await;
+    tokio::time::sleep(time).await;
     let cpu = Duration::from_micros(fleet.daemon.process().cpu_micros() - cpu);
     let writes = figure(&api, "moorline_record_writes_total").await - writes;
-    let minutes = IDLE.as_secs_f64() / 60.0;
-    Idle { share: cpu.as_secs_f64() / IDLE.as_secs_f64(), writes_a_minute: writes / minutes }
+    let minutes = time.as_secs_f64() / 60.0;
+    Idle { share: cpu.as_secs_f64() / time.as_secs_f64(), writes_a_minute: writes / minutes }
 }
 
 struct Commits {
@@ -109,11 +121,11 @@ struct Commits {
     writes: f64,
 }
 
-async fn commits(fleet: &mut Fleet) -> Commits {
+async fn commits(fleet: &mut Fleet, count: usize) -> Commits {
     let (mut attested, mut cpu) = (Vec::new(), Vec::new());
     let api = fleet.daemon.api();
     let before = (figure(&api, CYCLES).await, figure(&api, WRITES).await);
-    for number in 0..COMMITS {
+    for number in 0..count {
         let touched = number * 37 % ENVIRONMENTS;
         let digest = fleet.change(touched, &format!("model-{number}"));
         let used = fleet.daemon.process().cpu_micros();
@@ -126,7 +138,7 @@ async fn commits(fleet: &mut Fleet) -> Commits {
         tokio::time::sleep(Duration::from_secs(3)).await;
         cpu.push(Duration::from_micros(fleet.daemon.process().cpu_micros() - used));
     }
-    let commits = f64::from(u32::try_from(COMMITS).unwrap());
+    let commits = f64::from(u32::try_from(count).unwrap());
     Commits {
         attested: Figures::of(attested),
         cpu: Figures::of(cpu),
@@ -136,8 +148,8 @@ async fn commits(fleet: &mut Fleet) -> Commits {
 }
 
 /// Commits as fast as each is attested.
-async fn many(fleet: &mut Fleet) {
-    for number in 0..MANY {
+async fn many(fleet: &mut Fleet, count: usize) {
+    for number in 0..count {
         let touched = number % ENVIRONMENTS;
         let digest = fleet.change(touched, &format!("many-{number}"));
         fleet.push(&format!("many {number}"));
@@ -148,10 +160,10 @@ async fn many(fleet: &mut Fleet) {
 }
 
 /// Documents that somebody changes by hand, each noticed through its gateway's events: the schedule comes every 30 s.
-async fn edits(fleet: &Fleet) -> Figures {
+async fn edits(fleet: &Fleet, count: usize) -> Figures {
     let api = fleet.daemon.api();
     let mut noticed = Vec::new();
-    for number in 0..EDITS {
+    for number in 0..count {
         let path = format!("/environments/{}/drift", moorline_tests::fleet::name(number * 41));
         let began = Instant::now();
         fleet.edit(number * 41, "by-hand");

@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
     if plan.measures(Part::Fleet) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        show(&plan, Part::Fleet, &runtime.block_on(Box::pin(fleet::measure())));
+        show(&plan, Part::Fleet, &runtime.block_on(Box::pin(fleet::measure(&plan))));
     }
     ExitCode::SUCCESS
 }

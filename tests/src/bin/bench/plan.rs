@@ -110,6 +110,11 @@ impl Plan {
         }
     }
 
+    /// Whether less is measured, of which nothing is written down.
+    pub(crate) const fn is_quick(&self) -> bool {
+        self.is_quick
+    }
+
     /// Whether this part is wanted.
     pub(crate) fn measures(&self, part: Part) -> bool {
         match part {

@@ -1,10 +1,10 @@
 //! Gateways: each keeps a stable document and a candidate, has an owner of what it serves, answers probes and counts
 //! requests, as much traffic as the world has.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use moorline_admin::{
     AdminError, Attestation, Candidate, CandidateStaged, EffectiveConfig, ErrorKind, Failure, Generation,
-    Histogram, Origin, Problem, Stats, Status, Usage, Weight, WriteOptions,
+    Histogram, Origin, Problem, Recent, Stats, Status, Usage, Weight, WriteOptions,
 };
 use moorline_cycle::facilities::{Fleet, FleetError, Gateway, ProbeError, ProbeRequest, ProbeResponse};
 use moorline_model::config::{Config, Digest, Percent};
@@ -116,6 +116,7 @@ impl Replica {
             stale_secrets: Vec::new(),
             sources: Vec::new(),
             draining: false,
+            recent: None,
         }
     }
 
@@ -140,6 +141,17 @@ impl Replica {
 impl Gateway for AdminApi {
     async fn status(&self) -> Result<Status, AdminError> {
         self.with(|replica, now| Ok(replica.status(now)))
+    }
+
+    async fn status_with_recent(&self, seconds: u32) -> Result<Status, AdminError> {
+        let (replica, mut status) = self.with(|replica, now| Ok((replica.clone(), replica.status(now))))?;
+        if let Some(stable) = &status.stable {
+            let world = self.around.world();
+            let since = world.now.checked_sub(SignedDuration::from_secs(seconds.into())).unwrap();
+            let total = world.stats(&replica, stable.generation, since).total;
+            status.recent = Some(Recent { asked: total.asked(), faults: total.faults() });
+        }
+        Ok(status)
     }
 
     async fn config(&self) -> Result<EffectiveConfig, AdminError> {

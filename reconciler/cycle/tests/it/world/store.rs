@@ -5,10 +5,9 @@ use moorline_cycle::facilities::Store;
 use moorline_model::config::Digest;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
 use moorline_model::event::AuditEntry;
-use moorline_model::intent::Intent;
 use moorline_model::{EnvironmentName, RolloutId};
 use moorline_record::{
-    CommitError, Fence, FencedError, IntentId, JournalId, OpenStep, StaleLease, StoreError, Version, Write,
+    CommitError, Fence, FencedError, JournalId, OpenStep, StaleLease, StoreError, Unfinished, Version, Write,
 };
 
 use super::{Around, Crash};
@@ -21,8 +20,13 @@ impl Store for Around {
         Ok((world.version > 0).then(|| (world.state.clone(), Version(world.version))))
     }
 
-    async fn journal_open(&self, _name: &EnvironmentName) -> Result<Vec<OpenStep>, StoreError> {
-        Ok(self.world().journal.clone())
+    async fn unfinished(&self, _name: &EnvironmentName) -> Result<Unfinished, StoreError> {
+        let world = self.world();
+        Ok(Unfinished {
+            steps: world.journal.clone(),
+            intents: world.intents.clone(),
+            handed_over: world.handed_over.as_ref().map(|document| document.digest),
+        })
     }
 
     async fn journal_begin(
@@ -44,20 +48,14 @@ impl Store for Around {
         }
     }
 
-    async fn pending_intents(&self, _name: &EnvironmentName) -> Result<Vec<(IntentId, Intent)>, StoreError> {
-        Ok(self.world().intents.clone())
-    }
-
-    async fn handed_over(&self, _name: &EnvironmentName) -> Result<Option<StoredDocument>, StoreError> {
-        Ok(self.world().handed_over.clone())
-    }
-
     async fn document(
         &self,
         _name: &EnvironmentName,
         digest: Digest,
     ) -> Result<Option<StoredDocument>, StoreError> {
-        Ok(self.world().kept.get(&digest).cloned())
+        let world = self.world();
+        let handed_over = world.handed_over.as_ref().filter(|document| document.digest == digest);
+        Ok(handed_over.or(world.kept.get(&digest)).cloned())
     }
 
     async fn commit(&self, write: Write<'_>) -> Result<Version, CommitError> {
