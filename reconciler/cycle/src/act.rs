@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use moorline_config::Config;
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::AuditEntry;
-use moorline_model::{CommitId, EnvironmentName};
-use moorline_plan::advance::{ActFailure, StepOutcome};
+use moorline_model::{CheckFailed, CommitId, EnvironmentName};
+use moorline_plan::advance::StepOutcome;
 use moorline_plan::decide::Decision;
 use moorline_plan::gateway::ReplicaReading;
 use moorline_record::{FencedError, JournalId};
@@ -135,7 +135,8 @@ async fn carry_out<W: Facilities>(
 ) -> Result<StepOutcome, Interrupted> {
     let rollout = context.state.rollout_under_way();
     let replicas = Targets { fleet: context.fleet, readings: context.readings, foreign: context.foreign };
-    let document = context.document.ok_or_else(|| ActFailure::new("the document is not known (any more)"));
+    let document =
+        context.document.ok_or_else(|| CheckFailed::stalled("the document is not known (any more)"));
     Ok(match decision.clone() {
         Decision::Wait { because, until } => StepOutcome::Waited { because, until },
         Decision::Verify => StepOutcome::Verifying,

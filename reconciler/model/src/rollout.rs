@@ -329,6 +329,9 @@ pub struct Rollout {
     /// After a failed try: not before this.
     #[serde(default)]
     pub retry_at: Option<Timestamp>,
+    /// Whether trying again helps, of the try that failed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_failure: Option<FailureClass>,
     /// How often its plan turned out stale when it was to be applied.
     #[serde(default)]
     pub stale_plans: u32,

@@ -18,11 +18,11 @@ use moorline_model::environment::{EnvironmentState, Healing};
 use moorline_model::event::{Event, EventKind};
 use moorline_model::notification::Notification;
 use moorline_model::rollout::{Evidence, Phase};
-use moorline_model::{Revision, RolloutId};
+use moorline_model::{CheckFailed, Revision, RolloutId};
 
 pub use self::fast_forward::{FastForwarded, fast_forward, fast_forward_unchanged};
 pub(crate) use self::notify::{released, superseded_by_person};
-pub use self::outcome::{ActFailure, ApplyFailure, PlanFailure, StepOutcome};
+pub use self::outcome::{ApplyFailure, PlanFailure, StepOutcome};
 use self::recorder::Recorder;
 pub(crate) use self::recorder::hold;
 use crate::desired::Desired;
@@ -81,7 +81,7 @@ pub fn advance(
             found::restored(&mut recorder, &actor, &reason);
         }
         StepOutcome::FoundRestored { result: Err(failure), .. } => {
-            let message = format!("what served before could not be put back: {}", failure.reason);
+            let message = format!("what served before could not be put back: {}", failure.because);
             recorder.note(EventKind::Rollout, message);
         }
         StepOutcome::Superseded { by, result } => step::superseded(&mut recorder, &by, result),
@@ -101,14 +101,14 @@ pub fn advance(
     recorder.into_advance()
 }
 
-fn healed(recorder: &mut Recorder, endpoints: &[String], result: Result<(), ActFailure>) {
+fn healed(recorder: &mut Recorder, endpoints: &[String], result: Result<(), CheckFailed>) {
     let tries = recorder.state.healing.map_or(0, |healing| healing.tries).saturating_add(1);
     recorder.state.healing = Some(Healing { at: recorder.now, tries });
     let which = endpoints.join(", ");
     match result {
         Ok(()) => recorder.note(EventKind::Drift, format!("restored the document in force on {which}")),
-        Err(ActFailure { reason }) => {
-            let message = format!("could not restore the document in force on {which}: {reason}");
+        Err(CheckFailed { because, .. }) => {
+            let message = format!("could not restore the document in force on {which}: {because}");
             recorder.warn(EventKind::Drift, message);
         }
     }

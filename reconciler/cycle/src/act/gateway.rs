@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use moorline_admin::{AdminError, Origin, WriteOptions};
 use moorline_config::{Config, Digest, Percent};
-use moorline_model::CommitId;
 use moorline_model::rollout::Rollout;
-use moorline_plan::advance::ActFailure;
+use moorline_model::{CheckFailed, CommitId, FailureClass};
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::replica_groups;
 
@@ -29,9 +28,9 @@ pub(super) struct Targets<'a, G> {
 /// Puts the document beside the stable one, with no share of requests, where it neither serves nor waits already.
 pub(super) async fn stage<G: Gateway>(
     replicas: Targets<'_, G>,
-    document: Result<&Config, ActFailure>,
+    document: Result<&Config, CheckFailed>,
     rollout: Option<&Rollout>,
-) -> Result<BTreeMap<String, u64>, ActFailure> {
+) -> Result<BTreeMap<String, u64>, CheckFailed> {
     let document = document?;
     let digest = document.digest();
     let staged = replicas.each(|client, reading| async move {
@@ -52,9 +51,9 @@ pub(super) async fn stage<G: Gateway>(
 /// Gives the candidate a share of requests, wherever there is a candidate.
 pub(super) async fn shift<G: Gateway>(
     replicas: Targets<'_, G>,
-    document: Result<&Config, ActFailure>,
+    document: Result<&Config, CheckFailed>,
     weight: Percent,
-) -> Result<(), ActFailure> {
+) -> Result<(), CheckFailed> {
     let candidate = document?.digest();
     let shifted = replicas.each(|client, reading| async move {
         match reading.candidate() {
@@ -71,9 +70,9 @@ pub(super) async fn shift<G: Gateway>(
 /// document directly.
 pub(super) async fn promote<G: Gateway>(
     replicas: Targets<'_, G>,
-    document: Result<&Config, ActFailure>,
+    document: Result<&Config, CheckFailed>,
     rollout: Option<&Rollout>,
-) -> Result<(), ActFailure> {
+) -> Result<(), CheckFailed> {
     let document = document?;
     let digest = document.digest();
     let promoted = replicas.each(|client, reading| async move {
@@ -95,7 +94,7 @@ pub(super) async fn promote<G: Gateway>(
 pub(super) async fn discard<G: Gateway>(
     replicas: Targets<'_, G>,
     rollout: Option<&Rollout>,
-) -> Result<(), ActFailure> {
+) -> Result<(), CheckFailed> {
     let discarded = replicas.each(|client, reading| async move {
         if was_never_reached(rollout, &reading) {
             return Ok(());
@@ -109,9 +108,9 @@ pub(super) async fn discard<G: Gateway>(
 /// serves. What somebody else put on a replica is left alone.
 pub(super) async fn undo<G: Gateway>(
     replicas: Targets<'_, G>,
-    restore: Result<Option<&Config>, ActFailure>,
+    restore: Result<Option<&Config>, CheckFailed>,
     rollout: Option<&Rollout>,
-) -> Result<(), ActFailure> {
+) -> Result<(), CheckFailed> {
     let restore = restore?;
     let from = rollout.and_then(|rollout| rollout.from.as_ref()).map(|from| &from.revision.commit);
     let options = &written_by(from);
@@ -138,10 +137,10 @@ fn was_never_reached(rollout: Option<&Rollout>, reading: &ReplicaReading) -> boo
 /// Puts the document in force back on the replicas named, taking it over from whoever wrote there.
 pub(super) async fn heal<G: Gateway>(
     replicas: Targets<'_, G>,
-    document: Result<&Config, ActFailure>,
+    document: Result<&Config, CheckFailed>,
     commit: Option<&CommitId>,
     endpoints: &[String],
-) -> Result<(), ActFailure> {
+) -> Result<(), CheckFailed> {
     let document = document?;
     let options = &written_by(commit);
     let healed = replicas.each(|client, reading| async move {
@@ -161,9 +160,9 @@ pub(super) async fn restore<G: Gateway>(
     found: &BTreeMap<String, Config>,
     actor: &str,
     reason: &str,
-) -> Result<(), ActFailure> {
+) -> Result<(), CheckFailed> {
     if let Some(lost) = documents.keys().find(|endpoint| !found.contains_key(*endpoint)) {
-        return Err(ActFailure::new(format!("the document that {lost} served is not kept any more")));
+        return Err(CheckFailed::stalled(format!("the document that {lost} served is not kept any more")));
     }
     let options = &WriteOptions {
         origin: Some(Origin::Manual),
@@ -224,25 +223,29 @@ impl<G: Gateway> Targets<'_, G> {
     async fn each<T, F>(
         self,
         effect: impl Fn(G, ReplicaReading) -> F,
-    ) -> Result<BTreeMap<String, T>, ActFailure>
+    ) -> Result<BTreeMap<String, T>, CheckFailed>
     where
         F: Future<Output = Result<T, AdminError>>,
     {
         let all = self.fleet.replicas.iter().zip(self.readings);
         let done = join_all(all.map(|((_, client), reading)| effect(client.clone(), reading.clone()))).await;
         let mut results = BTreeMap::new();
-        let mut errors = Vec::new();
+        let (mut errors, mut class) = (Vec::new(), FailureClass::Transient);
         for ((endpoint, _), result) in self.fleet.replicas.iter().zip(done) {
             match result {
                 Ok(value) => {
                     results.insert(endpoint.clone(), value);
                 }
-                Err(error) => errors.push((endpoint.as_str(), self.fleet.told(&error))),
+                Err(error) => {
+                    let failed = self.fleet.failed(&error);
+                    class = class.max(failed.class);
+                    errors.push((endpoint.as_str(), failed.because));
+                }
             }
         }
         if errors.is_empty() {
             return Ok(results);
         }
-        Err(ActFailure::new(replica_groups::merged(errors, self.fleet.replicas.len()).join("; ")))
+        Err(CheckFailed::new(class, replica_groups::merged(errors, self.fleet.replicas.len()).join("; ")))
     }
 }

@@ -1,8 +1,9 @@
 //! Effects of Terraform, and what their outcomes mean for the rollout.
 
+use moorline_model::CheckFailed;
 use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::Rollout;
-use moorline_plan::advance::{ActFailure, ApplyFailure, PlanFailure};
+use moorline_plan::advance::{ApplyFailure, PlanFailure};
 
 use crate::facilities::{Run, RunFailed, TerraformRunner};
 
@@ -46,15 +47,14 @@ pub(super) async fn apply(
 pub(super) async fn plan_back(
     runner: &impl TerraformRunner,
     run: Option<&Run<'_>>,
-) -> Result<Result<PlanSummary, ActFailure>, Interrupted> {
+) -> Result<Result<PlanSummary, CheckFailed>, Interrupted> {
     let Some(run) = run else { return Ok(Err(no_terraform())) };
     match runner.plan(run).await {
         Ok(summary) => Ok(Ok(summary)),
-        Err(RunFailed::Interrupted) => Err(Interrupted),
-        Err(error) => Ok(Err(ActFailure::new(error.to_string()))),
+        Err(error) => Ok(Err(error.failed().ok_or(Interrupted)?)),
     }
 }
 
-fn no_terraform() -> ActFailure {
-    ActFailure::new("the environment declares no Terraform at this commit")
+fn no_terraform() -> CheckFailed {
+    CheckFailed::stalled("the environment declares no Terraform at this commit")
 }

@@ -3,9 +3,9 @@ use moorline_model::rollout::Phase;
 use serde_json::json;
 
 use super::*;
-use crate::advance::ActFailure;
 use crate::intent::apply_intents;
 use crate::sample::{declared, document, in_force, intent, now, replica, rolling, rollout, situation};
+use moorline_model::CheckFailed;
 
 /// A replica that serves this document, put there by somebody.
 fn strange_replica(name: &str, serves: &str, origin: &str) -> ReplicaReading {
@@ -163,7 +163,7 @@ fn adopt_gate(state: &EnvironmentState, situation: &Situation<'_>) -> Option<cra
     closed.filter(|closed| closed.gate.as_str() == "adopt")
 }
 
-fn restored(result: Result<(), ActFailure>) -> crate::StepOutcome {
+fn restored(result: Result<(), CheckFailed>) -> crate::StepOutcome {
     crate::StepOutcome::FoundRestored { actor: "bob".to_owned(), reason: String::new(), result }
 }
 
@@ -182,7 +182,7 @@ fn one_goes_back_to_what_each_replica_served_and_is_asked_again_afterwards() {
     assert_eq!(documents["http://b:1"], document("older").digest());
     let inputs = crate::sample::inputs(&desired);
     // A replica that does not answer: nothing is remembered as done, and one asks again.
-    let failed = restored(Err(ActFailure::new("no answer")));
+    let failed = restored(Err(CheckFailed::transient("no answer")));
     let after = crate::advance(&applied.state, failed, &inputs, now()).state;
     assert!(after.rollout_under_way().is_some());
     let after = crate::advance(&applied.state, restored(Ok(())), &inputs, now()).state;

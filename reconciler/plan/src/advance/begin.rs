@@ -90,6 +90,7 @@ fn rollout(
         reason: None,
         attempts: 0,
         retry_at: None,
+        retry_failure: None,
         stale_plans: 0,
         person_asked_at: None,
         is_announced: false,

@@ -43,26 +43,26 @@ pub enum StepOutcome {
     /// Terraform applied, and handed over this document, if it did.
     Applied(Result<Option<Digest>, ApplyFailure>),
     /// The candidate is on every replica: its generation on each, by admin URL.
-    Staged(Result<BTreeMap<String, u64>, ActFailure>),
+    Staged(Result<BTreeMap<String, u64>, CheckFailed>),
     /// The candidate has its share everywhere.
     Shifted {
         weight: Percent,
         /// Whether it has.
-        result: Result<(), ActFailure>,
+        result: Result<(), CheckFailed>,
     },
     /// The candidate is stable everywhere.
-    Promoted(Result<(), ActFailure>),
+    Promoted(Result<(), CheckFailed>),
     /// The candidate was dropped for a newer commit.
     Superseded {
         /// The newer commit.
         by: Revision,
         /// Whether it was.
-        result: Result<(), ActFailure>,
+        result: Result<(), CheckFailed>,
     },
     /// Candidates are gone, and the document to put back serves everywhere.
-    DocumentUndone(Result<(), ActFailure>),
+    DocumentUndone(Result<(), CheckFailed>),
     /// Terraform planned the way back.
-    UndoPlanned(Result<PlanSummary, ActFailure>),
+    UndoPlanned(Result<PlanSummary, CheckFailed>),
     /// Terraform applied the way back.
     UndoApplied(Result<(), ApplyFailure>),
     /// Replicas were given the document in force back.
@@ -70,7 +70,7 @@ pub enum StepOutcome {
         /// Their admin URLs.
         endpoints: Vec<String>,
         /// Whether all were.
-        result: Result<(), ActFailure>,
+        result: Result<(), CheckFailed>,
     },
     /// What replicas served when they were first met serves again.
     FoundRestored {
@@ -78,16 +78,8 @@ pub enum StepOutcome {
         actor: String,
         reason: String,
         /// Whether it does.
-        result: Result<(), ActFailure>,
+        result: Result<(), CheckFailed>,
     },
-}
-
-/// A gateway or Terraform could not be reached, or what the step needs is not known; it is tried again, a bounded number of
-/// times.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActFailure {
-    /// Why, redacted.
-    pub reason: String,
 }
 
 /// Why there is no plan.
@@ -96,7 +88,7 @@ pub enum PlanFailure {
     /// Terraform could not plan. What may pass is tried again.
     Failed(CheckFailed),
     /// Terraform was not run.
-    Act(ActFailure),
+    Act(CheckFailed),
 }
 
 /// Why a plan is not applied.
@@ -110,15 +102,7 @@ pub enum ApplyFailure {
         reason: String,
     },
     /// Terraform was not run.
-    Act(ActFailure),
-}
-
-impl ActFailure {
-    /// A failure with this reason.
-    #[must_use]
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
-    }
+    Act(CheckFailed),
 }
 
 impl StepOutcome {
@@ -146,12 +130,12 @@ impl StepOutcome {
             | Self::Healed { result, .. }
             | Self::FoundRestored { result, .. } => result.as_ref().err(),
         };
-        failure.map(|failure| failure.reason.as_str())
+        failure.map(|failure| failure.because.as_str())
     }
 }
 
 impl ApplyFailure {
-    const fn not_run(&self) -> Option<&ActFailure> {
+    const fn not_run(&self) -> Option<&CheckFailed> {
         match self {
             Self::Act(failure) => Some(failure),
             Self::Stale { .. } | Self::Failed { .. } => None,

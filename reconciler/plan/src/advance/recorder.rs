@@ -272,6 +272,7 @@ impl Recorder {
 pub(super) fn tried(rollout: &mut Rollout) {
     rollout.attempts = 0;
     rollout.retry_at = None;
+    rollout.retry_failure = None;
 }
 
 fn deployed(rollout: &Rollout, now: Timestamp) -> Option<Deployed> {

@@ -11,7 +11,7 @@ use moorline_model::plan::PlanSummary;
 use moorline_model::rollout::{Phase, Undo};
 use moorline_model::{CheckFailed, Revision};
 
-use super::outcome::{ActFailure, ApplyFailure, PlanFailure};
+use super::outcome::{ApplyFailure, PlanFailure};
 use super::recorder::{Recorder, tried};
 use crate::decide;
 
@@ -68,7 +68,7 @@ pub(super) fn applied(recorder: &mut Recorder, result: Result<Option<Digest>, Ap
     }
 }
 
-pub(super) fn staged(recorder: &mut Recorder, result: Result<BTreeMap<String, u64>, ActFailure>) {
+pub(super) fn staged(recorder: &mut Recorder, result: Result<BTreeMap<String, u64>, CheckFailed>) {
     match result {
         Ok(generations) => {
             if let Some(rollout) = recorder.rollout() {
@@ -81,7 +81,7 @@ pub(super) fn staged(recorder: &mut Recorder, result: Result<BTreeMap<String, u6
     }
 }
 
-pub(super) fn shifted(recorder: &mut Recorder, weight: Percent, result: Result<(), ActFailure>) {
+pub(super) fn shifted(recorder: &mut Recorder, weight: Percent, result: Result<(), CheckFailed>) {
     if let Err(failure) = result {
         return act_failed(recorder, &failure);
     }
@@ -92,14 +92,14 @@ pub(super) fn shifted(recorder: &mut Recorder, weight: Percent, result: Result<(
     }
 }
 
-pub(super) fn promoted(recorder: &mut Recorder, result: Result<(), ActFailure>) {
+pub(super) fn promoted(recorder: &mut Recorder, result: Result<(), CheckFailed>) {
     match result {
         Ok(()) => recorder.enter(&Phase::Baking, "every replica serves it"),
         Err(failure) => act_failed(recorder, &failure),
     }
 }
 
-pub(super) fn superseded(recorder: &mut Recorder, by: &Revision, result: Result<(), ActFailure>) {
+pub(super) fn superseded(recorder: &mut Recorder, by: &Revision, result: Result<(), CheckFailed>) {
     // The newer commit's own candidate replaces what could not be dropped.
     let is_last_try = |recorder: &mut Recorder| {
         recorder.rollout().is_some_and(|rollout| rollout.attempts >= ACT_ATTEMPTS_MAX)
@@ -121,6 +121,7 @@ fn plan_failed(recorder: &mut Recorder, failed: &CheckFailed) {
     if failed.class.may_pass() && rollout.attempts < PLAN_RETRIES_MAX {
         rollout.attempts += 1;
         rollout.retry_at = Some(after(now, PLAN_RETRY_WAIT, rollout.attempts, Duration::MAX));
+        rollout.retry_failure = Some(failed.class.clone());
         recorder.warn(EventKind::Plan, because);
     } else {
         recorder.go_back(&because);
@@ -144,7 +145,7 @@ fn stale(recorder: &mut Recorder, reason: &str) {
     }
 }
 
-pub(super) fn document_undone(recorder: &mut Recorder, result: Result<(), ActFailure>) {
+pub(super) fn document_undone(recorder: &mut Recorder, result: Result<(), CheckFailed>) {
     if let Err(failure) = result {
         return act_failed(recorder, &failure);
     }
@@ -177,7 +178,7 @@ pub(super) fn document_undone(recorder: &mut Recorder, result: Result<(), ActFai
     }
 }
 
-pub(super) fn undo_planned(recorder: &mut Recorder, result: Result<PlanSummary, ActFailure>) {
+pub(super) fn undo_planned(recorder: &mut Recorder, result: Result<PlanSummary, CheckFailed>) {
     let plan = match result {
         Ok(plan) => plan,
         Err(failure) => return act_failed(recorder, &failure),
@@ -219,8 +220,8 @@ fn terraform_is_back(recorder: &mut Recorder) {
     recorder.enter(&Phase::RollingBack { undo: Undo::Attest }, "Terraform is back");
 }
 
-fn act_failed(recorder: &mut Recorder, failure: &ActFailure) {
-    let reason = &failure.reason;
+fn act_failed(recorder: &mut Recorder, failure: &CheckFailed) {
+    let CheckFailed { because: reason, class } = failure;
     let now = recorder.now;
     let Some(rollout) = recorder.rollout() else { return };
     rollout.attempts = rollout.attempts.saturating_add(1);
@@ -228,6 +229,7 @@ fn act_failed(recorder: &mut Recorder, failure: &ActFailure) {
     let most = if is_undo { UNDO_ATTEMPTS_MAX } else { ACT_ATTEMPTS_MAX };
     if rollout.attempts <= most || rollout.phase == Phase::Baking {
         rollout.retry_at = Some(after(now, ACT_RETRY_WAIT, rollout.attempts, ACT_RETRY_WAIT_MAX));
+        rollout.retry_failure = Some(class.clone());
         let message = format!("{}, try {}: {reason}", rollout.phase, rollout.attempts);
         recorder.warn(EventKind::Rollout, message);
         return;

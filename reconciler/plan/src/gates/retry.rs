@@ -18,6 +18,7 @@ fn check(input: &GateInput<'_>) -> Answer {
     Some(at.map(|at| {
         let because = format!("{}: try {} failed, and it is tried again", rollout.phase, rollout.attempts);
         let opened_by = format!("itself, or at once by `moorline sync {}`", input.state.name);
-        Closed { opens_at: Some(at), ..Closed::new(&GATE, WaitsFor::Time, because, opened_by) }
+        let closed = Closed { opens_at: Some(at), ..Closed::new(&GATE, WaitsFor::Time, because, opened_by) };
+        closed.failed(rollout.retry_failure.clone())
     }))
 }

@@ -11,7 +11,7 @@ use moorline_model::rollout::{
     ApprovalRules, Deployed, Evidence, Phase, RequestCounts, Rollout, RolloutKind, Stop, Undo, Verdict,
 };
 use moorline_model::{CheckFailed, CommitId, FailureClass, Revision};
-use moorline_plan::advance::{ActFailure, ApplyFailure, PlanFailure};
+use moorline_plan::advance::{ApplyFailure, PlanFailure};
 use moorline_plan::gateway::{CandidateServing, ReplicaReading, ReplicaStatus, Serving};
 use moorline_plan::{Decision, Desired, StepOutcome, desired as desire};
 use proptest::option;
@@ -175,6 +175,7 @@ prop_compose! {
             reason: None,
             attempts,
             retry_at: retry.map(|seconds| now() + SignedDuration::from_secs(seconds)),
+            retry_failure: retry.map(|_| FailureClass::Transient),
             stale_plans,
             person_asked_at: None,
             is_announced: false,
@@ -275,11 +276,11 @@ impl Results {
         let reason = || "no".to_owned();
         let act = || match self.failure {
             Failure::None => Ok(()),
-            _ => Err(ActFailure::new("no")),
+            _ => Err(CheckFailed::transient("no")),
         };
         let planned = match self.failure {
             Failure::None => Ok(self.plan.clone()),
-            Failure::NotRun => Err(PlanFailure::Act(ActFailure::new("no"))),
+            Failure::NotRun => Err(PlanFailure::Act(CheckFailed::transient("no"))),
             other => Err(PlanFailure::Failed(CheckFailed::new(
                 match other == Failure::Passing {
                     true => FailureClass::Transient,
@@ -290,7 +291,7 @@ impl Results {
         };
         let applied = match self.failure {
             Failure::None => Ok(()),
-            Failure::NotRun => Err(ApplyFailure::Act(ActFailure::new("no"))),
+            Failure::NotRun => Err(ApplyFailure::Act(CheckFailed::transient("no"))),
             Failure::Terraform => Err(ApplyFailure::Failed { reason: reason() }),
             Failure::Passing => Err(ApplyFailure::Stale { reason: reason() }),
         };
