@@ -24,8 +24,9 @@ use crate::{
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a connection is kept that nobody uses: a fleet of thousands must not hold a descriptor for each.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a connection is kept that nobody uses. The calls of a step follow each other at once; the next look comes half a
+/// minute later, and a fleet of thousands must not hold a descriptor and 22 KiB for each until then.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Most bytes read of one answer.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
 

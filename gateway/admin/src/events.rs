@@ -10,9 +10,11 @@ use url::Url;
 
 use crate::{AdminError, Event};
 
-/// The longest silence of a stream. The gateway sends a comment every 15 s while nothing happens (axum's default), so a
-/// connection that says nothing for three of them is dead.
-pub const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// While nothing happens the gateway sends a comment this often: below the minute after which load balancers close a silent
+/// connection.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// The longest silence of a stream: a connection that misses two comments is dead.
+pub const SILENCE_MAX: Duration = Duration::from_secs(75);
 /// The longest time that a stream is followed before it is opened again: no call is without an end.
 pub const FOLLOWED_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Most bytes of one line; an event is far below that.

@@ -22,7 +22,7 @@ pub mod status;
 pub use client::{Client, ClientTls, DocumentEndpoint, Http, WriteOptions};
 pub use connection::ConnectionFault;
 pub use error::AdminError;
-pub use events::Events;
+pub use events::{Events, KEEP_ALIVE};
 pub use failure::{Failure, Fault, TargetFailure};
 pub use histogram::Histogram;
 pub use problem::Problem;

@@ -68,7 +68,8 @@ pub(super) async fn events(call: Call<Nothing, Nothing>) -> Result<Response, Ref
             Ok::<_, Infallible>(event)
         })
         .take_until(stop.cancelled_owned());
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    let keep_alive = KeepAlive::new().interval(moorline_admin::KEEP_ALIVE);
+    Ok(Sse::new(events).keep_alive(keep_alive).into_response())
 }
 
 /// `GET /metrics`.
