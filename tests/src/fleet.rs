@@ -102,34 +102,42 @@ impl Fleet {
 
     /// Pushes everything as it is declared now.
     pub fn push(&self, message: &str) -> String {
-        let environments: Vec<_> = (0..self.documents.len()).map(|number| self.environment(number)).collect();
-        let declaration = json!({"version": 1, "environments": environments});
+        let environments: String = (0..self.documents.len()).map(|number| self.environment(number)).collect();
+        let declaration = format!("version: 1\nenvironments:\n{environments}");
         let mut files: Files = self
             .documents
             .iter()
             .enumerate()
             .map(|(number, document)| (path(number), document.to_string()))
             .collect();
-        files.insert("moorline.yaml".to_owned(), declaration.to_string());
+        files.insert("moorline.yaml".to_owned(), declaration);
         self.repository.push(&files, message)
     }
 
-    fn environment(&self, number: usize) -> Value {
-        json!({
-            "name": name(number),
-            "gateway": {
-                "document": [path(number)],
-                "endpoints": [format!("http://{}", self.host(number))],
-                "admin_token": "env:GATEWAY_TOKEN",
-            },
-            "schedule": {"drift": self.drift},
-            "rollout": {"strategy": "all_at_once"},
-            "verify": {
-                "window": "1s",
-                "min_requests": 0,
-                "probes": [{"model": "small", "prompt": "ping", "key": "env:CALLER_KEY"}],
-            },
-        })
+    /// An environment as people write it.
+    fn environment(&self, number: usize) -> String {
+        format!(
+            "\
+- name: {}
+  gateway:
+    document: [{}]
+    endpoints: [http://{}]
+    admin_token: env:GATEWAY_TOKEN
+  schedule:
+    drift: {}
+  rollout:
+    strategy: all_at_once
+  verify:
+    window: 1s
+    min_requests: 0
+    probes:
+    - {{model: small, prompt: ping, key: env:CALLER_KEY}}
+",
+            name(number),
+            path(number),
+            self.host(number),
+            self.drift,
+        )
     }
 
     /// Changes an environment's document for the next push, and says its new digest.
@@ -299,7 +307,7 @@ async fn events(State(gateways): State<Gateways>, headers: HeaderMap) -> Respons
         let (stable, candidate) = (Some(Generation(generation)), None);
         sse::Event::default().json_data(moorline_admin::Event::ConfigChanged { stable, candidate })
     });
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+    Sse::new(events).keep_alive(KeepAlive::new().interval(moorline_admin::KEEP_ALIVE)).into_response()
 }
 
 /// The answer to a probe.

@@ -3,7 +3,7 @@
 //! In: a commit, an environment, and the document that Terraform handed over. Out: what is known of them. Only what was
 //! read well is kept: what could not be read may be readable the next time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_config::{Config, Digest};
@@ -35,8 +35,8 @@ struct CachedCommits {
     /// The newest last.
     desired: BTreeMap<EnvironmentName, VecDeque<(DesiredKey, Desired)>>,
     documents: BTreeMap<Digest, Config>,
-    /// The environment for which a commit declares a gateway.
-    owners: BTreeMap<(CommitId, String), Option<EnvironmentName>>,
+    /// The environment for which a commit declares a gateway, by commit and admin URL.
+    owners: HashMap<CommitId, HashMap<String, Option<EnvironmentName>>>,
 }
 
 impl CommitCache {
@@ -53,12 +53,16 @@ impl CommitCache {
     }
 
     pub(crate) fn owner(&self, commit: &CommitId, endpoint: &str) -> Option<Option<EnvironmentName>> {
-        self.with(|known| known.owners.get(&(commit.clone(), endpoint.to_owned())).cloned())
+        self.with(|known| known.owners.get(commit)?.get(endpoint).cloned())
     }
 
     pub(crate) fn keep_owner(&self, commit: &CommitId, endpoint: &str, owner: Option<EnvironmentName>) {
-        let key = (commit.clone(), endpoint.to_owned());
-        self.with(|known| keep(&mut known.owners, ENVIRONMENTS_MAX, key, owner));
+        self.with(|known| {
+            if known.owners.values().map(HashMap::len).sum::<usize>() >= ENVIRONMENTS_MAX {
+                known.owners.clear();
+            }
+            known.owners.entry(commit.clone()).or_default().insert(endpoint.to_owned(), owner);
+        });
     }
 
     pub(crate) fn declaration(&self, commit: &CommitId) -> Option<Arc<Declaration>> {
@@ -89,6 +93,16 @@ impl CommitCache {
             of_environment.push_back((place, desired.clone()));
             if of_environment.len() > COMMITS_MAX {
                 of_environment.pop_front();
+            }
+        });
+    }
+
+    /// Forgets what an environment's other commits declare: after a rollout nobody asks for what was before it.
+    pub(crate) fn retain(&self, name: &EnvironmentName, commits: &[&CommitId]) {
+        self.with(|known| {
+            if let Some(desired) = known.desired.get_mut(name) {
+                desired.retain(|((_, commit, _), _)| commits.contains(&commit));
+                desired.shrink_to_fit();
             }
         });
     }

@@ -10,7 +10,6 @@ use moorline_plan::decide::{Decision, Situation, foreign};
 use moorline_plan::desired::{Desired, DesiredError, desired};
 use moorline_plan::gateway::ReplicaReading;
 use moorline_plan::policy::Denial;
-use moorline_plan::preflight::rejection;
 use moorline_record::StoreError;
 use serde_json::Value;
 use tokio::task::JoinError;
@@ -171,8 +170,8 @@ impl<W: Facilities> Cycle<'_, W> {
             Some(head) => Some(match &head.declaration {
                 Ok(declaration) => {
                     let declared = self.at(&head.revision, declaration, handed_over).await;
-                    let declared = declared.and_then(|declared| match rejection(&declared) {
-                        Some(mistakes) => Err(ReadDesiredError::Rejected(mistakes)),
+                    let declared = declared.and_then(|declared| match &declared.rejection {
+                        Some(mistakes) => Err(ReadDesiredError::Rejected(mistakes.clone())),
                         None => Ok(declared),
                     });
                     let declared = declared.map_err(CheckFailed::from);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use moorline_admin::{
@@ -331,7 +332,7 @@ pub trait Store {
     fn load(
         &self,
         name: &EnvironmentName,
-    ) -> impl Future<Output = Result<Option<(EnvironmentState, Version)>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<(Arc<EnvironmentState>, Version)>, StoreError>> + Send;
     fn unfinished(
         &self,
         name: &EnvironmentName,
@@ -351,7 +352,7 @@ pub trait Store {
     fn commit(&self, write: Write<'_>) -> impl Future<Output = Result<Version, CommitError>> + Send;
     fn defer(
         &self,
-        state: &EnvironmentState,
+        state: Arc<EnvironmentState>,
         version: Version,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }

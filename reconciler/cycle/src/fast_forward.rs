@@ -40,10 +40,12 @@ pub async fn fast_forward_all<W: Facilities>(
         let before = Head { revision: group.revision, declaration: Ok(declaration) };
         let touched = touched(world, &before, head).await;
         for (mut state, version) in group.states {
-            if touched.contains(&state.name) || !fast_forward_unchanged(&mut state, &head.revision) {
+            if touched.contains(&state.name)
+                || !fast_forward_unchanged(Arc::make_mut(&mut state), &head.revision)
+            {
                 continue;
             }
-            if world.defer(&state, version).await? {
+            if world.defer(Arc::clone(&state), version).await? {
                 cache.commits.fast_forward(&state.name, &before.revision.commit, &head.revision);
                 world.fast_forwarded(&state.name, &before.revision.commit, &head.revision);
                 moved += 1;
@@ -56,7 +58,7 @@ pub async fn fast_forward_all<W: Facilities>(
 /// Environments with the same commit in force.
 struct Group {
     revision: Revision,
-    states: Vec<(EnvironmentState, Version)>,
+    states: Vec<(Arc<EnvironmentState>, Version)>,
 }
 
 async fn by_commit<W: Facilities>(

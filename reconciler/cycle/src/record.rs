@@ -1,5 +1,7 @@
 //! The end of a cycle: one transaction, and when the next one is due.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use moorline_model::declaration::Notifications;
 use moorline_model::drift::Severity;
@@ -40,10 +42,10 @@ impl<W: Facilities> Cycle<'_, W> {
         let awaits_fetch = working.awaits_fetch;
         let has_notifications =
             notifications.iter().any(|message| !message.channels.is_empty() || !message.others.is_empty());
-        let has_ended =
-            working.state.rollout_under_way().is_none() && !matches!(decision, Decision::Wait { .. });
+        let state = Arc::new(working.state);
+        let has_ended = state.rollout_under_way().is_none() && !matches!(decision, Decision::Wait { .. });
         let write = Write {
-            state: &working.state,
+            state: &state,
             expected: working.version,
             events: working.events,
             notifications,
@@ -54,7 +56,7 @@ impl<W: Facilities> Cycle<'_, W> {
             documents: working.documents.into_iter().chain(documents(declared, decision, now)).collect(),
         };
         let is_as_before = brings_nothing_new(&working.loaded, &write);
-        if !is_as_before || !self.world.defer(write.state, write.expected).await? {
+        if !is_as_before || !self.world.defer(Arc::clone(&state), write.expected).await? {
             self.world.commit(write).await?;
         }
         if let Some((_, step)) = journal {
@@ -65,11 +67,20 @@ impl<W: Facilities> Cycle<'_, W> {
         }
         if has_ended {
             self.clean_up_runs(declared);
+            self.forget_commits(declared);
         }
-        Ok(match next(&working.state, declared, observed, decision, now) {
+        Ok(match next(&state, declared, observed, decision, now) {
             Requeue::At(at) if awaits_fetch => Requeue::AtFetch(at),
             next => next,
         })
+    }
+
+    /// Keeps in memory what the head and the commit in force declare, and nothing before them.
+    fn forget_commits(&self, declared: &Declared) {
+        let head = declared.head.as_ref().and_then(|head| head.as_ref().ok());
+        let kept: Vec<_> = [head, declared.in_force.as_ref()].into_iter().flatten().collect();
+        let commits: Vec<_> = kept.iter().map(|desired| &desired.revision.commit).collect();
+        self.cache.commits.retain(self.name, &commits);
     }
 }
 
@@ -90,7 +101,7 @@ fn brings_nothing_new(loaded: &EnvironmentState, write: &Write<'_>) -> bool {
         events.is_empty() && notifications.is_empty() && audit.is_empty() && applied_intents.is_empty();
     is_silent
         && (journal_end.is_none() && interrupted.is_empty() && documents.is_empty())
-        && state.without_ages() == loaded.without_ages()
+        && state.is_as_found_before(loaded)
 }
 
 /// Each message with the channels that the declaration routes it to.

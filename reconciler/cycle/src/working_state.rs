@@ -1,5 +1,7 @@
 //! The start of a cycle: the state from the record, with the intents of people applied.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use moorline_config::Digest;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
@@ -23,7 +25,7 @@ pub(crate) struct WorkingState {
     /// The state, as it grows through the cycle.
     pub(crate) state: EnvironmentState,
     /// The state as it was loaded.
-    pub(crate) loaded: EnvironmentState,
+    pub(crate) loaded: Arc<EnvironmentState>,
     /// The version that was loaded.
     pub(crate) version: Version,
     /// A step that an earlier life of the daemon began and whose end was not recorded.
@@ -74,17 +76,16 @@ impl<W: Facilities> Cycle<'_, W> {
     pub(crate) async fn load_state(&self, now: Timestamp) -> Result<WorkingState, CycleError> {
         let world = self.world;
         let loaded = world.load(self.name).await?;
-        let (state, version) =
-            loaded.unwrap_or_else(|| (EnvironmentState::new(self.name.clone()), Version(0)));
+        let (loaded, version) =
+            loaded.unwrap_or_else(|| (Arc::new(EnvironmentState::new(self.name.clone())), Version(0)));
         let Unfinished { steps: open, intents: waiting, handed_over } = world.unfinished(self.name).await?;
-        let under_way = state.rollout_under_way().map(|rollout| rollout.id);
+        let under_way = loaded.rollout_under_way().map(|rollout| rollout.id);
         let interrupted = open.iter().rev().find(|step| step.rollout.is_some() && step.rollout == under_way);
         let interrupted = interrupted.map(|step| step.step.clone());
         let (due, not_due): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|(_, intent)| self.can_be_applied(intent, now));
         let (ids, intents): (Vec<_>, Vec<_>) = due.into_iter().unzip();
-        let loaded = state.clone();
-        let applied = apply_intents(state, &intents, now);
+        let applied = apply_intents((*loaded).clone(), &intents, now);
         Ok(WorkingState {
             loaded,
             state: applied.state,

@@ -28,6 +28,9 @@ const SLEEP_MIN: Duration = Duration::from_millis(100);
 const SLEEP_MAX: Duration = Duration::from_secs(300);
 /// Sleeps longer than this are spread.
 const SPREAD_FROM: Duration = Duration::from_secs(5);
+/// Spread sleeps end at whole multiples of this: of a thousand environments that look every half minute, seventeen look at
+/// once, and not each is a wake-up of every thread that it needs.
+const SLOT: Duration = Duration::from_millis(500);
 
 /// A keeper.
 pub struct Keeper {
@@ -126,8 +129,15 @@ fn until(time: Timestamp) -> Duration {
     if sleep.is_zero() {
         return SLEEP_MIN;
     }
-    let sleep = if sleep > SPREAD_FROM { spread(sleep) } else { sleep };
+    let sleep = if sleep > SPREAD_FROM { in_slot(spread(sleep)) } else { sleep };
     sleep.min(SLEEP_MAX)
+}
+
+/// The sleep, shortened so that it ends with a slot.
+fn in_slot(sleep: Duration) -> Duration {
+    let end = Duration::try_from(clock::now().as_duration()).unwrap_or_default() + sleep;
+    let late = end.as_nanos() % SLOT.as_nanos();
+    sleep.saturating_sub(Duration::from_nanos(u64::try_from(late).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -138,7 +148,13 @@ mod tests {
     fn long_sleeps_are_spread_and_none_is_too_long() {
         let sleep = |seconds: i64| until(clock::now() + jiff::SignedDuration::from_secs(seconds));
         let sleeps: Vec<_> = (0..50).map(|_| sleep(30)).collect();
-        assert!(sleeps.iter().all(|sleep| (26.9..=30.0).contains(&sleep.as_secs_f64())), "{sleeps:?}");
+        assert!(sleeps.iter().all(|sleep| (26.4..=30.0).contains(&sleep.as_secs_f64())), "{sleeps:?}");
+        let ends = sleeps.iter().map(|sleep| (clock::now() + *sleep).as_millisecond() % 500);
+        assert!(
+            ends.clone().all(|end| !(20..480).contains(&end)),
+            "they end together: {:?}",
+            ends.collect::<Vec<_>>()
+        );
         let (least, most) = (sleeps.iter().min().unwrap(), sleeps.iter().max().unwrap());
         assert!(*most - *least > Duration::from_secs(1), "{sleeps:?}");
         assert!(sleep(3) > Duration::from_millis(2500), "a short one is what was asked for");

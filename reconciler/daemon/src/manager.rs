@@ -142,7 +142,7 @@ impl Manager {
 /// Records that nothing declares the environment. Intents for it are refused.
 async fn retired(shared: &Shared, name: &EnvironmentName) -> Result<(), CommitError> {
     let Some((mut state, version)) = shared.record.load(name).await? else { return Ok(()) };
-    let Some(event) = retire(&mut state, clock::now()) else { return Ok(()) };
+    let Some(event) = retire(Arc::make_mut(&mut state), clock::now()) else { return Ok(()) };
     let waiting = shared.record.pending_intents(name).await?;
     let refused = |(id, intent): (IntentId, Intent)| Some((id, intent.operation.refused(&state)?.into()));
     let applied_intents = waiting.into_iter().filter_map(refused).collect();

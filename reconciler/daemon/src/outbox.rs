@@ -99,7 +99,7 @@ impl Outbox {
             return Ok(Some(declaration.notifications.clone()));
         }
         let state = self.record.load(environment).await?.map(|(state, _)| state);
-        let Some(applied) = state.and_then(|state| state.applied) else { return Ok(None) };
+        let Some(applied) = state.and_then(|state| state.applied.clone()) else { return Ok(None) };
         let in_force = declaration(&self.repository, &applied.revision.commit, &self.declaration_path).await;
         Ok(in_force.ok().map(|declaration| declaration.notifications.clone()))
     }

@@ -118,7 +118,8 @@ pub(crate) async fn start(
     let (statuses, source) = watch::channel::<Option<SourceStatus>>(None);
     let outbox_wake_up = Arc::new(Notify::new());
     let known = record.environments().await?.into_iter();
-    let known = known.filter(|state| state.undeclared_since.is_none()).map(|state| state.name).collect();
+    let known =
+        known.filter(|state| state.undeclared_since.is_none()).map(|state| state.name.clone()).collect();
     let shared = Arc::new(Shared {
         record: record.clone(),
         fence,

@@ -202,30 +202,35 @@ impl EnvironmentState {
         self.found.iter().filter(|found| self.verified.is_none() && found.adopted.is_none())
     }
 
-    /// The state without what every look changes and nothing is decided on but when to look again: when each thing was last
-    /// looked at, the requests of callers in the minute before, and the sentence of a condition, which names the head. Two looks
-    /// that differ only in these found the same.
+    /// Whether a look found what the one before it had found. What every look changes, and nothing is decided on but when to look
+    /// again, does not count: when each thing was last looked at, the requests of callers in the minute before, and the sentence
+    /// of a condition, which names the head.
     #[must_use]
-    pub fn without_ages(&self) -> Self {
-        let mut state = self.clone();
-        for condition in state.conditions.0.values_mut() {
-            condition.checked_at = Timestamp::UNIX_EPOCH;
-            condition.because.clear();
+    pub fn is_as_found_before(&self, before: &Self) -> bool {
+        let mut aged = before.clone();
+        for (kind, condition) in &mut aged.conditions.0 {
+            if let Some(newer) = self.conditions.0.get(kind) {
+                condition.checked_at = newer.checked_at;
+                condition.because.clone_from(&newer.because);
+            }
         }
-        for comparison in state.lanes.values_mut() {
+        for (lane, comparison) in &mut aged.lanes {
             // Whether a lane was ever compared is no age.
-            comparison.compared_at = comparison.compared_at.and(Some(Timestamp::UNIX_EPOCH));
+            let newer = self.lanes.get(lane).and_then(|newer| newer.compared_at);
+            if comparison.compared_at.is_some() && newer.is_some() {
+                comparison.compared_at = newer;
+            }
         }
-        for checked_at in state.last_checked.values_mut() {
-            *checked_at = Timestamp::UNIX_EPOCH;
+        for (lane, checked_at) in &mut aged.last_checked {
+            *checked_at = self.last_checked.get(lane).copied().unwrap_or(*checked_at);
         }
-        for replica in &mut state.replicas {
-            (replica.checked_at, replica.recent) = (Timestamp::UNIX_EPOCH, None);
+        for (replica, newer) in aged.replicas.iter_mut().zip(&self.replicas) {
+            (replica.checked_at, replica.recent) = (newer.checked_at, newer.recent);
         }
-        for drift in &mut state.drift {
-            drift.last_seen = Timestamp::UNIX_EPOCH;
+        for (drift, newer) in aged.drift.iter_mut().zip(&self.drift) {
+            drift.last_seen = newer.last_seen;
         }
-        state
+        aged == *self
     }
 
     /// The rollout under way.
@@ -251,6 +256,47 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_look_that_differs_in_ages_only_found_the_same() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let looked = |second: i64| {
+            let moment = at(second).to_string();
+            let mut state: EnvironmentState = serde_json::from_value(json!({
+                "name": "prod", "looked": {"terraform": moment},
+                "lanes": {"aws": {"compared_at": moment}},
+                "replicas": [{"endpoint": "http://a", "checked_at": moment, "recent": {"requests": second, "failed": 0}}],
+            }))
+            .unwrap();
+            let because = format!("the head is {second}");
+            state.conditions.note(ConditionType::Health, ConditionStatus::Good, &because, at(0));
+            state.conditions.0.get_mut(&ConditionType::Health).unwrap().checked_at = at(second);
+            state
+        };
+        let (before, after) = (looked(1), looked(2));
+        assert_ne!(before, after);
+        assert!(after.is_as_found_before(&before));
+        let differ: [(&str, fn(&mut EnvironmentState)); 5] = [
+            ("a replica's error", |state| state.replicas[0].error = Some("gone".to_owned())),
+            ("a replica more", |state| state.replicas.push(state.replicas[0].clone())),
+            ("a lane that was never compared", |state| {
+                state.lanes.values_mut().for_each(|lane| lane.compared_at = None)
+            }),
+            ("a lane that was first looked at", |state| {
+                state.last_checked.insert(Lane::Aws, Timestamp::UNIX_EPOCH);
+            }),
+            ("a condition", |state| {
+                let since = Timestamp::UNIX_EPOCH;
+                state.conditions.note(ConditionType::Health, ConditionStatus::Attention, "it fails", since);
+            }),
+        ];
+        for (what, change) in differ {
+            let mut changed = looked(2);
+            change(&mut changed);
+            assert!(!changed.is_as_found_before(&before), "{what}");
+            assert!(!before.is_as_found_before(&changed), "{what}, the other way");
+        }
+    }
 
     #[test]
     fn the_record_keeps_the_names_that_earlier_releases_wrote() {

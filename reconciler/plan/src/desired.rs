@@ -10,6 +10,8 @@ use moorline_model::declaration::{self, Declaration, Document, Notifications};
 use moorline_model::{EnvironmentName, Revision};
 use serde_json::Value;
 
+use crate::preflight::rejection;
+
 /// What a commit declares for one environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
@@ -24,6 +26,8 @@ pub struct Desired {
     pub document: DesiredDocument,
     /// Identity of its Terraform; absent when the environment has none.
     pub terraform_tree: Option<String>,
+    /// Why the commit is not brought in though it can be read ([`rejection`]).
+    pub rejection: Option<String>,
 }
 
 impl Desired {
@@ -109,6 +113,7 @@ pub fn desired(
     }
     .map_err(|mistakes| DesiredError::Document { name: name.clone(), mistakes })?;
     Ok(Desired {
+        rejection: rejection(&environment, &document),
         revision,
         notifications: declaration.notifications.clone(),
         policies: declaration.policies.clone(),

@@ -12,7 +12,7 @@ use moorline_model::declaration::Document::Files;
 use moorline_model::declaration::{Endpoints, Environment, Probe};
 use url::Url;
 
-use crate::desired::Desired;
+use crate::desired::DesiredDocument;
 
 /// Where probes ask.
 const PROBED_PATH: &str = "/v1/chat/completions";
@@ -38,9 +38,8 @@ pub fn errors(environment: &Environment, document: &Document) -> Vec<Problem> {
 /// Why a commit is not brought in though it can be read: its [`errors`], a line each. What Terraform hands over is left out,
 /// for the apply that the commit asks for may bring another document.
 #[must_use]
-pub fn rejection(desired: &Desired) -> Option<String> {
-    let environment = &desired.environment;
-    let document = desired.document.config().filter(|_| matches!(environment.gateway.document, Files(_)))?;
+pub fn rejection(environment: &Environment, document: &DesiredDocument) -> Option<String> {
+    let document = document.config().filter(|_| matches!(environment.gateway.document, Files(_)))?;
     let line =
         |found: Problem| format!("environment `{}`: {}: {}", environment.name, found.path, found.problem);
     let lines: Vec<_> = errors(environment, document).into_iter().map(line).collect();

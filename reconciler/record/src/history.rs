@@ -1,5 +1,7 @@
 //! What is remembered of environments, their events and their rollouts: the reading half.
 
+use std::sync::Arc;
+
 use moorline_model::environment::EnvironmentState;
 use moorline_model::event::Event;
 use moorline_model::rollout::Rollout;
@@ -27,9 +29,9 @@ impl Record {
     pub async fn load(
         &self,
         environment: &EnvironmentName,
-    ) -> Result<Option<(EnvironmentState, Version)>, StoreError> {
+    ) -> Result<Option<(Arc<EnvironmentState>, Version)>, StoreError> {
         if let Some((state, version)) = self.recent.get(environment) {
-            return Ok(Some(((*state).clone(), version)));
+            return Ok(Some((state, version)));
         }
         let attempt = "read an environment's state";
         let row: Option<(String, i64)> =
@@ -38,7 +40,7 @@ impl Record {
                 .fetch_optional(self.store.reader())
                 .await
                 .map_err(self.store.failed(attempt))?;
-        row.map(|(state, version)| Ok((from_json(&state)?, Version::from_sql(version))))
+        row.map(|(state, version)| Ok((Arc::new(from_json(&state)?), Version::from_sql(version))))
             .transpose()
             .map_err(self.store.failed(attempt))
     }
@@ -47,13 +49,13 @@ impl Record {
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn environments(&self) -> Result<Vec<EnvironmentState>, StoreError> {
+    pub async fn environments(&self) -> Result<Vec<Arc<EnvironmentState>>, StoreError> {
         let attempt = "read the environments";
         let names: Vec<(String,)> = sqlx::query_as("SELECT name FROM environments ORDER BY name")
             .fetch_all(self.store.reader())
             .await
             .map_err(self.store.failed(attempt))?;
-        let recent = |name: &str| self.recent.get(&name.parse().ok()?).map(|(state, _)| (*state).clone());
+        let recent = |name: &str| self.recent.get(&name.parse().ok()?).map(|(state, _)| state);
         if let Some(states) = names.iter().map(|(name,)| recent(name)).collect() {
             return Ok(states);
         }
@@ -63,7 +65,7 @@ impl Record {
                 .await
                 .map_err(self.store.failed(attempt))?;
         rows.iter()
-            .map(|(name, state)| recent(name).map_or_else(|| from_json(state), Ok))
+            .map(|(name, state)| recent(name).map_or_else(|| from_json(state).map(Arc::new), Ok))
             .collect::<Result<_, _>>()
             .map_err(self.store.failed(attempt))
     }

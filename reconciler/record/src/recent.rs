@@ -10,11 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
+use sqlx::{QueryBuilder, Sqlite};
 
 use crate::Record;
 use crate::error::{FencedError, StoreError};
 use crate::number::{Fence, Version};
-use crate::store::to_json;
+use crate::store::{Connection, to_json};
+
+/// States that are written in one statement.
+const STATES_TOGETHER: usize = 50;
 
 /// The states, by environment.
 #[derive(Debug, Default)]
@@ -47,8 +51,8 @@ impl Recent {
     }
 
     /// A newer state of the same version.
-    fn replace(&self, state: EnvironmentState, version: Version) {
-        let (name, state) = (state.name.clone(), Arc::new(state));
+    fn replace(&self, state: Arc<EnvironmentState>, version: Version) {
+        let name = state.name.clone();
         self.with(|states| states.insert(name, State { version, state, is_written: false }));
     }
 
@@ -74,13 +78,30 @@ impl Recent {
     }
 }
 
+/// Writes states in one statement: each statement is a hand-over to the database's thread and back.
+async fn write(connection: &mut Connection, states: &[State]) -> Result<(), sqlx::Error> {
+    let mut rows = Vec::with_capacity(states.len());
+    for State { state, version, .. } in states {
+        rows.push((state.name.as_str(), version.to_sql(), to_json(&**state)?));
+    }
+    let mut statement = QueryBuilder::<Sqlite>::new("WITH newer (name, version, state) AS (");
+    statement.push_values(rows, |mut row, (name, version, state)| {
+        row.push_bind(name).push_bind(version).push_bind(state);
+    });
+    statement.push(
+        ") UPDATE environments SET state = newer.state FROM newer
+         WHERE environments.name = newer.name AND environments.version = newer.version",
+    );
+    statement.build().persistent(false).execute(connection).await.map(drop)
+}
+
 impl Record {
     /// Keeps a state that differs from what was loaded with this version only in what the next look would find again; it is
     /// written by the next [`Self::write_deferred`]. Says whether it was kept: not when another state is stored. Only for who leads.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn defer(&self, state: EnvironmentState, version: Version) -> Result<bool, StoreError> {
+    pub async fn defer(&self, state: Arc<EnvironmentState>, version: Version) -> Result<bool, StoreError> {
         let known = self.recent.get(&state.name).map(|(_, version)| version);
         let known = match known {
             Some(known) => Some(known),
@@ -106,15 +127,8 @@ impl Record {
         }
         let mut transaction = self.store.begin(ATTEMPT).await?;
         self.check(ATTEMPT, fence, &mut transaction).await?;
-        for State { state, version, .. } in &unwritten {
-            let body = to_json(&**state).map_err(self.store.failed(ATTEMPT))?;
-            sqlx::query("UPDATE environments SET state = $1 WHERE name = $2 AND version = $3")
-                .bind(body)
-                .bind(state.name.as_str())
-                .bind(version.to_sql())
-                .execute(&mut *transaction)
-                .await
-                .map_err(self.store.failed(ATTEMPT))?;
+        for together in unwritten.chunks(STATES_TOGETHER) {
+            write(&mut transaction, together).await.map_err(self.store.failed(ATTEMPT))?;
         }
         self.store.finish_quietly(ATTEMPT, transaction).await?;
         self.recent.settle(&unwritten);

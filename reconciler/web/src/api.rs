@@ -5,6 +5,8 @@ mod document;
 mod events;
 mod lists;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use moorline_api::Nothing;
 use moorline_api::views::{EnvironmentView, Environments, EnvironmentsQuery};
@@ -33,7 +35,7 @@ fn rows(limit: Option<usize>) -> usize {
 }
 
 /// The state of the environment a path names.
-pub(crate) async fn state(app: &App, name: &str) -> Result<EnvironmentState, Problem> {
+pub(crate) async fn state(app: &App, name: &str) -> Result<Arc<EnvironmentState>, Problem> {
     let unknown =
         || Problem::not_found(format!("no environment is called `{}`", crate::console::short(name)));
     let name: EnvironmentName = name.parse().map_err(|_| unknown())?;
@@ -41,7 +43,7 @@ pub(crate) async fn state(app: &App, name: &str) -> Result<EnvironmentState, Pro
 }
 
 /// Every environment that a commit declares.
-pub(crate) async fn declared(app: &App) -> Result<Vec<EnvironmentState>, StoreError> {
+pub(crate) async fn declared(app: &App) -> Result<Vec<Arc<EnvironmentState>>, StoreError> {
     let mut states = app.web.record.environments().await?;
     states.retain(|state| state.undeclared_since.is_none());
     Ok(states)
@@ -49,7 +51,7 @@ pub(crate) async fn declared(app: &App) -> Result<Vec<EnvironmentState>, StoreEr
 
 /// A page of environments.
 pub(crate) struct DeclaredPage {
-    pub(crate) states: Vec<EnvironmentState>,
+    pub(crate) states: Vec<Arc<EnvironmentState>>,
     /// After which name the next page begins; `None`: this is the last one.
     pub(crate) next: Option<EnvironmentName>,
 }
@@ -88,12 +90,13 @@ pub(crate) async fn environments(call: Call<EnvironmentsQuery, Nothing>) -> Resu
     let is_first = after.is_none();
     let DeclaredPage { states, next } = declared_page(&app, after, None, rows).await?;
     let waits_for = (is_first && states.is_empty()).then(|| app.web.gates.waits_for()).flatten();
-    let environments = states.into_iter().map(|state| EnvironmentView::of(state, now)).collect();
+    let environments =
+        states.into_iter().map(|state| EnvironmentView::of(Arc::unwrap_or_clone(state), now)).collect();
     Ok(Environments { environments, next, waits_for })
 }
 
 /// `GET /environments/{name}`
 pub(crate) async fn environment(call: Call<Nothing, Nothing>) -> Result<EnvironmentView, Problem> {
     let state = state(&call.app, call.name()).await?;
-    Ok(EnvironmentView::of(state, (call.app.web.clock)()))
+    Ok(EnvironmentView::of(Arc::unwrap_or_clone(state), (call.app.web.clock)()))
 }

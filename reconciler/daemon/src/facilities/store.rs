@@ -1,5 +1,7 @@
 //! The record, and that this daemon leads.
 
+use std::sync::Arc;
+
 use moorline_config::Digest;
 use moorline_cycle::facilities::Store;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
@@ -10,7 +12,10 @@ use moorline_record::{CommitError, FencedError, JournalId, StoreError, Unfinishe
 use crate::shared::Shared;
 
 impl Store for Shared {
-    async fn load(&self, name: &EnvironmentName) -> Result<Option<(EnvironmentState, Version)>, StoreError> {
+    async fn load(
+        &self,
+        name: &EnvironmentName,
+    ) -> Result<Option<(Arc<EnvironmentState>, Version)>, StoreError> {
         self.record.load(name).await
     }
 
@@ -40,7 +45,7 @@ impl Store for Shared {
         self.record.commit(self.fence, write).await
     }
 
-    async fn defer(&self, state: &EnvironmentState, version: Version) -> Result<bool, StoreError> {
-        self.record.defer(state.clone(), version).await
+    async fn defer(&self, state: Arc<EnvironmentState>, version: Version) -> Result<bool, StoreError> {
+        self.record.defer(state, version).await
     }
 }

@@ -128,7 +128,7 @@ fn a_commit_whose_probe_can_never_pass_is_unfit_unless_terraform_may_bring_anoth
     let probe = json!({"model": "smal", "key": "env:K"});
     desired.environment = Arc::new(environment("http://127.0.0.1:8788", &probe));
     desired.document = crate::desired::DesiredDocument::Known(parsed(&document()));
-    let problem = rejection(&desired).unwrap();
+    let problem = rejection(&desired.environment, &desired.document).unwrap();
     assert!(
         problem.starts_with("environment `dev`: verify.probes[0].model: this probe can never pass"),
         "{problem}"
@@ -136,5 +136,5 @@ fn a_commit_whose_probe_can_never_pass_is_unfit_unless_terraform_may_bring_anoth
     let terraform = "openai_gateway.main".to_owned();
     Arc::make_mut(&mut desired.environment).gateway.document =
         moorline_model::declaration::Document::Terraform { terraform };
-    assert_eq!(rejection(&desired), None);
+    assert_eq!(rejection(&desired.environment, &desired.document), None);
 }

@@ -1,5 +1,7 @@
 //! The two ends of a cycle, and what lies between: leadership, compare-and-set, journal, history, outbox.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use moorline_model::IncidentKey;
@@ -71,8 +73,8 @@ async fn a_state_is_committed_only_over_the_one_that_was_loaded() {
     let first = record.commit(fence, Write::of(&state, Version(0))).await.unwrap();
     state.frozen = Some("people".to_owned());
     let second = record.commit(fence, Write::of(&state, first)).await.unwrap();
-    assert_eq!(record.load(&prod()).await.unwrap(), Some((state.clone(), second)));
-    assert_eq!(record.environments().await.unwrap(), vec![state.clone()]);
+    assert_eq!(record.load(&prod()).await.unwrap(), Some((Arc::new(state.clone()), second)));
+    assert_eq!(record.environments().await.unwrap(), [Arc::new(state.clone())]);
 
     let late = record.commit(fence, Write { events: vec![event("late")], ..Write::of(&state, first) }).await;
     assert!(

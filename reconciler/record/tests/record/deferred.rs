@@ -1,5 +1,7 @@
 //! What has only grown older is in memory first, and written with all others at once.
 
+use std::sync::Arc;
+
 use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::environment::EnvironmentState;
 use moorline_record::{CommitError, FencedError, Record, Version, Write};
@@ -8,18 +10,18 @@ use crate::sample::{at, led, prod, state};
 
 const TTL: std::time::Duration = std::time::Duration::from_secs(15);
 
-fn checked_at(state: &EnvironmentState) -> i64 {
+fn checked_at(state: &Arc<EnvironmentState>) -> i64 {
     state.conditions.0[&ConditionType::Health].checked_at.duration_since(at(0)).as_secs()
 }
 
-fn aged(seconds: i64) -> EnvironmentState {
+fn aged(seconds: i64) -> Arc<EnvironmentState> {
     let mut state = state();
     state.conditions.note(ConditionType::Health, ConditionStatus::Good, "it serves", at(seconds));
-    state
+    state.into()
 }
 
 /// What a process reads that does not lead.
-async fn stored(path: &std::path::Path) -> EnvironmentState {
+async fn stored(path: &std::path::Path) -> Arc<EnvironmentState> {
     let other = Record::open(&format!("sqlite:{}", path.display())).await.unwrap();
     let (found, all) = (other.load(&prod()).await.unwrap().unwrap().0, other.environments().await.unwrap());
     assert_eq!(all, std::slice::from_ref(&found));

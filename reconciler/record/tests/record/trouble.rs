@@ -26,7 +26,7 @@ async fn what_was_recorded_is_there_after_it_is_opened_again() {
     let version = record.commit(fence, Write::of(&state(), Version(0))).await.unwrap();
     record.close().await;
     let record = Record::open(&url).await.unwrap();
-    assert_eq!(record.load(&state().name).await.unwrap(), Some((state(), version)));
+    assert_eq!(record.load(&state().name).await.unwrap(), Some((state().into(), version)));
     assert!(record.lease("b", std::time::Duration::from_secs(1), at(1)).await.unwrap().is_none());
 }
 

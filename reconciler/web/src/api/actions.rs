@@ -85,7 +85,7 @@ pub(crate) async fn submit(
         return Err(Problem::refused(&state.name, &refusal));
     }
     let reason = request.reason.trim().to_owned();
-    let intent = Intent { environment: state.name, operation, actor, reason, at: (app.web.clock)() };
+    let intent = Intent { environment: state.name.clone(), operation, actor, reason, at: (app.web.clock)() };
     let id = app.web.record.add_intent(&intent).await?;
     app.web.cycles.wake(Some(&intent.environment));
     let operation = intent.operation.as_str().to_owned();
@@ -119,7 +119,7 @@ pub(crate) async fn intent(call: Call<Nothing, Nothing>) -> Result<IntentView, P
     };
     Ok(IntentView {
         intent: id.0,
-        environment: state.name,
+        environment: state.name.clone(),
         operation: intent.operation.as_str().to_owned(),
         actor: intent.actor,
         reason: intent.reason,

@@ -1,5 +1,7 @@
 //! The lists below an environment, and the audit.
 
+use std::sync::Arc;
+
 use moorline_api::Nothing;
 use moorline_api::views::{
     Audit, AuditQuery, AuditRow, DriftView, History, HistoryEvent, HistoryQuery, Rollouts, RowsQuery, Why,
@@ -16,7 +18,7 @@ use crate::problem::Problem;
 /// `GET …/drift`
 pub(crate) async fn drift(call: Call<Nothing, Nothing>) -> Result<DriftView, Problem> {
     let state = state(&call.app, call.name()).await?;
-    Ok(DriftView::of(state, (call.app.web.clock)()))
+    Ok(DriftView::of(Arc::unwrap_or_clone(state), (call.app.web.clock)()))
 }
 
 /// `GET …/rollouts`

@@ -1,5 +1,7 @@
 //! The list of environments: a page of its rows, a filter by name, and the way to the next page.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
 use moorline_model::environment::EnvironmentState;
@@ -23,7 +25,7 @@ pub(super) fn next(html: &mut Html, after: &EnvironmentName, filter: &str) {
     html.raw("&amp;filter=").segment(filter).raw("\">Next page</a></p>");
 }
 
-pub(super) fn table(html: &mut Html, states: &[EnvironmentState], now: Timestamp) {
+pub(super) fn table(html: &mut Html, states: &[Arc<EnvironmentState>], now: Timestamp) {
     html.raw(
         "<table class=\"wide\"><thead><tr><th scope=\"col\">Environment</th><th scope=\"col\">Status</th>\
          <th scope=\"col\">Head</th><th scope=\"col\">Verified</th><th scope=\"col\">Replicas</th>\

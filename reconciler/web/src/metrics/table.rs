@@ -3,6 +3,8 @@
 //! A series is there where it says something: of the words that an environment's status may be the one that it is, of
 //! findings, holds and waiting messages those that there are. A thousand environments make 1.3 MB so.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -18,7 +20,7 @@ use crate::exposition::{Kind, as_float};
 /// What the values come from.
 pub(crate) struct Figures {
     /// The declared environments.
-    pub(crate) states: Vec<EnvironmentState>,
+    pub(crate) states: Vec<Arc<EnvironmentState>>,
     /// Rollouts by environment and phase.
     pub(crate) rollouts: Vec<(String, String, u64)>,
     /// Messages that wait, by channel.
@@ -237,9 +239,9 @@ mod tests {
     }
 
     fn page(count: usize) -> String {
-        let states: Vec<_> = (0..count).map(healthy).collect();
-        let ended = |state: &EnvironmentState| (state.name.to_string(), "succeeded".to_owned(), 3);
-        let under_way = |state: &EnvironmentState| (state.name.to_string(), "shifting".to_owned(), 1);
+        let states: Vec<_> = (0..count).map(healthy).map(Arc::new).collect();
+        let ended = |state: &Arc<EnvironmentState>| (state.name.to_string(), "succeeded".to_owned(), 3);
+        let under_way = |state: &Arc<EnvironmentState>| (state.name.to_string(), "shifting".to_owned(), 1);
         let rollouts = states.iter().map(ended).chain(states.iter().map(under_way)).collect();
         let figures = Figures { states, rollouts, pending: Vec::new(), fence: 1, writes: 1 };
         let mut exposition = Exposition::default();
@@ -270,7 +272,8 @@ mod tests {
             .map(|(lane, drift_state)| drift(lane, drift_state).unwrap())
             .into();
         let pending = vec![("ops".parse().unwrap(), 2)];
-        let figures = Figures { states: vec![state], rollouts: Vec::new(), pending, fence: 1, writes: 1 };
+        let figures =
+            Figures { states: vec![state.into()], rollouts: Vec::new(), pending, fence: 1, writes: 1 };
         let mut exposition = Exposition::default();
         registry::write(TABLE, &figures, &mut exposition);
         let text = exposition.into_text();

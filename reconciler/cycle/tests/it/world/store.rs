@@ -1,6 +1,8 @@
 //! The record, in memory. A script's crash is here: before an effect the journal has it and the daemon dies, after it the
 //! daemon dies before the outcome is committed.
 
+use std::sync::Arc;
+
 use moorline_cycle::facilities::Store;
 use moorline_model::config::Digest;
 use moorline_model::environment::{EnvironmentState, StoredDocument};
@@ -15,9 +17,12 @@ use super::{Around, Crash};
 const DEATH: StaleLease = StaleLease { held: Fence(1), newest: Fence(2) };
 
 impl Store for Around {
-    async fn load(&self, _name: &EnvironmentName) -> Result<Option<(EnvironmentState, Version)>, StoreError> {
+    async fn load(
+        &self,
+        _name: &EnvironmentName,
+    ) -> Result<Option<(Arc<EnvironmentState>, Version)>, StoreError> {
         let world = self.world();
-        Ok((world.version > 0).then(|| (world.state.clone(), Version(world.version))))
+        Ok((world.version > 0).then(|| (Arc::new(world.state.clone()), Version(world.version))))
     }
 
     async fn unfinished(&self, _name: &EnvironmentName) -> Result<Unfinished, StoreError> {
@@ -82,10 +87,10 @@ impl Store for Around {
         Ok(Version(world.version))
     }
 
-    async fn defer(&self, state: &EnvironmentState, version: Version) -> Result<bool, StoreError> {
+    async fn defer(&self, state: Arc<EnvironmentState>, version: Version) -> Result<bool, StoreError> {
         let mut world = self.world();
         assert_eq!(version, Version(world.version), "nobody else writes here");
-        world.state = state.clone();
+        world.state = (*state).clone();
         Ok(version.0 > 0)
     }
 }
