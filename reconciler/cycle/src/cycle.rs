@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, watch};
 use crate::act::{ActError, Effect, StepContext, act};
 use crate::commit_cache::CommitCache;
 use crate::desired::Declared;
+use crate::declaration::ParsedDeclarations;
 use crate::facilities::Facilities;
 use crate::log_once::LogOnce;
 use crate::missing::missing;
@@ -55,7 +56,9 @@ pub enum Requeue {
 pub struct Cache {
     /// What commits declare.
     pub commits: CommitCache,
-    /// Held while a declaration is read.
+    /// Declarations by their text.
+    pub parsed: ParsedDeclarations,
+    /// Locked while a declaration is read.
     pub(crate) parsing: Mutex<()>,
     /// What was logged already.
     pub log_once: LogOnce,

@@ -34,5 +34,5 @@ pub(crate) use moorline_config::chain;
 
 pub use act::{ActError, Interrupted};
 pub use cycle::{Cache, Cycle, CycleError, Requeue};
-pub use declaration::{DeclarationError, declaration, declarations_parsed};
+pub use declaration::{DeclarationError, ParsedDeclarations, declarations_parsed};
 pub use source_status::{Head, News, SourceStatus};

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_cycle::SourceStatus;
 use moorline_cycle::facilities::ResolveError;
+use moorline_cycle::{ParsedDeclarations, SourceStatus};
 use moorline_model::EnvironmentName;
 use moorline_model::declaration::Notifications;
 use moorline_notify::{Channel, Message, SendError};
@@ -47,6 +47,8 @@ pub struct Outbox {
     pub repository: Repository,
     /// The declaration's path in it.
     pub declaration_path: String,
+    /// Declarations that are known.
+    pub parsed: ParsedDeclarations,
     /// Notified when a message waits.
     pub wake_up: Arc<Notify>,
     /// Where given-up messages are counted.
@@ -100,7 +102,9 @@ impl Outbox {
         }
         let state = self.record.load(environment).await?.map(|(state, _)| state);
         let Some(applied) = state.and_then(|state| state.applied.clone()) else { return Ok(None) };
-        let in_force = declaration(&self.repository, &applied.revision.commit, &self.declaration_path).await;
+        let in_force =
+            declaration(&self.parsed, &self.repository, &applied.revision.commit, &self.declaration_path)
+                .await;
         Ok(in_force.ok().map(|declaration| declaration.notifications.clone()))
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use moorline_cycle::fast_forward::fast_forward_all;
-use moorline_cycle::{DeclarationError, Head, News, SourceStatus};
+use moorline_cycle::{DeclarationError, Head, News, ParsedDeclarations, SourceStatus};
 use moorline_model::declaration::Declaration;
 use moorline_model::{CheckFailed, CommitId, Revision};
 use moorline_source::{FetchError, Fetched, Repository};
@@ -23,13 +23,14 @@ use crate::{chain, clock};
 /// # Errors
 /// See [`DeclarationError`].
 pub async fn declaration(
+    parsed: &ParsedDeclarations,
     repository: &Repository,
     commit: &CommitId,
     path: &str,
 ) -> Result<Arc<Declaration>, DeclarationError> {
     let read = repository.read(commit, path).await;
     let bytes = read.map_err(|error| CheckFailed::new(error.class(), chain::of(&error)))?;
-    moorline_cycle::declaration(path, commit, bytes, &moorline_notify::KINDS).await
+    parsed.declaration(path, commit, bytes, &moorline_notify::KINDS).await
 }
 
 /// The task that fetches.
@@ -100,6 +101,8 @@ pub struct Reader {
     pub repository: Repository,
     /// The declaration's path in it.
     pub path: String,
+    /// Declarations that are known.
+    pub parsed: ParsedDeclarations,
 }
 
 impl Reader {
@@ -125,7 +128,8 @@ impl Reader {
             // The same commit says the same, mistakes included; but what could not be read may be readable now.
             Some(head) if head.revision.commit == revision.commit && is_final(&head) => head,
             known => {
-                let declaration = declaration(&self.repository, &revision.commit, &self.path).await;
+                let declaration =
+                    declaration(&self.parsed, &self.repository, &revision.commit, &self.path).await;
                 let head = Head { revision, declaration: declaration.map_err(CheckFailed::from) };
                 name(&head, known.as_ref());
                 head
@@ -225,7 +229,8 @@ mod tests {
         let (repository, revision) =
             crate::sample::repository(folder.path(), &[("moorline.yaml", text)]).await;
         let now = clock::now();
-        let reader = Reader { repository, path: "moorline.yaml".to_owned() };
+        let reader =
+            Reader { repository, path: "moorline.yaml".to_owned(), parsed: ParsedDeclarations::default() };
         let with = |failed| SourceStatus {
             head: Some(Head { revision: revision.clone(), declaration: Err(failed) }),
             error: None,

@@ -150,6 +150,7 @@ pub(crate) async fn start(
         repository,
         declaration_path: bootstrap.repository.path.clone(),
         wake_up: outbox_wake_up,
+        parsed: shared.cache.parsed.clone(),
         metrics: Arc::clone(&shared.metrics),
         console,
     };
@@ -183,7 +184,11 @@ fn watch_repository(
             })
             .ok()
     });
-    let reader = Reader { repository: shared.repository.clone(), path: shared.declaration_path.clone() };
+    let reader = Reader {
+        repository: shared.repository.clone(),
+        path: shared.declaration_path.clone(),
+        parsed: shared.cache.parsed.clone(),
+    };
     let watcher = Watcher { reader, shared, wake_up, poll, statuses };
     let cancel = cancel.clone();
     tasks.spawn(async move {

@@ -55,7 +55,7 @@ pub(super) const TABLE: &[Metric<Figures>] = &[
         described: Described {
             name: "moorline_declarations_parsed_total",
             kind: Kind::Counter,
-            help: "Declarations (moorline.yaml) that this process parsed: one a commit.",
+            help: "Declarations (moorline.yaml) that this process parsed: at most one a commit, and none for a text that it knows.",
             labels: &[],
         },
         values: |_, samples| samples.add(&[], as_float(moorline_cycle::declarations_parsed())),
