@@ -9,12 +9,14 @@ use moorline_api::views::{self, ClosedGate};
 use moorline_model::environment::EnvironmentState;
 use moorline_model::{CommitId, EnvironmentName, Revision};
 use moorline_plan::gates::{GateStatus, SituationSnapshot};
+use moorline_source::FetchProgress;
 use moorline_web::Explanation;
 
 /// What was read of every environment last, and what the daemon waits for while there is none.
 #[derive(Debug, Default)]
 pub struct Explanations {
     waits_for: Mutex<Option<String>>,
+    fetch: Mutex<FetchProgress>,
     read: Mutex<BTreeMap<EnvironmentName, SituationSnapshot>>,
 }
 
@@ -22,6 +24,11 @@ impl Explanations {
     /// Notes why no declaration is known; `None` when one is.
     pub fn waits_for(&self, why: Option<String>) {
         *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Shows how far the fetch is, while a declaration is waited for.
+    pub fn show_fetch(&self, progress: FetchProgress) {
+        *self.fetch.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 
     /// Notes what a cycle read of an environment.
@@ -45,7 +52,9 @@ impl moorline_web::Gates for Explanations {
     }
 
     fn waits_for(&self) -> Option<String> {
-        self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let why = self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let progress = self.fetch.lock().unwrap_or_else(PoisonError::into_inner).sentence();
+        Some(progress.map_or_else(|| why.clone(), |progress| format!("{why} {progress}")))
     }
 }
 

@@ -110,6 +110,7 @@ pub(crate) async fn start(
     listening(address);
 
     let repository = open_repository(&bootstrap.repository, own.repository_token, &work_dir).await?;
+    explanations.show_fetch(repository.progress());
     let lease = lease::lead(&record, &holder(&work_dir)).await?;
     let fence = lease.token;
     tracing::info!(%fence, "this daemon leads");

@@ -18,7 +18,7 @@ use crate::budget::Budget;
 use crate::config::Limits;
 use crate::incoming::Incoming;
 use crate::mirror::{Mirror, commit_id};
-use crate::pack::{PackWriter, Progress, Taken};
+use crate::pack::{FetchProgress, PackWriter, Progress, Taken};
 use crate::transport::Upstream;
 
 pub use error::{FetchError, Limit};
@@ -49,6 +49,7 @@ pub(crate) fn fetch(
     branch: &str,
     limits: &Limits,
     budget: &Budget,
+    shown: &FetchProgress,
     is_first: bool,
 ) -> Result<Fetched, FetchError> {
     let _one_at_a_time = mirror.lock_for_fetch()?;
@@ -65,7 +66,7 @@ pub(crate) fn fetch(
         if is_complete(mirror, wanted, previous, budget)? {
             upstream.leave();
         } else {
-            receive(mirror, upstream, wanted, previous, limits, budget)?;
+            receive(mirror, upstream, wanted, previous, limits, budget, shown)?;
             if !is_complete(mirror, wanted, previous, budget)? {
                 return Err(FetchError::Incomplete { commit: wanted.to_string() });
             }
@@ -89,9 +90,10 @@ fn receive(
     previous: Option<Oid>,
     limits: &Limits,
     budget: &Budget,
+    shown: &FetchProgress,
 ) -> Result<(), FetchError> {
     let known = mirror.known_commits(previous).map_err(FetchError::git("listing the known commits"))?;
-    let progress = Arc::new(Mutex::new(Progress::start()));
+    let progress = Arc::new(Mutex::new(Progress::start(shown.clone())));
     let packs = upstream.packs(&known)?;
     if !packs.is_empty()
         && copy(mirror, &packs, limits, budget, &progress)?

@@ -40,6 +40,7 @@ pub use config::{
     SshOptions,
 };
 pub use fetch::{FetchError, Fetched, Limit};
+pub use pack::FetchProgress;
 pub use read::ReadError;
 pub use remote::{HttpsRemote, InvalidRemoteUrl, LocalRemote, RemoteUrl, SshRemote};
 pub use repository::{OpenError, Repository};

@@ -13,6 +13,7 @@ use crate::config::Limits;
 use crate::fetch::FetchError;
 use gate::PackGate;
 
+pub use progress::FetchProgress;
 pub(crate) use progress::Progress;
 
 /// Bytes that go through between two looks at the clock.

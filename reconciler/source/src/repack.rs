@@ -16,7 +16,7 @@ use crate::config::Limits;
 use crate::fetch::FetchError;
 use crate::incoming::Incoming;
 use crate::mirror::Mirror;
-use crate::pack::{PackWriter, Progress};
+use crate::pack::{FetchProgress, PackWriter, Progress};
 
 /// What may pile up before it is packed, and how much is packed at a time.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +94,7 @@ fn write_pack(
     for id in ids {
         builder.insert_object(*id, None).map_err(FetchError::git("reading an object of the mirror"))?;
     }
-    let progress = Arc::new(Mutex::new(Progress::start()));
+    let progress = Arc::new(Mutex::new(Progress::start(FetchProgress::default())));
     let mut pack = PackWriter::new(odb, limits, budget, &progress)?;
     let mut outcome = Ok(());
     let packed = builder.foreach(|bytes| {

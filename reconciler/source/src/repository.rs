@@ -21,6 +21,7 @@ use crate::config::{CheckoutLimits, RepositoryConfig};
 use crate::fetch::{self, FetchError, Fetched};
 use crate::list;
 use crate::mirror::Mirror;
+use crate::pack::FetchProgress;
 use crate::read::{ReadError, find};
 use crate::remote::RemoteUrl;
 use crate::repack::{self, Repacked, Thresholds};
@@ -79,6 +80,7 @@ struct Shared {
     fetching: Arc<Mutex<bool>>,
     /// Packs that a newer one holds all of, and since when. They are removed before the next is made.
     superseded: std::sync::Mutex<Option<(Instant, Vec<PathBuf>)>>,
+    progress: FetchProgress,
     tasks: TaskTracker,
     closed: CancellationToken,
 }
@@ -105,6 +107,7 @@ impl Repository {
             https,
             fetching: Arc::new(Mutex::new(false)),
             superseded: std::sync::Mutex::default(),
+            progress: FetchProgress::default(),
             tasks,
             closed: CancellationToken::new(),
         };
@@ -136,6 +139,7 @@ impl Repository {
                 &config.branch,
                 &config.limits,
                 &budget,
+                &shared.progress,
                 !*has_fetched,
             )?;
             *has_fetched = true;
@@ -146,6 +150,12 @@ impl Repository {
             self.tidy();
         }
         Ok(fetched)
+    }
+
+    /// How far the fetch under way has come.
+    #[must_use]
+    pub fn progress(&self) -> FetchProgress {
+        self.shared.progress.clone()
     }
 
     /// Packs what has piled up in the mirror, if enough has. It begins when no fetch runs; nobody waits for it but the
