@@ -10,6 +10,7 @@ mod aws;
 mod client;
 mod declaration;
 mod desired;
+mod diff;
 mod failpoint;
 mod fleet;
 mod missing;

@@ -1,32 +1,22 @@
-//! The observe and diff stages: what replicas, Terraform and AWS say now, and in what that differs from what is
-//! declared.
+//! The observe stage: what replicas, Terraform and AWS say now.
 //!
 //! Replicas are read in each cycle: it costs a call each. Terraform is planned and AWS read when their schedule is
 //! due, or when a finding waits for its second read, and only while no rollout is under way.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use moorline_config::Digest;
-use moorline_model::condition::{ConditionStatus, ConditionType};
 use moorline_model::declaration::{Endpoints, Environment};
 use moorline_model::drift::{Finding, Lane};
-use moorline_model::environment::{EnvironmentState, Replica};
+use moorline_model::environment::EnvironmentState;
 use moorline_model::plan::PlanSummary;
 use moorline_model::{CheckFailed, CommitId, EnvironmentName};
-use moorline_plan::advance::{FastForwarded, fast_forward, record_head};
-use moorline_plan::announce::{self, Messages};
-use moorline_plan::conditions::{AlertScope, Checks, SourceCheck, alerts_on_source, note_conditions};
-use moorline_plan::drift::track;
-use moorline_plan::gateway::{ReplicaReading, expectation, gateway_findings, remembered};
-use moorline_plan::lanes::{self, LaneCheck, LaneFailed};
+use moorline_plan::gateway::{ReplicaReading, expectation};
 
-use crate::aws;
 use crate::cycle::Cycle;
 use crate::desired::Declared;
 use crate::facilities::{Facilities, RunFailed};
 use crate::fleet::Replicas;
 use crate::schedule;
-use crate::source_status::SourceStatus;
 use crate::working_state::WorkingState;
 
 /// What was observed.
@@ -181,94 +171,6 @@ impl<W: Facilities> Cycle<'_, W> {
         let terraform = declared.effective().and_then(|declared| declared.environment.terraform.as_ref());
         self.world.blocked(self.name, terraform)
     }
-
-    /// Remembers the head. One that declares what is in force takes its place at once.
-    fn see_head(
-        &self,
-        working: &mut WorkingState,
-        declared: &Declared,
-        source: Option<&SourceStatus>,
-        now: Timestamp,
-    ) {
-        let Some(head) = source.and_then(|source| source.head.as_ref()) else { return };
-        let desired = declared.head.as_ref().and_then(|head| head.as_ref().ok());
-        if desired.is_some() {
-            working.state.undeclared_since = None;
-        }
-        let followed = match (desired, &declared.in_force) {
-            (Some(desired), Some(in_force)) => fast_forward(&mut working.state, desired, in_force, now),
-            _ => None,
-        };
-        let event = match followed {
-            Some(FastForwarded(event)) => event,
-            None => record_head(&mut working.state, &head.revision, now),
-        };
-        working.events.extend(event);
-    }
-
-    /// Compares what is live with what is declared, and works the differences into the state.
-    pub(crate) fn diff(
-        &self,
-        working: &mut WorkingState,
-        declared: &Declared,
-        observed: &Observed<W::Gateway>,
-        source: Option<&SourceStatus>,
-        now: Timestamp,
-    ) {
-        self.see_head(working, declared, source, now);
-        let found = find(&mut working.state, declared, observed, now);
-        let lanes = declared_lanes(&working.state, declared);
-        lanes::note(&mut working.state, lanes.as_deref(), found.checks, now);
-        let policy = declared.effective().map(|desired| &desired.environment.drift);
-        let ignore = policy.map_or(&[][..], |policy| &policy.ignore);
-        let today = now.to_zoned(TimeZone::UTC).date();
-        let tracked = track(&working.state.drift, &found.lanes, found.findings, ignore, today, now);
-        let heal = policy.map_or(&[][..], |policy| &policy.heal);
-        // A rollout counts callers itself.
-        let is_counted = working.state.rollout_under_way().is_none();
-        let as_read = |reading: &ReplicaReading| {
-            let replica = remembered(reading, self.world.now());
-            Replica { recent: replica.recent.filter(|_| is_counted), ..replica }
-        };
-        working.state.replicas = observed.replicas.iter().map(as_read).collect();
-        let messages = announce::drift(&mut working.state, tracked, heal, now);
-        working.notify(messages);
-        let mut alerts = self.cache.shared_alerts.lock();
-        let (trouble, environments) = (source.and_then(|source| source.trouble_since), alerts.environments());
-        let reading = source.and_then(|source| source_reading(&working.state, source, declared));
-        // An environment's own document, while the repository is well.
-        let has_failed = !matches!(reading, None | Some(SourceCheck::Valid(_)));
-        let is_its_own = trouble.is_none() && has_failed;
-        let checks = Checks {
-            source: reading,
-            scope: if is_its_own { AlertScope::Own } else { alerts.scope(self.name, trouble, &environments) },
-            plan: observed.plan.as_ref().map(Result::as_ref),
-            replicas: Some(&observed.replicas),
-        };
-        if declared.effective().is_some_and(|desired| desired.environment.terraform.is_none()) {
-            working.state.conditions.note(
-                ConditionType::Plan,
-                ConditionStatus::Good,
-                "no Terraform is declared",
-                now,
-            );
-        }
-        let messages = note_conditions(&mut working.state, &checks, now);
-        let can_tell =
-            declared.effective().is_some_and(|desired| !desired.notifications.channels().is_empty());
-        if can_tell && alerts_on_source(&working.state, &messages) {
-            alerts.sent(self.name, trouble);
-        }
-        drop(alerts);
-        working.notify(messages);
-    }
-}
-
-impl WorkingState {
-    fn notify(&mut self, messages: Messages) {
-        self.events.extend(messages.events);
-        self.notifications.extend(messages.notifications);
-    }
 }
 
 /// What a look came to. One that the daemon's stop cut short was none.
@@ -276,100 +178,6 @@ fn completed<T>(result: Result<T, RunFailed>) -> Option<Result<T, CheckFailed>> 
     match result {
         Ok(found) => Some(Ok(found)),
         Err(error) => error.failed().map(Err),
-    }
-}
-
-/// What this cycle's looks found, and which lanes may now be said not to have what they do not find any more.
-struct Found {
-    lanes: Vec<Lane>,
-    checks: Vec<LaneCheck>,
-    findings: Vec<Finding>,
-}
-
-fn find<G>(
-    state: &mut EnvironmentState,
-    declared: &Declared,
-    observed: &Observed<G>,
-    now: Timestamp,
-) -> Found {
-    let mut found = Found { lanes: Vec::new(), checks: Vec::new(), findings: Vec::new() };
-    if let Some(expected) = expectation(state) {
-        match declared.documents.in_force.as_ref().filter(|document| document.digest() == expected.stable) {
-            Some(document) => {
-                let findings = gateway_findings(document, expected.candidate, &observed.replicas);
-                found.add(Lane::Gateway, lanes::replicas(&observed.replicas), findings);
-            }
-            None => {
-                let failed = CheckFailed::stalled("the record does not have the document in force");
-                found.checks.push((Lane::Gateway, Err(failed.into())));
-            }
-        }
-    }
-    match (&observed.plan, &observed.blocked) {
-        (Some(Ok(plan)), _) => {
-            state.last_checked.insert(Lane::Terraform, now);
-            found.add(Lane::Terraform, Ok(()), plan.findings.clone());
-            state.plan = Some(plan.clone());
-        }
-        (Some(Err(failed)), _) => {
-            state.last_checked.insert(Lane::Terraform, now);
-            found.checks.push((Lane::Terraform, Err(failed.clone().into())));
-        }
-        (None, Some(blocked)) => {
-            found.checks.push((Lane::Terraform, Err(CheckFailed::stalled(blocked.clone()).into())));
-        }
-        (None, None) => {}
-    }
-    if let Some(aws) = &observed.aws {
-        state.last_checked.insert(Lane::Aws, now);
-        match aws {
-            Ok(findings) => found.add(Lane::Aws, lanes::findings(findings), findings.clone()),
-            // Nothing was asked of AWS: what was found there before is as it was.
-            Err(failed) => {
-                found.findings.extend(aws::state_unread(failed));
-                let failed = failed.clone().after(&format!("{}: ", aws::STATE));
-                found.checks.push((Lane::Aws, Err(failed.into())));
-            }
-        }
-    }
-    found
-}
-
-impl Found {
-    fn add(&mut self, lane: Lane, check: Result<(), LaneFailed>, findings: Vec<Finding>) {
-        self.lanes.push(lane);
-        self.checks.push((lane, check));
-        self.findings.extend(findings);
-    }
-}
-
-/// The lanes that are declared for what is in force. While a rollout brings something else they stay as they are.
-fn declared_lanes(state: &EnvironmentState, declared: &Declared) -> Option<Vec<Lane>> {
-    let desired = match state.rollout_under_way() {
-        Some(_) if !state.lanes.is_empty() => None,
-        _ => declared.in_force.as_ref().or(declared.effective()),
-    };
-    desired.map(|desired| lanes::declared(&desired.environment))
-}
-
-/// What the last fetch came to; `None` when that was noted before: many cycles may read one fetch, and the condition's age is
-/// the fetch's.
-fn source_reading<'a>(
-    state: &EnvironmentState,
-    source: &'a SourceStatus,
-    declared: &'a Declared,
-) -> Option<SourceCheck<'a>> {
-    let noted = state.conditions.0.get(&ConditionType::Source);
-    let is_new = noted.is_none_or(|reading| reading.checked_at < source.checked_at);
-    if let Some(error) = &source.error {
-        return is_new.then_some(SourceCheck::Unreachable(error));
-    }
-    let head = source.head.as_ref()?;
-    match declared.head.as_ref()? {
-        Ok(_) => is_new.then_some(SourceCheck::Valid(&head.revision)),
-        Err(failed) if failed.class.may_pass() => is_new.then_some(SourceCheck::Unreachable(failed)),
-        // A mistake does not go away by looking again: the second reading of it may follow at once.
-        Err(mistakes) => Some(SourceCheck::Invalid { head: &head.revision, mistakes }),
     }
 }
 
