@@ -1,5 +1,6 @@
-//! [`Cycle::run`]: the sentence itself. Data goes one way; only the record is read back, at the start. A cycle takes no
-//! input and moves a rollout by at most one step, so a crash anywhere repeats at most one idempotent effect.
+//! [`Cycle::run`]: the sentence itself. Data goes one way: the state is read once, at the start, and written once, at the end;
+//! between them stored documents are fetched by their digest. A cycle takes no input and moves a rollout by at most one step, so a
+//! crash anywhere repeats at most one idempotent effect.
 
 use jiff::Timestamp;
 use moorline_model::EnvironmentName;
@@ -12,8 +13,8 @@ use tokio::sync::{Mutex, watch};
 
 use crate::act::{ActError, Effect, StepContext, act};
 use crate::commit_cache::CommitCache;
-use crate::desired::Declared;
 use crate::declaration::ParsedDeclarations;
+use crate::desired::Declared;
 use crate::facilities::Facilities;
 use crate::log_once::LogOnce;
 use crate::missing::missing;
@@ -23,7 +24,8 @@ use crate::source_status::SourceStatus;
 use crate::verify::{VerifyTrigger, verify};
 use crate::working_state::WorkingState;
 
-/// Why a cycle ended early. Nothing of it was recorded; the next one reads everything afresh.
+/// Why a cycle ended early. Its state was not recorded, at most the journal line of a step that began; the next one reads everything
+/// afresh.
 #[derive(Debug, thiserror::Error)]
 pub enum CycleError {
     /// The record could not be read or written.
@@ -32,7 +34,7 @@ pub enum CycleError {
     /// The decision has no outcome.
     #[error(transparent)]
     Act(#[from] ActError),
-    /// The outcome could not be committed.
+    /// The record could not be written.
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// Something in it panicked; the log says where.
@@ -47,7 +49,7 @@ pub enum Requeue {
     Now,
     /// At this moment, or when the keeper is woken.
     At(Timestamp),
-    /// The same, or when the repository was fetched: an intent waits for that.
+    /// Like [`Requeue::At`], but a fetch that ended wakes it too: an intent waits for that.
     AtFetch(Timestamp),
 }
 

@@ -1,5 +1,5 @@
-//! Secrets that an environment declares and that have no value where the daemon runs: told before anything fails for
-//! want of them.
+//! Secrets that an environment declares and that have no value where the daemon runs. `moorline why` names them before a step
+//! fails because of them; deciding does not look at them.
 
 use moorline_config::Reference;
 use moorline_plan::desired::Desired;

@@ -52,7 +52,7 @@ impl<W: Facilities> Cycle<'_, W> {
             audit: Vec::new(),
             applied_intents: answered,
             journal_end: journal.map(|(id, _)| id),
-            interrupted: working.left_open,
+            left_open: working.left_open,
             documents: working.documents.into_iter().chain(documents(declared, decision, now)).collect(),
         };
         let is_as_before = brings_nothing_new(&working.loaded, &write);
@@ -94,13 +94,13 @@ fn brings_nothing_new(loaded: &EnvironmentState, write: &Write<'_>) -> bool {
         audit,
         applied_intents,
         journal_end,
-        interrupted,
+        left_open,
         documents,
     } = write;
     let is_silent =
         events.is_empty() && notifications.is_empty() && audit.is_empty() && applied_intents.is_empty();
     is_silent
-        && (journal_end.is_none() && interrupted.is_empty() && documents.is_empty())
+        && (journal_end.is_none() && left_open.is_empty() && documents.is_empty())
         && state.is_as_found_before(loaded)
 }
 

@@ -44,7 +44,7 @@ impl Secrets for Shared {
 
 impl Listener for Shared {
     fn observed(&self, name: &EnvironmentName, declared: &Environment) {
-        self.followers.follow(name, declared, self);
+        self.event_streams.follow(name, declared, self);
     }
 
     fn decided(&self, name: &EnvironmentName, _decision: &Decision, read: SituationSnapshot) {

@@ -11,9 +11,9 @@
 
 mod absent;
 pub mod clock;
+pub mod event_streams;
 pub mod explanations;
 pub mod facilities;
-pub mod followers;
 pub mod keeper;
 mod lease;
 mod manager;

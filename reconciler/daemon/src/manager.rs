@@ -68,7 +68,7 @@ impl Manager {
                         keeper.cancel();
                         self.wake_ups.forget(name);
                         self.shared.aws.forget(name);
-                        self.shared.followers.forget(name);
+                        self.shared.event_streams.forget(name);
                         self.shared.cache.shared_alerts.lock().leave(name);
                         self.retire(name, keepers.turns.get(name).cloned().unwrap_or_default());
                     }

@@ -10,9 +10,9 @@ use moorline_terraform::Runner;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::event_streams::EventStreams;
 use crate::explanations::Explanations;
 use crate::facilities::{AwsMemory, Checkouts, Connections, Identities};
-use crate::followers::Followers;
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
 use crate::turns::Turns;
@@ -32,7 +32,7 @@ pub struct Shared {
     /// Connections of gateways.
     pub connections: Connections,
     /// Who follows the gateways' events.
-    pub followers: Followers,
+    pub event_streams: EventStreams,
     /// Who resolves references.
     pub secrets: Secrets,
     /// The daemon's working folder.

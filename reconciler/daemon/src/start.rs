@@ -18,9 +18,9 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::event_streams::EventStreams;
 use crate::explanations::Explanations;
 use crate::facilities::{AwsMemory, Checkouts, Connections, Identities};
-use crate::followers::Followers;
 use crate::manager::Manager;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -128,7 +128,7 @@ pub(crate) async fn start(
         declaration_path: bootstrap.repository.path.clone(),
         runner: Arc::new(EmbeddedRunner::default()),
         connections: Connections::default(),
-        followers: Followers::new(wake_ups.clone(), tasks.clone(), cancel.clone()),
+        event_streams: EventStreams::new(wake_ups.clone(), tasks.clone(), cancel.clone()),
         secrets: secrets.clone(),
         work_dir,
         mirror: bootstrap.terraform.mirror.as_ref().map(PathBuf::from),
@@ -150,8 +150,8 @@ pub(crate) async fn start(
         source: source.clone(),
         repository,
         declaration_path: bootstrap.repository.path.clone(),
-        wake_up: outbox_wake_up,
         parsed: shared.cache.parsed.clone(),
+        wake_up: outbox_wake_up,
         metrics: Arc::clone(&shared.metrics),
         console,
     };

@@ -39,8 +39,7 @@ pub enum RolloutKind {
         actor: String,
         /// Why; may be empty.
         reason: String,
-        /// The branch's head when it began: one that is not in force was tried before, and does not take the rollout's
-        /// place.
+        /// The head when it began. If that is not in force it has failed already, so it does not supersede this heal.
         head: Option<CommitId>,
     },
 }
@@ -165,7 +164,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// The last result of verification.
+/// What verification concluded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
@@ -181,11 +180,11 @@ pub enum Verdict {
         /// What is missing.
         because: String,
     },
-    /// It could not be checked. Retried [`crate::rollout::VERIFY_ERRORS_MAX`] times in a row.
+    /// It could not be checked. Asked again, and failed at the [`VERIFY_ERRORS_MAX`]th in a row.
     Error {
         /// What went wrong.
         because: String,
-        /// Whether asking again helps. Absent in evidence of an earlier release.
+        /// Whether asking again helps. Absent in evidence of an earlier version.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<FailureClass>,
     },
@@ -215,7 +214,7 @@ pub struct Evidence {
     pub facts: BTreeMap<String, String>,
     /// When it was reached.
     pub at: Timestamp,
-    /// Whom the phase reached so far. Absent where nobody was to be reached, and in evidence of an earlier release.
+    /// Requests of callers that the phase has seen so far. Absent where it sees none, and in evidence of an earlier version.
     #[serde(default)]
     pub callers: Option<RequestCounts>,
     /// Errors in a row, this one counted.
@@ -241,7 +240,7 @@ pub struct Deployed {
 }
 
 impl Deployed {
-    /// Whether nothing would change if one took the place of the other. What Terraform made is not always known.
+    /// Whether nothing would change if one took the place of the other.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         let same_tree = self.terraform_tree == other.terraform_tree;
@@ -275,10 +274,10 @@ pub struct Rollout {
     /// What happens when it is not, as declared at its commit when it began.
     #[serde(default)]
     pub rollback: Rollback,
-    /// Whether a person must approve it.
+    /// The rules by which a person must approve it, or need not.
     #[serde(default)]
     pub approval_rules: ApprovalRules,
-    /// Identity of its Terraform at its commit: the same, and there is nothing new to plan.
+    /// Identity of its Terraform at its commit. While it is unchanged, no plan is needed.
     #[serde(default)]
     pub terraform_tree: Option<String>,
     /// Who requested it now; opens the gate of `apply.auto: false`.
@@ -311,13 +310,13 @@ pub struct Rollout {
     /// Whether the candidate became stable on any replica, so that undoing must put the old one back.
     #[serde(default)]
     pub promoted: bool,
-    /// Whom the phases before the one in the evidence reached.
+    /// Requests of callers in the phases before the one in the evidence.
     #[serde(default)]
     pub callers_before: RequestCounts,
-    /// The largest share of requests that it was given so far. Absent: a release wrote this that did not note it.
+    /// The largest share of requests that it was given so far. Absent: written by a version that did not note it.
     #[serde(default)]
     pub share: Option<Percent>,
-    /// The last result of verification.
+    /// What the last verification saw and concluded.
     #[serde(default)]
     pub evidence: Option<Evidence>,
     /// Why it failed, froze or was superseded.
@@ -341,7 +340,7 @@ pub struct Rollout {
     /// Whether people were notified of it, so that they are notified how it goes on and ends.
     #[serde(default, rename = "told")]
     pub is_announced: bool,
-    /// Whether the last message asks for something that is over once the phase is.
+    /// Whether the last message asked a person for something that only this phase needs.
     #[serde(default, rename = "asks")]
     pub awaits_person: bool,
 }

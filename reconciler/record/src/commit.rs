@@ -35,7 +35,7 @@ pub struct Write<'a> {
     /// The journal step whose result the state holds.
     pub journal_end: Option<JournalId>,
     /// Steps that were left open: the state takes into account that their result was never seen.
-    pub interrupted: Vec<JournalId>,
+    pub left_open: Vec<JournalId>,
     /// Documents to keep.
     pub documents: Vec<StoredDocument>,
 }
@@ -52,7 +52,7 @@ impl<'a> Write<'a> {
             audit: Vec::new(),
             applied_intents: Vec::new(),
             journal_end: None,
-            interrupted: Vec::new(),
+            left_open: Vec::new(),
             documents: Vec::new(),
         }
     }
@@ -150,7 +150,7 @@ async fn append(connection: &mut Connection, write: &Write<'_>, version: Version
     if let Some(id) = write.journal_end {
         journal::end(connection, id, OUTCOME_COMMITTED).await?;
     }
-    for id in &write.interrupted {
+    for id in &write.left_open {
         journal::end(connection, *id, OUTCOME_INTERRUPTED).await?;
     }
     Ok(())

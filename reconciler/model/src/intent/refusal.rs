@@ -19,7 +19,7 @@ use crate::rollout::{ApprovalSubject, Deployed, Phase, Rollout};
 pub struct Refusal {
     /// What kind of refusal, for scripts: the last word of the API's problem type.
     pub kind: &'static str,
-    /// Why, as the end of a sentence.
+    /// Why, without a capital at its beginning and a full stop at its end.
     pub message: String,
     /// The gate that refuses; absent when the operation makes no sense.
     pub gate: Option<&'static str>,
@@ -48,21 +48,23 @@ impl Operation {
         }
         match self {
             Self::Sync | Self::Hold { .. } => None,
-            Self::Release => state.rollout_under_way().and_then(released_in_vain),
+            Self::Release => state.rollout_under_way().and_then(release_too_early),
             Self::Approve(seen) => approval(state, seen),
             Self::Heal { only } => heal(state, only.as_deref()),
             Self::Adopt { seen } => adoption(state, seen),
             Self::Rollback { commit: None } if state.goes_back_to_found() => None,
             Self::Rollback { commit } => match state.rollout_under_way() {
-                Some(rollout) if rollout.has_changed_something() => elsewhere(rollout, commit.as_ref()),
+                Some(rollout) if rollout.has_changed_something() => {
+                    other_rollback_target(rollout, commit.as_ref())
+                }
                 _ => state.way_back(commit.as_ref()).err(),
             },
         }
     }
 }
 
-/// The end of an undoing holds its commit: a release before that would be forgotten within the second.
-fn released_in_vain(rollout: &Rollout) -> Option<Refusal> {
+/// When a rollback ends its commit is put on hold; an earlier release would be overwritten by that.
+fn release_too_early(rollout: &Rollout) -> Option<Refusal> {
     let is_undone = matches!(rollout.phase, Phase::RollingBack { .. });
     is_undone.then(|| {
         let short = rollout.revision.commit.short();
@@ -83,7 +85,7 @@ fn approval(state: &EnvironmentState, seen: &ApprovalSubject) -> Option<Refusal>
     }
 }
 
-/// What waits to be adopted was met, was seen, and nobody said yet that it may be replaced.
+/// Refused unless each document that waits for adoption is one that the person was shown.
 fn adoption(state: &EnvironmentState, seen: &BTreeMap<String, Digest>) -> Option<Refusal> {
     let waits: Vec<_> = state.unadopted().collect();
     if waits.is_empty() {
@@ -112,13 +114,13 @@ fn heal(state: &EnvironmentState, only: Option<&str>) -> Option<Refusal> {
         let (short, phase) = (rollout.revision.commit.short(), &rollout.phase);
         return refused(format!("{short} is {phase}; what then still differs can be healed"));
     }
-    let (reach, all) = (HealScope::of(&state.drift, only), HealScope::of(&state.drift, None));
+    let (scope, all) = (HealScope::of(&state.drift, only), HealScope::of(&state.drift, None));
     match only {
-        Some(only) if reach == HealScope::default() => refused(match all.names() {
+        Some(only) if scope == HealScope::default() => refused(match all.names() {
             names if names.is_empty() => format!("{only} does not drift, and nothing else does"),
             names => format!("{only} does not drift; what does: {names}"),
         }),
-        Some(only) if reach.terraform.len() < all.terraform.len() && !reach.terraform.is_empty() => {
+        Some(only) if scope.terraform.len() < all.terraform.len() && !scope.terraform.is_empty() => {
             let others = all.terraform.iter().filter(|other| *other != only);
             let others: Vec<_> = others.map(String::as_str).collect();
             let others = others.join(", ");
@@ -132,29 +134,31 @@ fn heal(state: &EnvironmentState, only: Option<&str>) -> Option<Refusal> {
                 "Terraform restores all that drifts at once, also {others}: `{command}` does that{also}"
             ))
         }
-        _ if reach.is_empty() && !reach.left.is_empty() => {
-            refused(format!("what differs cannot be restored: {}", reach.names()))
+        _ if scope.is_empty() && !scope.left.is_empty() => {
+            refused(format!("what differs cannot be restored: {}", scope.names()))
         }
-        _ => terraform(state, &reach),
+        _ => terraform_may_not_run(state, &scope),
     }
 }
 
-/// Terraform has gates of its own; what they would refuse is not begun. Replicas are given theirs back all the same.
-fn terraform(state: &EnvironmentState, reach: &HealScope) -> Option<Refusal> {
-    if reach.terraform.is_empty() || !reach.replicas.is_empty() {
+/// A heal that needs Terraform alone is refused where Terraform may not run. If replicas drift too, they are healed all the same.
+fn terraform_may_not_run(state: &EnvironmentState, scope: &HealScope) -> Option<Refusal> {
+    if scope.terraform.is_empty() || !scope.replicas.is_empty() {
         return None;
     }
     state.heals_terraform().err()
 }
 
 /// A rollout that has changed something is undone: it goes back to where it came from, and nowhere else.
-fn elsewhere(rollout: &Rollout, commit: Option<&CommitId>) -> Option<Refusal> {
+fn other_rollback_target(rollout: &Rollout, commit: Option<&CommitId>) -> Option<Refusal> {
     let from = rollout.from.as_ref().map(|from| &from.revision.commit);
     (commit.is_some() && commit != from).then(|| {
         let short = rollout.revision.commit.short();
         Refusal::new(
             "under-way",
-            format!("{short} is under way, and can only be stopped; leave the commit away to stop it"),
+            format!(
+                "{short} is under way, and can only be stopped; run it again without a commit to stop it"
+            ),
         )
     })
 }
@@ -163,7 +167,7 @@ impl EnvironmentState {
     /// Whether a rollout that restores what Terraform owns may begin.
     ///
     /// # Errors
-    /// Why not.
+    /// What keeps Terraform from running now.
     pub fn heals_terraform(&self) -> Result<(), Refusal> {
         let refused = |message: String| Err(Refusal::new("not-now", message));
         if let Some(rollout) = self.rollout_under_way() {
@@ -248,7 +252,7 @@ impl EnvironmentState {
 }
 
 impl Rollout {
-    /// Whether it has got further than waiting for its turn.
+    /// Whether it is past planning and approval, so that something outside may be other than before.
     #[must_use]
     pub const fn has_changed_something(&self) -> bool {
         let waits = matches!(self.phase, Phase::Pending | Phase::Planning | Phase::AwaitingApproval);

@@ -11,7 +11,7 @@ use super::{Phase, Rollout};
 use crate::declaration::ApprovalRule;
 use crate::plan::PlanSummary;
 
-/// The two rules that say whether a person must approve a rollout. A commit cannot take away the rule that it is judged by.
+/// The two rules that say whether a person must approve a rollout. A commit that loosens the rule is judged by the stricter one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalRules {
     /// Of the commit that was verified last when the rollout began.
@@ -34,10 +34,10 @@ impl ApprovalRules {
     }
 }
 
-/// The identities of what waits for approval, or of what that person saw.
+/// The digests of what waits for approval, or of what a person saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalSubject {
-    /// SHA-256 of Terraform's plan; absent when no plan waits.
+    /// SHA-256 of Terraform's plan file; absent when no plan waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_sha256: Option<String>,
     /// The document.
@@ -75,10 +75,10 @@ pub struct Approval {
     /// SHA-256 of the plan approved; empty when there was none.
     #[serde(default)]
     pub plan_sha256: String,
-    /// Its [`PlanSummary::content`]: a plan made anew with the same content is approved too.
+    /// Its [`PlanSummary::content`], a SHA-256 over what it changes: a plan made anew with the same content is approved too.
     #[serde(default)]
     pub content: String,
-    /// The document approved. Absent: a release that knew only plans wrote this.
+    /// The document approved. Absent: written by a version that knew only plans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// When.

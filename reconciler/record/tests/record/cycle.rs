@@ -111,7 +111,7 @@ async fn an_interrupted_step_stays_open_until_a_state_that_knows_of_it_is_commit
         .await
         .unwrap();
     let state = state();
-    let write = |expected| Write { interrupted: vec![id], ..Write::of(&state, expected) };
+    let write = |expected| Write { left_open: vec![id], ..Write::of(&state, expected) };
     let refused = record.commit(fence, write(Version(7))).await;
     assert!(matches!(refused, Err(CommitError::Conflict { .. })));
     assert_eq!(record.journal_open(&prod()).await.unwrap().len(), 1, "nothing of the commit is left");

@@ -64,13 +64,13 @@ fn is_failed(deployment: &Deployment) -> bool {
     deployment.rollout_state == Some(DeploymentRolloutState::Failed)
 }
 
-/// The breaker leaves the failed deployment in the list while it goes back, and says so in the new one's reason.
+/// The deployment circuit breaker leaves the failed deployment in the list while it goes back, and says so in the new one's reason.
 fn is_rolled_back(live: &LiveService, primary: Option<&Deployment>) -> bool {
     let reason = primary.and_then(|primary| primary.rollout_state_reason.as_deref()).unwrap_or_default();
     live.deployments().iter().any(is_failed) || reason.contains("rolling back")
 }
 
-/// A count that an autoscaler owns is quiet between its bounds.
+/// A count that an autoscaler owns is no drift between its bounds.
 fn scaled(declared: &Service, address: &str, count: i32) -> Option<Finding> {
     let bounds = declared.scaling.as_ref()?;
     if (bounds.min..=bounds.max).contains(&i64::from(count)) {
@@ -88,8 +88,9 @@ fn scaled(declared: &Service, address: &str, count: i32) -> Option<Finding> {
 
 fn severity(difference: &Difference) -> Severity {
     match difference.path.as_str() {
-        // Nothing serves.
+        // No task runs.
         DESIRED_COUNT if difference.live.as_deref() == Some("0") => Severity::Critical,
+        // ECS Exec opens a shell in the tasks.
         "enable_execute_command" => Severity::Critical,
         path if path.starts_with("network_configuration") => Severity::Critical,
         _ => Severity::Warning,

@@ -1,9 +1,9 @@
-//! Declared and live in one form, in which equal means equal.
+//! Declared and live in one canonical form, in which equal means equal.
 //!
-//! Absent switches are off, sets have no order, and what the configuration leaves to AWS (`null` in the state) is not
-//! compared. The task definition and the deployments have rules of their own, in `compare.rs`.
+//! What is declared is read from Terraform's state. An absent boolean is off, sets have no order, and what the configuration leaves
+//! to AWS (`null` in Terraform's state) is not compared. The task definition and the deployments have rules of their own, in `compare.rs`.
 
-use aws_sdk_ecs::types::Service;
+use aws_sdk_ecs::types::Service as LiveService;
 
 use super::task_definition::TaskDefinition;
 use crate::attributes::{Attributes, HIDDEN, Unexpected};
@@ -24,7 +24,7 @@ const OFF: &str = "false";
 pub(super) fn declared(service: &Attributes<'_>) -> Result<Fields, Unexpected> {
     let mut fields = Fields::default();
     let off = || Some(OFF.to_owned());
-    // A daemon service runs one task a host; its count is nobody's to declare.
+    // A daemon service runs one task a host; desired_count does not apply.
     if service.text("scheduling_strategy")?.as_deref() != Some("DAEMON") {
         fields.put_some(DESIRED_COUNT, service.text("desired_count")?);
     }
@@ -42,7 +42,7 @@ pub(super) fn declared(service: &Attributes<'_>) -> Result<Fields, Unexpected> {
     Ok(fields)
 }
 
-/// The task definition of the state; `None` when it is hidden or another's to choose.
+/// The task definition in Terraform's state; `None` when it is hidden or another's to choose.
 pub(super) fn declared_task_definition(
     service: &Attributes<'_>,
 ) -> Result<Option<TaskDefinition>, Unexpected> {
@@ -50,7 +50,7 @@ pub(super) fn declared_task_definition(
     Ok(text.map(|text| TaskDefinition::parse(&text)))
 }
 
-pub(super) fn live(service: &Service) -> Fields {
+pub(super) fn live(service: &LiveService) -> Fields {
     let mut fields = Fields::default();
     fields.put(DESIRED_COUNT, service.desired_count.to_string());
     fields.put_some(LAUNCH_TYPE, service.launch_type.as_ref().map(|launch| launch.as_str()));
@@ -83,7 +83,7 @@ mod tests {
             "deployment_circuit_breaker": [], "network_configuration": [],
         });
         let declared = declared(&Attributes::of(&state)).unwrap();
-        let live = live(&Service::builder().desired_count(2).launch_type(LaunchType::Fargate).build());
+        let live = live(&LiveService::builder().desired_count(2).launch_type(LaunchType::Fargate).build());
         assert_eq!(declared.differences(&live.limited_to(&declared)), []);
         assert_eq!(declared.get(BREAKER), Some(OFF));
         assert_eq!(declared.get(LAUNCH_TYPE), None);
@@ -104,7 +104,7 @@ mod tests {
             .unwrap();
         let network = NetworkConfiguration::builder().awsvpc_configuration(network).build();
         let declared = declared(&Attributes::of(&state)).unwrap();
-        let live = live(&Service::builder().network_configuration(network).build());
+        let live = live(&LiveService::builder().network_configuration(network).build());
         assert_eq!(declared.differences(&live.limited_to(&declared)), []);
     }
 

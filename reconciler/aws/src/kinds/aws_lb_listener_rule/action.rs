@@ -11,7 +11,7 @@ use crate::fields::{Fields, keyed};
 const TYPE: &str = "type";
 const STICKINESS: &str = "forward[0].stickiness";
 
-/// Parts of a redirect, with what an absent one means: as in the request.
+/// Attributes of a redirect, with AWS's default for an absent one: the request's own value.
 const REDIRECT: [(&str, &str); 6] = [
     ("host", "#{host}"),
     ("path", "/#{path}"),

@@ -82,7 +82,7 @@ impl Store for Around {
         world.kept.extend(write.documents.into_iter().map(|kept| (kept.digest, kept)));
         let applied_intents: Vec<_> = write.applied_intents.into_iter().map(|(id, _)| id).collect();
         world.intents.retain(|(id, _)| !applied_intents.contains(id));
-        let ended: Vec<_> = write.journal_end.into_iter().chain(write.interrupted).collect();
+        let ended: Vec<_> = write.journal_end.into_iter().chain(write.left_open).collect();
         world.journal.retain(|step| !ended.contains(&step.id));
         Ok(Version(world.version))
     }

@@ -31,16 +31,16 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// second does not cause a thousand cycles.
 const FOLD: Duration = Duration::from_secs(1);
 
-/// Who follows the gateways' events.
-pub struct Followers {
+/// The event streams of gateways that are followed.
+pub struct EventStreams {
     wake_ups: WakeUps,
     tasks: TaskTracker,
     stop: CancellationToken,
-    followed: Mutex<BTreeMap<EnvironmentName, Followed>>,
+    streams: Mutex<BTreeMap<EnvironmentName, Streams>>,
 }
 
-/// The gateways of an environment that are followed. Dropping it ends that.
-struct Followed {
+/// The streams of one environment's gateways. Dropping it ends them.
+struct Streams {
     endpoints: Endpoints,
     admin_token: Reference,
     /// Cancelled too when a gateway refuses the token: the next cycle reads the token anew.
@@ -48,21 +48,21 @@ struct Followed {
     _ends: DropGuard,
 }
 
-impl Followers {
+impl EventStreams {
     /// Follows nothing yet. Its tasks run until `stop`.
     #[must_use]
     pub const fn new(wake_ups: WakeUps, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { wake_ups, tasks, stop, followed: Mutex::new(BTreeMap::new()) }
+        Self { wake_ups, tasks, stop, streams: Mutex::new(BTreeMap::new()) }
     }
 
     /// Follows the environment's gateways as they are declared here, if it does not already.
     pub fn follow(&self, name: &EnvironmentName, declared: &Environment, shared: &Shared) {
-        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let (endpoints, admin_token) = (&declared.gateway.endpoints, &declared.gateway.admin_token);
-        if followed.get(name).is_some_and(|followed| {
-            followed.endpoints == *endpoints
-                && followed.admin_token == *admin_token
-                && !followed.ended.is_cancelled()
+        if streams.get(name).is_some_and(|streams| {
+            streams.endpoints == *endpoints
+                && streams.admin_token == *admin_token
+                && !streams.ended.is_cancelled()
         }) {
             return;
         }
@@ -81,12 +81,12 @@ impl Followers {
         }
         let (endpoints, admin_token) = (endpoints.clone(), admin_token.clone());
         let ends = ended.clone().drop_guard();
-        followed.insert(name.clone(), Followed { endpoints, admin_token, ended, _ends: ends });
+        streams.insert(name.clone(), Streams { endpoints, admin_token, ended, _ends: ends });
     }
 
     /// Follows the environment's gateways no more.
     pub fn forget(&self, name: &EnvironmentName) {
-        self.followed.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 }
 
