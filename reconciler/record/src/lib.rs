@@ -24,6 +24,7 @@ mod recent;
 mod retention;
 mod schema;
 mod store;
+mod transaction;
 mod unfinished;
 
 use std::sync::Arc;

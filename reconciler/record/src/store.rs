@@ -11,22 +11,20 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, SqliteConnection};
 use tokio::sync::watch;
 
 use crate::error::{Place, StoreError};
 use crate::schema::{self, SchemaError};
+use crate::transaction::{InMemory, Transaction};
 
 /// Longest wait for another process that writes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read beside the one that writes.
 const READERS: u32 = 4;
-
-/// The transaction a write happens in.
-pub(crate) type Transaction = sqlx::Transaction<'static, Sqlite>;
 
 /// Why the record could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +58,7 @@ pub(crate) struct Store {
     place: Place,
     /// The leader's lease is renewed on a connection of its own: behind a queue of writers it could run out.
     lease: SqlitePool,
+    in_memory: Option<InMemory>,
     changed: watch::Sender<u64>,
     writes: AtomicU64,
 }
@@ -113,7 +112,8 @@ impl Store {
 
     async fn ready([writer, reader, lease]: [SqlitePool; 3], place: Place) -> Result<Self, OpenError> {
         let (changed, writes) = (watch::Sender::new(0), AtomicU64::new(0));
-        let store = Self { writer, reader, lease, place, changed, writes };
+        let in_memory = (place == Place::Memory).then(InMemory::default);
+        let store = Self { writer, reader, lease, in_memory, place, changed, writes };
         let mut transaction = store.begin("open the record").await?;
         schema::migrate(&mut transaction).await.map_err(|error| match error {
             SchemaError::Database(error) => opening(&store.place, error).into(),
@@ -126,12 +126,12 @@ impl Store {
     /// Begins a write. It takes the database's write lock at once: a transaction that first reads and then wants to
     /// write could otherwise find that another process wrote in between.
     pub(crate) async fn begin(&self, attempt: &'static str) -> Result<Transaction, StoreError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(self.failed(attempt))
+        Transaction::begin(&self.writer, self.in_memory.as_ref()).await.map_err(self.failed(attempt))
     }
 
     /// Begins a write of the lease, beside the queue of the other writes.
     pub(crate) async fn begin_lease(&self, attempt: &'static str) -> Result<Transaction, StoreError> {
-        self.lease.begin_with("BEGIN IMMEDIATE").await.map_err(self.failed(attempt))
+        Transaction::begin(&self.lease, self.in_memory.as_ref()).await.map_err(self.failed(attempt))
     }
 
     /// Makes a write durable and tells those who watch.
@@ -236,35 +236,70 @@ mod tests {
     }
 
     // What a full disk and a file system mounted read-only make SQLite answer, brought about without either.
-    async fn trouble_after(pragma: &'static str) -> StoreError {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::in_file(folder.path().join("moorline.db")).await.unwrap();
+    async fn trouble_after(store: &Store, pragma: &'static str) -> StoreError {
         sqlx::query(pragma).execute(&store.writer).await.unwrap();
         loop {
-            let mut transaction = match store.begin("write").await {
-                Ok(transaction) => transaction,
-                Err(error) => return error,
-            };
-            let result = sqlx::query("INSERT INTO events (environment, body) VALUES ('prod', $1)")
-                .bind("x".repeat(100_000))
-                .execute(&mut *transaction)
-                .await;
-            match result {
-                Ok(_) => store.finish("write", transaction).await.unwrap(),
-                Err(error) => return store.failed("write")(error),
+            if let Err(error) = write(store, 100_000).await {
+                return error;
             }
         }
     }
 
+    async fn write(store: &Store, bytes: usize) -> Result<(), StoreError> {
+        let mut transaction = store.begin("write").await?;
+        sqlx::query("INSERT INTO events (environment, body) VALUES ('prod', $1)")
+            .bind("x".repeat(bytes))
+            .execute(&mut *transaction)
+            .await
+            .map_err(store.failed("write"))?;
+        store.finish("write", transaction).await
+    }
+
+    async fn in_file() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::in_file(folder.path().join("moorline.db")).await.unwrap();
+        (folder, store)
+    }
+
     #[tokio::test]
     async fn a_full_disk_is_told_from_a_file_that_may_only_be_read_and_both_name_the_file() {
-        let full = trouble_after("PRAGMA max_page_count = 100").await;
+        let (_folder, store) = in_file().await;
+        let full = trouble_after(&store, "PRAGMA max_page_count = 100").await;
         assert!(matches!(full, StoreError::Full { .. }), "{full:?}");
         assert!(full.is_transient());
-        let read_only = trouble_after("PRAGMA query_only = ON").await;
+        let read_only = trouble_after(&store, "PRAGMA query_only = ON").await;
         assert!(matches!(read_only, StoreError::ReadOnly { .. }), "{read_only:?}");
         for error in [full, read_only] {
             assert!(error.to_string().contains("moorline.db"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_for_a_moment_is_written_again() {
+        let (_folder, store) = in_file().await;
+        let full = trouble_after(&store, "PRAGMA max_page_count = 100").await;
+        assert!(matches!(full, StoreError::Full { .. }), "{full:?}");
+        sqlx::query("PRAGMA max_page_count = 1000000").execute(&store.writer).await.unwrap();
+        for _ in 0..3 {
+            write(&store, 10).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_finished_is_undone_and_hinders_nobody() {
+        let (_folder, file) = in_file().await;
+        for store in [file, Store::in_memory().await.unwrap()] {
+            let mut given_up = store.begin("write").await.unwrap();
+            sqlx::query("INSERT INTO events (environment, body) VALUES ('given up', '')")
+                .execute(&mut *given_up)
+                .await
+                .unwrap();
+            drop(given_up);
+            write(&store, 10).await.unwrap();
+            store.finish("write", store.begin_lease("write").await.unwrap()).await.unwrap();
+            let names: Vec<(String,)> =
+                sqlx::query_as("SELECT environment FROM events").fetch_all(store.reader()).await.unwrap();
+            assert_eq!(names, [("prod".to_owned(),)], "{:?}", store.place());
         }
     }
 }
