@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use crate::console::poisoned;
 use crate::rig::{Rig, name, now};
 
+/// A type a line: its name, then those of its fields and its words.
+const NAMES: &str = include_str!("names.txt");
+
 /// An environment of which everything is known.
 fn busy() -> EnvironmentState {
     let mut state = poisoned("text");
@@ -103,6 +106,41 @@ async fn what_is_served_is_described_and_the_reverse() {
         assert_eq!(session, access == Access::Viewer, "{path}");
         assert_eq!(security == &json!([]), access == Access::Open, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_name_that_scripts_read_does_not_change_with_the_code() {
+    let rig = Rig::start().await;
+    let description = description(&rig).await;
+    let schemas = description["components"]["schemas"].as_object().unwrap();
+    let lines = schemas.iter().filter_map(|(name, schema)| {
+        let names: Vec<_> = names(schema).into_iter().collect();
+        (!names.is_empty()).then(|| format!("{name}: {}\n", names.join(", ")))
+    });
+    let names: String = lines.collect();
+    assert!(names == NAMES, "names.txt does not say:\n{names}");
+}
+
+/// The fields and words of a schema, and of what stands in it without a name of its own.
+fn names(schema: &Value) -> BTreeSet<String> {
+    let Some(keywords) = schema.as_object() else {
+        return schema.as_array().into_iter().flatten().flat_map(names).collect();
+    };
+    let mut found = BTreeSet::new();
+    for (keyword, value) in keywords {
+        match (keyword.as_str(), value) {
+            ("properties", Value::Object(fields)) => {
+                found.extend(fields.keys().cloned());
+                found.extend(fields.values().flat_map(names));
+            }
+            ("const", word) => found.extend(word.as_str().map(|word| format!("`{word}`"))),
+            ("enum", Value::Array(words)) => {
+                found.extend(words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")));
+            }
+            _ => found.extend(names(value)),
+        }
+    }
+    found
 }
 
 #[tokio::test]
