@@ -1,13 +1,29 @@
 //! The daemon's HTTP API as a test calls it.
+//!
+//! Tests read and act by the typed client of `moorline-api`, which [`Daemon::client`](crate::Daemon::client) makes. [`Api`] is
+//! for those that are about the wire itself: whom a server refuses with which status, pages, text that must not hold a secret.
 
 use std::time::Duration;
 
+use moorline_api::ClientError;
 use serde_json::Value;
 
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client with one token.
+/// What a daemon answered. `None`: nobody answers, or it refuses, as it does while there is no such environment.
+///
+/// # Panics
+/// When the typed client cannot read the answer.
+pub fn answered<T>(result: Result<T, ClientError>) -> Option<T> {
+    match result {
+        Ok(answer) => Some(answer),
+        Err(ClientError::Unreachable { .. } | ClientError::Refused(_)) => None,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// Requests to a server, a daemon or a gateway, with one token or none.
 #[derive(Debug, Clone)]
 pub struct Api {
     http: reqwest::Client,
@@ -15,17 +31,8 @@ pub struct Api {
     token: Option<String>,
 }
 
-/// A status and the JSON that came with it.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body; null when it is no JSON.
-    pub body: Value,
-}
-
 impl Api {
-    /// A client of the daemon at `base`.
+    /// A client of the server at `base`.
     ///
     /// # Panics
     /// When the HTTP client cannot be made.
@@ -35,45 +42,41 @@ impl Api {
         Self { http, base: base.to_owned(), token: token.map(str::to_owned) }
     }
 
-    /// Where the daemon is.
-    #[must_use]
-    pub fn base(&self) -> &str {
-        &self.base
+    /// The status with which a daemon answers a read below `/api/v1`.
+    pub async fn get(&self, path: &str) -> u16 {
+        self.send(self.http.get(format!("{}/api/v1{path}", self.base))).await
     }
 
-    /// Reads below `/api/v1`. `None`: nobody answered, or it is not there.
-    pub async fn read(&self, path: &str) -> Option<Value> {
-        let answer = self.send(self.http.get(format!("{}/api/v1{path}", self.base))).await?;
-        (answer.status == 200).then_some(answer.body)
+    /// The status with which a daemon answers a post below `/api/v1`.
+    pub async fn post(&self, path: &str, body: &Value) -> u16 {
+        self.send(self.http.post(format!("{}/api/v1{path}", self.base)).json(body)).await
     }
 
-    /// Posts below `/api/v1`.
+    /// The status that answers any request, sent with the token.
     ///
     /// # Panics
     /// When nobody answers.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        let request = self.http.post(format!("{}/api/v1{path}", self.base)).json(body);
-        self.send(request).await.expect("the daemon answers")
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> u16 {
+        self.signed(request).send().await.expect("the server answers").status().as_u16()
     }
 
-    /// Any request, with the token.
-    pub async fn send(&self, request: reqwest::RequestBuilder) -> Option<Answer> {
-        let request = match &self.token {
+    /// A page or list as text, from the root. `None`: nobody answers.
+    pub async fn text(&self, path: &str) -> Option<String> {
+        let request = self.signed(self.http.get(format!("{}{path}", self.base)));
+        request.send().await.ok()?.text().await.ok()
+    }
+
+    fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
-        };
-        let answer = request.send().await.ok()?;
-        let status = answer.status().as_u16();
-        Some(Answer { status, body: answer.json().await.unwrap_or_default() })
+        }
     }
 
-    /// A page or list as text, from the root.
-    pub async fn text(&self, path: &str) -> Option<String> {
-        let mut request = self.http.get(format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        request.send().await.ok()?.text().await.ok()
+    /// Where the server is.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// The HTTP client, for requests of another shape.

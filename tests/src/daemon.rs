@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use moorline_api::Client;
+use moorline_api::views::{Audit, EnvironmentView};
+use moorline_config::Secret;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::api::Api;
+use crate::api::{Api, answered};
+use crate::declared;
 use crate::process::{Process, program};
 
 /// May do everything.
@@ -17,6 +21,9 @@ pub const OPERATOR_TOKEN: &str = "daemon-operator-token-of-tests";
 pub const VIEWER_TOKEN: &str = "daemon-viewer-token-of-tests";
 /// What webhooks are signed with.
 pub const HOOK_SECRET: &str = "hook-secret-of-tests";
+
+/// Most rows that the API gives at once: more than a test makes.
+pub(crate) const ROWS_MAX: usize = 1_000;
 
 /// A daemon and what it needs to be started again.
 #[derive(Debug)]
@@ -93,10 +100,29 @@ impl Daemon {
     /// Where Terraform hands the document over.
     #[must_use]
     pub fn document_url(&self) -> String {
-        format!("{}/api/v1/environments/{}/document", self.base, crate::declared::ENVIRONMENT)
+        format!("{}/api/v1/environments/{}/document", self.base, declared::ENVIRONMENT)
     }
 
-    /// Its API, with everything allowed.
+    /// A typed client of its API, with everything allowed.
+    ///
+    /// # Panics
+    /// When it was never started; this holds for all that reads.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(&self.base, Some(Secret::new(ADMIN_TOKEN.to_owned()))).unwrap()
+    }
+
+    /// The tests' environment as the API shows it. `None`: nobody answers, or there is none yet.
+    pub async fn environment(&self) -> Option<EnvironmentView> {
+        answered(self.client().environment(&declared::environment()).await)
+    }
+
+    /// The whole audit, newest first.
+    pub async fn audit(&self) -> Audit {
+        self.client().audit(ROWS_MAX).await.unwrap()
+    }
+
+    /// Its API as it is on the wire, with everything allowed.
     #[must_use]
     pub fn api(&self) -> Api {
         Api::new(&self.base, Some(ADMIN_TOKEN))

@@ -2,11 +2,21 @@
 
 use moorline_admin::{Origin, WriteOptions};
 use moorline_config::Config;
+use moorline_model::EnvironmentName;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The environment of every test.
 pub const ENVIRONMENT: &str = "test";
+/// Its name, as the typed client takes it.
+///
+/// # Panics
+/// Never: it is a name.
+#[must_use]
+pub fn environment() -> EnvironmentName {
+    ENVIRONMENT.parse().unwrap()
+}
+
 /// The virtual key that callers show.
 pub const CALLER_KEY: &str = "mk-caller-key-of-tests";
 

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use moorline_admin::{Attestation, Candidate, Generation, Origin, Weight};
 use moorline_config::Config;
 use moorline_daemon::clock;
+use moorline_model::{CommitId, EnvironmentName};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -101,7 +102,7 @@ impl Fleet {
     }
 
     /// Pushes everything as it is declared now.
-    pub fn push(&self, message: &str) -> String {
+    pub fn push(&self, message: &str) -> CommitId {
         let environments: String = (0..self.documents.len()).map(|number| self.environment(number)).collect();
         let declaration = format!("version: 1\nenvironments:\n{environments}");
         let mut files: Files = self
@@ -183,9 +184,12 @@ impl Fleet {
 }
 
 /// An environment's name.
+///
+/// # Panics
+/// Never: it is a name.
 #[must_use]
-pub fn name(number: usize) -> String {
-    format!("env-{number:04}")
+pub fn name(number: usize) -> EnvironmentName {
+    format!("env-{number:04}").parse().unwrap()
 }
 
 fn path(number: usize) -> String {

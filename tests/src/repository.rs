@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, Signature};
+use moorline_model::CommitId;
 
 /// A commit's files by path.
 pub type Files = BTreeMap<String, String>;
@@ -39,21 +40,21 @@ impl Repository {
     ///
     /// # Panics
     /// When Git refuses.
-    pub fn push(&self, files: &Files, message: &str) -> String {
+    pub fn push(&self, files: &Files, message: &str) -> CommitId {
         let parent = self.git.refname_to_id(BRANCH).ok().map(|id| self.git.find_commit(id).unwrap());
         let commit = self.commit(files, message, parent.as_ref());
         self.git.reference(BRANCH, commit, true, message).unwrap();
-        commit.to_string()
+        commit.to_string().parse().unwrap()
     }
 
     /// Replaces the branch's whole history by one commit, as a force push does.
     ///
     /// # Panics
     /// When Git refuses.
-    pub fn force_push(&self, files: &Files, message: &str) -> String {
+    pub fn force_push(&self, files: &Files, message: &str) -> CommitId {
         let commit = self.commit(files, message, None);
         self.git.reference(BRANCH, commit, true, message).unwrap();
-        commit.to_string()
+        commit.to_string().parse().unwrap()
     }
 
     fn commit(&self, files: &Files, message: &str, parent: Option<&git2::Commit<'_>>) -> git2::Oid {

@@ -1,16 +1,23 @@
 //! Two gateways, a provider, a mail server, a Git repository and a daemon that keeps them together.
 
+use moorline_api::ClientError;
+use moorline_api::endpoints::Action;
+use moorline_api::views::{Accepted, DriftView, EnvironmentView, IntentRequest};
+use moorline_model::CommitId;
+use moorline_model::rollout::Phase;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::daemon::Daemon;
-use crate::declared::{self, CALLER_KEY, ENVIRONMENT};
+use crate::daemon::{Daemon, ROWS_MAX};
+use crate::declared::{self, CALLER_KEY};
 use crate::gateway::{ADMIN_TOKEN, Gateway};
 use crate::hcl;
 use crate::mail;
 use crate::process::tail;
 use crate::provider::Provider;
 use crate::repository::{Files, Repository};
+use crate::shown::Shown as _;
 use crate::traffic::Traffic;
 use crate::wait::{DEADLINE, before};
 
@@ -112,12 +119,12 @@ impl World {
     }
 
     /// Pushes the declared documents as they are now. Answers with the commit.
-    pub fn push(&self, message: &str) -> String {
+    pub fn push(&self, message: &str) -> CommitId {
         self.repository.push(&self.tree(), message)
     }
 
     /// Aims the document at another model, and pushes.
-    pub fn push_model(&mut self, model: &str) -> String {
+    pub fn push_model(&mut self, model: &str) -> CommitId {
         if self.document.is_null() {
             self.files = hcl_files(&self.provider.base_url(), model);
         } else {
@@ -127,7 +134,7 @@ impl World {
     }
 
     /// Points the document at a provider that nobody reaches, and pushes.
-    pub fn push_broken(&mut self) -> String {
+    pub fn push_broken(&mut self) -> CommitId {
         if self.document.is_null() {
             self.files = hcl_files("http://127.0.0.1:1/v1", "broken");
         } else {
@@ -137,7 +144,7 @@ impl World {
     }
 
     /// Points the document at the provider again, and pushes.
-    pub fn push_repaired(&mut self, model: &str) -> String {
+    pub fn push_repaired(&mut self, model: &str) -> CommitId {
         if !self.document.is_null() {
             self.document["providers"]["local"]["base_url"] = json!(self.provider.base_url());
         }
@@ -145,7 +152,7 @@ impl World {
     }
 
     /// Pushes what there is, starts the daemon, and waits until it is verified. Answers with the commit.
-    pub async fn settle(&mut self) -> String {
+    pub async fn settle(&mut self) -> CommitId {
         let commit = self.push("the first one");
         self.daemon.start().await;
         self.verified(&commit).await;
@@ -153,38 +160,50 @@ impl World {
     }
 
     /// The environment as the API shows it.
-    pub async fn environment(&self) -> Option<Value> {
-        self.daemon.api().read(&format!("/environments/{ENVIRONMENT}")).await
+    pub async fn environment(&self) -> Option<EnvironmentView> {
+        self.daemon.environment().await
+    }
+
+    /// Its drift as the API shows it.
+    pub async fn drift(&self) -> DriftView {
+        self.daemon.client().drift(&declared::environment()).await.expect("drift can be read")
+    }
+
+    /// Requests an operation.
+    ///
+    /// # Errors
+    /// What the daemon refuses.
+    pub async fn submit(&self, action: &Action, request: &IntentRequest) -> Result<Accepted, ClientError> {
+        self.daemon.client().submit(action, &declared::environment(), request).await
     }
 
     /// Waits until the environment is like this. Answers with it.
-    pub async fn when(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub async fn when(&self, what: &str, is: impl Fn(&EnvironmentView) -> bool) -> EnvironmentView {
         let seen =
             before(DEADLINE, || async { self.environment().await.filter(|environment| is(environment)) });
         if let Some(environment) = seen.await {
             return environment;
         }
-        let last = self.environment().await.unwrap_or_default();
-        let drift = self.daemon.api().read(&format!("/environments/{ENVIRONMENT}/drift")).await;
-        let (last, drift) = (pretty(&last), pretty(&drift.unwrap_or_default()));
+        let last = self.environment().await;
+        let drift = self.daemon.client().drift(&declared::environment()).await.ok();
+        let (last, drift) = (pretty(&last), pretty(&drift));
         panic!("not within {DEADLINE:?}: {what}\n{last}\n{drift}\n{}", tail(&self.daemon.log()));
     }
 
     /// Waits until a commit is applied and verified.
-    pub async fn verified(&self, commit: &str) -> Value {
-        let is = |environment: &Value| {
-            environment["verified"]["revision"]["commit"] == commit && rests(environment)
+    pub async fn verified(&self, commit: &CommitId) -> EnvironmentView {
+        let is = |environment: &EnvironmentView| {
+            environment.verified_commit() == Some(commit) && environment.rollout_under_way().is_none()
         };
-        self.when(&format!("{} is verified", &commit[..7]), is).await
+        self.when(&format!("{} is verified", commit.short()), is).await
     }
 
-    /// Waits until the rollout of a commit is over with this phase.
-    pub async fn ends(&self, commit: &str, phase: &str) -> Value {
-        let is = |environment: &Value| {
-            let rollout = &environment["rollout"];
-            rollout["revision"]["commit"] == commit && rollout["phase"]["phase"] == phase
+    /// Waits until the rollout of a commit is in this phase.
+    pub async fn ends(&self, commit: &CommitId, phase: &Phase) -> EnvironmentView {
+        let is = |environment: &EnvironmentView| {
+            environment.rollout_of(commit).is_some_and(|rollout| rollout.phase == *phase)
         };
-        self.when(&format!("the rollout of {} is {phase}", &commit[..7]), is).await
+        self.when(&format!("the rollout of {} is {phase}", commit.short()), is).await
     }
 
     /// What every gateway serves.
@@ -198,20 +217,14 @@ impl World {
 
     /// The messages of the history, oldest first.
     pub async fn history(&self) -> Vec<String> {
-        let read = self.daemon.api().read(&format!("/environments/{ENVIRONMENT}/history?limit=1000")).await;
-        let events = read.expect("the history can be read")["events"].clone();
-        let message = |event: &Value| event["message"].as_str().unwrap_or_default().to_owned();
-        events.as_array().unwrap().iter().rev().map(message).collect()
+        let read = self.daemon.client().history(&declared::environment(), ROWS_MAX).await;
+        let events = read.expect("the history can be read").events;
+        events.into_iter().rev().map(|row| row.event.message).collect()
     }
 
     /// The audit's actions, oldest first.
     pub async fn audit(&self) -> Vec<String> {
-        let read = self.daemon.api().read("/audit?limit=1000").await.expect("the audit can be read");
-        let action = |entry: &Value| {
-            let entry = entry.get("entry").unwrap_or(entry);
-            entry["action"].as_str().unwrap_or_default().to_owned()
-        };
-        read["entries"].as_array().unwrap().iter().rev().map(action).collect()
+        self.daemon.audit().await.entries.into_iter().rev().map(|row| row.entry.action).collect()
     }
 
     /// Waits until somebody was mailed this. Answers with the mails that hold it.
@@ -238,13 +251,6 @@ fn hcl_files(base_url: &str, model: &str) -> Files {
     hcl::made().files(base_url, model)
 }
 
-/// Whether no rollout is under way.
-#[must_use]
-pub fn rests(environment: &Value) -> bool {
-    let over = ["succeeded", "rolled_back", "frozen", "failed", "superseded"];
-    environment["rollout"]["phase"]["phase"].as_str().is_none_or(|phase| over.contains(&phase))
-}
-
-fn pretty(value: &Value) -> String {
+fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap()
 }

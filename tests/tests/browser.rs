@@ -135,7 +135,7 @@ async fn a_push_and_drift_show_on_an_open_page_without_loading_it_anew() {
     let shown = format!(
         "[...document.querySelectorAll('tbody tr')].some((row) => \
          row.textContent.startsWith('verified') && row.textContent.includes('{}'))",
-        &commit[..10]
+        commit.short()
     );
     browser.when("the page shows the commit as verified", &shown).await;
     assert_eq!(browser.run("return window.isSamePage").await, true, "it was loaded anew");
@@ -150,7 +150,7 @@ async fn a_push_and_drift_show_on_an_open_page_without_loading_it_anew() {
     pictures(&browser, "drift").await;
     let list = links(&browser).await;
     assert!(list.iter().any(|path| path == PAGE), "a way back: {list:?}");
-    let rollout = world.environment().await.unwrap()["rollout"]["id"].as_str().unwrap().to_owned();
+    let rollout = world.environment().await.unwrap().rollout.unwrap().id;
     browser.open(&at(&format!("{PAGE}/rollouts/{rollout}"))).await;
     browser.says("second").await;
     pictures(&browser, "rollout").await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moorline_admin::endpoint::Nothing;
-use moorline_admin::{ConnectionFault, Server};
+use moorline_admin::{ConnectionFault, EffectiveConfig, Server};
 use moorline_model::{EnvironmentName, Secret};
 use reqwest::StatusCode;
 use serde::Serialize;
@@ -14,8 +14,8 @@ use crate::access::Endpoint;
 use crate::endpoints::{self, Action};
 use crate::problem::Problem;
 use crate::views::{
-    Accepted, DriftView, EnvironmentView, Environments, EnvironmentsQuery, History, HistoryQuery,
-    IntentRequest, IntentView, Why,
+    Accepted, Audit, AuditQuery, DriftView, EnvironmentView, Environments, EnvironmentsQuery, History,
+    HistoryQuery, IntentRequest, IntentView, Rollouts, RowsQuery, Why,
 };
 
 /// Longest wait for one answer.
@@ -149,6 +149,12 @@ impl Client {
         self.call(&endpoints::DRIFT, &[name.as_str()], &Nothing {}, None).await
     }
 
+    /// The newest rollouts.
+    pub async fn rollouts(&self, name: &EnvironmentName, limit: usize) -> Result<Rollouts, ClientError> {
+        let query = RowsQuery { limit: Some(limit) };
+        self.call(&endpoints::ROLLOUTS, &[name.as_str()], &query, None).await
+    }
+
     /// The newest lines of the history.
     pub async fn history(&self, name: &EnvironmentName, limit: usize) -> Result<History, ClientError> {
         let query = HistoryQuery { limit: Some(limit), before: None };
@@ -158,6 +164,17 @@ impl Client {
     /// What an environment waits for.
     pub async fn why(&self, name: &EnvironmentName) -> Result<Why, ClientError> {
         self.call(&endpoints::WHY, &[name.as_str()], &Nothing {}, None).await
+    }
+
+    /// The document that `terraform apply` handed over last.
+    pub async fn document(&self, name: &EnvironmentName) -> Result<EffectiveConfig, ClientError> {
+        self.call(&endpoints::READ_DOCUMENT, &[name.as_str()], &Nothing {}, None).await
+    }
+
+    /// The newest entries of the audit, of all environments.
+    pub async fn audit(&self, limit: usize) -> Result<Audit, ClientError> {
+        let query = AuditQuery { limit: Some(limit), environment: None };
+        self.call(&endpoints::AUDIT, &[], &query, None).await
     }
 
     /// Submits an intent.

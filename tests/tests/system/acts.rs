@@ -19,7 +19,7 @@ fn told(result: &CommandResult) -> (i32, &str) {
 async fn each_act_says_what_came_of_it_and_ends_so() {
     let mut world = World::new().await;
     let first = world.settle().await;
-    let short = &first[..10];
+    let short = first.short();
 
     // Nothing to go back to: refused at once, and nothing is recorded.
     let back = run(&world, &["rollback", "test", "--reason", "why not"]).await;
@@ -44,17 +44,17 @@ async fn each_act_says_what_came_of_it_and_ends_so() {
     assert_eq!(result.code, 0, "{result:?}");
     let told = result.json();
     assert_eq!(told["outcome"]["outcome"], "under_way", "{told}");
-    assert_eq!(told["outcome"]["message"], format!("lifted the hold; {} begins", &second[..10]));
+    assert_eq!(told["outcome"]["message"], format!("lifted the hold; {} begins", second.short()));
     assert_eq!((&told["rollout"]["is_over"], &told["status"]["word"]), (&json!(true), &json!("in sync")));
 
     // An intent that a later one overtakes has its outcome too.
     let result = run(&world, &["rollback", "test", "--reason", "it is dearer", "--output", "json"]).await;
     let told = result.json();
     assert_eq!((result.code, &told["outcome"]["outcome"]), (0, &json!("under_way")), "{result:?}");
-    let rollout = told["rollout"]["id"].as_str().unwrap().to_owned();
     let environment = world.verified(&first).await;
-    assert_eq!(environment["rollout"]["id"], rollout, "the rollout that it named");
-    let again = run(&world, &["rollback", "test", "--to", &second, "--reason", "or not"]).await;
+    let rollout = environment.rollout.unwrap().id.to_string();
+    assert_eq!(told["rollout"]["id"], rollout, "the rollout that it named");
+    let again = run(&world, &["rollback", "test", "--to", second.as_str(), "--reason", "or not"]).await;
     assert_eq!(again.code, 5, "a hold refuses: {again:?}");
     assert!(again.stderr.contains("release it first"), "{again:?}");
 }
@@ -65,17 +65,17 @@ async fn approve_shows_the_commit_and_each_change_that_it_approves_with_its_valu
     world.declaration["environments"][0]["apply"] = json!({"approval": "required"});
     let first = world.push("the first one");
     world.daemon.start().await;
-    world.when("the first waits", |environment| !environment["waits_for_approval"].is_null()).await;
+    world.when("the first waits", |environment| environment.waits_for_approval.is_some()).await;
     assert_eq!(run(&world, &["approve", "test", "--wait", "60"]).await.code, 0);
     world.verified(&first).await;
 
     world.document["routes"][0]["limits"][0]["requests"] = json!(2_000_000);
     let second = world.push("raise the limit");
-    world.when("the second waits", |environment| !environment["waits_for_approval"].is_null()).await;
+    world.when("the second waits", |environment| environment.waits_for_approval.is_some()).await;
     let result = run(&world, &["approve", "test", "--wait", "60"]).await;
     assert_eq!(result.code, 0, "{result:?}");
     for shown in [
-        &format!("{} by ", &second[..10]),
+        &format!("{} by ", second.short()),
         ": raise the limit",
         "the limit of route /v1/chat/* rises from 1000000 to 2000000 requests per key and 1h",
         "route /v1/chat/*: limit 1000000 → 2000000 requests per key and 1h",
@@ -122,8 +122,8 @@ async fn an_intent_that_is_not_applied_in_time_is_no_success() {
         result.stderr.contains("the daemon that leads (") && result.stderr.contains("moorline status test")
     );
     let applied = || async {
-        let environment = follower.api().read("/environments/test").await?;
-        (environment["holds"] != json!([])).then_some(())
+        let environment = follower.environment().await?;
+        (!environment.holds.is_empty()).then_some(())
     };
     until("the follower leads, and applies it", applied).await;
 }
@@ -136,7 +136,7 @@ async fn who_waits_for_a_commit_that_is_rolled_back_is_told_so_with_the_reason()
     let result = run(&world, &["sync", "test", "--wait", "60"]).await;
     assert_eq!(result.code, 7, "{result:?}");
     let last = result.stderr.lines().last().unwrap().to_owned();
-    let ended = format!("error: test: {} was rolled back and is held: ", &second[..10]);
+    let ended = format!("error: test: {} was rolled back and is held: ", second.short());
     assert!(last.starts_with(&ended) && last.len() > ended.len(), "{result:?}");
     world.verified(&first).await;
 

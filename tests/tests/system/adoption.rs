@@ -1,10 +1,13 @@
 //! Gateways that serve something else when Moorline first meets them.
 
 use moorline_admin::{Origin, WriteOptions};
+use moorline_api::views::EnvironmentView;
+use moorline_model::condition::ConditionType;
+use moorline_model::status::StatusWord;
 use moorline_tests::cli::{CommandResult, moorline};
 use moorline_tests::daemon::OPERATOR_TOKEN;
-use moorline_tests::{World, declared};
-use serde_json::{Value, json};
+use moorline_tests::{Shown as _, World, declared};
+use serde_json::json;
 
 async fn run(world: &World, arguments: &[&str]) -> CommandResult {
     moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
@@ -37,13 +40,13 @@ async fn what_served_before_is_shown_adopted_and_gone_back_to() {
     let before = world.digests().await;
     let first = world.push("the first one");
     world.daemon.start().await;
-    let asks = |environment: &Value| {
-        let because = environment["axes"]["apply"]["because"].as_str().unwrap_or_default();
-        environment["status"]["word"] == "held" && because.contains("Moorline has not put that there")
+    let asks = |environment: &EnvironmentView| {
+        let because = environment.because(ConditionType::Apply);
+        environment.status.word == StatusWord::Held && because.contains("Moorline has not put that there")
     };
     let environment = world.when("it asks", asks).await;
-    let owners: Vec<_> = (0..2).map(|at| environment["found"][at]["origin"].clone()).collect();
-    assert_eq!(owners, ["terraform", "manual"], "{environment}");
+    let owners: Vec<_> = environment.found.iter().map(|found| found.origin.as_str()).collect();
+    assert_eq!(owners, ["terraform", "manual"], "{environment:#?}");
     let why = run(&world, &["why", "test"]).await;
     let result = format!("{}{}", why.stdout, why.stderr);
     for part in ["moorline adopt test", "manual by jane since", "before Moorline", "models.small.targets"] {
@@ -72,8 +75,9 @@ async fn what_served_before_is_shown_adopted_and_gone_back_to() {
     let result = run(&world, &["rollback", "test", "--reason", "it was better before"]).await;
     assert_eq!(result.code, 0, "{result:?}");
     assert_eq!(world.digests().await, before);
-    let environment = world.when("it rests", |environment| environment["status"]["word"] == "held").await;
-    assert_eq!(environment["holds"][0]["commit"], first, "{environment}");
+    let is_held = |environment: &EnvironmentView| environment.status.word == StatusWord::Held;
+    let environment = world.when("it rests", is_held).await;
+    assert_eq!(environment.holds[0].commit, Some(first), "{environment:#?}");
     let stable = world.gateways[0].status().await.stable.unwrap();
     assert_eq!(stable.reason.as_deref(), Some("it was better before"));
 }
@@ -96,8 +100,7 @@ async fn gateways_of_another_environment_are_not_written_over_without_a_word() {
     world.declaration["environments"][0]["apply"] = json!({"approval": "required"});
     let first = world.push("the first one");
     world.daemon.start().await;
-    let waits = |environment: &Value| !environment["waits_for_approval"].is_null();
-    world.when("it waits", waits).await;
+    world.when("it waits", |environment| environment.waits_for_approval.is_some()).await;
     assert_eq!(run(&world, &["approve", "test", "--wait", "60"]).await.code, 0);
     world.verified(&first).await;
     let before = world.digests().await;
@@ -133,7 +136,7 @@ async fn a_record_that_was_lost_is_built_anew_without_a_question() {
     lose_the_record(&mut world).await;
     world.daemon.start().await;
     world.verified(&second).await;
-    world.when("it is in sync", |environment| environment["status"]["word"] == "in sync").await;
+    world.when("it is in sync", |environment| environment.status.word == StatusWord::InSync).await;
 }
 
 async fn lose_the_record(world: &mut World) {

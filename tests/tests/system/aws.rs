@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use moorline_model::drift::{Drift, DriftKind, DriftState, Lane};
 use moorline_tests::aws::{Emulator, REGION, state};
 use moorline_tests::{World, until};
 use serde_json::{Value, json};
@@ -57,10 +58,8 @@ fn reads(world: &World) -> u64 {
 }
 
 /// The findings of the AWS lane.
-async fn findings(world: &World) -> Vec<Value> {
-    let read = world.daemon.api().read("/environments/test/drift").await.unwrap_or_default();
-    let all = read["drift"].as_array().cloned().unwrap_or_default();
-    all.into_iter().filter(|finding| finding["lane"] == "aws").collect()
+async fn findings(world: &World) -> Vec<Drift> {
+    world.drift().await.drift.into_iter().filter(|drift| drift.finding.lane == Lane::Aws).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,17 +68,18 @@ async fn a_rule_changed_by_hand_is_drift_and_silence_is_not_absence() {
     let id = emulator.make_web_acl(2000).await;
     let mut world = world(&emulator, &id).await;
     world.settle().await;
-    world.when("AWS was looked at", |environment| environment["looked"]["aws"].is_string()).await;
-    assert_eq!(findings(&world).await, Vec::<Value>::new());
+    world.when("AWS was looked at", |environment| environment.looked.contains_key(&Lane::Aws)).await;
+    assert_eq!(findings(&world).await, []);
 
     emulator.set_limit(&id, 100_000).await;
-    let finding = until("the changed limit is open drift", || async {
-        findings(&world).await.into_iter().find(|finding| finding["state"] == "open")
+    let drift = until("the changed limit is open drift", || async {
+        findings(&world).await.into_iter().find(|drift| drift.state == DriftState::Open)
     })
     .await;
-    assert_eq!(finding["address"], WEB_ACL);
-    assert!(finding["path"].as_str().unwrap().contains("limit"), "{finding}");
-    assert_eq!((&finding["declared"], &finding["live"]), (&json!("2000"), &json!("100000")));
+    let finding = drift.finding;
+    assert_eq!(finding.address, WEB_ACL);
+    assert!(finding.path.contains("limit"), "{finding:?}");
+    assert_eq!((finding.declared.as_deref(), finding.live.as_deref()), (Some("2000"), Some("100000")));
     world.mailed(WEB_ACL).await;
 
     emulator.set_limit(&id, 2000).await;
@@ -94,7 +94,7 @@ async fn a_rule_changed_by_hand_is_drift_and_silence_is_not_absence() {
     world.verified(&commit).await;
     emulator.set_limit(&id, 3000).await;
     until("it is found after an apply", || async {
-        findings(&world).await.into_iter().find(|finding| finding["live"] == "3000")
+        findings(&world).await.into_iter().find(|drift| drift.finding.live.as_deref() == Some("3000"))
     })
     .await;
     assert_eq!(reads(&world), 2);
@@ -102,11 +102,11 @@ async fn a_rule_changed_by_hand_is_drift_and_silence_is_not_absence() {
     until("it is gone again", || async { findings(&world).await.is_empty().then_some(()) }).await;
 
     emulator.stop().await;
-    let finding = until("that AWS cannot be read is said", || async {
-        findings(&world).await.into_iter().find(|finding| finding["kind"] == "unverifiable")
+    let drift = until("that AWS cannot be read is said", || async {
+        findings(&world).await.into_iter().find(|drift| drift.finding.kind == DriftKind::Unverifiable)
     })
     .await;
-    assert_eq!(finding["address"], WEB_ACL);
-    let kinds: Vec<Value> = findings(&world).await.iter().map(|finding| finding["kind"].clone()).collect();
-    assert!(!kinds.contains(&json!("missing")), "{kinds:?}");
+    assert_eq!(drift.finding.address, WEB_ACL);
+    let kinds: Vec<_> = findings(&world).await.iter().map(|drift| drift.finding.kind).collect();
+    assert!(!kinds.contains(&DriftKind::Missing), "{kinds:?}");
 }

@@ -1,11 +1,14 @@
 //! The command line against a running daemon: what it says and how it ends.
 
-use moorline_tests::World;
+use moorline_api::views::EnvironmentView;
+use moorline_model::rollout::Phase;
+use moorline_model::status::StatusWord;
 use moorline_tests::cli::{self, CommandResult, Watch, moorline};
 use moorline_tests::daemon::{OPERATOR_TOKEN, VIEWER_TOKEN};
 use moorline_tests::declared::caller_key_sha256;
-use moorline_tests::gateway::ADMIN_TOKEN;
-use serde_json::{Value, json};
+use moorline_tests::gateway::{ADMIN_TOKEN, Gateway};
+use moorline_tests::{Shown as _, World};
+use serde_json::json;
 
 /// What is declared of `another-key-of-tests`.
 const ANOTHER_SHA256: &str = "18137d790529a8ea002a393f2cc28b7a3d24ea22d9671ee7bfe939a21e6145c0";
@@ -37,12 +40,12 @@ async fn people_see_how_it_stands_and_scripts_get_the_exit_codes() {
     assert_eq!((history.code, history.stdout.lines().count()), (0, 3), "{history:?}");
     assert!(history.stdout.lines().next().unwrap().contains("is in force"), "newest first: {history:?}");
     let why = run(&world, &["why", "test"]).await;
-    let answer = format!("Nothing waits: {} is in force, verified", &first[..10]);
+    let answer = format!("Nothing waits: {} is in force, verified", first.short());
     assert!(why.code == 0 && why.stdout.starts_with(&answer), "{why:?}");
     assert_eq!(run(&world, &["drift", "test"]).await.code, 0);
 
     world.gateways[1].edit(|document| document["location"] = json!("elsewhere")).await;
-    world.when("drifted", |environment| environment["status"]["word"] == "drifted").await;
+    world.when("drifted", |environment| environment.status.word == StatusWord::Drifted).await;
     assert_eq!(run(&world, &["status", "test"]).await.code, 2);
     let drift = run(&world, &["drift", "test"]).await;
     assert_eq!(drift.code, 2, "{drift:?}");
@@ -62,7 +65,7 @@ async fn people_see_how_it_stands_and_scripts_get_the_exit_codes() {
     );
 
     world.gateways[1].freeze();
-    world.when("cannot check", |environment| environment["status"]["word"] == "cannot check").await;
+    world.when("cannot check", |environment| environment.status.word == StatusWord::CannotCheck).await;
     assert_eq!(run(&world, &["status", "test"]).await.code, 6);
     world.gateways[1].thaw();
 }
@@ -71,14 +74,13 @@ async fn people_see_how_it_stands_and_scripts_get_the_exit_codes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_neither_verifying_nor_in_sync_nor_free_of_drift() {
     let mut world = World::new().await;
-    let freeze = |world: &World| world.gateways.iter().for_each(moorline_tests::gateway::Gateway::freeze);
-    let thaw = |world: &World| world.gateways.iter().for_each(moorline_tests::gateway::Gateway::thaw);
+    let freeze = |world: &World| world.gateways.iter().for_each(Gateway::freeze);
+    let thaw = |world: &World| world.gateways.iter().for_each(Gateway::thaw);
     freeze(&world);
     let first = world.push("the first one");
     world.daemon.start().await;
-    let is_dark = |environment: &Value| {
-        environment["status"]["word"] == "cannot check"
-            && environment["rollout"]["phase"]["phase"] == "staging"
+    let is_dark = |environment: &EnvironmentView| {
+        environment.status.word == StatusWord::CannotCheck && environment.phase() == Some(&Phase::Staging)
     };
     world.when("it cannot be checked what the rollout does", is_dark).await;
     let drift = run(&world, &["drift", "test"]).await;
@@ -92,7 +94,7 @@ async fn what_cannot_be_read_is_neither_verifying_nor_in_sync_nor_free_of_drift(
     assert!(drift.stdout.contains("gateway   compared"), "{drift:?}");
 
     freeze(&world);
-    world.when("cannot check", |environment| environment["status"]["word"] == "cannot check").await;
+    world.when("cannot check", |environment| environment.status.word == StatusWord::CannotCheck).await;
     let drift = run(&world, &["drift", "test"]).await;
     assert_eq!(drift.code, 6, "{drift:?}");
     assert!(drift.stderr.contains("2 of 2 replicas cannot be read"), "{drift:?}");
@@ -106,10 +108,12 @@ async fn people_hold_release_sync_and_roll_back() {
 
     let held = run(&world, &["hold", "test", "--reason", "a freeze of ours"]).await;
     assert_eq!(held.code, 0, "{held:?}");
-    world.when("held", |environment| environment["holds"] != json!([])).await;
+    world.when("held", |environment| !environment.holds.is_empty()).await;
     let second = world.push_model("second");
-    world.when("seen", |environment| environment["wanted"]["commit"] == second).await;
-    world.when("held", |environment| environment["status"]["word"] == "held").await;
+    let is_seen =
+        |environment: &EnvironmentView| environment.wanted.as_ref().is_some_and(|head| head.commit == second);
+    world.when("seen", is_seen).await;
+    world.when("held", |environment| environment.status.word == StatusWord::Held).await;
     let why = run(&world, &["why", "test"]).await;
     assert_eq!(why.code, 5, "{why:?}");
     assert!(format!("{}{}", why.stdout, why.stderr).contains("a freeze of ours"), "{why:?}");
@@ -122,12 +126,12 @@ async fn people_hold_release_sync_and_roll_back() {
 
     let back = run(&world, &["rollback", "test", "--reason", "it is dearer", "--wait", "60"]).await;
     let environment = world.verified(&first).await;
-    assert_eq!(environment["holds"][0]["commit"], second, "{environment}");
+    assert_eq!(environment.holds[0].commit, Some(second), "{environment:#?}");
     // It is done, though the head is held: that is what a script is told.
     assert_eq!(back.code, 0, "{back:?}");
     assert_eq!(
         back.stdout.lines().last().unwrap(),
-        format!("test: {} is in force", &first[..10]),
+        format!("test: {} is in force", first.short()),
         "{back:?}"
     );
     let result = |message: &String| message.contains("it is dearer");
@@ -174,8 +178,8 @@ async fn a_plan_says_what_a_checkout_changes_with_values_and_without_secrets() {
     world.document["keys"][0]["sha256"] = json!(caller_key_sha256());
     let second = world.push("raise the limit");
     assert_ne!(first, second);
-    let environment = world.verified(&second).await;
-    assert_eq!(environment["rollout"]["changes"]["sentence"], limit, "{environment}");
+    let changes = world.verified(&second).await.rollout.unwrap().changes.unwrap();
+    assert_eq!(changes.sentence, limit);
     assert!(world.history().await.iter().any(|line| line.contains("begins") && line.contains(limit)));
     // Mails fold long lines.
     world.mailed("rises from 1000000 to 2000000").await;
@@ -229,8 +233,7 @@ async fn what_cannot_be_done_has_its_own_exit_code() {
     let wrong = run(&world, &["status", "--no-such-flag", "--output", "json"]).await;
     assert_eq!((wrong.code, &wrong.json()["error"]["kind"]), (64, &json!("usage")), "{wrong:?}");
     assert_eq!(wrong.json()["error"]["message"], "unexpected argument '--no-such-flag' found", "{wrong:?}");
-    let empty: Value = world.environment().await.unwrap()["holds"].clone();
-    assert_eq!(empty, json!([]));
+    assert_eq!(world.environment().await.unwrap().holds, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

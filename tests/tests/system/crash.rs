@@ -2,9 +2,14 @@
 //! in the same place as a run that nobody disturbed, and nobody is told twice.
 
 use futures_util::{StreamExt as _, stream};
-use moorline_tests::{Fault, Provider, World, until};
+use moorline_api::views::EnvironmentView;
+use moorline_model::CommitId;
+use moorline_model::drift::Drift;
+use moorline_model::rollout::Phase;
+use moorline_model::status::StatusWord;
+use moorline_tests::{Fault, Provider, Shown as _, World, until};
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The moments of a step; see the daemon's `failpoint`.
 const MOMENTS: [&str; 3] = ["begun", "done", "recorded"];
@@ -29,16 +34,15 @@ enum Scenario {
 /// Where it ended. Commits are told by their role, because no two runs have the same.
 #[derive(Debug, PartialEq, Eq)]
 struct End {
-    phase: String,
+    phase: Option<Phase>,
     verified: &'static str,
     applied: &'static str,
     attested: Vec<&'static str>,
     candidates: usize,
     held: Vec<&'static str>,
-    frozen: Value,
+    frozen: Option<String>,
     word: String,
-    /// Findings, in words.
-    drift: Vec<String>,
+    drift: Vec<Drift>,
     /// Transition of each mail, in order.
     told: Vec<String>,
 }
@@ -52,7 +56,7 @@ async fn run(scenario: Scenario, kill_at: Option<&str>) -> End {
     let other = Provider::start().await;
     let before = world.settle().await;
     let before_digest = world.digests().await[0].clone();
-    world.mailed(&before[..7]).await;
+    world.mailed(before.short()).await;
     world.daemon.stop().await;
     let after = match scenario {
         Scenario::Deploy | Scenario::Apply => world.push_model("second"),
@@ -78,14 +82,14 @@ async fn run(scenario: Scenario, kill_at: Option<&str>) -> End {
         }
     }
     let phase = match scenario {
-        Scenario::Deploy | Scenario::Apply => "succeeded",
-        _ => "rolled_back",
+        Scenario::Deploy | Scenario::Apply => Phase::Succeeded,
+        _ => Phase::RolledBack,
     };
     let environment = tokio::select! {
-        environment = world.ends(&after, phase) => environment,
+        environment = world.ends(&after, &phase) => environment,
         never = dies_once_served(&world.gateways, &before_digest, &other, scenario) => match never {},
     };
-    end(&world, &environment, &before, &after).await
+    end(&world, environment, &before, &after).await
 }
 
 /// Lets the other provider die as soon as a gateway serves another document than before.
@@ -106,28 +110,28 @@ async fn dies_once_served(
     std::future::pending().await
 }
 
-async fn end(world: &World, environment: &Value, before: &str, after: &str) -> End {
-    let role = |commit: &Value| match commit.as_str() {
-        Some(commit) if commit == before => "before",
-        Some(commit) if commit == after => "after",
+async fn end(world: &World, environment: EnvironmentView, before: &CommitId, after: &CommitId) -> End {
+    let role = |commit: Option<&str>| match commit {
+        Some(commit) if commit == before.as_str() => "before",
+        Some(commit) if commit == after.as_str() => "after",
         _ => "neither",
     };
     // The last message is sent after the state says so.
-    let word = match environment["rollout"]["phase"]["phase"].as_str() {
-        Some("succeeded") => "verified healthy",
+    let word = match environment.phase() {
+        Some(Phase::Succeeded) => "verified healthy",
         _ => "was rolled back",
     };
     let last = || async {
-        world.mail.holding(&after[..7]).iter().any(|mail| mail.body().contains(word)).then_some(())
+        world.mail.holding(after.short()).iter().any(|mail| mail.body().contains(word)).then_some(())
     };
     until("the last mail", last).await;
-    let drift = world.daemon.api().read("/environments/test/drift").await.unwrap();
+    let drift = world.drift().await.drift;
     let mut attested = Vec::new();
     let mut candidates = 0;
     for gateway in &world.gateways {
         let status = gateway.status().await;
         candidates += usize::from(status.candidate.is_some());
-        attested.push(role(&json!(status.stable.unwrap().commit)));
+        attested.push(role(status.stable.unwrap().commit.as_deref()));
     }
     // A kill between the server's answer and the record's note of it sends a mail again: SMTP has no way to ask. It is
     // the same mail to its receivers, for it has the same id.
@@ -139,24 +143,24 @@ async fn end(world: &World, environment: &Value, before: &str, after: &str) -> E
         }
     }
     End {
-        phase: environment["rollout"]["phase"]["phase"].as_str().unwrap().to_owned(),
-        verified: role(&environment["verified"]["revision"]["commit"]),
-        applied: role(&environment["applied"]["revision"]["commit"]),
+        phase: environment.phase().cloned(),
+        verified: role(environment.verified_commit().map(CommitId::as_str)),
+        applied: role(environment.applied_commit().map(CommitId::as_str)),
         attested,
         candidates,
-        held: environment["holds"].as_array().unwrap().iter().map(|hold| role(&hold["commit"])).collect(),
-        frozen: environment["frozen"].clone(),
-        word: word_because(environment),
-        drift: drift["drift"].as_array().unwrap().iter().map(ToString::to_string).collect(),
+        held: environment.holds.iter().map(|hold| role(hold.commit.as_ref().map(CommitId::as_str))).collect(),
+        word: word_because(&environment),
+        frozen: environment.frozen,
+        drift,
         told: ids.iter().map(|id| transition(id)).collect(),
     }
 }
 
-/// The word; when it is not known how things stand, with what the axes say.
-fn word_because(environment: &Value) -> String {
-    match environment["status"]["word"].as_str().unwrap() {
-        "cannot check" => format!("cannot check: {}", environment["axes"]),
-        word => word.to_owned(),
+/// The word; when it is not known how things stand, with what the conditions say.
+fn word_because(environment: &EnvironmentView) -> String {
+    match environment.status.word {
+        word @ StatusWord::CannotCheck => format!("{word}: {:?}", environment.conditions),
+        word => word.to_string(),
     }
 }
 

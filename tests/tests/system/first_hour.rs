@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use moorline_api::Client;
+use moorline_model::status::StatusWord;
+use moorline_model::{EnvironmentName, Secret};
 use moorline_tests::process::program;
-use moorline_tests::{Api, Provider, in_time};
+use moorline_tests::{Provider, Shown as _, in_time};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 const README: &str = include_str!("../../../README.md");
@@ -130,12 +133,15 @@ async fn the_readme_leads_to_in_sync_and_to_a_first_merged_change() {
     let head = head.find_branch("main", git2::BranchType::Local).unwrap().get().target().unwrap().to_string();
     let session_said = log(here, "session");
     let token = of_session(&session_said, "MOORLINE_TOKEN");
-    let api = Api::new(&format!("http://{listen}"), Some(token));
-    let environment = in_time("the daemon answers", api.read("/environments/dev")).await.unwrap();
-    assert_eq!(environment["verified"]["revision"]["commit"], head, "{environment}\n{}", told());
-    assert_eq!(environment["status"]["word"], "in sync", "{environment}");
+    let client = Client::new(&format!("http://{listen}"), secret(token)).unwrap();
+    let dev = "dev".parse().unwrap();
+    let environment = in_time("the daemon answers", client.environment(&dev)).await.unwrap();
+    let verified = environment.verified_commit().map(ToString::to_string);
+    assert_eq!(verified, Some(head), "{environment:#?}\n{}", told());
+    assert_eq!(environment.status.word, StatusWord::InSync, "{environment:#?}");
     assert!(provider.requests() > 2, "probes and a caller reached the provider");
-    the_edit_by_hand_was_found_and_taken_back(&api, admin, &session_said).await;
+    the_edit_by_hand_was_found_and_taken_back(&client, &dev).await;
+    the_declared_limit_serves(admin, &session_said).await;
     assert_eq!(started_by_readme(&work), started_by_init(&log(here, "said")));
     // No file that a person commits holds a secret.
     for file in ["deploy/moorline.yaml", "deploy/gateway.yaml", "deploy/moorlined.yaml"] {
@@ -144,26 +150,31 @@ async fn the_readme_leads_to_in_sync_and_to_a_first_merged_change() {
     session.end();
 }
 
+fn secret(text: &str) -> Option<Secret> {
+    Some(Secret::new(text.to_owned()))
+}
+
 /// What the last step promises: the history tells it with who and why, and the declared limit is back.
-async fn the_edit_by_hand_was_found_and_taken_back(api: &Api, admin: SocketAddr, session: &str) {
-    let history = api.read("/environments/dev/history").await.unwrap();
-    let events: Vec<_> =
-        history["events"].as_array().unwrap().iter().map(|event| &event["message"]).collect();
+async fn the_edit_by_hand_was_found_and_taken_back(client: &Client, dev: &EnvironmentName) {
+    let events = client.history(dev, 50).await.unwrap().events;
     for part in [
         "differs in routes[0].limits[0].requests",
         "to see it taken back) (declared 2000, live 5)",
         "restored the document in force",
         "as declared again",
     ] {
-        let is_told = events.iter().any(|message| message.as_str().unwrap().contains(part));
+        let is_told = events.iter().any(|row| row.event.message.contains(part));
         assert!(is_told, "{part}: {events:#?}");
     }
-    let environment = api.read("/environments/dev").await.unwrap();
-    assert_eq!(environment["drift"]["open"], 0, "{environment}");
-    let admin = format!("http://{admin}");
-    let gateway = Api::new(&admin, Some(of_session(session, "GATEWAY_ADMIN_TOKEN")));
-    let config = gateway.send(gateway.http().get(format!("{admin}/admin/v1/config"))).await.unwrap().body;
-    assert_eq!(config["document"]["routes"][0]["limits"][0]["requests"], 2000);
+    let environment = client.environment(dev).await.unwrap();
+    assert_eq!(environment.drift.open, 0, "{environment:#?}");
+}
+
+async fn the_declared_limit_serves(admin: SocketAddr, session: &str) {
+    let token = secret(of_session(session, "GATEWAY_ADMIN_TOKEN"));
+    let gateway = moorline_admin::Client::new(&format!("http://{admin}"), token).unwrap();
+    let document = gateway.config().await.unwrap().document;
+    assert_eq!(document["routes"][0]["limits"][0]["requests"], 2000);
 }
 
 /// A variable of the session when it ended.

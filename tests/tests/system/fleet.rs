@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use moorline_tests::{Api, Fleet, fleet, until};
+use moorline_api::Client;
+use moorline_api::views::EnvironmentView;
+use moorline_model::CommitId;
+use moorline_model::status::StatusWord;
+use moorline_tests::api::answered;
+use moorline_tests::{Api, Fleet, Shown as _, fleet, until};
 
 const ENVIRONMENTS: usize = 40;
 const CYCLES: &str = "moorline_cycle_seconds_count";
@@ -17,15 +22,11 @@ async fn figure(api: &Api, name: &str) -> f64 {
 }
 
 /// Waits until every environment is in sync with this commit.
-async fn in_sync(api: &Api, commit: &str) {
+async fn in_sync(client: &Client, commit: &CommitId) {
     let look = async || {
-        let all = api.read(&format!("/environments?limit={ENVIRONMENTS}")).await?;
-        let all = all["environments"].as_array()?.clone();
-        let is_there = |environment: &serde_json::Value| {
-            let commit_in_force =
-                environment.pointer("/applied/revision/commit").or(environment.pointer("/applied/commit"));
-            environment["status"]["word"] == "in sync"
-                && commit_in_force.is_some_and(|applied| applied == commit)
+        let all = answered(client.environments().await)?.environments;
+        let is_there = |environment: &EnvironmentView| {
+            environment.status.word == StatusWord::InSync && environment.applied_commit() == Some(commit)
         };
         (all.len() == ENVIRONMENTS && all.iter().all(is_there)).then_some(())
     };
@@ -40,14 +41,14 @@ async fn a_commit_costs_what_it_touches() {
     fleet.drift = "1h";
     let first = fleet.push("everything");
     fleet.daemon.start().await;
-    let api = fleet.daemon.api();
-    in_sync(&api, &first).await;
+    let (api, client) = (fleet.daemon.api(), fleet.daemon.client());
+    in_sync(&client, &first).await;
     assert_eq!(fleet.serving(), ENVIRONMENTS);
     assert_eq!(figure(&api, PARSED).await, 1.0, "the declaration is parsed once for all");
 
     let lines = async |number: usize| {
-        let path = format!("/environments/{}/history?limit=1000", fleet::name(number));
-        api.read(&path).await.unwrap()["events"].as_array().unwrap().len()
+        let history = client.history(&fleet::name(number), 1_000).await;
+        history.unwrap().events.len()
     };
     let others_before = lines(1).await;
     let counts = async || {
@@ -62,7 +63,7 @@ async fn a_commit_costs_what_it_touches() {
     let before = counts().await;
     let digest = fleet.change(7, "another-model");
     let second = fleet.push("one of them");
-    in_sync(&api, &second).await;
+    in_sync(&client, &second).await;
     assert_eq!(fleet.serves(7), Some(digest));
 
     let after = counts().await;
@@ -72,11 +73,11 @@ async fn a_commit_costs_what_it_touches() {
     // The lease's are among them, one in five seconds.
     assert!(writes < 40.0, "{writes} writes: the others write nothing");
     assert_eq!(lines(1).await, others_before, "an environment that it does not touch has no line of it");
-    let rollouts = api.read(&format!("/environments/{}/rollouts", fleet::name(1))).await.unwrap();
-    assert_eq!(rollouts["rollouts"].as_array().unwrap().len(), 1, "and no rollout");
+    let rollouts = client.rollouts(&fleet::name(1), 50).await.unwrap().rollouts;
+    assert_eq!(rollouts.len(), 1, "and no rollout");
 
     // What was only in memory is found again after a crash.
     fleet.daemon.kill().await;
     fleet.daemon.start().await;
-    in_sync(&fleet.daemon.api(), &second).await;
+    in_sync(&fleet.daemon.client(), &second).await;
 }

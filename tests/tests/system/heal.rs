@@ -1,9 +1,13 @@
 //! Drift that is left to people: messages name the command that restores the declared state, and it does.
 
+use moorline_admin::{DocumentEndpoint, Origin, WriteOptions};
+use moorline_model::Secret;
+use moorline_model::rollout::RolloutKind;
 use moorline_tests::cli::{CommandResult, moorline};
 use moorline_tests::daemon::OPERATOR_TOKEN;
-use moorline_tests::{World, declared};
-use serde_json::{Value, json};
+use moorline_tests::world::DOCUMENT_TOKEN;
+use moorline_tests::{Shown as _, World, declared};
+use serde_json::json;
 
 async fn run(world: &World, arguments: &[&str]) -> CommandResult {
     moorline(arguments, &[("MOORLINE_SERVER", world.daemon.base()), ("MOORLINE_TOKEN", OPERATOR_TOKEN)]).await
@@ -18,7 +22,7 @@ async fn an_edit_by_hand_is_given_back_where_a_person_says_so() {
     for gateway in &world.gateways {
         gateway.edit(|document| document["location"] = json!("elsewhere")).await;
     }
-    world.when("both drift", |environment| environment["drift"]["open"] == 2).await;
+    world.when("both drift", |environment| environment.drift.open == 2).await;
     world.mailed("moorline heal test").await;
     let admin: Vec<_> = world.gateways.iter().map(|gateway| gateway.admin.clone()).collect();
 
@@ -38,12 +42,12 @@ async fn an_edit_by_hand_is_given_back_where_a_person_says_so() {
     let digests = world.digests().await;
     assert_eq!(digests[0], good);
     assert_ne!(digests[1], good, "only that one");
-    world.when("one drifts", |environment| environment["drift"]["open"] == 1).await;
+    world.when("one drifts", |environment| environment.drift.open == 1).await;
 
     let result = run(&world, &["heal", "test", "--output", "json", "--reason", "the night is over"]).await;
     assert_eq!((result.code, &result.json()["outcome"]["outcome"]), (0, &json!("done")), "{result:?}");
     assert_eq!(world.digests().await, [good.clone(), good]);
-    world.when("nothing drifts", |environment| environment["drift"]["open"] == 0).await;
+    world.when("nothing drifts", |environment| environment.drift.open == 0).await;
     let result = run(&world, &["heal", "test"]).await;
     assert_eq!(result.code, 0, "{result:?}");
     assert!(result.stdout.contains("nothing differs from what is declared"), "{result:?}");
@@ -63,23 +67,23 @@ async fn what_terraform_owns_is_planned_and_applied_at_the_commit_in_force() {
     let first = world.settle().await;
     let good = world.digests().await;
     // Somebody writes what Terraform owns, past Terraform.
-    let api = world.daemon.api();
-    let mut document = api.read("/environments/test/document").await.unwrap()["document"].clone();
+    let token = Some(Secret::new(DOCUMENT_TOKEN.to_owned()));
+    let endpoint = DocumentEndpoint::new(&world.daemon.document_url(), token).unwrap();
+    let mut document = endpoint.get().await.unwrap().unwrap().document;
     document["location"] = json!("elsewhere");
-    let address = format!("{}/api/v1/environments/test/document", api.base());
-    let put = api.http().put(address).header("moorline-origin", "terraform").json(&document);
-    assert_eq!(api.send(put).await.unwrap().status, 200);
-    let drifts = |environment: &Value| environment["drift"]["open"].as_u64() > Some(0);
-    world.when("Terraform's plan finds it", drifts).await;
+    let as_terraform = WriteOptions { origin: Some(Origin::Terraform), ..WriteOptions::default() };
+    endpoint.put(&document, &as_terraform).await.unwrap();
+    world.when("Terraform's plan finds it", |environment| environment.drift.open > 0).await;
     let before = world.audit().await.len();
 
     let result = run(&world, &["heal", "test", "--wait", "60", "--output", "json"]).await;
     let told = result.json();
     assert_eq!(told["outcome"]["outcome"], "under_way", "{result:?}");
     assert_eq!(told["rollout"]["phase"]["phase"], "succeeded", "{result:?}");
-    let environment = world.when("nothing drifts", |environment| environment["drift"]["open"] == 0).await;
-    assert_eq!(environment["rollout"]["kind"]["kind"], "heal");
-    assert_eq!(environment["verified"]["revision"]["commit"], first);
+    let environment = world.when("nothing drifts", |environment| environment.drift.open == 0).await;
+    let kind = &environment.rollout.as_ref().unwrap().kind;
+    assert!(matches!(kind, RolloutKind::Heal { .. }), "{kind:?}");
+    assert_eq!(environment.verified_commit(), Some(&first));
     assert_eq!(world.digests().await, good);
     let audit = world.audit().await;
     let acted: Vec<_> = audit[before..].iter().map(String::as_str).collect();
@@ -93,5 +97,5 @@ async fn an_edit_by_hand_is_found_through_the_gateways_events_long_before_the_sc
     world.declaration["environments"][0]["schedule"]["drift"] = json!("1h");
     world.settle().await;
     world.gateways[1].edit(|document| document["location"] = json!("elsewhere")).await;
-    world.when("it drifts", |environment| environment["drift"]["open"] == 1).await;
+    world.when("it drifts", |environment| environment.drift.open == 1).await;
 }

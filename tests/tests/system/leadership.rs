@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use moorline_api::views::EnvironmentView;
+use moorline_model::rollout::Phase;
+use moorline_model::status::StatusWord;
 use moorline_tests::gateway::ADMIN_TOKEN;
-use moorline_tests::{Daemon, World, declared, until};
+use moorline_tests::{Daemon, Shown as _, World, declared, until};
 use rustix::process::Signal;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -27,28 +30,32 @@ async fn one_leads_and_a_leader_that_slept_too_long_writes_nothing_more() {
     follower.start().await;
     let follows = || async { follower.log().contains("another daemon leads").then_some(()) };
     until("the second one follows", follows).await;
-    let seen = follower.api().read("/environments/test").await.unwrap();
-    assert_eq!(seen["status"]["word"], "in sync", "a follower serves the console");
+    let seen = follower.environment().await.unwrap();
+    assert_eq!(seen.status.word, StatusWord::InSync, "a follower serves the console");
 
     // The leader falls asleep in the middle of a rollout.
     let second = world.push_model("second");
-    world.ends(&second, "shifting").await;
+    let shifts = |environment: &EnvironmentView| {
+        let rollout = environment.rollout_of(&second);
+        rollout.is_some_and(|rollout| matches!(rollout.phase, Phase::Shifting { .. }))
+    };
+    world.when("it shifts", shifts).await;
     fall_asleep(&world).await;
     let by_the_other = || async {
-        let environment = follower.api().read("/environments/test").await?;
-        (environment["verified"]["revision"]["commit"] == second).then_some(environment)
+        let environment = follower.environment().await?;
+        (environment.verified_commit() == Some(&second)).then_some(environment)
     };
     let before = until("the other one takes over and ends the rollout", by_the_other).await;
-    let audit = follower.api().read("/audit?limit=1000").await.unwrap();
+    let audit = follower.audit().await;
     let digests = world.digests().await;
 
     // It wakes up in the middle of what it was about to do, and is refused.
     world.daemon.process().signal(Signal::CONT);
     let status = world.daemon.ended().await;
     assert_eq!(status.code(), Some(1), "{}", world.daemon.log());
-    let after = follower.api().read("/environments/test").await.unwrap();
-    assert_eq!(after["rollout"], before["rollout"]);
-    assert_eq!(follower.api().read("/audit?limit=1000").await.unwrap(), audit, "no effect was even begun");
+    let after = follower.environment().await.unwrap();
+    assert_eq!(after.rollout, before.rollout);
+    assert_eq!(follower.audit().await, audit, "no effect was even begun");
     assert_eq!(world.digests().await, digests);
     for mail in world.mail.mails() {
         let id = mail.header("Message-ID").unwrap().to_owned();

@@ -1,15 +1,23 @@
 //! One commit travels from Git to live gateways, is verified, and comes back when it is bad.
 
-use moorline_tests::{World, declared};
+use moorline_api::endpoints;
+use moorline_api::views::{EnvironmentView, IntentRequest};
+use moorline_model::condition::ConditionType;
+use moorline_model::drift::DriftKind;
+use moorline_model::rollout::Phase;
+use moorline_model::status::StatusWord;
+use moorline_tests::{Shown as _, World, declared};
 use rustix::process::Signal;
-use serde_json::Value;
 
 /// Waits until a cycle has looked at everything again.
-async fn a_cycle_later(world: &World) -> Value {
-    let checked =
-        |environment: &Value| environment["axes"]["health"]["checked_at"].as_str().unwrap_or("").to_owned();
+async fn a_cycle_later(world: &World) -> EnvironmentView {
+    let checked = |environment: &EnvironmentView| environment.condition(ConditionType::Health).checked_at;
     let before = checked(&world.environment().await.unwrap());
     world.when("another cycle", |environment| checked(environment) > before).await
+}
+
+fn is_in_sync(environment: &EnvironmentView) -> bool {
+    environment.status.word == StatusWord::InSync
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,10 +36,10 @@ async fn a_push_is_attested_by_every_replica_and_then_there_is_nothing_to_do() {
         assert_eq!(stable.commit.as_deref(), Some(second.as_str()));
         assert_eq!(stable.origin, moorline_admin::Origin::Git);
     }
-    assert_eq!(environment["applied"]["digest"], digest);
-    assert_eq!(environment["status"]["word"], "in sync");
+    assert_eq!(environment.applied.unwrap().digest.to_string(), digest);
+    assert_eq!(environment.status.word, StatusWord::InSync);
     let history = world.history().await.join("\n");
-    assert!(history.contains(&first[..7]) && history.contains(&second[..7]), "{history}");
+    assert!(history.contains(first.short()) && history.contains(second.short()), "{history}");
 
     // Nothing is left to do: no further effect, no further line of history, the same generations.
     let (audit, history) = (world.audit().await, world.history().await);
@@ -73,12 +81,10 @@ async fn a_canary_is_seen_at_every_weight_and_callers_notice_nothing() {
     world.push("the first one");
     world.daemon.start().await;
     // The first one has no stable beside it; callers come once it serves.
-    world
-        .when("the first one serves", |environment| environment["rollout"]["phase"]["phase"] == "baking")
-        .await;
+    world.when("the first one serves", |environment| environment.phase() == Some(&Phase::Baking)).await;
     let traffic = world.traffic(4);
     traffic.serves("first", 20).await;
-    world.when("the first one is verified", |environment| !environment["verified"].is_null()).await;
+    world.when("the first one is verified", |environment| environment.verified.is_some()).await;
 
     let second = world.push_model("second");
     for weight in ["10%", "50%"] {
@@ -105,15 +111,15 @@ async fn a_bad_commit_is_rolled_back_and_held_until_it_is_released() {
     let traffic = world.traffic(2);
 
     let bad = world.push_broken();
-    let environment = world.ends(&bad, "rolled_back").await;
-    assert_eq!(environment["status"]["word"], "held");
-    assert_eq!(environment["holds"][0]["commit"], bad);
-    assert_eq!(environment["verified"]["revision"]["commit"], good);
+    let environment = world.ends(&bad, &Phase::RolledBack).await;
+    assert_eq!(environment.status.word, StatusWord::Held);
+    assert_eq!(environment.holds[0].commit.as_ref(), Some(&bad));
+    assert_eq!(environment.verified_commit(), Some(&good));
     assert_eq!(world.digests().await, before);
 
     // One thread: the first mail says that it goes back, the second refers to it and says that it is back.
     world.mailed("was rolled back").await;
-    let about_bad = world.mail.holding(&bad[..7]);
+    let about_bad = world.mail.holding(bad.short());
     assert_eq!(about_bad.len(), 2, "{about_bad:#?}");
     let thread = about_bad[0].header("Message-ID").unwrap();
     assert_eq!(about_bad[0].header("In-Reply-To"), None);
@@ -125,8 +131,7 @@ async fn a_bad_commit_is_rolled_back_and_held_until_it_is_released() {
     a_cycle_later(&world).await;
     world.daemon.restart().await;
     a_cycle_later(&world).await;
-    let asked = world.daemon.api().post("/environments/test/sync", &serde_json::json!({})).await;
-    assert_eq!(asked.status, 202, "{asked:?}");
+    world.submit(&endpoints::SYNC, &IntentRequest::default()).await.unwrap();
     a_cycle_later(&world).await;
     let done: Vec<_> =
         world.audit().await.into_iter().filter(|action| action.starts_with("gateway.")).collect();
@@ -134,11 +139,8 @@ async fn a_bad_commit_is_rolled_back_and_held_until_it_is_released() {
     traffic.stop_without_failures().await;
 
     // Released, it is tried again; what was wrong with it is wrong still, and nobody takes it back a second time.
-    let released = world.daemon.api().post("/environments/test/release", &serde_json::json!({})).await;
-    assert_eq!(released.status, 202, "{released:?}");
-    let tried = |environment: &Value| {
-        environment["rollout"]["started_at"].as_str() > Some("") && environment["frozen"].is_string()
-    };
+    world.submit(&endpoints::RELEASE, &IntentRequest::default()).await.unwrap();
+    let tried = |environment: &EnvironmentView| environment.rollout.is_some() && environment.frozen.is_some();
     world.when("the released commit was tried and froze", tried).await;
 }
 
@@ -147,10 +149,10 @@ async fn a_newer_commit_comes_in_although_the_one_before_is_held() {
     let mut world = World::new().await;
     world.settle().await;
     let bad = world.push_broken();
-    world.ends(&bad, "rolled_back").await;
+    world.ends(&bad, &Phase::RolledBack).await;
     let newer = world.push_repaired("third");
     let environment = world.verified(&newer).await;
-    assert_eq!(environment["status"]["word"], "in sync", "{environment}");
+    assert_eq!(environment.status.word, StatusWord::InSync, "{environment:#?}");
     let digest = declared::digest(&world.document);
     assert_eq!(world.digests().await, [digest.clone(), digest]);
 }
@@ -170,8 +172,8 @@ async fn a_live_edit_is_confirmed_told_once_healed_and_told_to_be_over() {
     assert!(mails[0].body().contains("routes[0].limits[0].requests"), "{}", mails[0].body());
     assert!(mails[0].body().contains("night-shift"), "{}", mails[0].body());
     assert_eq!(mails[1].header("In-Reply-To"), mails[0].header("Message-ID"));
-    let environment = world.when("in sync", |environment| environment["status"]["word"] == "in sync").await;
-    assert_eq!(environment["drift"]["open"], 0);
+    let environment = world.when("in sync", is_in_sync).await;
+    assert_eq!(environment.drift.open, 0);
     assert!(world.audit().await.contains(&"gateway.heal".to_owned()));
 }
 
@@ -180,19 +182,18 @@ async fn a_replica_that_does_not_answer_is_unverifiable_and_never_missing_or_in_
     let mut world = World::new().await;
     world.settle().await;
     world.gateways[1].freeze();
-    let environment =
-        world.when("cannot check", |environment| environment["status"]["word"] == "cannot check").await;
-    assert!(environment["replicas"][1]["error"].is_string(), "{environment}");
-    let open = |environment: &Value| environment["drift"]["open"] == 1;
-    world.when("it is confirmed", open).await;
-    let drift = world.daemon.api().read("/environments/test/drift").await.unwrap();
-    assert_eq!(drift["drift"][0]["kind"], "unverifiable", "{drift}");
-    assert_eq!(drift["drift"][0]["address"], world.gateways[1].admin);
+    let is_dark = |environment: &EnvironmentView| environment.status.word == StatusWord::CannotCheck;
+    let environment = world.when("cannot check", is_dark).await;
+    assert!(environment.replicas[1].error.is_some(), "{environment:#?}");
+    world.when("it is confirmed", |environment| environment.drift.open == 1).await;
+    let drift = world.drift().await.drift;
+    assert_eq!(drift[0].finding.kind, DriftKind::Unverifiable, "{drift:#?}");
+    assert_eq!(drift[0].finding.address, world.gateways[1].admin);
     world.mailed("cannot be read").await;
 
     world.gateways[1].thaw();
     world.mailed("can be read again").await;
-    world.when("in sync", |environment| environment["status"]["word"] == "in sync").await;
+    world.when("in sync", is_in_sync).await;
     let mails = world.mail.holding(&world.gateways[1].admin);
     assert_eq!(mails.len(), 2, "{mails:#?}");
     assert!(!world.audit().await.contains(&"gateway.heal".to_owned()), "what is not known is not healed");

@@ -1,5 +1,6 @@
 //! One incident is one thread: in Slack as in mail, and its first message says at all times how it stands.
 
+use moorline_model::rollout::Phase;
 use moorline_tests::slack::Slack;
 use moorline_tests::webhook::{self, Webhook};
 use moorline_tests::{World, until};
@@ -14,9 +15,9 @@ async fn slack_is_told_in_one_thread_whose_first_message_always_says_how_it_stan
     world.daemon.set("SLACK_TOKEN", "xoxb-token-of-tests");
     world.settle().await;
     let bad = world.push_broken();
-    world.ends(&bad, "rolled_back").await;
+    world.ends(&bad, &Phase::RolledBack).await;
 
-    let about_bad = || slack.calls().into_iter().filter(|call| call.body.to_string().contains(&bad[..7]));
+    let about_bad = || slack.calls().into_iter().filter(|call| call.body.to_string().contains(bad.short()));
     let told = || async { (about_bad().count() == 3).then_some(()) };
     until("the end is told", told).await;
     let calls: Vec<_> = about_bad().collect();
@@ -35,7 +36,7 @@ async fn slack_is_told_in_one_thread_whose_first_message_always_says_how_it_stan
     assert!(!world.daemon.log().contains("xoxb-token-of-tests"));
     // The same by mail, once each.
     world.mailed("was rolled back").await;
-    assert_eq!(world.mail.holding(&bad[..7]).len(), 2);
+    assert_eq!(world.mail.holding(bad.short()).len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +60,7 @@ async fn a_second_outage_is_told_in_a_thread_of_its_own_and_subjects_name_the_th
     world.mailed("VERIFIED: ").await;
     let verified = world.mail.holding("VERIFIED: ");
     let subject = verified[0].header("Subject").unwrap();
-    assert!(subject.starts_with(&format!("[test] {} ", &first[..10])), "{subject}");
+    assert!(subject.starts_with(&format!("[test] {} ", first.short())), "{subject}");
 }
 
 /// A world that also posts to a webhook, and only what is critical.
@@ -79,7 +80,7 @@ async fn a_channel_gets_what_its_routes_take_and_each_incident_to_its_end() {
     world.settle().await;
     world.mailed("VERIFIED: ").await;
     let bad = world.push_broken();
-    world.ends(&bad, "rolled_back").await;
+    world.ends(&bad, &Phase::RolledBack).await;
     let told = || async { (hook.taken().len() == 2).then_some(()) };
     until("the end is told", told).await;
     let messages = hook.taken();
@@ -102,7 +103,7 @@ async fn a_message_for_a_channel_that_is_declared_no_more_is_given_up() {
     world.settle().await;
     hook.goes_down();
     let bad = world.push_broken();
-    world.ends(&bad, "rolled_back").await;
+    world.ends(&bad, &Phase::RolledBack).await;
     let tried = || async { world.daemon.log().contains("trying again").then_some(()) };
     until("the message waits", tried).await;
     let notifications = world.declaration["notifications"].as_object_mut().unwrap();

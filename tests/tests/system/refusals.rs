@@ -1,9 +1,14 @@
 //! Bad input is refused with a clear error and changes nothing.
 
 use hmac::{Hmac, Mac as _};
+use moorline_api::views::EnvironmentView;
+use moorline_model::CommitId;
+use moorline_model::condition::{ConditionStatus, ConditionType};
+use moorline_model::rollout::Phase;
+use moorline_model::status::StatusWord;
 use moorline_tests::cli::moorline;
 use moorline_tests::daemon::{HOOK_SECRET, OPERATOR_TOKEN, VIEWER_TOKEN};
-use moorline_tests::{Api, Fault, World, declared};
+use moorline_tests::{Api, Fault, Shown as _, World, declared};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -85,6 +90,10 @@ async fn a_number_without_its_unit_is_answered_with_what_to_write() {
     }
 }
 
+fn source_is(status: ConditionStatus) -> impl Fn(&EnvironmentView) -> bool {
+    move |environment| environment.condition(ConditionType::Source).status == status
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
     let mut world = World::new().await;
@@ -93,11 +102,10 @@ async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
     let mut tree = world.tree();
     tree.insert("moorline.yaml".to_owned(), FIVE_MISTAKES.to_owned());
     let bad = world.repository.push(&tree, "five mistakes");
-    let is_bad = |environment: &Value| environment["axes"]["source"]["standing"] == "bad";
-    let environment = world.when("the source is bad", is_bad).await;
-    assert_all_named(environment["axes"]["source"]["because"].as_str().unwrap());
-    assert_eq!(environment["applied"]["revision"]["commit"], good);
-    assert_eq!(environment["status"]["word"], "failed");
+    let environment = world.when("the source is bad", source_is(ConditionStatus::Bad)).await;
+    assert_all_named(&environment.because(ConditionType::Source));
+    assert_eq!(environment.applied_commit(), Some(&good));
+    assert_eq!(environment.status.word, StatusWord::Failed);
     assert_eq!((world.digests().await, world.audit().await), before);
 
     // What serves is watched all the same.
@@ -110,11 +118,11 @@ async fn a_declaration_with_five_mistakes_keeps_the_commit_before_it_running() {
 }
 
 /// The log names a mistake once, however many cycles met it: at WARN, with the commit and its author.
-fn assert_logged_once(world: &World, mistake: &str, commit: &str) {
+fn assert_logged_once(world: &World, mistake: &str, commit: &CommitId) {
     let log = world.daemon.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains(mistake)).collect();
     assert_eq!(lines.len(), 1, "{mistake}: {lines:#?}");
-    for expected in [" WARN ", &commit[..10], "ann"] {
+    for expected in [" WARN ", commit.short(), "ann"] {
         assert!(lines[0].contains(expected), "{expected}: {}", lines[0]);
     }
 }
@@ -139,15 +147,15 @@ async fn a_bad_gateway_document_fails_before_anything_changes() {
         world.document = right.clone();
         *world.document.pointer_mut(pointer).unwrap() = json!(wrong);
         let bad = world.push(what);
-        let is_named = |environment: &Value| {
-            let axes = &environment["axes"];
-            let says =
-                |axis: &str| axes[axis]["because"].as_str().is_some_and(|because| because.contains(path));
-            environment["wanted"]["commit"] == bad && (says("source") || says("apply"))
+        let is_named = |environment: &EnvironmentView| {
+            let says = |condition| environment.because(condition).contains(path);
+            environment.wanted.as_ref().is_some_and(|head| head.commit == bad)
+                && (says(ConditionType::Source) || says(ConditionType::Apply))
         };
         let environment = world.when(what, is_named).await;
-        assert_eq!(environment["applied"]["revision"]["commit"], good);
-        assert!(!environment.to_string().contains("swordfish"));
+        assert_eq!(environment.applied_commit(), Some(&good));
+        let text = world.daemon.api().text("/api/v1/environments/test").await.unwrap();
+        assert!(text.contains(path) && !text.contains("swordfish"), "{text}");
         assert_eq!(world.digests().await, before);
         // Several cycles later.
         world.mailed(path).await;
@@ -172,7 +180,7 @@ async fn a_hook_rings_only_with_the_right_signature() {
         if let Some(signature) = signature {
             request = request.header("x-moorline-signature", signature);
         }
-        api.send(request).await.unwrap().status
+        api.send(request).await
     };
     assert_eq!(ring(None).await, 401);
     assert_eq!(ring(Some(signed("another secret"))).await, 401);
@@ -188,12 +196,12 @@ async fn nobody_acts_without_a_token_that_may() {
     let as_who = |token| Api::new(&base, token);
     let hold = "/environments/test/hold";
     let because = json!({"reason": "a test"});
-    assert_eq!(as_who(None).post(hold, &because).await.status, 401);
-    assert_eq!(as_who(Some("wrong")).post(hold, &because).await.status, 401);
-    assert_eq!(as_who(Some(VIEWER_TOKEN)).post(hold, &because).await.status, 403);
-    assert!(as_who(None).read("/environments/test").await.is_none());
-    assert!(as_who(Some(OPERATOR_TOKEN)).read("/audit").await.is_none());
-    assert_eq!(world.environment().await.unwrap()["holds"], json!([]));
+    assert_eq!(as_who(None).post(hold, &because).await, 401);
+    assert_eq!(as_who(Some("wrong")).post(hold, &because).await, 401);
+    assert_eq!(as_who(Some(VIEWER_TOKEN)).post(hold, &because).await, 403);
+    assert_eq!(as_who(None).get("/environments/test").await, 401);
+    assert_eq!(as_who(Some(OPERATOR_TOKEN)).get("/audit").await, 403);
+    assert_eq!(world.environment().await.unwrap().holds, []);
 
     // Nor at a gateway.
     let admin = Api::new(&world.gateways[0].admin, None);
@@ -206,8 +214,8 @@ async fn nobody_acts_without_a_token_that_may() {
         }
     };
     let before = world.digests().await;
-    assert_eq!(admin.send(put(None)).await.unwrap().status, 401);
-    assert_eq!(admin.send(put(Some("wrong"))).await.unwrap().status, 401);
+    assert_eq!(admin.send(put(None)).await, 401);
+    assert_eq!(admin.send(put(Some("wrong"))).await, 401);
     assert_eq!(world.digests().await, before);
 }
 
@@ -218,10 +226,10 @@ async fn a_repository_that_disappears_leaves_everything_as_it_is_and_is_said() {
     let before = world.digests().await;
     let (path, away) = (world.repository.path().to_owned(), world.folder.path().join("away.git"));
     std::fs::rename(&path, &away).unwrap();
-    let cannot = |environment: &Value| environment["axes"]["source"]["standing"] == "cannot_check";
+    let cannot = source_is(ConditionStatus::CannotCheck);
     let environment = world.when("the source cannot be checked", cannot).await;
-    assert_eq!(environment["status"]["word"], "cannot check");
-    assert_eq!(environment["applied"]["revision"]["commit"], good);
+    assert_eq!(environment.status.word, StatusWord::CannotCheck);
+    assert_eq!(environment.applied_commit(), Some(&good));
     assert_eq!(world.digests().await, before);
     world.mailed("test: the repository cannot be read").await;
 
@@ -239,7 +247,7 @@ async fn a_provider_that_hangs_fails_verification_and_not_the_daemon() {
     let before = world.digests().await;
     world.provider.set(Fault::Hang);
     let second = world.push_model("second");
-    world.ends(&second, "rolled_back").await;
+    world.ends(&second, &Phase::RolledBack).await;
     assert_eq!(world.digests().await, before);
 }
 
@@ -257,14 +265,11 @@ async fn an_environment_that_is_not_declared_any_more_is_not_in_sync_and_takes_n
     other["gateway"]["endpoints"] = json!(["http://127.0.0.1:1"]);
     world.declaration["environments"] = json!([other]);
     world.push("without it");
-    let is_left = |environment: &Value| {
-        environment["status"]["word"] == "cannot check" && environment["replicas"] == json!([])
+    let is_left = |environment: &EnvironmentView| {
+        environment.status.word == StatusWord::CannotCheck && environment.replicas.is_empty()
     };
-    let environment = world.when("it is left", is_left).await;
-    assert!(
-        environment["callers"]["sentence"].as_str().unwrap().contains("no commit declares"),
-        "{environment}"
-    );
+    let callers = world.when("it is left", is_left).await.callers;
+    assert!(callers.sentence.contains("no commit declares"), "{callers:?}");
     let listed = moorline(&["status", "--output", "json"], &who).await;
     assert!(!listed.stdout.contains("\"test\""), "{listed:?}");
     for arguments in [&["sync", "test"][..], &["hold", "test", "--reason", "r"], &["release", "test"]] {
@@ -277,8 +282,9 @@ async fn an_environment_that_is_not_declared_any_more_is_not_in_sync_and_takes_n
     world.declaration = before;
     let again = world.push("with it again");
     let environment = world.verified(&again).await;
-    assert_ne!(environment["applied"]["revision"]["commit"], first);
-    world.when("it is looked at again", |environment| environment["status"]["word"] == "in sync").await;
+    assert_ne!(environment.applied_commit(), Some(&first));
+    let is_in_sync = |environment: &EnvironmentView| environment.status.word == StatusWord::InSync;
+    world.when("it is looked at again", is_in_sync).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,12 +295,13 @@ async fn a_commit_leaves_nothing_where_it_changes_nothing() {
     other["gateway"]["endpoints"] = json!(["http://127.0.0.1:1"]);
     world.declaration["environments"].as_array_mut().unwrap().push(other);
     world.settle().await;
-    let rollouts = "/environments/test/rollouts";
-    let (before, history) = (world.daemon.api().read(rollouts).await.unwrap(), world.history().await);
+    let client = world.daemon.client();
+    let rollouts = async || client.rollouts(&declared::environment(), 50).await.unwrap();
+    let (before, history) = (rollouts().await, world.history().await);
     world.declaration["environments"][1]["apply"] = json!({"auto": false});
     let second = world.push("only the other one");
     // The revision moves, at the next look at the latest.
     world.verified(&second).await;
-    assert_eq!(world.daemon.api().read(rollouts).await.unwrap(), before);
+    assert_eq!(rollouts().await, before);
     assert_eq!(world.history().await, history);
 }

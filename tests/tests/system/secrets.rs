@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use moorline_model::rollout::Phase;
 use moorline_tests::daemon::{ADMIN_TOKEN, HOOK_SECRET, OPERATOR_TOKEN, VIEWER_TOKEN};
 use moorline_tests::declared::CALLER_KEY;
 use moorline_tests::gateway::{ADMIN_TOKEN as GATEWAY_TOKEN, PROVIDER_KEY};
@@ -55,14 +56,14 @@ async fn no_secret_is_found_anywhere_after_a_deploy_a_rollback_and_a_failed_plan
 
     let back = world.push_broken();
     // The broken one has no variable: its removal is planned, applied and taken back.
-    world.ends(&back, "rolled_back").await;
+    world.ends(&back, &Phase::RolledBack).await;
     world.push_model("second");
     with_variable(&mut world);
     let main = world.files.get_mut("infra/main.tf").unwrap();
     main.push_str("output \"broken\" {\n  value = tonumber(var.secret)\n}\n");
     let failed = world.push("a mistake that would quote the secret");
-    world.ends(&failed, "failed").await;
-    let told = || async { (!world.mail.holding(&failed[..7]).is_empty()).then_some(()) };
+    world.ends(&failed, &Phase::Failed).await;
+    let told = || async { (!world.mail.holding(failed.short()).is_empty()).then_some(()) };
     until("a mail about the failure", told).await;
     traffic.stop_without_failures().await;
 
@@ -70,7 +71,8 @@ async fn no_secret_is_found_anywhere_after_a_deploy_a_rollback_and_a_failed_plan
     all.extend(hook.taken().iter().map(|message| ("webhook".to_owned(), message.to_string().into_bytes())));
     // What is no secret is found, in the record, the API, a log and a mail: the search itself works.
     for kind in ["moorline.db", "/api/v1/environments/test", "moorlined.log", "mail ", "webhook"] {
-        let is_there = |(place, text): &(String, Vec<u8>)| place.contains(kind) && contains(text, &back[..7]);
+        let is_there =
+            |(place, text): &(String, Vec<u8>)| place.contains(kind) && contains(text, back.short());
         assert!(all.iter().any(is_there), "{kind} was not searched");
     }
     let mut found = Vec::new();

@@ -1,15 +1,20 @@
 //! What goes wrong is told with the thing, the cause and the next step: by a probe that failed, by a replica that cannot
 //! be read, and by the command line.
 
+use moorline_api::views::EnvironmentView;
+use moorline_model::condition::ConditionType;
+use moorline_model::rollout::Phase;
+use moorline_model::status::StatusWord;
 use moorline_tests::cli::moorline;
 use moorline_tests::gateway::PROVIDER_KEY;
 use moorline_tests::traffic::Caller;
-use moorline_tests::{Fault, World, declared};
-use serde_json::{Value, json};
+use moorline_tests::{Fault, Shown as _, World, declared};
+use serde_json::json;
 
 /// What a rollout's last verdict rests on.
-fn reasons(environment: &Value) -> String {
-    environment["rollout"]["evidence"].to_string()
+fn reasons(environment: &EnvironmentView) -> String {
+    let evidence = environment.rollout.as_ref().and_then(|rollout| rollout.evidence.as_ref());
+    format!("{evidence:?}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +24,7 @@ async fn a_failed_probe_says_which_provider_fails_and_how() {
 
     // Nobody listens where the provider should be.
     let dead = world.push_broken();
-    let environment = world.ends(&dead, "rolled_back").await;
+    let environment = world.ends(&dead, &Phase::RolledBack).await;
     let said = reasons(&environment);
     let sentence = "provider local refuses connections";
     let target = "(target first at http://127.0.0.1:1/v1)";
@@ -31,7 +36,7 @@ async fn a_failed_probe_says_which_provider_fails_and_how() {
     // The provider refuses the gateway's key: its reference is named, and its value nowhere.
     world.provider.set(Fault::Unauthorized);
     let denied = world.push_repaired("second");
-    let said = reasons(&world.ends(&denied, "rolled_back").await);
+    let said = reasons(&world.ends(&denied, &Phase::RolledBack).await);
     assert!(said.contains("provider local refuses the gateway's credential (401)"), "{said}");
     assert!(said.contains("give the gateway a good one at env:PROVIDER_KEY"), "{said}");
     assert!(!said.contains(PROVIDER_KEY), "{said}");
@@ -41,7 +46,7 @@ async fn a_failed_probe_says_which_provider_fails_and_how() {
     // The document has no such key any more.
     world.document["keys"][0]["sha256"] = json!("ab".repeat(32));
     let unknown = world.push_model("third");
-    let said = reasons(&world.ends(&unknown, "rolled_back").await);
+    let said = reasons(&world.ends(&unknown, &Phase::RolledBack).await);
     assert!(said.contains("the document declares no key with the value of env:CALLER_KEY"), "{said}");
 }
 
@@ -52,13 +57,13 @@ async fn a_probe_that_can_never_pass_is_a_mistake_also_where_the_document_stays_
     world.declaration["environments"][0]["verify"]["probes"][0]["model"] = json!("no-such-model");
     let bad = world.push("a probe of nothing");
     let sentence = "verify.probes[0].model: this probe can never pass";
-    let is_told = |environment: &Value| {
-        let because = environment["axes"]["source"]["because"].as_str().unwrap_or_default();
-        environment["status"]["word"] == "failed" && because.contains(sentence)
+    let is_told = |environment: &EnvironmentView| {
+        environment.status.word == StatusWord::Failed
+            && environment.because(ConditionType::Source).contains(sentence)
     };
     let environment = world.when("the mistake is told", is_told).await;
-    assert_eq!(environment["wanted"]["commit"], bad, "{environment}");
-    assert_eq!(environment["applied"]["revision"]["commit"], first, "{environment}");
+    assert_eq!(environment.wanted.as_ref().unwrap().commit, bad, "{environment:#?}");
+    assert_eq!(environment.applied_commit(), Some(&first), "{environment:#?}");
     world.mailed(sentence).await;
     // A document that it fits makes it right.
     world.declaration["environments"][0]["verify"]["probes"][0]["model"] = json!("small");
@@ -72,22 +77,18 @@ async fn what_fails_after_the_promotion_is_told_as_well() {
     world.declaration["environments"][0]["verify"]["window"] = json!("60s");
     let first = world.push("the first one");
     world.daemon.start().await;
-    let bakes = |environment: &Value| {
-        let rollout = &environment["rollout"];
-        rollout["revision"]["commit"] == first && rollout["phase"]["phase"] == "baking"
-    };
-    world.when("it bakes", bakes).await;
+    world.ends(&first, &Phase::Baking).await;
     // The document serves as stable now: there is no candidate that a probe could be pinned to.
     world.provider.set(Fault::Error);
-    let said =
-        |environment: &Value| reasons(environment).contains("provider local answers 500 (target first at");
+    let said = |environment: &EnvironmentView| {
+        reasons(environment).contains("provider local answers 500 (target first at")
+    };
     world.when("the fault is told", said).await;
 }
 
-/// The environment's replicas with their errors.
-fn errors(environment: &Value) -> Vec<String> {
-    let replicas = environment["replicas"].as_array().cloned().unwrap_or_default();
-    replicas.iter().map(|replica| replica["error"].as_str().unwrap_or_default().to_owned()).collect()
+/// Why replicas of the environment cannot be read.
+fn errors(environment: &EnvironmentView) -> Vec<&str> {
+    environment.replicas.iter().filter_map(|replica| replica.error.as_deref()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +122,8 @@ async fn a_replica_that_cannot_be_read_says_what_is_wrong_with_it() {
         world.declaration["environments"][0]["gateway"]["endpoints"] = json!([endpoint]);
         world.declaration["environments"][0]["gateway"]["admin_token"] = json!(format!("env:{token}"));
         world.push(sentence);
-        let is_said = |environment: &Value| errors(environment).iter().any(|error| error.contains(sentence));
+        let is_said =
+            |environment: &EnvironmentView| errors(environment).iter().any(|error| error.contains(sentence));
         let environment = world.when(sentence, is_said).await;
         let said = errors(&environment).concat();
         // A library's words come after the sentence, never before it.
@@ -138,8 +140,8 @@ async fn callers_whom_a_provider_fails_are_told_of_though_everything_is_in_sync(
     let told = async {
         world
             .when("callers are affected", |environment| {
-                let sentence = environment["callers"]["sentence"].as_str().unwrap_or_default();
-                environment["callers"]["affected"] == true && sentence.contains("failed in the minute before")
+                let callers = &environment.callers;
+                callers.affected == Some(true) && callers.sentence.contains("failed in the minute before")
             })
             .await
     };
@@ -150,7 +152,7 @@ async fn callers_whom_a_provider_fails_are_told_of_though_everything_is_in_sync(
         }
     };
     tokio::select! {
-        environment = told => assert_eq!(environment["status"]["word"], "in sync", "{environment}"),
+        environment = told => assert_eq!(environment.status.word, StatusWord::InSync, "{environment:#?}"),
         () = asking => {}
     }
 }
@@ -170,7 +172,7 @@ async fn what_names_a_wrong_address_or_token_is_taken_back_and_mended() {
         world.declaration["environments"][0]["gateway"][field] = value;
         let bad = world.push_model(model);
         // It cannot be verified there, and the commit before it names the gateways that can be asked.
-        world.ends(&bad, "rolled_back").await;
+        world.ends(&bad, &Phase::RolledBack).await;
         world.declaration["environments"][0]["gateway"] = gateway.clone();
         let good = world.push_model(model);
         world.verified(&good).await;

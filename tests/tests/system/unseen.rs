@@ -19,7 +19,7 @@ async fn a_secret_in_a_title_a_reason_or_a_name_is_nowhere_to_be_seen() {
     let mails = world.mailed("rolls back from").await;
     let mails = mails.iter().map(|mail| format!("{mail:?}")).collect::<String>();
     let history = world.history().await.join("\n");
-    let environment = world.environment().await.unwrap().to_string();
+    let environment = world.daemon.api().text("/api/v1/environments/test").await.unwrap();
     let seen = [world.daemon.log(), format!("{said:?}"), mails, history, environment];
     for text in &seen {
         assert!(!text.contains("hunter2"), "{text}");

@@ -5,7 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use moorline_tests::{Api, Fleet, until};
+use moorline_model::drift::DriftState;
+use moorline_tests::api::answered;
+use moorline_tests::{Api, Fleet, fleet, until};
 
 use crate::figures::{Figures, ms};
 use crate::plan::Plan;
@@ -161,16 +163,15 @@ async fn many(fleet: &mut Fleet, count: usize) {
 
 /// Documents that somebody changes by hand, each noticed through its gateway's events: the schedule comes every 30 s.
 async fn edits(fleet: &Fleet, count: usize) -> Figures {
-    let api = fleet.daemon.api();
+    let client = fleet.daemon.client();
     let mut noticed = Vec::new();
     for number in 0..count {
-        let path = format!("/environments/{}/drift", moorline_tests::fleet::name(number * 41));
+        let name = fleet::name(number * 41);
         let began = Instant::now();
         fleet.edit(number * 41, "by-hand");
         let look = async || {
-            let found = api.read(&path).await?;
-            let findings = found["drift"].as_array()?;
-            findings.iter().any(|finding| finding["state"] == "open").then_some(())
+            let drift = answered(client.drift(&name).await)?.drift;
+            drift.iter().any(|drift| drift.state == DriftState::Open).then_some(())
         };
         until("the drift is confirmed", look).await;
         noticed.push(began.elapsed());
