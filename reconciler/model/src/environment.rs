@@ -259,6 +259,7 @@ mod tests {
 
     #[test]
     fn a_look_that_differs_in_ages_only_found_the_same() {
+        type Change = fn(&mut EnvironmentState);
         let at = |second: i64| Timestamp::from_second(second).unwrap();
         let looked = |second: i64| {
             let moment = at(second).to_string();
@@ -276,11 +277,11 @@ mod tests {
         let (before, after) = (looked(1), looked(2));
         assert_ne!(before, after);
         assert!(after.is_as_found_before(&before));
-        let differ: [(&str, fn(&mut EnvironmentState)); 5] = [
+        let differ: [(&str, Change); 5] = [
             ("a replica's error", |state| state.replicas[0].error = Some("gone".to_owned())),
             ("a replica more", |state| state.replicas.push(state.replicas[0].clone())),
             ("a lane that was never compared", |state| {
-                state.lanes.values_mut().for_each(|lane| lane.compared_at = None)
+                state.lanes.values_mut().for_each(|lane| lane.compared_at = None);
             }),
             ("a lane that was first looked at", |state| {
                 state.last_checked.insert(Lane::Aws, Timestamp::UNIX_EPOCH);
