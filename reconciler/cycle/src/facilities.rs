@@ -355,6 +355,12 @@ pub trait Store {
         state: Arc<EnvironmentState>,
         version: Version,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn amend(
+        &self,
+        name: &EnvironmentName,
+        version: Version,
+        change: impl FnOnce(&mut EnvironmentState) -> bool + Send,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// Notified of cycles as they happen.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use moorline_model::declaration::Declaration;
 use moorline_model::environment::EnvironmentState;
-use moorline_model::{CommitId, Revision};
+use moorline_model::{CommitId, EnvironmentName, Revision};
 use moorline_plan::advance::fast_forward_unchanged;
 use moorline_record::{StoreError, Version};
 
@@ -32,22 +32,18 @@ pub async fn fast_forward_all<W: Facilities>(
 ) -> Result<usize, StoreError> {
     let Ok(declaration) = &head.declaration else { return Ok(0) };
     let mut groups: Vec<_> = by_commit(world, declaration, head).await?.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.states.len()));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.environments.len()));
     let mut moved = 0;
     for group in groups.into_iter().take(COMPARISONS_MAX) {
         // What cannot be read now is met by each environment's own cycle, which says so.
         let Ok(declaration) = read_declaration(world, cache, &group.revision.commit).await else { continue };
         let before = Head { revision: group.revision, declaration: Ok(declaration) };
         let touched = touched(world, &before, head).await;
-        for (mut state, version) in group.states {
-            if touched.contains(&state.name)
-                || !fast_forward_unchanged(Arc::make_mut(&mut state), &head.revision)
-            {
-                continue;
-            }
-            if world.defer(Arc::clone(&state), version).await? {
-                cache.commits.fast_forward(&state.name, &before.revision.commit, &head.revision);
-                world.fast_forwarded(&state.name, &before.revision.commit, &head.revision);
+        for (name, version) in group.environments.into_iter().filter(|(name, _)| !touched.contains(name)) {
+            let change = |state: &mut EnvironmentState| fast_forward_unchanged(state, &head.revision);
+            if world.amend(&name, version, change).await? {
+                cache.commits.fast_forward(&name, &before.revision.commit, &head.revision);
+                world.fast_forwarded(&name, &before.revision.commit, &head.revision);
                 moved += 1;
             }
         }
@@ -58,7 +54,7 @@ pub async fn fast_forward_all<W: Facilities>(
 /// Environments with the same commit in force.
 struct Group {
     revision: Revision,
-    states: Vec<(Arc<EnvironmentState>, Version)>,
+    environments: Vec<(EnvironmentName, Version)>,
 }
 
 async fn by_commit<W: Facilities>(
@@ -75,8 +71,8 @@ async fn by_commit<W: Facilities>(
         }
         let group = groups
             .entry(applied.commit.clone())
-            .or_insert_with(|| Group { revision: applied.clone(), states: Vec::new() });
-        group.states.push((state, version));
+            .or_insert_with(|| Group { revision: applied.clone(), environments: Vec::new() });
+        group.environments.push((environment.name.clone(), version));
     }
     Ok(groups)
 }

@@ -56,6 +56,29 @@ impl Recent {
         self.with(|states| states.insert(name, State { version, state, is_written: false }));
     }
 
+    /// A state as it is stored.
+    fn keep(&self, state: Arc<EnvironmentState>, version: Version) {
+        let name = state.name.clone();
+        self.with(|states| states.insert(name, State { version, state, is_written: true }));
+    }
+
+    /// Whoever has the state at hand keeps what it was: only then it is copied.
+    fn amend(
+        &self,
+        name: &EnvironmentName,
+        version: Version,
+        change: impl FnOnce(&mut EnvironmentState) -> bool,
+    ) -> bool {
+        self.with(|states| {
+            let Some(kept) = states.get_mut(name).filter(|kept| kept.version == version) else {
+                return false;
+            };
+            let is_changed = change(Arc::make_mut(&mut kept.state));
+            kept.is_written &= !is_changed;
+            is_changed
+        })
+    }
+
     fn unwritten(&self) -> Vec<State> {
         self.with(|states| states.values().filter(|kept| !kept.is_written).cloned().collect())
     }
@@ -112,6 +135,25 @@ impl Record {
             self.recent.replace(state, version);
         }
         Ok(is_known)
+    }
+
+    /// Changes a state of this version where it is kept, as [`Self::defer`] replaces one, and says whether it was changed. What a
+    /// commit does to a thousand states copies none of them. Only for who leads.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn amend(
+        &self,
+        name: &EnvironmentName,
+        version: Version,
+        change: impl FnOnce(&mut EnvironmentState) -> bool,
+    ) -> Result<bool, StoreError> {
+        if self.recent.get(name).is_none()
+            && let Some((state, stored)) = self.load(name).await?
+        {
+            self.recent.keep(state, stored);
+        }
+        Ok(self.recent.amend(name, version, change))
     }
 
     /// Writes all states that are newer in memory, in one transaction, and says how many there were. Their versions stay:

@@ -48,4 +48,13 @@ impl Store for Shared {
     async fn defer(&self, state: Arc<EnvironmentState>, version: Version) -> Result<bool, StoreError> {
         self.record.defer(state, version).await
     }
+
+    async fn amend(
+        &self,
+        name: &EnvironmentName,
+        version: Version,
+        change: impl FnOnce(&mut EnvironmentState) -> bool + Send,
+    ) -> Result<bool, StoreError> {
+        self.record.amend(name, version, change).await
+    }
 }

@@ -67,3 +67,23 @@ async fn what_is_in_memory_never_hides_what_another_wrote() {
     record.lease("another", TTL, at(1_000_000)).await.unwrap().unwrap();
     assert!(matches!(record.write_deferred(fence).await, Err(FencedError::StaleLease(_))));
 }
+
+#[tokio::test]
+async fn a_state_is_changed_where_it_is_kept_and_who_has_it_at_hand_keeps_what_it_was() {
+    let (record, fence) = led().await;
+    let grow_older = |seconds: i64| {
+        move |state: &mut EnvironmentState| {
+            state.conditions.note(ConditionType::Health, ConditionStatus::Good, "it serves", at(seconds));
+            true
+        }
+    };
+    assert!(!record.amend(&prod(), Version(0), grow_older(1)).await.unwrap(), "nothing was written yet");
+    let version = record.commit(fence, Write::of(&aged(1), Version(0))).await.unwrap();
+    let at_hand = record.load(&prod()).await.unwrap().unwrap().0;
+    assert!(record.amend(&prod(), version, grow_older(9)).await.unwrap());
+    assert_eq!((checked_at(&at_hand), checked_at(&record.load(&prod()).await.unwrap().unwrap().0)), (1, 9));
+    assert!(!record.amend(&prod(), Version(version.0 + 1), grow_older(12)).await.unwrap(), "another version");
+    assert!(!record.amend(&prod(), version, |_| false).await.unwrap(), "it was not changed");
+    assert_eq!(record.write_deferred(fence).await.unwrap(), 1);
+    assert_eq!(record.write_deferred(fence).await.unwrap(), 0, "once");
+}

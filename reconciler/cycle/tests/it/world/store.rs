@@ -93,4 +93,14 @@ impl Store for Around {
         world.state = (*state).clone();
         Ok(version.0 > 0)
     }
+
+    async fn amend(
+        &self,
+        _name: &EnvironmentName,
+        version: Version,
+        change: impl FnOnce(&mut EnvironmentState) -> bool + Send,
+    ) -> Result<bool, StoreError> {
+        let mut world = self.world();
+        Ok(version.0 > 0 && version == Version(world.version) && change(&mut world.state))
+    }
 }
