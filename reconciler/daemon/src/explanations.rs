@@ -54,7 +54,10 @@ impl moorline_web::Gates for Explanations {
     fn waits_for(&self) -> Option<String> {
         let why = self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let progress = self.fetch.lock().unwrap_or_else(PoisonError::into_inner).sentence();
-        Some(progress.map_or_else(|| why.clone(), |progress| format!("{why} {progress}")))
+        Some(match progress {
+            Some(progress) => format!("{why}\nThe fetch under way: {progress}"),
+            None => why,
+        })
     }
 }
 
