@@ -285,7 +285,9 @@ impl<W: Facilities> Cycle<'_, W> {
             tree = Some(self.world.terraform_identity(&revision.commit, terraform).await?);
         }
         let (revision, name) = (revision.clone(), self.name.clone());
-        let handed_over = match handed_over {
+        let from_terraform = environment
+            .is_some_and(|environment| matches!(environment.gateway.document, Document::Terraform { .. }));
+        let handed_over = match handed_over.filter(|_| from_terraform) {
             Some(digest) => self.world.document(self.name, digest).await?,
             None => None,
         };

@@ -67,7 +67,7 @@ impl<W: Facilities> Cycle<'_, W> {
         }
         if has_ended {
             self.clean_up_runs(declared);
-            self.forget_commits(declared);
+            self.forget_commits(&state, declared);
         }
         Ok(match next(&state, declared, observed, decision, now) {
             Requeue::At(at) if awaits_fetch => Requeue::AtFetch(at),
@@ -76,10 +76,10 @@ impl<W: Facilities> Cycle<'_, W> {
     }
 
     /// Keeps in memory what the head and the commit in force declare, and nothing before them.
-    fn forget_commits(&self, declared: &Declared) {
-        let head = declared.head.as_ref().and_then(|head| head.as_ref().ok());
-        let kept: Vec<_> = [head, declared.in_force.as_ref()].into_iter().flatten().collect();
-        let commits: Vec<_> = kept.iter().map(|desired| &desired.revision.commit).collect();
+    fn forget_commits(&self, state: &EnvironmentState, declared: &Declared) {
+        let head = declared.head.as_ref().and_then(|head| head.as_ref().ok()).map(|head| &head.revision);
+        let in_force = state.applied.as_ref().map(|applied| &applied.revision);
+        let commits: Vec<_> = head.into_iter().chain(in_force).map(|revision| &revision.commit).collect();
         self.cache.commits.retain(self.name, &commits);
     }
 }
